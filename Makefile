@@ -1,0 +1,45 @@
+# A menu. Each target wraps a portable `python -m ...` call that README.md lists for Windows.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
+
+.DEFAULT_GOAL := help
+.PHONY: help workshop test lab lint check benchmark stop clean
+
+help: ## list the targets
+	@$(PYTHON) -c "import re; [print(f'  make {n:<10} {t}') for n, t in re.findall(r'^([a-z]+):.*?## (.*)$$', open('Makefile', encoding='utf-8').read(), re.M)]"
+
+workshop: $(VENV)/ready ## run the whole course headless and write the report
+	@$(PY) -m helpers workshop
+
+test: $(VENV)/ready-dev ## run the tests
+	@$(PY) -m pytest
+
+lab: $(VENV)/ready ## open the notebooks in JupyterLab
+	@$(PY) -m jupyter lab notebooks
+
+check: $(VENV)/ready ## look whether this machine is ready
+	@$(PY) -m helpers check
+
+benchmark: $(VENV)/ready ## measure the built-in models and write a report
+	@$(PY) -m helpers benchmark
+
+lint: $(VENV)/ready-dev ## check style
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+stop: $(VENV)/ready ## stop the runtime that the kit started
+	@$(PY) -m helpers stop
+
+clean: ## remove the virtual environment and all results
+	@$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('$(VENV)', 'results')]"
+
+$(VENV)/ready: requirements.txt constraints.txt pyproject.toml
+	@$(PYTHON) -c "import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] < (3, 15) else 'error: this kit needs Python 3.11 to 3.14 and found %d.%d; name another one with: make PYTHON=/path/to/python' % sys.version_info[:2])"
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt -e .
+	@$(PYTHON) -c "open('$@', 'w').close()"
+
+$(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+	@$(PYTHON) -c "open('$@', 'w').close()"

@@ -1,0 +1,65 @@
+"""Writes the training, validation and test conversations, one JSON object a line."""
+
+import json
+from dataclasses import replace
+
+import knowledge
+import meetings
+from words import SPLITS, generator
+
+SIZES = {"train": 60_000, "validation": 600, "test": 1_500}
+MAX_FOLLOW_UPS = 3
+
+
+def _short(rng, split):
+    """A conversation of one turn that needs no notes."""
+    make = rng.choices([knowledge.session_answer, knowledge.greeting, knowledge.unknown], [70, 12, 18])[0]
+    return [make(rng, split)]
+
+
+def _about_notes(rng, split):
+    """Notes and up to four requests about them; in later turns the notes are not repeated.
+
+    Several answers for one set of notes make training cheaper: the notes are read once and pay several times.
+    """
+    meeting = meetings.invent(rng, split)
+    notes = meetings.write_notes(rng, split, meeting)
+    makers = [meetings.summary, meetings.formatted_summary, meetings.actions, meetings.question, meetings.question]
+    rng.shuffle(makers)
+    count = 1 if split != "train" else rng.randint(2, 1 + MAX_FOLLOW_UPS)
+    first = makers[0](rng, split, meeting)
+    first = replace(first, request=first.request.replace("{notes}", notes))
+    return [first] + [make(rng, split, meeting, follow_up=True) for make in makers[1:count]]
+
+
+def conversation(rng, split):
+    """A list of answers; each is one turn."""
+    return _short(rng, split) if rng.random() < 0.3 else _about_notes(rng, split)
+
+
+def conversations(seed, split, count):
+    """`count` conversations of one split, always the same for the same seed."""
+    rng = generator(seed, split)
+    for _ in range(count):
+        yield conversation(rng, split)
+
+
+def write(folder, seed, scale=1.0):
+    """Writes `<split>.jsonl` files; an existing file of the right length is kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in SPLITS:
+        path, count = folder / f"{split}.jsonl", max(8, int(SIZES[split] * scale))
+        if path.exists() and sum(1 for _ in path.open(encoding="utf-8")) == count:
+            continue
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            for turns in conversations(seed, split, count):
+                rows = [{"task": t.task, "user": t.request, "assistant": t.text, "facets": t.facets} for t in turns]
+                file.write(json.dumps(rows, ensure_ascii=False) + "\n")
+        print(f"{path.name}: {count} conversations")
+
+
+def read(path):
+    """Yields the conversations of a file, each a list of turns (dicts with task, user, assistant, facets)."""
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)

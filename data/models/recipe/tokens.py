@@ -1,0 +1,112 @@
+"""The tokenizer, and the conversations as arrays of token ids, prepared once for all sizes."""
+
+import re
+
+import generate
+import numpy as np
+import phrases
+from settings import CONTEXT, VOCABULARY
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+
+# Merges are learned with a space kept apart from a capital letter: " Ana" and "Ana:" then share their tokens, and a
+# model that copies a name need not know where in the line it stood. Digits stay single for the same reason.
+LEARNING_PATTERN = r"\p{Lu}{2,}|\p{Lu}\p{Ll}*| ?\p{Ll}+|'\p{Ll}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s"
+# Served with the pattern of Qwen2, which ONNX Runtime GenAI knows. Merges that were never learned cannot happen, so the
+# result is the same.
+SERVING_PATTERN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+LEARNING_CONVERSATIONS = 15_000
+NO_NOTES = ("session", "greeting", "unknown")
+CONTENT_CLASSES = (r"Ġ[a-z]+", r"[A-Z][a-z]*", r"[a-z]+")  # begins a word, begins a name, goes on
+
+
+def _pre_tokenizer(pattern):
+    split = pre_tokenizers.Split(Regex(pattern), "isolated")
+    return pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+
+
+def learn(train_file, folder):
+    """Learns the byte-level BPE from the training text and saves it as a transformers tokenizer."""
+    texts = []
+    for turns in generate.read(train_file):
+        texts += [text for turn in turns for text in (f"user\n{turn['user']}", f"assistant\n{turn['assistant']}")]
+        if len(texts) > 2 * LEARNING_CONVERSATIONS:
+            break
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.pre_tokenizer = _pre_tokenizer(LEARNING_PATTERN)
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=VOCABULARY,
+            special_tokens=[PAD, START, END],
+            initial_alphabet=alphabet,
+            show_progress=False,
+        ),
+    )
+    tokenizer.pre_tokenizer = _pre_tokenizer(SERVING_PATTERN)
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token=END,
+        pad_token=PAD,
+        chat_template=CHAT_TEMPLATE,
+        model_max_length=CONTEXT,
+    ).save_pretrained(folder)
+
+
+def load(folder):
+    return PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+def prompt_text(user):
+    """One user message as the model sees it."""
+    return f"{START}user\n{user}{END}\n{START}assistant\n"
+
+
+def encode(split_file, tokenizer, target):
+    """Saves ids, a mark for every token that belongs to an answer, and where each conversation begins."""
+    pieces, answers, counts, about_notes = [], [], [], []
+    for turns in generate.read(split_file):
+        for turn in turns:
+            pieces += [prompt_text(turn["user"]), turn["assistant"] + END, "\n"]
+            answers += [0, 1, 0]
+        counts.append(3 * len(turns))
+        about_notes.append(turns[0]["task"] not in NO_NOTES)
+    encoded = tokenizer(pieces, add_special_tokens=False)["input_ids"]
+    lengths = np.array([len(ids) for ids in encoded])
+    ids = np.concatenate([np.asarray(ids, dtype=np.uint16) for ids in encoded])
+    marks = np.repeat(np.asarray(answers, dtype=np.uint8), lengths)
+    ends = np.cumsum(lengths)[np.cumsum(counts) - 1]
+    starts = np.concatenate([[0], ends])
+    np.savez(target, ids=ids, marks=marks, starts=starts, about_notes=np.array(about_notes), content=content_ids(tokenizer))
+
+
+def content_ids(tokenizer):
+    """Class of every token: 1, 2 or 3 (see `CONTENT_CLASSES`) for parts of names and topics, 0 for fixed wording."""
+    fixed = set(tokenizer(phrases.fixed_text(), add_special_tokens=False)["input_ids"])
+    classes = np.zeros(len(tokenizer), dtype=np.uint8)
+    for token, number in tokenizer.get_vocab().items():
+        kinds = [kind for kind, pattern in enumerate(CONTENT_CLASSES, 1) if re.fullmatch(pattern, token)]
+        if kinds and number not in fixed:
+            classes[number] = kinds[0]
+    return classes
+
+
+def prepare(work, folder):
+    """Tokenizer and arrays, unless they are there already."""
+    if not (folder / "tokenizer.json").exists():
+        learn(work / "text" / "train.jsonl", folder)
+    tokenizer = load(folder)
+    for split in ("train", "validation"):
+        target = folder / f"{split}.npz"
+        if not target.exists():
+            encode(work / "text" / f"{split}.jsonl", tokenizer, target)
+            print(f"{target.name}: {len(np.load(target)['ids']) / 1e6:.1f} million tokens", flush=True)
+    return tokenizer

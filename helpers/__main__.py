@@ -1,0 +1,182 @@
+"""The command line: `python -m helpers COMMAND`. The same calls as the notebooks, and no logic of its own."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from . import check_setup, connect, course, download, foundry, load_run, write_report  # first, because it checks the Python version
+from .benchmark import benchmark
+from .errors import KitError, UsageError
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 done, 1 it failed, 2 it was asked wrongly, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="replace")  # model output may hold anything, consoles may not
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KitError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _check(options) -> int:
+    checks = check_setup(options.endpoint)
+    print(checks)
+    return 0 if checks.ok else 1
+
+
+def _models(options) -> int:
+    with connect(options.endpoint) as server:
+        print(server.models().where(options.name, max_mb=options.max_mb, license=options.license, device=options.device, task=options.task))
+    return 0
+
+
+def _download(options) -> int:
+    with connect(options.endpoint) as server:
+        done = download(server, options.alias)
+    print(done)
+    return 0 if done.ok else 1
+
+
+def _chat(options) -> int:
+    with connect(options.endpoint) as server:
+        if options.prompt is not None:
+            print(server.chat(options.alias, options.prompt, **_answer_settings(options)))
+            return 0
+        _converse(server, options)
+    return 0
+
+
+def _converse(server, options) -> None:
+    server.resolve(options.alias)
+    print("An empty line ends the chat.", file=sys.stderr)
+    while prompt := _ask():
+        try:
+            print(server.chat(options.alias, prompt, **_answer_settings(options)), end="\n\n")
+        except KitError as error:
+            print(f"error: {error}", file=sys.stderr)
+
+
+def _ask() -> str:
+    try:
+        return input("> ").strip()
+    except EOFError:
+        return ""
+
+
+def _benchmark(options) -> int:
+    settings = {
+        name: getattr(options, name) for name in ("rounds", "warmup", "max_tokens", "temperature", "seed", "stream", "concurrency", "timeout_s")
+    }
+    with connect(options.endpoint) as server:
+        run = benchmark(server, options.models, options.prompts, prompt=options.prompt, output=options.output, progress=not options.quiet, **settings)
+    report = write_report(run)
+    if options.json:
+        print(json.dumps({"run": str(run.folder), "status": run.status, "models": run.summary}, indent=2))
+    else:
+        print(run)
+        print("\nlatency and TTFT: lower is better; output tokens/s: higher is better. Read the sample answers before you choose.")
+    print(f"report: {report}", file=sys.stderr)
+    if run.status == "interrupted":
+        print(f"interrupted; what was measured is in {run.folder}", file=sys.stderr)
+        return INTERRUPTED
+    return 0 if any(row["n_ok"] for row in run.summary) else 1
+
+
+def _report(options) -> int:
+    run = load_run(options.folder)
+    print(run)
+    print(f"report: {write_report(run)}")
+    return 0
+
+
+def _stop(_options) -> int:
+    print("stopped" if foundry.stop_service() else "not running")
+    return 0
+
+
+def _workshop(options) -> int:
+    print(f"report: {course.workshop(options.output)}")
+    return 0
+
+
+def _answer_settings(options) -> dict:
+    given = {"max_tokens": options.max_tokens, "temperature": options.temperature, "seed": options.seed, "timeout_s": options.timeout_s}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m helpers", description="Choose a local language model: check, download, chat, benchmark, report.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    _endpoint(command("check", _check, "look whether this machine is ready"))
+    one = command("models", _models, "list the models that can be had")
+    one.add_argument("--name", default="", metavar="TEXT", help="part of the alias, for instance a family")
+    one.add_argument("--max-mb", type=float, metavar="MB", help="largest size")
+    one.add_argument("--license", default="", metavar="TEXT", help="part of the licence")
+    one.add_argument("--device", default="", metavar="TEXT", help="cpu, gpu or npu")
+    one.add_argument("--task", default="", metavar="TEXT", help="part of the task, for instance chat")
+    _endpoint(one)
+    one = command("download", _download, "bring models into the cache")
+    one.add_argument("alias", nargs="+")
+    _endpoint(one)
+    one = command("chat", _chat, "ask a model once, or until an empty line")
+    one.add_argument("alias")
+    one.add_argument("--prompt", metavar="TEXT", help="one prompt; without it a conversation starts, one question at a time")
+    _answer(one)
+    _endpoint(one)
+    _benchmark_options(command("benchmark", _benchmark, "measure models and write a report"))
+    one = command("report", _report, "make the report of a recorded run again")
+    one.add_argument("folder", nargs="?", metavar="RUN", help="folder of the run (default: the latest)")
+    one = command("workshop", _workshop, "run the whole course headless and write its report")
+    one.add_argument("--output", metavar="DIR", help="folder for results (default: results/)")
+    command("stop", _stop, "stop the runtime that the kit started")
+    return parser
+
+
+def _benchmark_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--models", metavar="A,B", help="aliases (BENCH_MODELS; default: the built-in models)")
+    parser.add_argument("--prompts", metavar="FILE[:SET]", help="prompt file or name of a shipped set (default: meeting-notes)")
+    parser.add_argument("--prompt", metavar="TEXT", help="a single prompt instead (BENCH_PROMPT)")
+    parser.add_argument("--rounds", metavar="N", help="times that every prompt is sent (BENCH_ROUNDS; default 3)")
+    parser.add_argument("--warmup", metavar="N", help="unmeasured requests a model beforehand (default 2)")
+    parser.add_argument(
+        "--stream", action=argparse.BooleanOptionalAction, help="stream the answers and time the first token (BENCH_STREAM; default on)"
+    )
+    parser.add_argument("--concurrency", metavar="N", help="requests under way at once (default 1)")
+    parser.add_argument("--output", metavar="DIR", help="folder for results (default: results/)")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument("--quiet", action="store_true", help="no progress line")
+    _answer(parser)
+    _endpoint(parser)
+
+
+def _answer(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--max-tokens", type=int, metavar="N", help="longest answer (default 150)")
+    parser.add_argument("--temperature", type=float, metavar="T", help="0 for the same answer every time (default 0)")
+    parser.add_argument("--seed", type=int, metavar="N", help="for sampling and for the order of requests")
+    parser.add_argument("--timeout", dest="timeout_s", type=float, metavar="S", help="seconds for one request (default 120)")
+
+
+def _endpoint(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--endpoint", metavar="URL", help="an OpenAI-compatible server (FOUNDRY_LOCAL_ENDPOINT; default: the built-in runtime)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

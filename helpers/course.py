@@ -1,0 +1,77 @@
+"""The course as one headless run: every notebook in order, through papermill, into one results folder."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from . import foundry
+from .errors import KitError, UsageError
+from .paths import PROJECT, results_folder
+from .record import now
+
+NOTEBOOKS = PROJECT / "notebooks"
+
+
+def notebooks() -> list[Path]:
+    """The course's notebooks in teaching order."""
+    return sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+
+
+def execute(notebook: Path, output: Path, parameters: dict | None = None) -> Path:
+    """Run one notebook headless and write the executed copy to `output`.
+
+    Raises UsageError for a parameter that the notebook does not have (papermill itself only warns), KitError naming the
+    failing cell's error.
+    """
+    import papermill  # slow to import, and needed only here
+
+    known = parameter_names(notebook)
+    if unknown := sorted(set(parameters or {}) - known):
+        raise UsageError(f"{notebook.name} has no parameter {', '.join(unknown)}; it has {', '.join(sorted(known))}.")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        papermill.execute_notebook(
+            str(notebook),
+            str(output),
+            parameters=parameters or {},
+            kernel_name="python3",
+            cwd=str(NOTEBOOKS),
+            progress_bar=False,
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],  # else each kernel warns of its loopback sockets
+        )
+    except papermill.PapermillExecutionError as error:
+        raise KitError(
+            f"{notebook.name} stopped in cell {error.cell_index} with {error.ename}: {error.evalue}. The executed copy: {output}"
+        ) from None
+    return output
+
+
+def parameter_names(notebook: Path) -> set[str]:
+    """Names assigned in the cell that is tagged `parameters`."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    lines = [line for cell in cells if "parameters" in cell["metadata"].get("tags", []) for line in cell["source"]]
+    return {line.split("=")[0].strip() for line in lines if "=" in line and not line.startswith("#")}
+
+
+def workshop(output: str | None = None, parameters: dict[str, dict] | None = None) -> Path:
+    """Run the whole course and return the path of the report.
+
+    `parameters` maps the first two digits of a notebook to parameters for it.
+    """
+    folder = results_folder(output) / f"workshop-{now()[:19].replace(':', '-')}"
+    settings = {"03": {"output": str(folder)}, "04": {"run": str(folder)}}
+    for key, values in (parameters or {}).items():
+        settings[key] = {**settings.get(key, {}), **values}
+    all_notebooks = notebooks()
+    was_running = foundry.find() is not None
+    try:
+        for number, notebook in enumerate(all_notebooks, 1):
+            start = time.monotonic()
+            print(f"[{number}/{len(all_notebooks)}] {notebook.stem} ...", end=" ", flush=True, file=sys.stderr)
+            execute(notebook, folder / "notebooks" / notebook.name, settings.get(notebook.name[:2]))
+            print(f"{time.monotonic() - start:.0f} s", flush=True, file=sys.stderr)
+    finally:
+        if not was_running:
+            foundry.stop_service()
+    return next(iter(folder.rglob("benchmark_report.md")))

@@ -1,0 +1,433 @@
+"""One server of models: the built-in runtime, or any OpenAI-compatible address. Names to ids, load, one chat."""
+
+import os
+import re
+import time
+import urllib.parse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import psutil
+
+from . import lineup, streaming, timing
+from .errors import EndpointError, KitError, UsageError
+from .foundry import Runtime, RuntimeStopped
+from .tables import Table
+
+ENDPOINT_VARIABLE = "FOUNDRY_LOCAL_ENDPOINT"
+KEY_VARIABLE = "FOUNDRY_LOCAL_API_KEY"
+MAX_TOKENS = 150
+TIMEOUT_S = 120.0
+MEMORY_FACTOR = 1.2  # weights plus key-value cache and buffers, as a share of the weights
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One model that a server offers. None where the server does not say."""
+
+    alias: str
+    id: str
+    source: str
+    size_mb: float | None = None
+    license: str | None = None
+    device: str | None = None
+    execution_provider: str | None = None
+    task: str | None = None
+    context: int | None = None
+    capabilities: tuple[str, ...] = ()
+    cached: bool | None = None
+    loaded: bool | None = None
+
+
+class ModelTable(list[ModelInfo]):
+    """The models of a server; shows itself as a table."""
+
+    note = ""
+
+    def where(
+        self,
+        name: str = "",
+        *,
+        max_mb: float | None = None,
+        license: str = "",
+        device: str = "",
+        task: str = "",
+        capability: str = "",
+        cached: bool | None = None,
+    ) -> "ModelTable":
+        """The models for which all of it holds: part of the alias (a family, say), size, licence, device, task, capability, in the cache.
+
+        A model whose size is unknown passes no limit on it.
+        """
+
+        def fits(model: ModelInfo) -> bool:
+            texts = ((name, model.alias), (license, model.license), (device, model.device), (task, model.task))
+            return (
+                all(wanted.lower() in (has or "").lower() for wanted, has in texts)
+                and (max_mb is None or (model.size_mb is not None and model.size_mb <= max_mb))
+                and (not capability or capability in model.capabilities)
+                and (cached is None or model.cached == cached)
+            )
+
+        found = ModelTable(filter(fits, self))
+        found.note = f"{len(found)} of {len(self)} models." + (f" {self.note}" if self.note else "")
+        return found
+
+    def table(self) -> Table:
+        """The models as a table."""
+        headers = ("alias", "size_mb", "license", "device", "cached", "loaded", "source", "capabilities", "id")
+        return Table(headers, [[getattr(model, name) for name in headers] for model in self], note=self.note)
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer and its timing; shows itself as text with a line of figures."""
+
+    model: str
+    prompt: str
+    timeline: streaming.Timeline = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """The answer, without reasoning."""
+        return self.timeline.text
+
+    @property
+    def ttft_s(self) -> float | None:
+        """Time to first token in seconds; None when it was not streamed."""
+        return self.metrics.ttft_s
+
+    @property
+    def latency_s(self) -> float | None:
+        """Seconds to the last text."""
+        return self.metrics.latency_s
+
+    @property
+    def itl_s(self) -> float | None:
+        """Mean inter-token latency in seconds; None where the stream does not show it."""
+        return self.metrics.itl_s
+
+    @property
+    def output_tokens_per_s(self) -> float | None:
+        """Generated tokens a second; None where the stream does not show it."""
+        return self.metrics.output_tokens_per_s
+
+    @cached_property
+    def metrics(self) -> timing.Metrics:
+        """All figures of this answer."""
+        return timing.metrics(self.timeline)
+
+    def figures(self) -> str:
+        """One line: TTFT, latency, tokens, rate."""
+        parts = [f"{self.model}:"]
+        parts += [f"TTFT {1000 * self.ttft_s:.1f} ms,"] if self.ttft_s is not None else []
+        parts += [f"latency {1000 * self.latency_s:.1f} ms,"] if self.latency_s is not None else []
+        tokens, rate = self.timeline.completion_tokens, self.output_tokens_per_s
+        parts += [f"{tokens} tokens" if tokens is not None else "token count unknown"]
+        parts += [f"at {rate:,.0f} tokens/s"] if rate else []
+        return " ".join(parts)
+
+    def __str__(self) -> str:
+        return f"{self.text}\n\n[{self.figures()}]"
+
+    def _repr_markdown_(self) -> str:
+        quoted = "\n".join(f"    {line}" for line in self.text.splitlines())
+        return f"{quoted}\n\n*{self.figures()}*"
+
+
+class Server:
+    """A place that answers chats. Made by `connect()`; `close()` it, or use it as a context manager."""
+
+    kind = ""
+
+    def __init__(self, base_url: str, models: lineup.Lineup | None = None, key: str | None = None):
+        self._base_url = base_url
+        self._lineup = lineup.load_models() if models is None else models
+        self._key = key
+
+    @property
+    def base_url(self) -> str:
+        """The OpenAI base URL, ending in `/v1` for Foundry Local."""
+        return self._base_url
+
+    @property
+    def where(self) -> str:
+        """The address for records: no user name, password, query or key."""
+        parts = urllib.parse.urlsplit(self.base_url)
+        return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+    def models(self) -> ModelTable:
+        """Every model that this server offers."""
+        raise NotImplementedError
+
+    def resolve(self, name: str) -> ModelInfo:
+        """The model with this alias or id. Raises UnknownModel with near misses."""
+        offered = self.models()
+        if found := [m for m in offered if m.id == name] or [m for m in offered if m.alias == name]:
+            return next((m for m in found if m.loaded), found[0])
+        raise lineup.unknown(name, dict.fromkeys(m.alias for m in offered), self._lineup, offered.note)
+
+    def load(self, name: str) -> float | None:
+        """Make a model ready to answer; seconds, or None when this server loads models by itself."""
+        raise NotImplementedError
+
+    def unload(self, name: str) -> None:
+        """Free a model's memory, where this server offers that."""
+
+    def download(self, name: str, progress: Callable[[float], None] = lambda percent: None) -> ModelInfo:
+        """Bring a model to this server, calling `progress` with percent. Raises KitError where that cannot be asked for."""
+        raise KitError(f"{self.where} cannot be told to download '{name}'; download it on that machine.")
+
+    def listed_ids(self) -> list[str]:
+        """The ids that `GET /v1/models` names, asked through the openai package."""
+        import openai  # takes a second to import, and most calls never need it
+
+        client = openai.OpenAI(
+            base_url=self.base_url,
+            api_key=self._key or "none",
+            timeout=10,
+            max_retries=0,
+            http_client=openai.DefaultHttpxClient(trust_env=not streaming.is_loopback(self.base_url)),
+        )
+        try:
+            with client:
+                return [model.id for model in client.models.list().data]
+        except openai.APIConnectionError as error:
+            raise EndpointError(f"Cannot reach {self.where} ({error.__cause__ or error}); is the service running, and the address right?") from None
+        except openai.AuthenticationError:
+            raise EndpointError(f"{self.where} refused the key (401); set {KEY_VARIABLE} to the key of that server.") from None
+        except openai.NotFoundError:
+            raise EndpointError(f"{self.where} has no model list (404); the address of an OpenAI-compatible server most often ends in /v1.") from None
+        except openai.APIStatusError as error:
+            raise EndpointError(f"{self.where} answered HTTP {error.status_code} when asked for its models; look at that server's log.") from None
+        except (openai.OpenAIError, AttributeError, TypeError, ValueError):
+            raise EndpointError(f"{self.where} does not answer like an OpenAI-compatible server; check the address.") from None
+
+    def request(
+        self, model: ModelInfo, prompt: str | Sequence[dict], *, max_tokens=MAX_TOKENS, temperature=0.0, seed=None, stream=True, timeout_s=TIMEOUT_S
+    ) -> streaming.Timeline:
+        """One request to a loaded model, timed. Never raises for what the server does: the timeline says it."""
+        body = {
+            "model": model.id,
+            "messages": [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt),
+            "max_tokens": max_tokens,
+            "temperature": temperature,
+            "stream": stream,
+        }
+        body |= {"seed": seed} if seed is not None else {}
+        body |= {"stream_options": {"include_usage": True}} if stream else {}
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        try:
+            address = self.base_url
+        except KitError as error:  # the runtime had died and did not start again
+            return streaming.Timeline(error=str(error))
+        return streaming.send(f"{address}/chat/completions", body, timeout_s=timeout_s, headers=headers)
+
+    def chat(self, name: str, prompt: str | Sequence[dict], **options) -> Reply:
+        """One answer with its timing; loads the model when it is not loaded. `options` as for `request`.
+
+        Raises UnknownModel, or EndpointError when no answer came.
+        """
+        model = self.resolve(name)
+        if not model.loaded:
+            self.load(name)
+        timeline = self.request(model, prompt, **options)
+        if not timeline.ok:
+            advice = " Shorten the prompt, or ask for fewer tokens." if "context length" in timeline.error else ""
+            raise EndpointError(f"{model.alias} did not answer: {timeline.error.rstrip('.')}.{advice}")
+        return Reply(model.alias, prompt if isinstance(prompt, str) else prompt[-1]["content"], timeline)
+
+    def restore(self, names: Sequence[str]) -> dict[str, str]:
+        """Bring back what a server lost when it died; name to reason for what could not be. Only the built-in runtime can be asked."""
+        return {}
+
+    def close(self) -> None:
+        """Let go of the server; it is stopped only by `python -m helpers stop` or when nobody uses it."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _info(self, row: dict) -> ModelInfo:
+        """A server's row, completed from the line-up."""
+        entry = self._lineup.get(row["alias"])
+        known = {k: v for k, v in row.items() if k in ModelInfo.__dataclass_fields__}
+        if entry:
+            known |= {"size_mb": entry.size_mb if entry.source == "built-in" else row.get("size_mb") or entry.size_mb}
+            known |= {"capabilities": entry.capabilities, "license": row.get("license") or entry.license}
+            known |= {"context": row.get("context") or entry.context}
+        return ModelInfo(**known)
+
+
+class BuiltIn(Server):
+    """Foundry Local, run by the kit in a process of its own."""
+
+    def __init__(self, models: lineup.Lineup | None = None):
+        super().__init__("", models)
+        self.runtime = Runtime()
+        self.kind = self.runtime.name
+
+    @property
+    def base_url(self) -> str:
+        """The OpenAI base URL; it changes when the service had to be started again."""
+        return f"{self.runtime.base_url}/v1"
+
+    def models(self) -> ModelTable:
+        """Every model of the catalogs that could be read when the service started, built-in ones first."""
+        rows = [{**row, "source": "built-in" if row["publisher"] == "Workshop" else "catalog"} for row in self.runtime.list()]
+        table = ModelTable(sorted(map(self._info, rows), key=lambda m: (m.source, m.size_mb or 0)))
+        table.note = f"Azure catalog: {self.runtime.azure_note}."
+        return table
+
+    def load(self, name: str) -> float:
+        """Load a cached model and return the seconds it took.
+
+        Raises KitError when it is not in the cache or too large for the free memory.
+        """
+        model = self.resolve(name)
+        if not model.cached:
+            raise KitError(f"'{model.alias}' is not downloaded; fetch it with: python -m helpers download {model.alias}")
+        self._check_memory(model)
+        return self.runtime.load(model.alias)
+
+    def unload(self, name: str) -> None:
+        """Free a model's memory."""
+        self.runtime.unload(self.resolve(name).alias)
+
+    def download(self, name: str, progress: Callable[[float], None] = lambda percent: None) -> ModelInfo:
+        """Fetch a model into the cache; returns its row afterwards."""
+        self.runtime.download(self.resolve(name).alias, progress)
+        return self.resolve(name)
+
+    def restore(self, names: Sequence[str]) -> dict[str, str]:
+        """Load again what is not loaded any more; when the service had died, this starts it."""
+        try:
+            loaded = {model.alias for model in self.models() if model.loaded}
+        except RuntimeStopped:
+            loaded = set()
+        failed = {}
+        for name in names:
+            try:
+                if name not in loaded:
+                    self.load(name)
+            except KitError as error:
+                failed[name] = str(error)
+        return failed
+
+    def close(self) -> None:
+        """Let go of the service."""
+        self.runtime.close()
+
+    def _check_memory(self, model: ModelInfo) -> None:
+        free_mb = psutil.virtual_memory().available / 2**20
+        needed_mb = MEMORY_FACTOR * (model.size_mb or 0)
+        if model.loaded or needed_mb <= free_mb:
+            return
+        smaller = [m.alias for m in self.models() if m.cached and MEMORY_FACTOR * (m.size_mb or 0) <= free_mb]
+        advice = f"try the smaller {smaller[-1]}" if smaller else "close other programs"
+        raise KitError(f"'{model.alias}' needs about {needed_mb:,.0f} MB of memory and {free_mb:,.0f} MB are free; unload other models or {advice}.")
+
+
+class Remote(Server):
+    """An OpenAI-compatible server at an address that somebody gave."""
+
+    kind = "OpenAI-compatible endpoint"
+
+    def __init__(self, base_url: str, models: lineup.Lineup | None = None, key: str | None = None):
+        super().__init__(base_url, models, key)
+        self.listed_ids()  # a wrong address is better told now than at the first request
+        self._control = self._foundry_control()
+
+    def models(self) -> ModelTable:
+        """The models that `/v1/models` names; a Foundry Local service also says which are loaded."""
+        loaded = self._loaded()
+        rows = [
+            {"id": i, "alias": alias_of(i, self._lineup), "source": "endpoint", "loaded": None if loaded is None else i in loaded}
+            for i in self.listed_ids()
+        ]
+        return ModelTable(map(self._info, rows))
+
+    def load(self, name: str) -> float | None:
+        """Load a model where the server offers that (Foundry Local does); else None, for it loads by itself."""
+        return self._told("load", name)
+
+    def unload(self, name: str) -> None:
+        """Free a model's memory where the server offers that."""
+        self._told("unload", name)
+
+    def _told(self, action: str, name: str) -> float | None:
+        """Ask a Foundry Local service to load or unload; other servers do that by themselves."""
+        model = self.resolve(name)
+        if self._control is None:
+            return None
+        start = time.perf_counter()
+        answer = self._get(f"{self._control}/models/{action}/{urllib.parse.quote(model.alias)}", timeout=TIMEOUT_S)
+        if answer is None or answer.status_code != 200:
+            detail = f"HTTP {answer.status_code}: {answer.text[:120]}" if answer is not None else "no answer"
+            raise EndpointError(f"{self.where} could not {action} {model.alias} ({detail}).")
+        return time.perf_counter() - start
+
+    def _foundry_control(self) -> str | None:
+        root = self.base_url.removesuffix("/v1")
+        answer = self._get(f"{root}/models/loaded")
+        return root if answer is not None and answer.status_code == 200 and answer.text.lstrip().startswith("[") else None
+
+    def _loaded(self) -> list[str] | None:
+        answer = self._get(f"{self._control}/models/loaded") if self._control else None
+        return answer.json() if answer is not None and answer.status_code == 200 else None
+
+    def _get(self, url: str, timeout: float = 10):
+        """An HTTP answer, or None when there is none."""
+        import httpx2  # slow to import; the built-in runtime never needs it
+
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        try:
+            return httpx2.get(url, headers=headers, timeout=timeout, trust_env=not streaming.is_loopback(url))
+        except httpx2.HTTPError:
+            return None
+
+
+def connect(endpoint: str | None = None, *, models: lineup.Lineup | None = None, key: str | None = None) -> Server:
+    """A server to ask: `endpoint`, else the address in `FOUNDRY_LOCAL_ENDPOINT`, else the built-in runtime.
+
+    `key` (else `FOUNDRY_LOCAL_API_KEY`) is sent to an endpoint and never stored. Raises UsageError for an address that
+    is none, EndpointError when nothing OpenAI-compatible answers there, KitError when the runtime cannot start.
+    """
+    address = endpoint or os.environ.get(ENDPOINT_VARIABLE)
+    if not address:
+        return BuiltIn(models)
+    return Remote(normalised(address), models, key or os.environ.get(KEY_VARIABLE))
+
+
+def normalised(address: str) -> str:
+    """An address as base URL: scheme checked, `/v1` added when there is no path."""
+    parts = urllib.parse.urlsplit(address.strip())
+    try:
+        valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise UsageError(f"'{address}' is no address of a server; expected something like http://localhost:5273/v1")
+    return urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") or "/v1", "", ""))
+
+
+def alias_of(model_id: str, models: lineup.Lineup) -> str:
+    """The alias of an id where only the id is known: without version and device, and as the line-up calls it.
+
+    `qwen2.5-0.5b-instruct-generic-cpu:4` is `qwen2.5-0.5b`; an id without such endings is its own alias.
+    """
+    name = re.sub(r"(-(generic|cuda|trtrtx|tensorrt|openvino|qnn|vitis|webgpu)?-?(cpu|gpu|npu))?(:\d+)?$", "", model_id)
+    plain = re.sub(r"-(instruct|chat|it)$", "", name, flags=re.IGNORECASE)
+    return next((candidate for candidate in (name, plain, plain.lower()) if candidate in models), name)
+
+
+__all__ = ["BuiltIn", "EndpointError", "ModelInfo", "ModelTable", "Remote", "Reply", "RuntimeStopped", "Server", "alias_of", "connect", "normalised"]

@@ -1,0 +1,55 @@
+"""One updating progress line: on standard error in a terminal, as one updating display in a notebook."""
+
+import sys
+import time
+
+from tqdm import tqdm
+
+REFRESH_S = 0.2
+
+
+class Progress:
+    """Counts to `total`; use it as a context manager. The line goes away when the work is done."""
+
+    def __init__(self, total: float, unit: str, shown: bool = True):
+        self._total, self._unit, self._done = total, unit, 0.0
+        self._started = self._drawn = time.monotonic()
+        self._display, self._bar = None, None
+        if shown and _in_notebook():
+            from IPython.display import display
+
+            self._display = display({"text/plain": self._line("")}, raw=True, display_id=True)
+        elif shown:
+            self._bar = tqdm(total=total, unit=f" {unit}", file=sys.stderr, leave=False, dynamic_ncols=True)
+
+    def to(self, done: float, label: str = "") -> None:
+        """Show that `done` of the total is done."""
+        self._done = done
+        if self._bar is not None:
+            self._bar.set_description_str(label, refresh=False)
+            self._bar.update(done - self._bar.n)
+        elif self._display is not None and time.monotonic() - self._drawn > REFRESH_S:
+            self._drawn = time.monotonic()
+            self._display.update({"text/plain": self._line(label)}, raw=True)
+
+    def step(self, label: str = "") -> None:
+        """One more is done."""
+        self.to(self._done + 1, label)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._bar is not None:
+            self._bar.close()
+        if self._display is not None:
+            took = time.monotonic() - self._started
+            self._display.update({"text/plain": f"{self._done:.0f} of {self._total:.0f} {self._unit} in {took:.1f} s"}, raw=True)
+
+    def _line(self, label: str) -> str:
+        return tqdm.format_meter(self._done, self._total, time.monotonic() - self._started, unit=f" {self._unit}", prefix=label, ncols=90)
+
+
+def _in_notebook() -> bool:
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return shell is not None and shell.__class__.__name__ == "ZMQInteractiveShell"

@@ -1,0 +1,266 @@
+"""The record of a run: a folder of plain files that any later step can start from, today or next year.
+
+run.json         what was planned, where, on what machine, and how it ended
+requests.jsonl   one row a request, appended as it happens
+"""
+
+import datetime
+import json
+import os
+import secrets
+from collections import Counter
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import timing
+from .errors import UsageError
+from .paths import results_folder
+from .tables import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One request. Times are seconds; `chunk_times_s` count from just before the request was written."""
+
+    model: str
+    model_id: str | None
+    prompt_id: str
+    round: int
+    phase: str  # warmup, measure
+    status: str  # ok, failed, skipped
+    error: str | None = None
+    started_at: str | None = None
+    ttft_s: float | None = None
+    latency_s: float | None = None
+    itl_s: float | None = None
+    output_tokens_per_s: float | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    token_source: str = "none"
+    finish_reason: str | None = None
+    chunk_times_s: tuple[float, ...] = ()
+    text: str = ""
+
+
+class Recorder:
+    """Writes a run folder while the run goes on. Every row is on its way to disk before the next request is sent."""
+
+    def __init__(self, info: dict, output: str | os.PathLike | None = None):
+        started = now()
+        self.folder = results_folder(output) / f"{started[:19].replace(':', '-')}-{secrets.token_hex(2)}"
+        self.folder.mkdir()
+        self.info = {"schema": SCHEMA, "status": "running", "started_at": started, "finished_at": None, **info}
+        self._rows = (self.folder / "requests.jsonl").open("a", encoding="utf-8", errors="replace", newline="\n")
+        self.save()
+
+    def add(self, row: Row) -> None:
+        """Append one row."""
+        self._rows.write(json.dumps(asdict(row), ensure_ascii=False) + "\n")
+        self._rows.flush()
+
+    def save(self) -> None:
+        """Write run.json as it is now."""
+        write_json(self.folder / "run.json", self.info)
+
+    def finish(self, status: str) -> "Run":
+        """Close the record with its final status and give it back for reading."""
+        self._rows.close()
+        self.info |= {"status": status, "finished_at": now()}
+        self.save()
+        return Run(self.folder)
+
+
+class Run:
+    """A recorded run. Shows itself as its summary table."""
+
+    def __init__(self, folder: str | os.PathLike):
+        self.folder = Path(folder)
+        try:
+            self.info = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UsageError(f"{self.folder} holds no run (no run.json); give the folder that a benchmark printed.") from None
+        except ValueError as error:
+            raise UsageError(f"{self.folder / 'run.json'} is not valid JSON ({error}).") from None
+        if not isinstance(self.info, dict):
+            raise UsageError(f"{self.folder / 'run.json'} holds no run; give the folder that a benchmark printed.")
+        if self.info.get("schema") != SCHEMA:
+            raise UsageError(f"{self.folder} was recorded in form {self.info.get('schema')}, this kit reads form {SCHEMA}; measure again.")
+
+    @property
+    def status(self) -> str:
+        """running, finished or interrupted. A run whose process was killed stays 'running'."""
+        return self.info["status"]
+
+    @property
+    def models(self) -> list[str]:
+        """The models of the plan, in its order."""
+        return list(self.info["models"])
+
+    @cached_property
+    def rows(self) -> list[dict]:
+        """Every request, warm-up included. A last line that a kill left half-written is passed over."""
+        lines = (self.folder / "requests.jsonl").read_text(encoding="utf-8", errors="replace").split("\n")
+        rows = []
+        for number, line in enumerate(lines[:-1], 1):
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                raise UsageError(f"{self.folder / 'requests.jsonl'} is damaged in line {number}; delete that line, or measure again.") from None
+        try:
+            return rows + ([json.loads(lines[-1])] if lines[-1] else [])
+        except ValueError:
+            return rows
+
+    def measured(self, model: str | None = None) -> list[dict]:
+        """The rows of the measure phase, of one model or all."""
+        return [r for r in self.rows if r["phase"] == "measure" and model in (None, r["model"])]
+
+    @cached_property
+    def frame(self) -> "pd.DataFrame":
+        """All rows as a data frame with the columns of `Row`."""
+        import pandas as pd  # slow to import, and needed only here
+
+        return pd.DataFrame(self.rows, columns=[field.name for field in fields(Row)])
+
+    def values(self, model: str, metric: str) -> dict[str, list[float]]:
+        """Prompt id to the measured values of one metric, answered requests only."""
+        found: dict[str, list[float]] = {}
+        for row in self.measured(model):
+            if row["status"] == "ok" and row[metric] is not None:
+                found.setdefault(row["prompt_id"], []).append(row[metric])
+        return found
+
+    @cached_property
+    def summary(self) -> list[dict]:
+        """One row a model; `latency_p95_s` and `ttft_p95_s` are None below 20 answered requests."""
+        return [self._summary_row(model) for model in self.models]
+
+    @cached_property
+    def intervals(self) -> dict[str, dict[str, list[float | None]]]:
+        """Model to metric to the 95 % interval of its median; None below 3 rounds."""
+        return {model: {metric: [s.low, s.high] for metric in timing.METRIC_WORDS for s in [self._sample(model, metric)]} for model in self.models}
+
+    def _sample(self, model: str, metric: str) -> timing.Summary:
+        rows = [row for row in self.measured(model) if row["status"] == "ok"]
+        return timing.summarise([row[metric] for row in rows], [row["round"] for row in rows])
+
+    def _summary_row(self, model: str) -> dict:
+        about, rows = self.info["models"][model], self.measured(model)
+        count = Counter(row["status"] for row in rows)
+        latency, ttft = self._sample(model, "latency_s"), self._sample(model, "ttft_s")
+        status = _outcome(count, about["status"])
+        return {
+            "model": model,
+            "status": status,
+            "n_ok": count["ok"],
+            "n_failed": count["failed"],
+            "n_skipped": count["skipped"],
+            "latency_mean_s": latency.mean,
+            "latency_p50_s": latency.p50,
+            "latency_p95_s": latency.p95,
+            "ttft_p50_s": ttft.p50,
+            "ttft_p95_s": ttft.p95,
+            "output_tokens_per_s_p50": self._sample(model, "output_tokens_per_s").p50,
+            "load_s": about["load_s"],
+            "size_mb": about["size_mb"],
+            "license": about["license"],
+            "sample": next((row["text"][:160] for row in rows if row["status"] == "ok"), ""),
+            "error": about["error"] or next((row["error"] for row in rows if row["error"]), None),
+        }
+
+    def answers(self, prompt_id: str) -> Table:
+        """What each model answered to one prompt in the first round."""
+        rows = [r for r in self.measured() if r["prompt_id"] == prompt_id and r["round"] == 1]
+        return Table(
+            ("model", "status", "answer"),
+            [[r["model"], r["status"], r["text"] or r["error"]] for r in sorted(rows, key=lambda r: self.models.index(r["model"]))],
+        )
+
+    def outliers(self, metric: str) -> Table:
+        """The measured values that lie far from the median of their model and prompt; they stay in every figure."""
+        found = []
+        for model in self.models:
+            for prompt_id, values in self.values(model, metric).items():
+                marks, middle = self.outlier_marks(model, metric)[prompt_id], float(np.median(values))
+                found += [[model, prompt_id, value, middle, value / middle] for value, far in zip(values, marks, strict=True) if far]
+        count = sum(row["status"] == "ok" for row in self.measured())
+        return Table(
+            ("model", "prompt", metric, "median of the prompt", "ratio"), found, note=f"{len(found)} of {count} answered requests are outliers."
+        )
+
+    def outlier_marks(self, model: str, metric: str) -> dict[str, list[bool]]:
+        """Prompt id to marks for `values`: a value is judged by its ratio to its prompt's median, among all of the model's ratios.
+
+        The few rounds of one prompt alone would not show what spread is usual.
+        """
+        values = self.values(model, metric)
+        ratios = [value / np.median(some) for some in values.values() for value in some]
+        marks = iter(timing.outliers(ratios) if ratios else [])
+        return {prompt_id: [next(marks) for _ in some] for prompt_id, some in values.items()}
+
+    def table(self) -> Table:
+        """The summary as a table, without the sample."""
+        headers = [name for name in self.summary[0] if name not in ("sample", "error", "n_skipped")]
+        table_rows = [[row[name] for name in headers] for row in self.summary]
+        problems = "; ".join(f"{row['model']}: {row['error']}" for row in self.summary if row["error"])
+        return Table(headers, table_rows, note=f"Problems: {problems}." if problems else "")
+
+    def __str__(self) -> str:
+        return f"{self.table()}"
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+
+def _outcome(count: Counter, status: str) -> str:
+    if not count["ok"]:
+        return "skipped" if status == "skipped" else "failed"
+    return "partial" if count["failed"] or count["skipped"] else "ok"
+
+
+def _readable(folder: Path) -> Run | None:
+    try:
+        return Run(folder)
+    except UsageError:
+        return None
+
+
+def load_run(run: str | os.PathLike | None = None) -> Run:
+    """A recorded run: its folder, the name of one under the results folder, or the latest in a folder of runs.
+
+    Without an argument it is the latest of all. Raises UsageError when there is none.
+    """
+    folder = Path(run) if run and Path(run).is_dir() else results_folder() / (run or "")
+    if (folder / "run.json").is_file() or (run and not folder.is_dir()):
+        return Run(folder)
+    readable = (_readable(path.parent) for path in folder.rglob("run.json"))  # an old or damaged run must not hide the others
+    found = sorted((run for run in readable if run), key=lambda found: found.info["started_at"])
+    if not found:
+        raise UsageError(f"There is no run in {folder} yet; measure one with: python -m helpers benchmark (or notebook 03).")
+    return found[-1]
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON so that a reader sees the old file or the new one, never half of it."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text so that a reader sees the old file or the new one, never half of it."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    fresh.write_text(text, encoding="utf-8", newline="\n")
+    fresh.replace(path)
+
+
+def now() -> str:
+    """Wall-clock time in UTC, ISO 8601 with milliseconds."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")

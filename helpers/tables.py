@@ -1,0 +1,71 @@
+"""One way to show rows: in a notebook, in a terminal, in a Markdown file."""
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import tabulate
+
+tabulate.PRESERVE_WHITESPACE = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under headers. A missing value is a dash; numbers keep three significant digits."""
+
+    headers: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    note: str = field(default="")
+
+    def __str__(self) -> str:
+        return self._drawn("simple", one_line) + (f"\n{self.note}" if self.note else "")
+
+    def to_markdown(self) -> str:
+        """A GitHub table; model output can neither leave its cell nor become markup."""
+        return self._drawn("github", plain_markdown)
+
+    def _repr_html_(self) -> str:
+        # JupyterLab aligns cells to the right unless each says otherwise; long names may break after an underscore.
+        drawn = self._drawn("html", one_line).replace("<td>", '<td style="text-align: left;">').replace("<th>", '<th style="text-align: left;">')
+        head, body, rest = drawn.partition("<tbody>")
+        return head.replace("_", "_<wbr>") + body + rest + (f"<p>{html.escape(self.note)}</p>" if self.note else "")
+
+    def _drawn(self, form: str, clean) -> str:
+        cells = [[clean(shown(cell)) for cell in row] for row in self.rows]
+        align = ["right" if _numeric(column) else "left" for column in zip(*self.rows, strict=True)] or None
+        return tabulate.tabulate(
+            cells, headers=[clean(header) for header in self.headers], tablefmt=form, disable_numparse=True, colalign=align if cells else None
+        )
+
+
+def shown(value: object) -> str:
+    """A cell's text: '-' for a value that is not there, yes and no for truth, three digits for a measured number."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def one_line(text: str, width: int = 400) -> str:
+    """Text without line breaks or control characters, shortened."""
+    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return flat if len(flat) <= width else f"{flat[: width - 3]}..."
+
+
+def plain_markdown(text: str) -> str:
+    """Text as one line of Markdown that shows every character and runs none."""
+    flat = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*\[\]|~$]|(?<!\w)_|_(?!\w))", r"\\\1", flat)
+
+
+def _numeric(column: Iterable[object]) -> bool:
+    present = [cell for cell in column if cell is not None]
+    return bool(present) and all(isinstance(cell, (int, float)) and not isinstance(cell, bool) for cell in present)

@@ -1,0 +1,226 @@
+"""Numbers: timelines to metrics, samples to summaries, summaries to verdicts. It knows nothing of where they came from.
+
+Names and definitions are those of docs/measurement.md.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .streaming import Timeline
+
+P95_NEEDS = 20
+OUTLIER_CUTOFF = 3.5
+RESAMPLES = 4000
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Figures of one answered request; None where the stream does not support the figure."""
+
+    ttft_s: float | None = None
+    ttfo_s: float | None = None
+    latency_s: float | None = None
+    itl_s: float | None = None
+    output_tokens_per_s: float | None = None
+    request_tokens_per_s: float | None = None
+
+
+def metrics(timeline: Timeline) -> Metrics:
+    """TTFT, TTFO, latency, ITL and rates of one request. A failed request has none.
+
+    ITL is (last token - first token) / (tokens - 1); output tokens/s is its inverse. Both need a token count that
+    somebody vouches for, and a first token whose own time is visible: when the first packet brings several chunks at
+    once the server had held them back, the span is too short by an unknown amount, and there is no ITL.
+    """
+    if not timeline.ok:
+        return Metrics()
+    times, tokens = timeline.chunk_times_s, timeline.completion_tokens
+    first_alone = len(times) > 1 and times[1] > times[0]
+    itl = (times[-1] - times[0]) / (tokens - 1) if tokens and tokens > 1 and first_alone else None
+    return Metrics(
+        ttft_s=times[0] if times else None,
+        ttfo_s=timeline.first_answer_s,
+        latency_s=timeline.latency_s,
+        itl_s=itl,
+        output_tokens_per_s=1 / itl if itl else None,
+        request_tokens_per_s=tokens / timeline.latency_s if tokens and timeline.latency_s else None,
+    )
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A sample in figures; `p95` is None below 20 values, `low` and `high` bound the median at 95 %."""
+
+    n: int
+    mean: float | None = None
+    p50: float | None = None
+    p95: float | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def summarise(values: Sequence[float | None], rounds: Sequence[int] | None = None) -> Summary:
+    """Exact percentiles (numpy, linear interpolation: never outside the sample) and an interval of the median.
+
+    `rounds` names the round of each value; see `interval_of_median`.
+    """
+    present = [i for i, value in enumerate(values) if value is not None]
+    sample = np.array([values[i] for i in present], dtype=float)
+    if not sample.size:
+        return Summary(n=0)
+    low, high = interval_of_median(sample, None if rounds is None else [rounds[i] for i in present])
+    return Summary(
+        n=int(sample.size),
+        mean=float(sample.mean()),
+        p50=float(np.percentile(sample, 50)),
+        p95=float(np.percentile(sample, 95)) if sample.size >= P95_NEEDS else None,
+        minimum=float(sample.min()),
+        maximum=float(sample.max()),
+        low=low,
+        high=high,
+    )
+
+
+def interval_of_median(sample: Sequence[float], rounds: Sequence[int] | None = None, confidence: float = 0.95) -> tuple[float | None, float | None]:
+    """Interval of the median, within the observed range.
+
+    A machine's speed drifts over seconds, so values of one round resemble each other and do not count as independent:
+    with `rounds` it is Student's t over the medians of the rounds, around the median of all, and needs 3 rounds.
+    Without them it is a percentile bootstrap and needs 3 values. (None, None) where there are fewer.
+    """
+    sample = np.asarray(sample, dtype=float)
+    if rounds is None:
+        return _bootstrap(sample, np.median, confidence) if len(sample) >= 3 else (None, None)
+    of_round: dict[int, list[float]] = {}
+    for value, number in zip(sample, rounds, strict=True):
+        of_round.setdefault(number, []).append(value)
+    if len(of_round) < 3:
+        return None, None
+    half, middle = _half_width([float(np.median(some)) for some in of_round.values()], confidence), float(np.median(sample))
+    return max(middle - half, float(sample.min())), min(middle + half, float(sample.max()))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How one model's figure relates to another's: `ratio` is (this / baseline), paired by prompt."""
+
+    metric: str
+    model: str
+    baseline: str
+    n: int
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    confidence: float = 0.95
+
+    @property
+    def apart(self) -> bool:
+        """Whether the interval leaves out 1, so that the data tells the two apart."""
+        return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
+
+    def __str__(self) -> str:
+        what = METRIC_WORDS[self.metric]
+        if self.n == 0:
+            return f"{what.name}: not measured for both {self.model} and {self.baseline}, so not compared."
+        if not self.apart:
+            return f"{what.name}: cannot tell {self.model} and {self.baseline} apart with n = {self.n}."
+        ratio, low, high = self.ratio, self.low, self.high
+        if ratio < 1:
+            ratio, low, high = 1 / ratio, 1 / high, 1 / low
+        return (
+            f"{what.name}: {self.model} is {ratio:.3g}x {what.more if self.ratio > 1 else what.less} {self.baseline} "
+            f"({self.confidence * 100:.4g} % interval {low:.3g} to {high:.3g}, n = {self.n})."
+        )
+
+
+@dataclass(frozen=True)
+class MetricWords:
+    """How to speak of a metric, and of one model's being above or below another's."""
+
+    name: str
+    more: str
+    less: str
+
+
+METRIC_WORDS = {
+    "ttft_s": MetricWords("TTFT", "slower than", "faster than"),
+    "latency_s": MetricWords("Latency", "slower than", "faster than"),
+    "output_tokens_per_s": MetricWords("Output tokens/s", "faster than", "slower than"),
+}
+
+
+def compare_paired(
+    metric: str,
+    model: str,
+    baseline: str,
+    ours: Mapping[str, Sequence[float]],
+    theirs: Mapping[str, Sequence[float]],
+    *,
+    comparisons: int = 1,
+) -> Comparison:
+    """Ratio of two models' figures with an interval, paired by prompt.
+
+    `ours` and `theirs` map prompt id to that prompt's values (rounds). Each prompt gives one log ratio of medians; their
+    mean is the log of the ratio, and its interval is Student's t over prompts (below 5 shared prompts: a bootstrap over
+    rounds within each prompt, which needs 3 of them). With several `comparisons` side by side the interval is
+    widened by Bonferroni's correction, so that all of them hold together at 95 %.
+    """
+    shared = [p for p in ours if len(ours[p]) and len(theirs.get(p, ()))]
+    n = sum(min(len(ours[p]), len(theirs[p])) for p in shared)
+    confidence = 1 - 0.05 / max(comparisons, 1)
+    if not shared:
+        return Comparison(metric, model, baseline, n=0, confidence=confidence)
+    logs = np.array([np.log(np.median(ours[p]) / np.median(theirs[p])) for p in shared])
+    if len(shared) >= 5:
+        half = _half_width(logs, confidence)
+        low, high = float(logs.mean()) - half, float(logs.mean()) + half
+    elif min(min(len(ours[p]), len(theirs[p])) for p in shared) >= 3:
+        low, high = _resampled_rounds([(ours[p], theirs[p]) for p in shared], confidence)
+    else:
+        low = high = None
+    bounds = (None, None) if low is None else (float(np.exp(low)), float(np.exp(high)))
+    return Comparison(metric, model, baseline, n, float(np.exp(logs.mean())), *bounds, confidence=confidence)
+
+
+def outliers(values: Sequence[float]) -> list[bool]:
+    """Which values lie more than 3.5 scaled median absolute deviations from the median (Iglewicz and Hoaglin, 1993).
+
+    Outliers are marked and kept. A sample without spread has none.
+    """
+    sample = np.asarray(values, dtype=float)
+    deviation = np.abs(sample - np.median(sample))
+    spread = np.median(deviation) / 0.6745
+    return list(map(bool, deviation > OUTLIER_CUTOFF * spread)) if spread > 0 else [False] * len(sample)
+
+
+def _bootstrap(sample: np.ndarray, statistic, confidence: float) -> tuple[float, float]:
+    if np.ptp(sample) == 0:
+        return float(sample[0]), float(sample[0])
+    from scipy import stats  # slow to import; most commands never compare
+
+    result = stats.bootstrap(
+        (sample,), statistic, n_resamples=RESAMPLES, confidence_level=confidence, method="percentile", rng=np.random.default_rng(0)
+    )
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def _half_width(sample: Sequence[float], confidence: float) -> float:
+    """Half the width of Student's interval of a mean. Over 3 to 12 values a percentile bootstrap would be far too narrow."""
+    from scipy import stats
+
+    return float(stats.t.ppf((1 + confidence) / 2, len(sample) - 1) * np.std(sample, ddof=1) / np.sqrt(len(sample)))
+
+
+def _resampled_rounds(pairs: list[tuple[Sequence[float], Sequence[float]]], confidence: float) -> tuple[float, float]:
+    rng = np.random.default_rng(0)
+
+    def medians(values: Sequence[float]) -> np.ndarray:
+        return np.median(rng.choice(np.asarray(values, dtype=float), size=(RESAMPLES, len(values))), axis=1)
+
+    means = np.mean([np.log(medians(a) / medians(b)) for a, b in pairs], axis=0)
+    tail = (1 - confidence) / 2
+    return float(np.quantile(means, tail)), float(np.quantile(means, 1 - tail))

@@ -1,0 +1,73 @@
+"""One runtime for the whole session, in a home folder of its own, with no settings left over from the person who runs this."""
+
+import os
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+SETTINGS = (
+    "BENCH_MODELS",
+    "BENCH_ROUNDS",
+    "BENCH_PROMPT",
+    "BENCH_STREAM",
+    "FOUNDRY_LOCAL_ENDPOINT",
+    "FOUNDRY_LOCAL_API_KEY",
+    "WORKSHOP_PORT",
+    "WORKSHOP_LINGER_S",
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean_environment(tmp_path_factory):
+    """A fresh home and results folder, no reach for the Azure catalog, and no process left behind at the end."""
+    from helpers import foundry
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in SETTINGS:
+            patch.delenv(name, raising=False)
+        patch.setenv("WORKSHOP_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("WORKSHOP_RESULTS", str(tmp_path_factory.mktemp("results")))
+        patch.setenv("WORKSHOP_CATALOG", "off")
+        patch.setenv("CI", "true")  # with it the SDK sends no usage events
+        yield
+        foundry.stop_service()
+    left = [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE and "helpers.service" in " ".join(p.cmdline())]
+    assert not left, f"service processes left behind: {left}"
+
+
+@pytest.fixture(scope="session")
+def server():
+    """The built-in runtime."""
+    from helpers import connect
+
+    with connect() as built_in:
+        yield built_in
+
+
+@pytest.fixture
+def own_home(tmp_path, monkeypatch):
+    """A home folder for one test, so that it can start, break and stop a service of its own."""
+    from helpers import foundry
+
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "home"))
+    yield tmp_path / "home"
+    foundry.stop_service()
+
+
+@pytest.fixture
+def helpers_command():
+    """Runs `python -m helpers ...` as a person would; returns the finished process."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-m", "helpers", *arguments],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, **environment},
+            timeout=300,
+        )
+
+    return run

@@ -1,0 +1,134 @@
+"""The command line as a person types it: what it prints, its exit codes, and no traceback ever."""
+
+import json
+import re
+
+import pytest
+from loopback import error_answer, serving
+
+from helpers import load_run
+
+
+def test_check_says_ready(helpers_command):
+    done = helpers_command("check")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.rstrip().endswith("Ready.")
+    assert "Foundry Local 2.2.1" in done.stdout
+    assert "[FAIL]" not in done.stdout
+
+
+def test_models_lists_the_built_in_ones(server, helpers_command):
+    done = helpers_command("models")
+    assert done.returncode == 0
+    assert re.search(r"pocket-mini +[\d.]+ +MIT +CPU +yes", done.stdout)
+    assert "Azure catalog: switched off" in done.stdout
+
+
+def test_models_can_be_filtered(server, helpers_command):
+    done = helpers_command("models", "--name", "mini", "--license", "MIT", "--max-mb", "1000")
+    assert done.returncode == 0
+    assert "pocket-mini" in done.stdout
+    assert "pocket-nano" not in done.stdout
+
+
+def test_download_says_what_is_there_and_goes_on_after_one_that_is_not(server, helpers_command):
+    done = helpers_command("download", "mistral-7b", "pocket-nano", "qwen")
+    assert done.returncode == 1
+    assert "'mistral-7b' is called 'mistral-7b-v0.2' today" in done.stdout
+    assert re.search(r"pocket-nano +ready +ships with the kit", done.stdout)
+    assert helpers_command("download", "pocket-nano").returncode == 0
+
+
+def test_chat_answers_once(server, helpers_command):
+    done = helpers_command("chat", "pocket-mini", "--prompt", "List three benefits of local inference.", "--max-tokens", "60")
+    assert done.returncode == 0
+    assert len(done.stdout.split()) > 5
+    assert re.search(r"TTFT [\d.]+ ms, latency [\d.]+ ms, \d+ tokens", done.stdout)
+
+
+def test_a_benchmark_prints_a_table_and_writes_every_file(server, helpers_command, tmp_path):
+    done = helpers_command("benchmark", "--rounds", "1", "--prompts", "deterministic", "--output", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    run = load_run(tmp_path)
+    assert "latency_p50_s" in done.stdout
+    assert f"report: {run.folder / 'benchmark_report.md'}" in done.stderr
+    assert {"run.json", "requests.jsonl", "summary.json", "summary.csv", "benchmark_report.md"} <= {path.name for path in run.folder.iterdir()}
+    assert run.info["settings_from"]["rounds"] == "argument"
+
+
+def test_json_is_the_only_thing_on_standard_output(server, helpers_command, tmp_path):
+    done = helpers_command("benchmark", "--json", "--output", str(tmp_path), BENCH_MODELS="pocket-nano", BENCH_ROUNDS="2", BENCH_PROMPT="Hello")
+    assert done.returncode == 0
+    printed = json.loads(done.stdout)
+    assert [(row["model"], row["n_ok"]) for row in printed["models"]] == [("pocket-nano", 2)]
+    assert load_run(printed["run"]).info["settings_from"]["models"] == "BENCH_MODELS"
+
+
+def test_a_plain_list_of_prompts_is_a_valid_file(server, helpers_command, tmp_path):
+    file = tmp_path / "my prompts.json"
+    file.write_text('["Hello", "Say OK."]', encoding="utf-8")
+    done = helpers_command("benchmark", "--prompts", str(file), "--rounds", "1", "--models", "pocket-nano", "--output", str(tmp_path / "results"))
+    assert done.returncode == 0, done.stderr
+    assert [row["prompt_id"] for row in load_run(tmp_path / "results").measured()].count("p2") == 1
+
+
+def test_report_makes_the_report_again(server, helpers_command, tmp_path):
+    helpers_command("benchmark", "--rounds", "1", "--prompt", "Hello", "--models", "pocket-nano", "--output", str(tmp_path))
+    report = load_run(tmp_path).folder / "benchmark_report.md"
+    before = report.read_text(encoding="utf-8")
+    report.unlink()
+    done = helpers_command("report", str(report.parent))
+    assert done.returncode == 0
+    assert report.read_text(encoding="utf-8") == before
+
+
+def test_no_model_finished_is_exit_1(server, helpers_command, tmp_path):
+    done = helpers_command("benchmark", "--models", "no-such-model", "--rounds", "1", "--prompt", "Hello", "--output", str(tmp_path))
+    assert done.returncode == 1
+    assert "No model is called 'no-such-model'" in done.stdout
+    assert "No model answered" in (load_run(tmp_path).folder / "benchmark_report.md").read_text(encoding="utf-8")
+
+
+def test_one_of_two_models_finished_is_exit_0(server, helpers_command, tmp_path):
+    done = helpers_command("benchmark", "--models", "no-such-model,pocket-nano", "--rounds", "1", "--prompt", "Hello", "--output", str(tmp_path))
+    assert done.returncode == 0
+
+
+def test_every_request_failing_is_exit_1(helpers_command, tmp_path):
+    with serving(["tiny"], chat=error_answer(500, "broken inside")) as endpoint:
+        done = helpers_command("benchmark", "--endpoint", endpoint.base_url, "--models", "tiny", "--prompt", "Hello", "--output", str(tmp_path))
+    assert done.returncode == 1
+    assert "HTTP 500: broken inside" in done.stdout
+
+
+MISTAKES = [
+    (["chat", "poket-mini", "--prompt", "Hello"], 1, "did you mean pocket-mini"),
+    (["chat", "pocket-mini", "--prompt", "word " * 5000], 1, "maximum context length"),
+    (["models", "--endpoint", "localhost:5273"], 2, "expected something like http://localhost:5273/v1"),
+    (["models", "--endpoint", "http://127.0.0.1:9/v1"], 1, "Cannot reach http://127.0.0.1:9/v1"),
+    (["benchmark", "--rounds", "0"], 2, "rounds: must be greater than or equal to 1, found '0'"),
+    (["benchmark", "--rounds", "-1"], 2, "rounds"),
+    (["benchmark", "--prompts", "no-such-set"], 2, "it has session, deterministic, meeting-notes"),
+    (["benchmark", "--prompts", "missing.json"], 2, "There is no file missing.json"),
+    (["benchmark", "--prompts", "session", "--prompt", "x"], 2, "either a prompt or a prompt set"),
+    (["benchmark", "--models", ","], 2, "Which models?"),
+    (["report", "no-such-run"], 2, "holds no run"),
+    (["no-such-command"], 2, "invalid choice"),
+    ([], 2, "COMMAND"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "said"), MISTAKES, ids=[" ".join(arguments)[:40] or "nothing" for arguments, _, _ in MISTAKES])
+def test_a_mistake_is_one_sentence(server, helpers_command, arguments, code, said):
+    done = helpers_command(*arguments)
+    assert said in done.stderr
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_stop_ends_the_runtime_and_says_so(own_home, helpers_command):
+    assert helpers_command("stop").stdout == "not running\n"
+    helpers_command("models")
+    assert helpers_command("stop").stdout == "stopped\n"
+    assert helpers_command("stop").stdout == "not running\n"

@@ -1,0 +1,158 @@
+"""What holds for the project as a whole: one face, imports one way, pins with reasons, a README that tells the truth."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+import helpers
+from helpers import lineup, service
+from helpers.paths import BUILT_IN_MODELS, PROJECT
+
+LAYERS = [
+    {"errors", "paths", "tables"},
+    {"lineup", "service", "streaming", "progress", "resources"},
+    {"foundry", "timing"},
+    {"endpoint", "record"},
+    {"benchmark", "checks", "charts"},
+    {"downloads", "report", "course"},
+    {"__init__"},
+    {"__main__"},
+]
+
+
+def tracked(*patterns: str) -> list[str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *patterns], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    return [name for name in listed.stdout.split("\0") if name and (PROJECT / name).is_file()]
+
+
+def test_the_public_face_is_what_all_says():
+    assert sorted(helpers.__all__) == helpers.__all__
+    assert [name for name in helpers.__all__ if not hasattr(helpers, name)] == []
+    assert len(helpers.__all__) <= 15
+
+
+def test_imports_run_one_way():
+    level = {name: number for number, names in enumerate(LAYERS) for name in names}
+    modules = {path.stem for path in (PROJECT / "helpers").glob("*.py")}
+    assert modules == set(level)
+    wrong = [
+        f"{module} imports {imported}"
+        for module in modules
+        for imported in _own_imports(module)
+        if level[imported] > level[module] or (imported == "__init__" and module != "__main__")
+    ]
+    assert wrong == []
+
+
+def _own_imports(module: str) -> set[str]:
+    tree = ast.parse((PROJECT / "helpers" / f"{module}.py").read_text(encoding="utf-8"))
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            found |= {node.module} if node.module else {alias.name for alias in node.names}
+    names = {path.stem for path in (PROJECT / "helpers").glob("*.py")}
+    return {name if name in names else "__init__" for name in found} - {module}
+
+
+def test_only_the_service_knows_the_sdk():
+    users = [
+        name
+        for name in tracked("helpers/*.py")
+        if re.search(r"^\s*(from|import) foundry_local_sdk", (PROJECT / name).read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert users == ["helpers/service.py"]
+
+
+def test_every_requirement_is_pinned_and_says_why():
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        for line in (PROJECT / name).read_text(encoding="utf-8").splitlines():
+            if line and not line.startswith("#"):
+                assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9.]+ +# \S.{10,}", line), line
+
+
+def test_constraints_pin_every_requirement_at_the_same_version():
+    pinned = dict(line.split("==") for line in (PROJECT / "constraints.txt").read_text(encoding="utf-8").splitlines() if "==" in line)
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        for package, version in re.findall(r"^([A-Za-z0-9._-]+)==([0-9.]+)", (PROJECT / name).read_text(encoding="utf-8"), re.MULTILINE):
+            found = {key.lower().replace("_", "-"): value for key, value in pinned.items()}[package.lower().replace("_", "-")]
+            assert found == version, package
+
+
+def test_the_readme_names_every_target_and_every_command():
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z]+):.*?## ", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [target for target in targets if f"make {target}" not in readme] == []
+    shown = subprocess.run([sys.executable, "-m", "helpers", "--help"], capture_output=True, text=True, cwd=PROJECT, check=True).stdout
+    commands = re.findall(r"^    ([a-z]+)(?: |$)", shown, re.MULTILINE)
+    assert len(commands) >= 8
+    assert [command for command in commands if f"helpers {command}" not in readme] == []
+
+
+def test_links_in_the_documents_lead_somewhere():
+    for name in tracked("*.md"):
+        folder = (PROJECT / name).parent
+        for link in re.findall(r"\]\(([^)#:]+)\)", (PROJECT / name).read_text(encoding="utf-8")):
+            assert (folder / link).exists(), f"{name}: {link}"
+
+
+def test_the_line_up_and_the_packages_agree():
+    models, packages = lineup.load_models(), service.read_manifest(BUILT_IN_MODELS)
+    assert set(models.built_in) == set(packages)
+    for alias, package in packages.items():
+        entry = models[alias]
+        size_mb = sum(file["bytes"] for file in package["files"].values()) / 1e6
+        assert entry.size_mb == pytest.approx(size_mb, abs=0.06), alias
+        assert (entry.license, entry.context, entry.parameters) == (package["license"], package["context_length"], package["parameters"])
+        assert service.file_problems(BUILT_IN_MODELS / alias, package["files"]) == []
+        assert {path.name for path in (BUILT_IN_MODELS / alias).iterdir()} == set(package["files"])
+
+
+def test_every_set_of_the_document_is_shipped():
+    assert [prompt.text for prompt in lineup.load_prompts("session").prompts] == [
+        "Explain the principle of retrieval augmented generation in 2 sentences.",
+        "List 3 privacy benefits of local inference.",
+        "Summarize why model size impacts latency on consumer hardware.",
+        "Provide two scenarios where an SLM is preferable to an LLM.",
+    ]
+    assert [prompt.text for prompt in lineup.load_prompts("deterministic").prompts] == [
+        "Summarize retrieval augmented generation.",
+        "List 3 privacy benefits of local inference.",
+        "Explain when to choose an SLM over an LLM.",
+    ]
+    assert len(lineup.load_prompts("meeting-notes")) >= 8
+
+
+def test_files_are_utf_8_without_emoji_or_machine_paths():
+    for name in tracked("*.py", "*.md", "*.txt", "*.toml", "*.ipynb", "Makefile", ".ci/*", "data/*.json"):
+        text = (PROJECT / name).read_text(encoding="utf-8")
+        assert not re.search("[\U0001f300-\U0001faff\u2600-\u27bf]", text), name
+        if name != "tests/test_project.py":
+            assert not re.search(r"/work/|/root/|/home/[a-z]|/tmp/[a-z]", text), name
+
+
+def test_notebooks_carry_no_more_metadata_than_they_need():
+    for name in tracked("notebooks/*.ipynb"):
+        content = json.loads((PROJECT / name).read_text(encoding="utf-8"))
+        assert content["metadata"]["kernelspec"]["name"] == "python3"
+        assert set(content["metadata"]) == {"kernelspec", "language_info"}
+        assert {key for cell in content["cells"] for key in cell["metadata"]} <= {"tags"}
+
+
+def test_an_old_python_is_told_in_a_sentence():
+    source = (PROJECT / "helpers" / "__init__.py").read_text(encoding="utf-8")
+    script = f"import sys; sys.version_info = (3, 9, 1); exec(compile({source!r}, 'helpers', 'exec'))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.strip() == "error: Python 3.9 is too old for this kit; install Python 3.11 or newer (Foundry Local 2.2.1 needs it)."
+
+
+def test_style():
+    for arguments in (["check", "."], ["format", "--check", "."]):
+        done = subprocess.run([sys.executable, "-m", "ruff", *arguments], cwd=PROJECT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-3000:]

@@ -1,0 +1,869 @@
+"""Streams of every dialect, whole and broken, over real HTTP on loopback and replayed from recorded bytes."""
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import loopback
+import pytest
+from loopback import DONE, Answer, Loopback, delta, error_answer, event, redirect, serving, streamed, usage, whole
+
+from helpers import streaming
+from helpers.streaming import Packets, parse, proxy_for, send
+
+GAP_S = 0.02  # between the pieces of a table case
+WIDE_GAP_S = 0.3  # where a test holds an arrival against the next send
+BODY = {"model": "tiny", "messages": [{"role": "user", "content": "Say hello."}], "stream": True}
+KEY = "sk-very-secret-1234"
+ROLE = event(delta("", role="assistant"))
+STOP = event(delta(finish="stop"))
+HELLO = event(delta("Hello"))
+WORLD = event(delta(" w\u00f6rld \U0001d11e"))  # two and four bytes in UTF-8
+TEXT = "Hello w\u00f6rld \U0001d11e"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A body in pieces, and what must come of it. `seen_in` names, for each chunk with text, the piece that brought it (from 1)."""
+
+    pieces: tuple[bytes, ...]
+    seen_in: tuple[int, ...] = ()
+    text: str = TEXT
+    reasoning: str = ""
+    first_answer_in: int | None = None  # the same as the first of seen_in where there is no reasoning
+    error: str | None = None
+    tokens: int | None = None
+    prompt_tokens: int | None = None
+    finish: str | None = "stop"
+    content_type: str = field(default="text/event-stream", kw_only=True)
+
+
+def crlf(data: bytes) -> bytes:
+    return data.replace(b"\n", b"\r\n")
+
+
+def old_foundry(text: str) -> bytes:
+    """Foundry Local 0.8: `message` beside `delta` with the same text, and no finish_reason."""
+    both = {"role": "assistant", "content": text}
+    return event({"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": both, "message": both}]})
+
+
+def with_usage(chunk: dict, value: object) -> bytes:
+    return event({**chunk, "usage": value})
+
+
+SPLIT = WORLD.index(b"\xc3\xb6") + 1  # inside a character
+CLEF = WORLD.index(b"\xf0\x9d\x84\x9e") + 2
+EMPTY = "the answer was empty"
+
+CASES = {
+    "OpenAI form": Case((ROLE, HELLO, WORLD, STOP, event(usage(9, 4)), DONE), (2, 3), tokens=4, prompt_tokens=9),
+    "role-only first chunk": Case((event(delta(role="assistant")), HELLO, WORLD, STOP, DONE), (2, 3)),
+    "empty content without a role": Case((event(delta("")), HELLO, event(delta("")), WORLD, STOP, DONE), (2, 4)),
+    "content null": Case((event({**delta(), "choices": [{"delta": {"role": "assistant", "content": None}}]}), HELLO, WORLD, STOP, DONE), (2, 3)),
+    "reasoning_content before content": Case(
+        (ROLE, event(delta(reasoning_content="Let me")), event(delta(reasoning_content=" think.")), HELLO, WORLD, STOP, DONE),
+        (2, 3, 4, 5),
+        reasoning="Let me think.",
+        first_answer_in=4,
+    ),
+    "reasoning instead of reasoning_content": Case(
+        (ROLE, event(delta("", reasoning="Hm.")), event(delta(TEXT)), STOP, DONE), (2, 3), reasoning="Hm.", first_answer_in=3
+    ),
+    "reasoning and answer in one chunk": Case(
+        (ROLE, event(delta(TEXT, reasoning_content="Hm.")), STOP, DONE), (2,), reasoning="Hm.", first_answer_in=2
+    ),
+    "nothing but reasoning": Case((ROLE, event(delta(reasoning_content="Hm.")), STOP, DONE), (2,), text="", reasoning="Hm."),
+    "four tokens a chunk with usage": Case((ROLE, event(delta(TEXT)), STOP, event(usage(3, 4)), DONE), (2,), tokens=4, prompt_tokens=3),
+    "four tokens a chunk without usage": Case((ROLE, event(delta(TEXT)), STOP, DONE), (2,)),
+    "usage null": Case((with_usage(delta("Hello"), None), with_usage(delta(" w\u00f6rld \U0001d11e", finish="stop"), None), DONE), (1, 2)),
+    "usage in every chunk, null in between": Case(
+        (
+            with_usage(delta("Hello"), {"prompt_tokens": 3, "completion_tokens": 1}),
+            with_usage(delta(" w\u00f6rld \U0001d11e", finish="stop"), {"prompt_tokens": 3, "completion_tokens": 2}),
+            with_usage(delta(), None),
+            DONE,
+        ),
+        (1, 2),
+        tokens=2,
+        prompt_tokens=3,
+    ),
+    "usage beside finish_reason": Case(
+        (HELLO, WORLD, with_usage(delta(finish="stop"), {"prompt_tokens": 3, "completion_tokens": 2}), DONE), (1, 2), tokens=2, prompt_tokens=3
+    ),
+    "usage that is no number": Case(
+        (HELLO, WORLD, STOP, event({"choices": [], "usage": {"prompt_tokens": "3", "completion_tokens": 2.0}}), DONE), (1, 2)
+    ),
+    "usage that is no object": Case((HELLO, WORLD, STOP, event({"choices": [], "usage": 7}), DONE), (1, 2)),
+    "choices null beside usage": Case(
+        (HELLO, WORLD, STOP, event({"choices": None, "usage": {"prompt_tokens": 3, "completion_tokens": 2}}), DONE), (1, 2), tokens=2, prompt_tokens=3
+    ),
+    "no finish_reason": Case((ROLE, HELLO, WORLD, DONE), (2, 3), finish=None),
+    "finish_reason length": Case((HELLO, WORLD, event(delta(finish="length")), DONE), (1, 2), finish="length"),
+    "finish_reason with zero tokens": Case((ROLE, STOP, event(usage(9, 0)), DONE), text="", error=EMPTY, tokens=0, prompt_tokens=9),
+    "only [DONE]": Case((DONE,), text="", error=EMPTY, finish=None),
+    "keep-alive comments": Case((b": keep-alive\n\n", ROLE, b":\n\n", HELLO, b": data: no\n\n", WORLD, STOP, DONE), (4, 6)),
+    "empty data lines as keep-alive": Case((b"data:\n\n", ROLE, b"data: \n\n", HELLO, WORLD, STOP, DONE), (4, 5)),
+    "CRLF": Case((crlf(ROLE), crlf(HELLO), crlf(WORLD), crlf(STOP), crlf(DONE)), (2, 3)),
+    "CR": Case(tuple(e.replace(b"\n", b"\r") for e in (ROLE, HELLO, WORLD, STOP, DONE)), (2, 3)),
+    "CRLF cut between its two bytes": Case(
+        (crlf(ROLE)[:-1], b"\n" + crlf(HELLO)[:-3], crlf(HELLO)[-3:], crlf(WORLD), crlf(STOP), crlf(DONE)), (2, 4)
+    ),
+    "no space after the colon": Case((b"data:" + HELLO[6:], b"data:" + WORLD[6:], STOP, b"data:[DONE]\n\n"), (1, 2)),
+    "event, id and retry lines": Case((b"event: message\nid: 1\nretry: 5\n" + HELLO, b"id: 2\n" + WORLD, STOP, DONE), (1, 2)),
+    "one event in several data lines": Case((b'data: {"choices":[{"delta":\n', b'data: {"content":"Hello"}}]}\n\n', WORLD, STOP, DONE), (2, 3)),
+    "several events in one packet": Case((ROLE + HELLO + WORLD + STOP + event(usage(9, 4)) + DONE,), (1, 1), tokens=4, prompt_tokens=9),
+    "one event over many packets, cut inside characters": Case(
+        (ROLE, HELLO[:3], HELLO[3:20], HELLO[20:], WORLD[:SPLIT], WORLD[SPLIT:CLEF], WORLD[CLEF:], STOP, DONE), (4, 7)
+    ),
+    "end of one event with the start of the next": Case((ROLE + HELLO[:9], HELLO[9:] + WORLD[:SPLIT], WORLD[SPLIT:] + STOP, DONE), (2, 3)),
+    "text escaped in ASCII": Case((event(delta("")), b"data: " + json.dumps(delta(TEXT)).encode() + b"\n\n", STOP, DONE), (2,)),
+    "halves of a surrogate pair in two chunks": Case(
+        (
+            b'data: {"choices":[{"delta":{"content":"Hello w\\u00f6rld \\ud834"}}]}\n\n',
+            b'data: {"choices":[{"delta":{"content":"\\udd1e"}}]}\n\n',
+            STOP,
+            DONE,
+        ),
+        (1, 2),
+    ),
+    "half a surrogate pair": Case((b'data: {"choices":[{"delta":{"content":"Hello \\ud834"}}]}\n\n', STOP, DONE), (1,), text="Hello \ufffd"),
+    "no [DONE]": Case((ROLE, HELLO, WORLD, STOP), (2, 3)),
+    "no [DONE] and no last line end": Case((ROLE, HELLO, WORLD, STOP.rstrip()), (2, 3)),
+    "chunks after [DONE]": Case((HELLO, WORLD, STOP, DONE, event(delta("more"))), (1, 2)),
+    "several choices": Case(
+        (HELLO, event({"choices": [*delta(" w\u00f6rld \U0001d11e")["choices"], {"index": 1, "delta": {"content": "other"}}]}), STOP, DONE), (1, 2)
+    ),
+    "Foundry Local 0.8": Case((old_foundry("Hello"), old_foundry(" w\u00f6rld \U0001d11e"), DONE), (1, 2), finish=None),
+    "Foundry Local 2.2.1": Case(
+        (
+            event({**delta("", role="assistant"), "usage": None}),
+            event({**delta("Hello"), "usage": None}),
+            event({**delta(" w\u00f6rld \U0001d11e"), "usage": None}),
+            event({**delta("", finish="stop"), "usage": None}),
+            event(usage(21, 4)),
+            DONE,
+        ),
+        (2, 3),
+        tokens=4,
+        prompt_tokens=21,
+    ),
+    "llama.cpp": Case(
+        (
+            event({"choices": [{"finish_reason": None, "index": 0, "delta": {"role": "assistant", "content": None}}], "system_fingerprint": "b1"}),
+            HELLO,
+            WORLD,
+            event({"choices": [{"finish_reason": "stop", "index": 0, "delta": {}}]}),
+            event({**usage(9, 4), "timings": {"prompt_n": 9, "predicted_n": 4, "predicted_ms": 1.5}}),
+            DONE,
+        ),
+        (2, 3),
+        tokens=4,
+        prompt_tokens=9,
+    ),
+    "vLLM": Case(
+        (
+            event(
+                {
+                    "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None}],
+                    "prompt_token_ids": None,
+                }
+            ),
+            HELLO,
+            event({"choices": [{"index": 0, "delta": {"content": " w\u00f6rld \U0001d11e"}, "finish_reason": "stop", "stop_reason": None}]}),
+            event(usage(9, 4)),
+            DONE,
+        ),
+        (2, 3),
+        tokens=4,
+        prompt_tokens=9,
+    ),
+    "Ollama": Case(
+        (
+            event(delta("Hello", role="assistant")),
+            event(delta(" w\u00f6rld \U0001d11e", role="assistant")),
+            event(delta("", finish="stop", role="assistant")),
+            event(usage(9, 4)),
+            DONE,
+        ),
+        (1, 2),
+        tokens=4,
+        prompt_tokens=9,
+    ),
+    "error object before any text": Case(
+        (ROLE, event({"error": {"message": "Model ran out of memory", "code": 500}})), text="", error="Model ran out of memory", finish=None
+    ),
+    "error object after text": Case(
+        (ROLE, HELLO, event({"error": {"message": "Device lost"}}), DONE), (2,), text="Hello", error="Device lost", finish=None
+    ),
+    "error that is a string": Case((HELLO, event({"error": "no slot"}), DONE), (1,), text="Hello", error="no slot", finish=None),
+    "error with a C++ source location": Case(
+        (event({"error": {"message": "/src/onnx/generators.cc:98 Generate(int) const Out of memory"}}),), text="", error="Out of memory", finish=None
+    ),
+    # llama.cpp up to September 2025 named the SSE field `error` and then ended the stream in good order.
+    "llama.cpp error field": Case(
+        (HELLO, b'error: {"code":400,"message":"the request exceeds the available context size","type":"invalid_request_error"}\n\n', DONE),
+        (1,),
+        text="Hello",
+        error="exceeds the available context size",
+        finish=None,
+    ),
+    "a chunk that is no JSON": Case(
+        (HELLO, b"data: {oops\n\n", DONE), (1,), text="Hello", error="a chunk of the stream is not JSON: '{oops'", finish=None
+    ),
+    "a chunk that is no UTF-8": Case((HELLO, b'data: {"a": "\xff"}\n\n', DONE), (1,), text="Hello", error="is not JSON", finish=None),
+    "a chunk nested too deep": Case((HELLO, b"data: " + b"[" * 100_000 + b"\n\n", DONE), (1,), text="Hello", error="is not JSON", finish=None),
+    "a chunk that is a list": Case(
+        (HELLO, event([1, 2]), DONE), (1,), text="Hello", error="expected a JSON object in the stream, found [1, 2]", finish=None
+    ),
+    "choices that are no list": Case(
+        (HELLO, event({"choices": {"a": 1}}), DONE), (1,), text="Hello", error="expected a list of choices", finish=None
+    ),
+    "a choice that is no object": Case((HELLO, event({"choices": ["x"]}), DONE), (1,), text="Hello", error="expected a list of choices", finish=None),
+    "a delta that is no object": Case((HELLO, event({"choices": [{"delta": "x"}]}), DONE), (1,), text="Hello", error="expected", finish=None),
+    "content that is no text": Case((HELLO, event(delta(["x"])), DONE), (1,), text="Hello", error="expected text as content", finish=None),
+    "HTML with status 200": Case(
+        (b"<!doctype html>\n<title>Log in</title>",),
+        text="",
+        error="expected a stream of events, found '<!doctype html>",
+        finish=None,
+        content_type="text/html",
+    ),
+    "HTML with a data: address in it": Case((b"<img\nsrc='data:image/png;base64,AA'>",), text="", error="expected a stream of events", finish=None),
+    "other JSON with status 200": Case((b'{"status": "ok"}',), text="", error='expected a stream of events, found \'{"status": "ok"}\'', finish=None),
+    "only comments": Case((b": keep-alive\n\n",), text="", error="expected a stream of events", finish=None),
+}
+
+
+def holds(case: Case, found: streaming.Timeline) -> None:
+    """Everything but the times."""
+    assert found.status == ("failed" if case.error else "ok"), found.error
+    assert (case.error or "") in (found.error or "")
+    assert (found.error is None) == (case.error is None)
+    assert (found.text, found.reasoning) == (case.text, case.reasoning)
+    assert (found.completion_tokens, found.prompt_tokens, found.finish_reason) == (case.tokens, case.prompt_tokens, case.finish)
+    assert found.token_source == ("none" if case.tokens is None else "usage")
+    found.text.encode()  # what cannot be encoded cannot be recorded
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_replayed_stream_gives_the_times_of_its_packets(name):
+    case = CASES[name]
+    found = parse(Packets([float(i) for i in range(1, len(case.pieces) + 1)], list(case.pieces)))
+    holds(case, found)
+    assert found.chunk_times_s == case.seen_in
+    answer_in = case.first_answer_in or (case.seen_in[0] if case.seen_in and case.text else None)
+    assert found.first_answer_s == answer_in
+    assert found.latency_s == (case.seen_in[-1] if case.seen_in else None)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_stream_over_http(name):
+    case = CASES[name]
+    steps = [step for piece in case.pieces for step in (GAP_S, piece)]
+    with serving(chat=streamed(steps, content_type=case.content_type)) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    holds(case, found)
+    request = server.requests[0]
+    assert len(found.chunk_times_s) == len(case.seen_in)
+    assert list(found.chunk_times_s) == sorted(found.chunk_times_s)
+    for arrived_s, piece in zip(found.chunk_times_s, case.seen_in, strict=True):
+        assert arrived_s >= request.delay_s(piece)
+    if case.first_answer_in:
+        assert found.first_answer_s >= request.delay_s(case.first_answer_in)
+
+
+def test_every_cut_of_a_stream_gives_the_same_text_and_the_time_of_the_line_end():
+    events = [crlf(ROLE), HELLO, b": ping\n\n", crlf(WORLD), STOP, event(usage(9, 4)), DONE]
+    blob = b"".join(events)
+    line_ends = [blob.index(e) + len(e.rstrip()) for e in (HELLO, crlf(WORLD))]
+    for cut in range(1, len(blob)):
+        found = parse(Packets([1.0, 2.0], [blob[:cut], blob[cut:]]))
+        assert (found.status, found.text, found.completion_tokens) == ("ok", TEXT, 4), cut
+        assert found.chunk_times_s == tuple(1.0 if cut > end else 2.0 for end in line_ends), cut
+
+
+def test_a_stream_byte_by_byte():
+    blob = ROLE + HELLO + WORLD + STOP + DONE
+    found = parse(Packets([float(i) for i in range(len(blob))], [blob[i : i + 1] for i in range(len(blob))]))
+    assert found.text == TEXT
+    assert found.chunk_times_s == tuple(float(blob.index(e) + len(e.rstrip())) for e in (HELLO, WORLD))
+
+
+@pytest.mark.parametrize("framing", ["chunked", "sized", "until-close"])
+def test_times_are_those_of_the_server(framing):
+    """No text is seen before it was sent, nor as late as the next piece, however the body is framed."""
+    steps = [ROLE, WIDE_GAP_S, HELLO, WIDE_GAP_S, WORLD, WIDE_GAP_S, STOP, event(usage(9, 4)), DONE]
+    with serving(chat=streamed(steps, framing=framing)) as server:
+        before = time.perf_counter()
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    sent = server.requests[0]
+    assert (found.status, found.text, found.completion_tokens) == ("ok", TEXT, 4)
+    first, second = found.chunk_times_s
+    assert first >= sent.delay_s(2)
+    assert before + first < sent.sent_at[3]
+    assert second >= sent.delay_s(3)
+    assert before + second < sent.sent_at[4]
+    assert found.first_answer_s == first
+    assert found.latency_s == second
+
+
+def test_reasoning_comes_before_the_first_answer():
+    steps = [ROLE, event(delta(reasoning_content="Hm.")), WIDE_GAP_S, HELLO, WIDE_GAP_S, STOP, DONE]
+    with serving(chat=streamed(steps)) as server:
+        before = time.perf_counter()
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    sent = server.requests[0]
+    assert before + found.chunk_times_s[0] < sent.sent_at[3]
+    assert found.first_answer_s >= sent.delay_s(3)
+    assert before + found.first_answer_s < sent.sent_at[4]
+
+
+def test_latency_ends_with_the_text_not_with_late_usage():
+    with serving(chat=streamed([HELLO, WIDE_GAP_S, STOP, event(usage(9, 1)), WIDE_GAP_S, DONE])) as server:
+        before = time.perf_counter()
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    assert found.completion_tokens == 1
+    assert before + found.latency_s < server.requests[0].sent_at[2]
+
+
+def test_an_event_over_http_chunks_arrives_with_its_last_one():
+    pieces = [HELLO[:10], GAP_S, HELLO[10:15], WIDE_GAP_S, HELLO[15:], WIDE_GAP_S, STOP, DONE]
+    with serving(chat=streamed(pieces)) as server:
+        before = time.perf_counter()
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    sent = server.requests[0]
+    assert found.text == "Hello"
+    assert found.chunk_times_s[0] >= sent.delay_s(3)
+    assert before + found.chunk_times_s[0] < sent.sent_at[4]
+
+
+def test_http_chunks_whose_own_framing_is_cut_into_packets():
+    whole_answer = b"".join(s for s in streamed([HELLO + WORLD, STOP, DONE]).script if isinstance(s, bytes))
+    cuts = [
+        0,
+        9,
+        60,
+        whole_answer.index(b"\r\n\r\n") + 2,
+        whole_answer.index(b"data: ") - 1,
+        whole_answer.index(b"\xc3\xb6") + 1,
+        len(whole_answer) - 3,
+    ]
+    pieces = [whole_answer[a:b] for a, b in pairwise([*cuts, len(whole_answer)])]
+    with Loopback(lambda _: Answer([s for p in pieces for s in (p, GAP_S)])) as server:
+        found = send(server.url, BODY, timeout_s=20)
+    assert (found.status, found.text) == ("ok", TEXT)
+    assert found.chunk_times_s[0] >= server.requests[0].delay_s(4)
+    assert found.chunk_times_s[1] >= server.requests[0].delay_s(5)
+
+
+def test_the_request_is_what_was_asked_for():
+    with serving() as server:
+        send(f"{server.base_url}/chat/completions", BODY, timeout_s=20, headers={"Authorization": f"Bearer {KEY}"})
+    request = server.requests[0]
+    assert (request.method, request.path) == ("POST", "/v1/chat/completions")
+    assert request.json == BODY
+    assert request.headers["Authorization"] == f"Bearer {KEY}"
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.headers["Host"] == f"127.0.0.1:{server.port}"
+    assert request.headers["Accept-Encoding"] == "identity"
+
+
+def test_an_answer_that_was_not_asked_to_stream_has_latency_and_no_chunk_times():
+    answer = {
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": TEXT}, "finish_reason": "stop"}],
+        **usage(9, 4),
+        "object": "chat.completion",
+    }
+    answer["choices"] = [{"index": 0, "message": {"role": "assistant", "content": TEXT}, "finish_reason": "stop"}]
+    blob = json.dumps(answer).encode()
+    with serving(chat=streamed([blob[:20], GAP_S, blob[20:]], framing="sized", content_type="application/json")) as server:
+        found = send(f"{server.base_url}/chat/completions", {**BODY, "stream": False}, timeout_s=20)
+    assert (found.status, found.text, found.completion_tokens, found.prompt_tokens, found.finish_reason) == ("ok", TEXT, 4, 9, "stop")
+    assert found.chunk_times_s == ()
+    assert found.first_answer_s is None
+    assert found.latency_s >= server.requests[0].delay_s(2)
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"<p>hello</p>", "the answer is not JSON: '<p>hello</p>'"),
+        (b"", "the answer is not JSON"),
+        (b'{"choices": []}', "the answer was empty"),
+        (b'{"error": {"message": "No slot"}}', "No slot"),
+        (b'{"choices": [{"message": null}]}', "the answer was empty"),
+    ],
+)
+def test_wrong_answers_that_were_not_asked_to_stream(body, error):
+    with serving(chat=whole(body)) as server:
+        found = send(f"{server.base_url}/chat/completions", {**BODY, "stream": False}, timeout_s=20)
+    assert found.status == "failed"
+    assert error in found.error
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (error_answer(500, "Out of memory"), "HTTP 500: Out of memory"),
+        (error_answer(404, "Model not found"), "HTTP 404: Model not found"),
+        (error_answer(400, "exceeds the model's maximum context length"), "HTTP 400: exceeds the model's maximum context length"),
+        (whole(b'{"error": "busy"}', status=503), "HTTP 503: busy"),
+        (whole(b"<html><h1>Bad gateway</h1></html>", status=502, content_type="text/html"), "HTTP 502: '<html><h1>Bad gateway</h1></html>'"),
+        (whole(b"Not Found", status=404, content_type="text/plain"), "HTTP 404: 'Not Found'"),
+        (whole(b"[1]", status=500), "HTTP 500: '[1]'"),
+        (whole(b"[" * 100_000, status=500), "HTTP 500: '[[[[["),
+        (whole(b"", status=500), "HTTP 500: ''"),
+        (whole(b"x" * 500, status=500), f"HTTP 500: '{'x' * 80}...'"),
+        (whole(b"\xff\n<", status=500), "HTTP 500: '\ufffd <'"),
+    ],
+    ids=range(11),
+)
+@pytest.mark.parametrize("stream", [True, False])
+def test_error_status(answer, error, stream):
+    with serving(chat=answer) as server:
+        found = send(f"{server.base_url}/chat/completions", {**BODY, "stream": stream}, timeout_s=20)
+    assert found.status == "failed"
+    assert error in found.error
+    assert (found.text, found.chunk_times_s, found.token_source) == ("", (), "none")
+
+
+def test_the_key_is_not_in_the_error_even_when_the_server_repeats_it():
+    with serving(chat=lambda request: error_answer(401, f"Incorrect API key provided: {request.headers['Authorization']}")) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20, headers={"Authorization": f"Bearer {KEY}"})
+    assert found.error.startswith("HTTP 401: Incorrect API key provided")
+    assert KEY not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("framing", "steps", "end"),
+    [
+        ("chunked", [HELLO, GAP_S, WORLD[:20]], "close"),
+        ("chunked", [HELLO, GAP_S, WORLD], "close"),  # between two HTTP chunks
+        ("sized", [HELLO, GAP_S, WORLD[:20]], "close"),
+        ("chunked", [HELLO, GAP_S, WORLD[:20], GAP_S], "reset"),
+        ("sized", [HELLO, GAP_S, WORLD[:20], GAP_S], "reset"),
+    ],
+)
+def test_a_stream_cut_in_the_middle_is_a_failure_and_keeps_what_came(framing, steps, end):
+    full = [*steps, STOP, DONE]
+    script = list(streamed(full, framing=framing).script)[: 1 + len(steps)]
+    with serving(chat=Answer(script, end)) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    assert found.status == "failed"
+    assert "cut off after" in found.error if end == "close" else "the connection broke" in found.error
+    assert found.text.startswith("Hello")
+    assert found.chunk_times_s
+
+
+def test_a_cut_inside_an_http_chunk():
+    with serving(chat=Answer([loopback.head(200, "text/event-stream", "Transfer-Encoding: chunked"), b"ffff\r\n" + HELLO])) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    assert found.status == "failed"
+    assert found.error == f"the answer was cut off after {len(HELLO)} bytes"
+    assert found.text == "Hello"
+
+
+@pytest.mark.parametrize("size", [b"-2", b"zz", b"", b"0x", b"1_0"])
+def test_wrong_http_chunk_sizes_are_a_failure(size):
+    script = [loopback.head(200, "text/event-stream", "Transfer-Encoding: chunked"), b"%x\r\n%s\r\n%s\r\n0\r\n\r\n" % (len(HELLO), HELLO, size)]
+    with serving(chat=Answer(script)) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    assert found.status == "failed"
+    assert found.text == "Hello"
+
+
+@pytest.mark.parametrize("steps", [[], [ROLE], [ROLE, HELLO]])
+def test_a_stall(steps):
+    with serving(chat=streamed([*steps, 30.0, DONE])) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=0.3)
+    assert found.status == "failed"
+    assert found.error == "timed out: nothing arrived for 0.3 s"
+    assert found.text == ("Hello" if HELLO in steps else "")
+    assert len(found.chunk_times_s) == (HELLO in steps)
+
+
+def test_a_server_that_says_nothing_at_all():
+    with serving(chat=Answer([30.0])) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=0.3)
+    assert found.status == "failed"
+    assert "timed out: nothing arrived for 0.3 s" in found.error
+
+
+def test_comments_do_not_keep_a_request_alive_beyond_its_time():
+    with serving(chat=streamed([step for _ in range(600) for step in (b": keep-alive\n\n", 0.05)])) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=0.3)
+    assert found.status == "failed"
+    assert found.error == "timed out: not finished after 0.3 s"
+    assert len(server.requests[0].sent_at) < 600
+
+
+@pytest.mark.parametrize("framing", ["chunked", "sized"])
+def test_a_server_that_keeps_the_connection_open_although_asked_to_close_it(framing):
+    with serving(chat=streamed([ROLE, GAP_S, HELLO, GAP_S, WORLD, STOP, DONE], framing=framing, end="keep")) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=3)
+    assert (found.status, found.text, found.error) == ("ok", TEXT, None)
+    assert server.requests[0].headers["Connection"] == "close"
+
+
+@pytest.mark.parametrize("last", [b"0\r\nX-Took: 5\r\n\r\n", b"000\r\n\r\n", b"0;last\r\n\r\n"])
+def test_other_ends_of_a_chunked_body(last):
+    """Trailers, more zeros, an extension (RFC 9112, section 7.1), on a connection that stays open."""
+    script = [*streamed([HELLO, STOP, DONE]).script[:-1], last]
+    with serving(chat=Answer(script, end="keep")) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=1)
+    assert (found.status, found.text, found.error) == ("ok", "Hello", None)
+
+
+def test_a_chunked_body_does_not_end_where_its_text_only_looks_like_the_end():
+    """A packet may end inside an HTTP chunk, just after the text CR LF 0 CR LF CR LF."""
+    blob = crlf(HELLO) + b": x\r\n0\r\n\r\n"
+    rest = WORLD + STOP + DONE
+    script = [loopback.head(200, "text/event-stream", "Transfer-Encoding: chunked"), b"%x\r\n%s" % (len(blob), blob), WIDE_GAP_S]
+    script += [b"\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(rest), rest)]
+    with serving(chat=Answer(script)) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    assert (found.status, found.text, found.error) == ("ok", TEXT, None)
+
+
+def test_ten_megabytes_in_one_event():
+    text = "0123456789" * 2**20
+    with serving(chat=streamed([event(delta(text)), STOP, DONE])) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=60)
+    assert found.status == "ok", found.error
+    assert found.text == text
+    assert len(found.chunk_times_s) == 1
+
+
+def test_an_endless_answer_is_cut():
+    with serving(chat=Answer([loopback.head(200, "text/event-stream"), *[b": " + b"x" * 2**20] * 40])) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=60)
+    assert found.status == "failed"
+    assert found.error == "the server sent more than 32 MB"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_redirects_keep_method_and_body(status):
+    def handler(request):
+        return redirect(status, "/elsewhere?x=1") if request.path == "/v1/chat/completions" else streamed([HELLO, STOP, DONE])
+
+    with Loopback(handler) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20, headers={"Authorization": f"Bearer {KEY}"})
+    assert (found.status, found.text) == ("ok", "Hello")
+    assert [(r.method, r.path) for r in server.requests] == [("POST", "/v1/chat/completions"), ("POST", "/elsewhere?x=1")]
+    assert server.requests[1].json == BODY
+    assert server.requests[1].headers["Authorization"] == f"Bearer {KEY}"
+
+
+def test_a_redirect_to_another_server_does_not_carry_the_key():
+    with serving() as other, Loopback(lambda _: redirect(307, f"{other.base_url}/chat/completions")) as server:
+        found = send(server.url, BODY, timeout_s=20, headers={"Authorization": f"Bearer {KEY}"})
+    assert (found.status, found.text) == ("ok", "Hello world")
+    assert server.requests[0].headers["Authorization"] == f"Bearer {KEY}"
+    assert other.requests[0].headers["Authorization"] is None
+
+
+def test_redirects_in_a_circle_end():
+    with Loopback(lambda _: redirect(307, "/again")) as server:
+        found = send(server.url, BODY, timeout_s=20)
+    assert found.status == "failed"
+    assert found.error.startswith("HTTP 307")
+    assert len(server.requests) == streaming.MAX_REDIRECTS
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://127.0.0.1:99999/", "http://[", "http://127.0.0.1:port/", "http://127.0.0.1:1/a b", "http://127.0.0.1:1/\xe9", "ftp://127.0.0.1/"],
+)
+def test_redirects_to_no_address_are_a_failure(location):
+    with Loopback(lambda _: redirect(307, location)) as server:
+        found = send(server.url, BODY, timeout_s=20)
+    assert found.status == "failed"
+    assert found.error
+
+
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_connection_refused():
+    port = unused_port()
+    found = send(f"http://127.0.0.1:{port}/v1/chat/completions", BODY, timeout_s=20)
+    assert found.status == "failed"
+    assert found.error.startswith(f"no answer from 127.0.0.1:{port}: ")
+    assert "efused" in found.error
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Answer([]), "it closed the connection without an HTTP answer"),
+        (Answer([b"HTTP/1.1 200 OK\r\nContent-Ty"]), "it closed the connection without an HTTP answer"),
+        (Answer([], end="reset"), "no answer from 127.0.0.1"),
+        (Answer([b"220 mail.example ESMTP\r\n\r\n"]), "what answers there does not speak HTTP"),
+        (Answer([b"SSH-2.0-OpenSSH_9\r\n\r\n"], end="keep"), "what answers there does not speak HTTP"),
+        (Answer([b"HTTP/1.1 abc\r\n\r\n"]), "what answers there does not speak HTTP"),
+        (Answer([b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n"]), "no answer from 127.0.0.1"),
+        (Answer([b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n"]), "no answer from 127.0.0.1"),
+    ],
+    ids=range(8),
+)
+def test_no_http_answer(answer, error):
+    with serving(chat=answer) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    assert found.status == "failed"
+    assert f"127.0.0.1:{server.port}" in found.error
+    assert error in found.error
+
+
+@pytest.mark.parametrize("length", ["\xb2", "9" * 5000, "-5", "ten", ""])
+def test_a_content_length_that_is_no_number_means_until_close(length):
+    with serving(chat=Answer([loopback.head(200, "text/event-stream", f"Content-Length: {length}") + HELLO + STOP + DONE])) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    assert found.text == "Hello"
+    assert found.status in ("ok", "failed")
+    assert len(found.chunk_times_s) == 1
+
+
+def test_interim_answers_are_passed_over():
+    script = [b"HTTP/1.1 100 Continue\r\n\r\n", GAP_S, b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", *streamed([HELLO, STOP, DONE]).script]
+    with serving(chat=Answer(script)) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    assert (found.status, found.text) == ("ok", "Hello")
+
+
+# Proxies ------------------------------------------------------------------------------------------------------------
+
+VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
+
+
+@pytest.fixture
+def proxy_variables(monkeypatch):
+    """Sets proxy variables for one test, after taking away those of the machine."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+    def give(**values):
+        for name, value in values.items():
+            monkeypatch.setenv(name.upper(), value)
+
+    return give
+
+
+def test_loopback_is_reached_without_the_proxy(proxy_variables):
+    with serving() as server, Loopback(lambda _: whole(b"proxy", status=502)) as proxy:
+        proxy_variables(http_proxy=proxy.url)
+        for host in ("127.0.0.1", "localhost"):
+            found = send(f"http://{host}:{server.port}/v1/chat/completions", BODY, timeout_s=20)
+            assert (found.status, found.text) == ("ok", "Hello world")
+    assert len(server.requests) == 2
+    assert proxy.requests == []
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback_address"),
+    [
+        ("http://127.0.0.1:5273/v1", True),
+        ("http://127.8.9.10/v1", True),
+        ("http://LOCALHOST/v1", True),
+        ("http://[::1]:80/v1", True),
+        ("http://127.example.com/v1", False),
+        ("http://127.0.0.1.example.com/v1", False),
+        ("http://localhost.example.com/v1", False),
+        ("http://192.168.1.5/v1", False),
+        ("http://[fe80::1]/v1", False),
+    ],
+)
+def test_what_is_loopback(url, loopback_address, proxy_variables):
+    proxy_variables(http_proxy="http://proxy.example:3128")
+    assert streaming.is_loopback(url) is loopback_address
+    assert proxy_for(url) == (None if loopback_address else "http://proxy.example:3128")
+
+
+def test_which_proxy_is_used(proxy_variables):
+    proxy_variables(http_proxy="http://a.example:1", https_proxy="http://b.example:2", no_proxy="inside.example,10.0.0.5")
+    assert proxy_for("http://models.example/v1") == "http://a.example:1"
+    assert proxy_for("https://models.example/v1") == "http://b.example:2"
+    assert proxy_for("https://inside.example/v1") is None
+    assert proxy_for("http://gpu.inside.example/v1") is None
+    assert proxy_for("http://10.0.0.5:8000/v1") is None
+
+
+def test_no_proxy_set_means_none(proxy_variables):
+    assert proxy_for("http://models.example/v1") is None
+
+
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_plain_http_through_a_proxy_names_the_whole_address(proxy_variables, scheme):
+    """The proxy answers itself. Its own address may come without a scheme, as curl allows."""
+    with Loopback(lambda _: streamed([HELLO, STOP, DONE])) as proxy:
+        proxy_variables(http_proxy=f"{scheme}127.0.0.1:{proxy.port}")
+        found = send("http://models.example:8000/v1/chat/completions?a=1", BODY, timeout_s=20)
+    assert (found.status, found.text) == ("ok", "Hello")
+    request = proxy.requests[0]
+    assert (request.method, request.path) == ("POST", "http://models.example:8000/v1/chat/completions?a=1")
+    assert request.headers["Host"] == "models.example:8000"
+    assert request.json == BODY
+
+
+def test_https_through_a_proxy_asks_for_a_tunnel_and_says_when_it_is_refused(proxy_variables):
+    with Loopback(lambda _: whole(b"", status=407)) as proxy:
+        proxy_variables(https_proxy=proxy.url)
+        found = send("https://models.example/v1/chat/completions", BODY, timeout_s=20, headers={"Authorization": f"Bearer {KEY}"})
+    assert found.status == "failed"
+    assert "no answer from models.example" in found.error
+    assert "407" in found.error
+    assert [(r.method, r.path) for r in proxy.requests] == [("CONNECT", "models.example:443")]
+    assert "Authorization" not in proxy.requests[0].headers  # the key is for the server, not for the proxy
+
+
+def test_a_proxy_that_is_not_there(proxy_variables):
+    proxy_variables(http_proxy=f"http://127.0.0.1:{unused_port()}")
+    found = send("http://models.example/v1/chat/completions", BODY, timeout_s=20)
+    assert found.status == "failed"
+    assert "models.example" in found.error
+
+
+# IPv6 and TLS -------------------------------------------------------------------------------------------------------
+
+
+def has_ipv6_loopback() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not has_ipv6_loopback(), reason="this machine has no IPv6 loopback")
+def test_ipv6_loopback():
+    with Loopback(lambda _: streamed([HELLO, WORLD, STOP, DONE]), host="::1") as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    assert (found.status, found.text) == ("ok", TEXT)
+    assert server.requests[0].headers["Host"] == f"[::1]:{server.port}"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A self-signed certificate for 127.0.0.1 and models.example, made by the openssl program."""
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl program to make a certificate with")
+    folder = tmp_path_factory.mktemp("tls")
+    config = folder / "openssl.cnf"  # LibreSSL and old versions know no -addext
+    config.write_text(
+        "[req]\ndistinguished_name=d\nx509_extensions=x\nprompt=no\n[d]\nCN=test\n[x]\nsubjectAltName=IP:127.0.0.1,DNS:models.example\n"
+    )
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-config", config]
+    subprocess.run([*command, "-keyout", folder / "key.pem", "-out", folder / "cert.pem"], check=True, capture_output=True)
+    return folder
+
+
+@contextmanager
+def tls_server(certificate, handler):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    with Loopback(handler, tls=context) as server:
+        yield server
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(certificate):
+    with tls_server(certificate, lambda _: streamed([HELLO, STOP, DONE])) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20, headers={"Authorization": f"Bearer {KEY}"})
+    assert found.status == "failed"
+    assert f"no answer from 127.0.0.1:{server.port}" in found.error
+    assert "ertificate" in found.error or "CERTIFICATE" in found.error
+    assert server.requests == []
+
+
+trusts_a_file = pytest.mark.skipif(sys.platform != "linux", reason="only OpenSSL's own store can be pointed at a file")
+
+
+@trusts_a_file
+def test_a_stream_over_tls(certificate, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", os.fspath(certificate / "cert.pem"))
+    steps = [ROLE, WIDE_GAP_S, HELLO, WIDE_GAP_S, WORLD, STOP, event(usage(9, 4)), DONE]
+    with tls_server(certificate, lambda _: streamed(steps)) as server:
+        before = time.perf_counter()
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    sent = server.requests[0]
+    assert (found.status, found.text, found.completion_tokens) == ("ok", TEXT, 4), found.error
+    assert found.chunk_times_s[0] >= sent.delay_s(2)
+    assert before + found.chunk_times_s[0] < sent.sent_at[3]
+
+
+@trusts_a_file
+def test_a_large_answer_over_tls(certificate, monkeypatch):
+    """TLS hands out 16 KB records: what its library holds already no longer shows on the socket."""
+    monkeypatch.setenv("SSL_CERT_FILE", os.fspath(certificate / "cert.pem"))
+    text = "0123456789" * 100_000
+    with tls_server(certificate, lambda _: streamed([event(delta(text)), STOP, DONE], end="keep")) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=10)
+    assert (found.status, found.text == text) == ("ok", True), found.error
+
+
+@trusts_a_file
+def test_tls_through_a_proxys_tunnel(certificate, monkeypatch, proxy_variables):
+    """The loopback server is the proxy and, once the tunnel stands, the server behind it. Setting up is no part of the times."""
+    monkeypatch.setenv("SSL_CERT_FILE", os.fspath(certificate / "cert.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    seen, stood = [], []
+
+    class Tunnel(Loopback):
+        def _serve(self, connection):
+            with closing(connection), suppress(OSError):
+                seen.append(loopback._read(connection))
+                self._stopped.wait(WIDE_GAP_S)
+                stood.append(time.perf_counter())
+                connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                self._tls = context
+                super()._serve(connection)
+
+    with Tunnel(lambda _: streamed([HELLO, STOP, DONE])) as proxy:
+        proxy_variables(https_proxy=f"http://127.0.0.1:{proxy.port}")
+        found = send("https://models.example/v1/chat/completions", BODY, timeout_s=20, headers={"Authorization": f"Bearer {KEY}"})
+        after = time.perf_counter()
+    assert (found.status, found.text) == ("ok", "Hello"), found.error
+    assert stood[0] + found.latency_s < after
+    assert (seen[0].method, seen[0].path) == ("CONNECT", "models.example:443")
+    assert proxy.requests[0].path == "/v1/chat/completions"
+    assert proxy.requests[0].headers["Authorization"] == f"Bearer {KEY}"
+    assert "Authorization" not in seen[0].headers
+
+
+# The loopback server itself -----------------------------------------------------------------------------------------
+
+
+def get(server: Loopback, path: str) -> tuple[int, bytes]:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+def test_the_ready_made_server_lists_models_and_knows_no_other_address():
+    with serving(models=["a", "b:1"]) as server:
+        status, body = get(server, "/v1/models")
+        assert status == 200
+        assert [m["id"] for m in json.loads(body)["data"]] == ["a", "b:1"]
+        assert get(server, "/models/loaded")[0] == 404
+    assert [r.path for r in server.requests] == ["/v1/models", "/models/loaded"]
+
+
+def test_the_ready_made_server_answers_in_turn():
+    with serving(chat=[error_answer(500, "first"), streamed([HELLO, STOP, DONE])]) as server:
+        found = [send(f"{server.base_url}/chat/completions", BODY, timeout_s=20) for _ in range(3)]
+    assert [f.error for f in found] == ["HTTP 500: first", None, None]
