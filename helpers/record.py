@@ -173,9 +173,14 @@ class Run:
             "load_s": about["load_s"],
             "size_mb": about["size_mb"],
             "license": about["license"],
-            "sample": next((row["text"][:160] for row in rows if row["status"] == "ok"), ""),
+            "sample": next((row["text"][:160] for row in self._in_plan_order(rows) if row["status"] == "ok"), ""),
             "error": about["error"] or next((row["error"] for row in rows if row["error"]), None),
         }
+
+    def _in_plan_order(self, rows: list[dict]) -> list[dict]:
+        """Rows by round and place of the prompt in its set, so that samples of two models answer the same prompt."""
+        place = {prompt["id"]: number for number, prompt in enumerate(self.info["plan"]["prompts"]["prompts"])}
+        return sorted(rows, key=lambda row: (row["round"], place.get(row["prompt_id"], len(place))))
 
     def answers(self, prompt_id: str) -> Table:
         """What each model answered to one prompt in the first round."""
