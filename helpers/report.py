@@ -153,7 +153,7 @@ def limits(run: Run) -> list[str]:
         rated = sum(map(len, run.values(model, "output_tokens_per_s").values()))
         if rated < ok and plan["stream"]:
             said.append(
-                f"{model}: output tokens/s from {rated} of {ok} answers; in the others the first token's own time or a token count was missing."
+                f"{model}: output tokens/s from {rated} of {ok} answers; in the others a token count was missing or the text was held back on the way."
             )
     if not plan["stream"]:
         said.append("Answers were not streamed: TTFT and output tokens/s are not available.")

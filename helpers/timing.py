@@ -3,6 +3,7 @@
 Names and definitions are those of docs/measurement.md.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,14 +32,13 @@ def metrics(timeline: Timeline) -> Metrics:
     """TTFT, TTFO, latency, ITL and rates of one request. A failed request has none.
 
     ITL is (last token - first token) / (tokens - 1); output tokens/s is its inverse. Both need a token count that
-    somebody vouches for, and a first token whose own time is visible: when the first packet brings several chunks at
-    once the server had held them back, the span is too short by an unknown amount, and there is no ITL.
+    somebody vouches for, and a stream that shows when its tokens came: see `held_back`.
     """
     if not timeline.ok:
         return Metrics()
     times, tokens = timeline.chunk_times_s, timeline.completion_tokens
-    first_alone = len(times) > 1 and times[1] > times[0]
-    itl = (times[-1] - times[0]) / (tokens - 1) if tokens and tokens > 1 and first_alone else None
+    visible = len(times) > 1 and not held_back(times)
+    itl = (times[-1] - times[0]) / (tokens - 1) if tokens and tokens > 1 and visible else None
     return Metrics(
         ttft_s=times[0] if times else None,
         ttfo_s=timeline.first_answer_s,
@@ -47,6 +47,16 @@ def metrics(timeline: Timeline) -> Metrics:
         output_tokens_per_s=1 / itl if itl else None,
         request_tokens_per_s=tokens / timeline.latency_s if tokens and timeline.latency_s else None,
     )
+
+
+def held_back(times: Sequence[float]) -> bool:
+    """Whether chunks waited for each other on the way, so that first and last arrival say little about generation.
+
+    It is so when the first packet brought several chunks (the first token is older than it looks), or one packet more
+    than half of all. `times` has the arrival of each chunk; chunks of one packet have the same.
+    """
+    together = Counter(times)
+    return together[times[0]] > 1 or 2 * max(together.values()) > len(times)
 
 
 @dataclass(frozen=True)

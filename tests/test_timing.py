@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.streaming import Timeline
-from helpers.timing import METRIC_WORDS, Comparison, Metrics, compare_paired, interval_of_median, metrics, outliers, summarise
+from helpers.timing import METRIC_WORDS, Comparison, Metrics, compare_paired, held_back, interval_of_median, metrics, outliers, summarise
 
 # Metrics: the definitions of docs/measurement.md -------------------------------------------------------------------
 
@@ -338,3 +338,20 @@ def test_values_that_are_missing_do_not_shift_the_rounds():
     whole = summarise([1.0, 2.0, 3.0, 4.0], [1, 2, 3, 4])
     with_gaps = summarise([None, 1.0, None, 2.0, 3.0, 4.0, None], [9, 1, 1, 2, 3, 4, 4])
     assert (with_gaps.low, with_gaps.high, with_gaps.n) == (whole.low, whole.high, 4)
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([0.1, 0.2, 0.3, 0.4], False),
+        ([0.1, 0.1, 0.3, 0.4], True),  # the first packet brought two chunks
+        ([0.1, 0.2, 0.2, 0.3, 0.3, 0.4], False),  # pairs later on are usual
+        ([0.1, 0.2, 0.3, 0.3, 0.3, 0.3], True),  # one packet brought more than half
+        ([0.1, 0.2, 0.2, 0.3], False),  # exactly half is not more than half
+        ([0.1, 0.2], False),
+    ],
+)
+def test_a_stream_that_was_held_back_is_recognised(times, expected):
+    assert held_back(times) is expected
+    timeline = Timeline(status="ok", text="x", chunk_times_s=tuple(times), latency_s=times[-1], completion_tokens=len(times))
+    assert (metrics(timeline).output_tokens_per_s is None) is expected
