@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from . import check_setup, connect, course, download, foundry, load_run, write_report  # first, because it checks the Python version
-from .benchmark import benchmark
+from .benchmark import benchmark, resume
 from .errors import KitError, UsageError
 
 INTERRUPTED = 130
@@ -80,7 +80,14 @@ def _benchmark(options) -> int:
         name: getattr(options, name) for name in ("rounds", "warmup", "max_tokens", "temperature", "seed", "stream", "concurrency", "timeout_s")
     }
     with connect(options.endpoint) as server:
-        run = benchmark(server, options.models, options.prompts, prompt=options.prompt, output=options.output, progress=not options.quiet, **settings)
+        if options.resume is not None:
+            asked = {"models": options.models, "prompts": options.prompts or (options.prompt and [options.prompt]), **settings}
+            run = resume(server, options.resume or None, force=options.force, progress=not options.quiet, **asked)
+            print(f"resumed after {run.info['resumed'][-1]['rows_before']} requests", file=sys.stderr)
+        else:
+            run = benchmark(
+                server, options.models, options.prompts, prompt=options.prompt, output=options.output, progress=not options.quiet, **settings
+            )
     report = write_report(run)
     if options.json:
         print(json.dumps({"run": str(run.folder), "status": run.status, "models": run.summary}, indent=2))
@@ -89,7 +96,7 @@ def _benchmark(options) -> int:
         print("\nlatency and TTFT: lower is better; output tokens/s: higher is better. Read the sample answers before you choose.")
     print(f"report: {report}", file=sys.stderr)
     if run.status == "interrupted":
-        print(f"interrupted; what was measured is in {run.folder}", file=sys.stderr)
+        print(f"interrupted; what was measured is in {run.folder}; go on with: python -m helpers benchmark --resume {run.folder}", file=sys.stderr)
         return INTERRUPTED
     return 0 if any(row["n_ok"] for row in run.summary) else 1
 
@@ -161,6 +168,8 @@ def _benchmark_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--concurrency", metavar="N", help="requests under way at once (default 1)")
     parser.add_argument("--output", metavar="DIR", help="folder for results (default: results/)")
+    parser.add_argument("--resume", metavar="RUN", nargs="?", const="", help="finish a run that was interrupted or killed (default: the latest)")
+    parser.add_argument("--force", action="store_true", help="with --resume: go on although packages, server or model files have changed")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress line")
     _answer(parser)

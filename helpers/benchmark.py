@@ -8,7 +8,7 @@ import contextlib
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Annotated
@@ -21,7 +21,7 @@ from .endpoint import MAX_TOKENS, MEMORY_FACTOR, TIMEOUT_S, ModelInfo, Server
 from .errors import KitError, UnknownModel, UsageError
 from .foundry import RuntimeStopped
 from .progress import Progress
-from .record import Recorder, Row, Run, now
+from .record import Recorder, Row, Run, load_run, now
 
 FAILURES_IN_A_ROW = 3
 VARIABLES = {"models": "BENCH_MODELS", "rounds": "BENCH_ROUNDS", "prompts": "BENCH_PROMPT", "stream": "BENCH_STREAM"}
@@ -107,16 +107,79 @@ def benchmark(server: Server, models=None, prompts=None, *, output: str | os.Pat
         },
         output,
     )
+    return _execute(server, plan, recorder, progress)
+
+
+def _execute(server: Server, plan: Plan, recorder: Recorder, progress: bool, done: Set[tuple] = frozenset()) -> Run:
     status = "interrupted"
     try:
-        with Progress(plan.requests * len(plan.models), "requests", progress) as line:
-            _Session(server, plan, recorder, line).run()
+        with Progress(plan.requests * len(plan.models) - len(done), "requests", progress) as line:
+            _Session(server, plan, recorder, line, done).run()
         status = "finished"
     except KeyboardInterrupt:
         pass
     finally:
         run = recorder.finish(status)
     return run
+
+
+def resume(server: Server, run: str | os.PathLike | None = None, *, force: bool = False, progress: bool = True, **asked) -> Run:
+    """Finish a run that was interrupted or killed: what is on record stays, what is missing is measured.
+
+    Args:
+        server: from `connect()`.
+        run: what `load_run` reads; default the latest.
+        force: go on although something that the figures stand on has changed; the change is recorded.
+        progress: one updating line.
+        asked: settings that the caller expects the plan to have.
+
+    Raises UsageError when the run is finished or being measured, and when plan, packages, server or model files differ
+    from what the run began with.
+    """
+    found = load_run(run)
+    if found.status == "finished":
+        raise UsageError(f"{found.folder} is finished: there is nothing to resume.")
+    plan = Plan.model_validate(found.info["plan"])
+    changes = [*_plan_changes(plan, server, asked), *_ground_changes(found, server)]
+    if changes and not force:
+        raise UsageError(f"{found.folder.name} cannot simply be resumed: {'; '.join(changes)}. Measure anew, or go on with --force (it is recorded).")
+    done = {(row["model"], row["prompt_id"], row["round"]) for row in found.measured()}
+    note = {"at": now(), "rows_before": len(done), "changes": changes}
+    recorder = Recorder.reopen(found, {"resumed": [*found.info.get("resumed", []), note]})
+    return _execute(server, plan, recorder, progress, done)
+
+
+def _plan_changes(plan: Plan, server: Server, asked: dict) -> list[str]:
+    given = {name: value for name, value in asked.items() if value is not None}
+    if not given:
+        return []
+    wanted, _ = make_plan(server, **{"models": plan.models, "prompts": plan.prompts, **given})
+    return [
+        f"{name} was {getattr(plan, name)!r:.60}, asked is {getattr(wanted, name)!r:.60}"
+        for name in given
+        if getattr(plan, name) != getattr(wanted, name)
+    ]
+
+
+def _ground_changes(run: Run, server: Server) -> list[str]:
+    """What the figures stand on and is no longer as it was: packages, server, model files."""
+    before, now_installed = run.info["environment"]["packages"], resources.packages()
+    changes = [f"{name} was {before[name]}, is {now_installed.get(name)}" for name in before if before[name] != now_installed.get(name)]
+    if run.info["server"]["kind"] != server.kind:
+        changes.append(f"the server was {run.info['server']['kind']}, is {server.kind}")
+    for alias, about in run.info["models"].items():
+        if about["model_id"] is None:
+            continue
+        try:
+            model = server.resolve(alias)
+        except UnknownModel as error:
+            changes.append(str(error))
+            continue
+        if model.id != about["model_id"]:
+            changes.append(f"{alias} was {about['model_id']}, is {model.id}")
+        elif model.files_sha256 != about.get("files_sha256"):
+            changes.append(f"the files of {alias} have changed")
+    return changes
 
 
 @dataclass
@@ -132,7 +195,8 @@ class _Job:
 class _Session:
     """One execution of a plan."""
 
-    def __init__(self, server: Server, plan: Plan, recorder: Recorder, line: Progress):
+    def __init__(self, server: Server, plan: Plan, recorder: Recorder, line: Progress, done: Set[tuple]):
+        self._done = done  # (model, prompt id, round) of what is on record already
         self._server, self._plan, self._recorder, self._line = server, plan, recorder, line
         self._ready: dict[str, ModelInfo] = {}
         self._given_up: dict[str, str] = {}
@@ -163,7 +227,7 @@ class _Session:
         for number in range(1, self._plan.rounds + 1):
             for alias in self._random.sample(group, len(group)):
                 prompts = self._random.sample(self._plan.prompts.prompts, len(self._plan.prompts))
-                yield [_Job(alias, prompt, number) for prompt in prompts]
+                yield [_Job(alias, prompt, number) for prompt in prompts if (alias, prompt.id, number) not in self._done]
 
     def _resolve(self) -> None:
         for alias in self._plan.models:
@@ -180,6 +244,7 @@ class _Session:
                 "source": model.source,
                 "device": model.device,
                 "execution_provider": model.execution_provider,
+                "files_sha256": model.files_sha256,
             }
 
     def _fit_together(self) -> bool:
@@ -199,7 +264,8 @@ class _Session:
         except KitError as error:
             self._give_up(alias, str(error))
         else:
-            self._recorder.info["models"][alias] |= {"load_s": load_s, "status": "ok"}
+            about = self._recorder.info["models"][alias]
+            about |= {"load_s": load_s if about["load_s"] is None else about["load_s"], "status": "ok", "error": None}
 
     def _restore(self) -> None:
         """After a failure: if the service died, the models that it held are loaded again."""
@@ -272,7 +338,7 @@ class _Session:
 
 
 def _unresolved(alias: str) -> dict:
-    blank = dict.fromkeys(("model_id", "error", "load_s", "size_mb", "license", "source", "device", "execution_provider"))
+    blank = dict.fromkeys(("model_id", "error", "load_s", "size_mb", "license", "source", "device", "execution_provider", "files_sha256"))
     return {**blank, "status": "planned"}
 
 

@@ -38,6 +38,7 @@ class ModelInfo:
     capabilities: tuple[str, ...] = ()
     cached: bool | None = None
     loaded: bool | None = None
+    files_sha256: str | None = None
 
 
 class ModelTable(list[ModelInfo]):

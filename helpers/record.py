@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import filelock
 import numpy as np
 
 from . import timing
@@ -59,7 +60,30 @@ class Recorder:
         self.folder = results_folder(output) / f"{started[:19].replace(':', '-')}-{secrets.token_hex(2)}"
         self.folder.mkdir()
         self.info = {"schema": SCHEMA, "status": "running", "started_at": started, "finished_at": None, **info}
-        self._rows = (self.folder / "requests.jsonl").open("a", encoding="utf-8", errors="replace", newline="\n")
+        self._open()
+
+    @classmethod
+    def reopen(cls, run: "Run", info: dict) -> "Recorder":
+        """Go on with the record of a run that did not finish. A last line that a kill left half-written is cut off.
+
+        Raises UsageError when another process is writing this run at the moment.
+        """
+        recorder = cls.__new__(cls)
+        recorder.folder, recorder.info = run.folder, {**run.info, **info, "status": "running", "finished_at": None}
+        recorder._open()
+        return recorder
+
+    def _open(self) -> None:
+        self._lock = filelock.FileLock(self.folder / "run.lock")  # the system frees it when this process dies
+        try:
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise UsageError(f"Another process is measuring into {self.folder} at the moment; wait for it, or start a new run.") from None
+        rows = self.folder / "requests.jsonl"
+        if rows.exists():
+            whole = rows.read_bytes().rpartition(b"\n")
+            os.truncate(rows, len(whole[0]) + len(whole[1]))
+        self._rows = rows.open("a", encoding="utf-8", errors="replace", newline="\n")
         self.save()
 
     def add(self, row: Row) -> None:
@@ -76,6 +100,8 @@ class Recorder:
         self._rows.close()
         self.info |= {"status": status, "finished_at": now()}
         self.save()
+        self._lock.release()
+        (self.folder / "run.lock").unlink(missing_ok=True)
         return Run(self.folder)
 
 

@@ -157,6 +157,11 @@ def limits(run: Run) -> list[str]:
             )
     if not plan["stream"]:
         said.append("Answers were not streamed: TTFT and output tokens/s are not available.")
+    for pause in run.info.get("resumed", []):
+        changed = f" Changed in between: {'; '.join(pause['changes'])}." if pause["changes"] else ""
+        said.append(
+            f"The run was resumed on {pause['at'][:16].replace('T', ' ')} UTC after {pause['rows_before']} requests: two sittings, not one.{changed}"
+        )
     if run.info.get("order", "").startswith("one model"):
         said.append(f"Order: {run.info['order']}, so drift does not hit all models alike.")
     return said

@@ -102,7 +102,8 @@ class Runtime:
 
     def list(self) -> list[dict]:
         """Every model of the catalogs, one row a model, in the catalogs' own words."""
-        return [_row(model) for model in self._manager.catalog.list_models()]
+        hashes = {alias: files_digest(package["files"]) for alias, package in read_manifest(BUILT_IN_MODELS).items()}
+        return [{**_row(model), "files_sha256": hashes.get(model.alias)} for model in self._manager.catalog.list_models()]
 
     def load(self, alias: str) -> float:
         """Load a model that is in the cache; seconds, measured around the runtime's own call."""
@@ -220,6 +221,11 @@ def read_manifest(folder: Path) -> dict[str, dict]:
 def file_problems(folder: Path, files: dict[str, dict]) -> list[str]:
     """Names of files that are missing or differ from their SHA-256."""
     return [name for name, expected in files.items() if _sha256(folder / name) != expected["sha256"]]
+
+
+def files_digest(files: dict[str, dict]) -> str:
+    """One SHA-256 for all files of a package: of their names and hashes."""
+    return hashlib.sha256(json.dumps({name: file["sha256"] for name, file in sorted(files.items())}).encode()).hexdigest()
 
 
 def install_built_in(source: Path, cache: Path) -> None:
