@@ -9,6 +9,7 @@ if sys.version_info < (3, 11):
 
 from . import charts
 from .benchmark import benchmark
+from .calibration import calibrate
 from .checks import check_setup, validate
 from .downloads import download
 from .endpoint import connect
@@ -20,6 +21,7 @@ from .report import compare, write_report
 __all__ = [
     "KitError",
     "benchmark",
+    "calibrate",
     "charts",
     "check_setup",
     "compare",

@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from . import check_setup, connect, course, download, foundry, load_run, write_report  # first, because it checks the Python version
+from . import calibrate, check_setup, connect, course, download, foundry, load_run, regression, write_report  # first, as it checks the Python version
 from .benchmark import benchmark, resume
 from .errors import KitError, UsageError
 
@@ -79,15 +79,17 @@ def _benchmark(options) -> int:
     settings = {
         name: getattr(options, name) for name in ("rounds", "warmup", "max_tokens", "temperature", "seed", "stream", "concurrency", "timeout_s")
     }
+    if options.calibrate and options.resume is not None:
+        raise UsageError("Give either --calibrate or --resume, not both: a resumed run keeps the calibration that it began with.")
     with connect(options.endpoint) as server:
         if options.resume is not None:
             asked = {"models": options.models, "prompts": options.prompts or (options.prompt and [options.prompt]), **settings}
             run = resume(server, options.resume or None, force=options.force, progress=not options.quiet, **asked)
             print(f"resumed after {run.info['resumed'][-1]['rows_before']} requests", file=sys.stderr)
         else:
-            run = benchmark(
-                server, options.models, options.prompts, prompt=options.prompt, output=options.output, progress=not options.quiet, **settings
-            )
+            calibration = calibrate(options.concurrency or 1, progress=not options.quiet) if options.calibrate else None
+            where = {"output": options.output, "progress": not options.quiet, "calibration": calibration}
+            run = benchmark(server, options.models, options.prompts, prompt=options.prompt, **where, **settings)
     report = write_report(run)
     if options.json:
         print(json.dumps({"run": str(run.folder), "status": run.status, "models": run.summary}, indent=2))
@@ -101,11 +103,30 @@ def _benchmark(options) -> int:
     return 0 if any(row["n_ok"] for row in run.summary) else 1
 
 
+def _calibrate(options) -> int:
+    calibration = calibrate(1 if options.concurrency is None else options.concurrency)
+    print(json.dumps(calibration.to_dict(), indent=2) if options.json else calibration.table())
+    return 0 if calibration.ok else 1
+
+
 def _report(options) -> int:
     run = load_run(options.folder)
     print(run)
     print(f"report: {write_report(run)}")
     return 0
+
+
+def _compare(options) -> int:
+    bounds, drift = [regression.parse_bound(text) for text in options.fail_if], regression.parse_drift(options.drift)
+    found = regression.compare_runs(options.before, options.after, drift=drift)
+    judged = found.judge(bounds)
+    failed = [judgement for judgement in judged if judgement.failed]
+    if options.json:
+        print(json.dumps({**found.as_dict(), "fail_if": [judgement.as_dict() for judgement in judged]}, indent=2))
+        print(*failed, sep="\n", end="\n" if failed else "", file=sys.stderr)
+    else:
+        print(found, *judged, sep="\n")
+    return 1 if failed else 0
 
 
 def _stop(_options) -> int:
@@ -149,8 +170,17 @@ def _parser() -> argparse.ArgumentParser:
     _answer(one)
     _endpoint(one)
     _benchmark_options(command("benchmark", _benchmark, "measure models and write a report"))
+    one = command("calibrate", _calibrate, "measure the instrument's own error on this machine")
+    one.add_argument("--concurrency", metavar="N", help="requests under way at once (default 1)")
+    one.add_argument("--json", action="store_true", help="print the figures as JSON")
     one = command("report", _report, "make the report of a recorded run again")
     one.add_argument("folder", nargs="?", metavar="RUN", help="folder of the run (default: the latest)")
+    one = command("compare", _compare, "compare two recorded runs of the same prompts, before and after a change")
+    one.add_argument("before", metavar="RUN_A", help="folder of the run before")
+    one.add_argument("after", metavar="RUN_B", help="folder of the run after")
+    one.add_argument("--fail-if", action="append", default=[], metavar="BOUND", help="exit with 1 when it is certain: 'ttft>1.10' (may be repeated)")
+    one.add_argument("--drift", default="5", metavar="PERCENT", help="how much one machine's speed varies from sitting to sitting (default 5)")
+    one.add_argument("--json", action="store_true", help="print the comparison as JSON")
     one = command("workshop", _workshop, "run the whole course headless and write its report")
     one.add_argument("--output", metavar="DIR", help="folder for results (default: results/)")
     command("stop", _stop, "stop the runtime that the kit started")
@@ -168,6 +198,7 @@ def _benchmark_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--concurrency", metavar="N", help="requests under way at once (default 1)")
     parser.add_argument("--output", metavar="DIR", help="folder for results (default: results/)")
+    parser.add_argument("--calibrate", action="store_true", help="first measure the instrument's own error, and record it with the run")
     parser.add_argument("--resume", metavar="RUN", nargs="?", const="", help="finish a run that was interrupted or killed (default: the latest)")
     parser.add_argument("--force", action="store_true", help="with --resume: go on although packages, server or model files have changed")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")

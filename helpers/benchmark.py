@@ -17,6 +17,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from . import lineup, resources, timing
+from .calibration import Calibration
 from .endpoint import MAX_TOKENS, MEMORY_FACTOR, TIMEOUT_S, ModelInfo, Server
 from .errors import KitError, UnknownModel, UsageError
 from .foundry import RuntimeStopped
@@ -83,7 +84,16 @@ def make_plan(server: Server, *, models=None, prompts=None, prompt=None, **setti
         raise UsageError(f"{name}{where}: {message}, found {item['input']!r}.") from None
 
 
-def benchmark(server: Server, models=None, prompts=None, *, output: str | os.PathLike | None = None, progress: bool = True, **settings) -> Run:
+def benchmark(
+    server: Server,
+    models=None,
+    prompts=None,
+    *,
+    output: str | os.PathLike | None = None,
+    progress: bool = True,
+    calibration: Calibration | None = None,
+    **settings,
+) -> Run:
     """Measure and record; returns the run, also when it was interrupted or some models failed.
 
     Args:
@@ -92,6 +102,7 @@ def benchmark(server: Server, models=None, prompts=None, *, output: str | os.Pat
         prompts: a PromptSet, a list of strings, or the name or file of a set; default the meeting notes.
         output: folder in which the run's own folder is made; default `results/`.
         progress: one updating line.
+        calibration: from `calibrate()`; recorded, so that the report can say which figures are too small to trust.
         settings: fields of `Plan` (rounds, max_tokens, temperature, seed, stream, concurrency, timeout_s, warmup), or `prompt`.
 
     Raises UsageError for a wrong setting; KitError when the results cannot be written.
@@ -104,6 +115,7 @@ def benchmark(server: Server, models=None, prompts=None, *, output: str | os.Pat
             "server": {"kind": server.kind, "base_url": server.where},
             "models": {alias: _unresolved(alias) for alias in plan.models},
             "environment": resources.environment(),
+            "calibration": calibration and calibration.to_dict(),
         },
         output,
     )
@@ -363,9 +375,7 @@ def _model_list(models, server: Server) -> list[str]:
     if isinstance(models, str):
         models = [name.strip() for name in models.split(",") if name.strip()]
     if models is None:
-        known = lineup.load_models()
-        offered = {m.alias for m in server.models()}
-        models = [alias for alias in known.built_in if alias in offered] or [alias for alias in known if alias in offered]
+        models = server.default_models()
     if not models:
         raise UsageError("Which models? Name them with --models a,b or BENCH_MODELS; see them with: python -m helpers models")
     return list(dict.fromkeys(models))

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import timing
-from .errors import UsageError
 from .record import Run
 
 if TYPE_CHECKING:
@@ -59,6 +58,8 @@ def for_report(run: Run) -> dict[str, Chart]:
 def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
     """Every measured value as a dot, by prompt and model, with medians as bars; outliers are ringed and kept."""
     models, prompts = _answered(run), [p["id"] for p in run.info["plan"]["prompts"]["prompts"]]
+    if not any(run.values(model, metric) for model in models):
+        return _nothing(f"{NAMES[metric]}: no model has an answer with this figure, so there is nothing to draw.")
     scale, unit = _unit(run, models, metric)
     figure, (axes,) = _figure(1, height=0.9 + 0.25 * len(prompts) * max(len(models), 2))
     flagged = 0
@@ -86,6 +87,8 @@ def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
 def per_model(run: Run) -> Chart:
     """TTFT, latency and output tokens/s: every value as a dot, the median with its 95 % interval beside them."""
     models = _answered(run)
+    if not models:
+        return _nothing("No model answered: there is nothing to draw.")
     metrics = [m for m in NAMES if any(run.values(model, m) for model in models)]
     figure, panels = _figure(len(metrics), height=1.2 + 0.45 * len(models))
     for axes, metric in zip(panels, metrics, strict=True):
@@ -122,7 +125,7 @@ def size_and_speed(run: Run) -> Chart:
     """Size on disk against median latency with its interval, one point a model: lower left is better on both."""
     rows = [row for row in run.summary if row["n_ok"] and row["size_mb"]]
     if not rows:
-        raise UsageError("No model of this run has both an answer and a known size: there is nothing to draw.")
+        return _nothing("No model of this run has both an answer and a known size: there is nothing to draw.")
     figure, (axes,) = _figure(1, height=3)
     scale, unit = _unit(run, [row["model"] for row in rows], "latency_s")
     for i, row in enumerate(rows):
@@ -146,7 +149,7 @@ def arrivals(run: Run, prompt: str | None = None) -> Chart:
     """How one answer of each model came in: chunks over time, for `prompt` (default: the one with the longest answers)."""
     streamed = [r for r in run.measured() if r["status"] == "ok" and r["chunk_times_s"]]
     if not streamed:
-        raise UsageError("This run has no streamed answer to draw; measure with streaming on.")
+        return _nothing("This run has no streamed answer to draw.")
     prompt = prompt or max(streamed, key=lambda row: len(row["chunk_times_s"]))["prompt_id"]
     shown = {}
     for row in sorted((r for r in streamed if r["prompt_id"] == prompt), key=lambda r: (r["itl_s"] is None, r["round"])):
@@ -187,6 +190,14 @@ def _speed_finding(run: Run, models: Sequence[str]) -> str:
 
 def _answered(run: Run) -> list[str]:
     return [row["model"] for row in run.summary if row["n_ok"]]
+
+
+def _nothing(sentence: str) -> Chart:
+    """A picture that only says why there is none, so that a notebook goes on."""
+    figure, (axes,) = _figure(1, height=2)
+    axes.set_axis_off()
+    axes.text(0, 0.5, sentence, transform=axes.transAxes)
+    return Chart(figure, sentence, sentence)
 
 
 def _unit(run: Run, models: Sequence[str], metric: str) -> tuple[float, str]:

@@ -168,6 +168,20 @@ class Server:
         """Every model that this server offers."""
         raise NotImplementedError
 
+    def default_models(self) -> list[str]:
+        """What to work with when nobody named models: the built-in ones, else those of the line-up that are offered here.
+
+        Raises UsageError when this server offers none of them.
+        """
+        offered = {model.alias for model in self.models()}
+        chosen = [alias for alias in self._lineup.built_in if alias in offered] or [alias for alias in self._lineup if alias in offered]
+        if not chosen:
+            some = ", ".join(sorted(offered)[:5]) or "nothing at all"
+            raise UsageError(
+                f"Which models? {self.where} offers none of the line-up, but {some}. Name them: --models a,b, BENCH_MODELS, or `models` in a notebook."
+            )
+        return chosen
+
     def resolve(self, name: str) -> ModelInfo:
         """The model with this alias or id. Raises UnknownModel with near misses."""
         offered = self.models()

@@ -134,7 +134,10 @@ class Run:
     @cached_property
     def rows(self) -> list[dict]:
         """Every request, warm-up included. A last line that a kill left half-written is passed over."""
-        lines = (self.folder / "requests.jsonl").read_text(encoding="utf-8", errors="replace").split("\n")
+        try:
+            lines = (self.folder / "requests.jsonl").read_text(encoding="utf-8", errors="replace").split("\n")
+        except OSError as error:
+            raise UsageError(f"{self.folder / 'requests.jsonl'} cannot be read ({error.strerror}); restore it, or measure again.") from None
         rows = []
         for number, line in enumerate(lines[:-1], 1):
             try:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from . import charts, timing
+from . import calibration, charts, timing
 from .errors import UsageError
 from .record import Run, write_json, write_text
 from .tables import one_line, plain_markdown
@@ -164,7 +164,7 @@ def limits(run: Run) -> list[str]:
         )
     if run.info.get("order", "").startswith("one model"):
         said.append(f"Order: {run.info['order']}, so drift does not hit all models alike.")
-    return said
+    return said + calibration.limits(run.info.get("calibration"), plan["concurrency"], run.summary)
 
 
 def _samples(run: Run) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from loopback import error_answer, serving
 
 from helpers import course, load_run
 from helpers.errors import KitError, UsageError
@@ -55,7 +56,7 @@ def test_every_cell_ran_without_error(executed, name):
         ("00_check", ["Ready.", "Foundry Local 2.2.1", "pocket-mini-generic-cpu:1", "did you mean pocket-mini"]),
         ("01_download", ["ships with the kit, hashes verified", "is called &#x27;mistral-7b-v0.2&#x27; today", "free"]),
         ("02_smoke_test", ["loaded in", "same words: True", "maximum context length", "cached, loaded, listed, answered", "Ready."]),
-        ("03_benchmark", ["latency_<wbr>p50_<wbr>s", "warm-up request", "outliers", "The slowest prompt is"]),
+        ("03_benchmark", ["latency_<wbr>p50_<wbr>s", "This client sees a first token", "warm-up request", "outliers", "The slowest prompt is"]),
         ("04_compare", ["pocket-mini", "pocket-nano", "the size of", "Answers are not judged here", "benchmark_report.md"]),
     ],
 )
@@ -86,6 +87,33 @@ def test_the_same_notebooks_work_on_an_endpoint(server, tmp_path):
         parameters |= {"output": str(tmp_path)} if name == "03_benchmark" else {}
         course.execute(notebook(name), tmp_path / f"{name}.ipynb", parameters)
     assert load_run(tmp_path).info["server"]["kind"] == "OpenAI-compatible endpoint"
+
+
+def test_the_notebooks_take_what_an_endpoint_offers_of_the_line_up(tmp_path):
+    with serving(["qwen2.5-0.5b-instruct-generic-cpu:4", "something-else"]) as endpoint:
+        for name in ("01_download", "02_smoke_test", "03_benchmark"):
+            parameters = {"endpoint": endpoint.base_url, **SMALL.get(name, {})}
+            parameters |= {"output": str(tmp_path)} if name == "03_benchmark" else {}
+            course.execute(notebook(name), tmp_path / f"{name}.ipynb", parameters)
+    run = load_run(tmp_path)
+    assert [(row["model"], row["n_ok"]) for row in run.summary] == [("qwen2.5-0.5b", 6)]
+    course.execute(notebook("04_compare"), tmp_path / "04.ipynb", {"run": str(tmp_path)})
+
+
+def test_a_benchmark_in_which_every_request_failed_still_runs_to_its_end(tmp_path):
+    with serving(["unknown-model"], chat=error_answer(500, "broken inside")) as endpoint:
+        parameters = {"endpoint": endpoint.base_url, "models": ["unknown-model"], "output": str(tmp_path), **SMALL["03_benchmark"]}
+        benchmarked = course.execute(notebook("03_benchmark"), tmp_path / "03.ipynb", parameters)
+    compared = course.execute(notebook("04_compare"), tmp_path / "04.ipynb", {"run": str(tmp_path)})
+    assert "HTTP 500: broken inside" in text_of(benchmarked)
+    assert "nothing to draw" in text_of(benchmarked)
+    assert "nothing to draw" in text_of(compared)
+    assert "No model answered" in (load_run(tmp_path).folder / "benchmark_report.md").read_text(encoding="utf-8")
+
+
+def test_an_endpoint_that_offers_nothing_of_the_line_up_is_told_in_a_sentence(tmp_path):
+    with serving(["something-else"]) as endpoint, pytest.raises(KitError, match=r"Which models\? .* but something-else\. Name them"):
+        course.execute(notebook("02_smoke_test"), tmp_path / "02.ipynb", {"endpoint": endpoint.base_url})
 
 
 def test_the_compare_notebook_without_any_run_says_what_to_do(tmp_path):

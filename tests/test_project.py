@@ -14,11 +14,11 @@ from helpers.paths import BUILT_IN_MODELS, PROJECT
 
 LAYERS = [
     {"errors", "paths", "tables"},
-    {"lineup", "service", "streaming", "progress", "resources"},
+    {"lineup", "service", "streaming", "progress", "resources", "truth"},
     {"foundry", "timing"},
-    {"endpoint", "record"},
+    {"endpoint", "record", "calibration"},
     {"benchmark", "checks", "charts"},
-    {"downloads", "report", "course"},
+    {"downloads", "report", "course", "regression"},
     {"__init__"},
     {"__main__"},
 ]

@@ -499,8 +499,21 @@ def test_a_chart_of_one_request(tmp_path):
 
 def test_no_arrivals_without_a_stream(tmp_path):
     run = record(tmp_path, {"small": TWO["small"]}, [answer("small", "short", 1, 0.1, chunk_times_s=(), ttft_s=None)], stream=False)
-    with pytest.raises(UsageError, match="no streamed answer"):
-        charts.arrivals(run)
+    assert charts.arrivals(run).finding == "This run has no streamed answer to draw."
+
+
+def test_a_run_without_its_rows_is_told_in_a_sentence(tmp_path):
+    run = record(tmp_path, {"small": TWO["small"]}, rows_of("small"))
+    (run.folder / "requests.jsonl").unlink()
+    with pytest.raises(UsageError, match=r"requests\.jsonl cannot be read"):
+        write_report(load_run(run.folder))
+
+
+def test_a_chart_without_anything_to_draw_says_so_as_a_picture(tmp_path):
+    run = record(tmp_path, {"small": TWO["small"]}, [])
+    for draw in (charts.per_model, charts.per_prompt, charts.arrivals, charts.size_and_speed):
+        assert "to draw" in draw(run).finding
+        size_of(draw(run).png())
 
 
 def test_nasty_names_cannot_leave_the_chart(tmp_path):
