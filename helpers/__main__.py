@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from . import calibrate, check_setup, connect, course, download, foundry, load_run, regression, write_report  # first, as it checks the Python version
-from .benchmark import benchmark, resume
+from .benchmark import benchmark, make_plan, resume
 from .errors import KitError, UsageError
 
 INTERRUPTED = 130
@@ -79,6 +79,10 @@ def _benchmark(options) -> int:
     settings = {
         name: getattr(options, name) for name in ("rounds", "warmup", "max_tokens", "temperature", "seed", "stream", "concurrency", "timeout_s")
     }
+    if options.force and options.resume is None:
+        raise UsageError("--force goes with --resume RUN: it takes up a run although what it stands on has changed.")
+    if options.output and options.resume is not None:
+        raise UsageError("Give either --output or --resume, not both: a resumed run goes on in its own folder.")
     if options.calibrate and options.resume is not None:
         raise UsageError("Give either --calibrate or --resume, not both: a resumed run keeps the calibration that it began with.")
     with connect(options.endpoint) as server:
@@ -87,7 +91,8 @@ def _benchmark(options) -> int:
             run = resume(server, options.resume or None, force=options.force, progress=not options.quiet, **asked)
             print(f"resumed after {run.info['resumed'][-1]['rows_before']} requests", file=sys.stderr)
         else:
-            calibration = calibrate(options.concurrency or 1, progress=not options.quiet) if options.calibrate else None
+            plan, _ = make_plan(server, models=options.models, prompts=options.prompts, prompt=options.prompt, **settings)  # mistakes first
+            calibration = calibrate(plan.concurrency, progress=not options.quiet) if options.calibrate else None
             where = {"output": options.output, "progress": not options.quiet, "calibration": calibration}
             run = benchmark(server, options.models, options.prompts, prompt=options.prompt, **where, **settings)
     report = write_report(run)

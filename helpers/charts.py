@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito (2008), darkest first; black is for text
 MARKERS = "osD^vPX*"
-NAMES = {"ttft_s": "TTFT", "latency_s": "Latency", "output_tokens_per_s": "Output tokens/s"}
+NAMES = {metric: words.name for metric, words in timing.METRIC_WORDS.items()}
 
 
 @dataclass(frozen=True)

@@ -443,6 +443,3 @@ def alias_of(model_id: str, models: lineup.Lineup) -> str:
     name = re.sub(r"(-(generic|cuda|trtrtx|tensorrt|openvino|qnn|vitis|webgpu)?-?(cpu|gpu|npu))?(:\d+)?$", "", model_id)
     plain = re.sub(r"-(instruct|chat|it)$", "", name, flags=re.IGNORECASE)
     return next((candidate for candidate in (name, plain, plain.lower()) if candidate in models), name)
-
-
-__all__ = ["BuiltIn", "EndpointError", "ModelInfo", "ModelTable", "Remote", "Reply", "RuntimeStopped", "Server", "alias_of", "connect", "normalised"]

@@ -84,10 +84,6 @@ class PromptSet(Entry):
     def __str__(self) -> str:
         return str(self.table())
 
-    def take(self, count: int) -> "PromptSet":
-        """The first `count` prompts, as a set."""
-        return self.model_copy(update={"prompts": self.prompts[:count]})
-
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
 

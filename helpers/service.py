@@ -85,7 +85,7 @@ class Runtime:
             port = os.environ.get("WORKSHOP_PORT")
             advice = f"; port {port} may be taken: choose another in WORKSHOP_PORT, or leave it out" if port else ""
             raise KitError(f"the web service did not start ({plain(str(error))}){advice}.") from None
-        self._model("")  # reads the catalog now, so that the first caller does not wait for it
+        self._manager.catalog.list_models()  # reads the catalog now, so that the first caller does not wait for it
 
     def close(self) -> None:
         """Unload everything and end the web service."""

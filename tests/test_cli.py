@@ -112,6 +112,8 @@ MISTAKES = [
     (["benchmark", "--prompts", "missing.json"], 2, "There is no file missing.json"),
     (["benchmark", "--prompts", "session", "--prompt", "x"], 2, "either a prompt or a prompt set"),
     (["benchmark", "--models", ","], 2, "Which models?"),
+    (["benchmark", "--force"], 2, "--force goes with --resume RUN"),
+    (["benchmark", "--resume", "--output", "elsewhere"], 2, "Give either --output or --resume"),
     (["report", "no-such-run"], 2, "holds no run"),
     (["no-such-command"], 2, "invalid choice"),
     ([], 2, "COMMAND"),
@@ -125,6 +127,12 @@ def test_a_mistake_is_one_sentence(server, helpers_command, arguments, code, sai
     assert done.returncode == code
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_wrong_setting_is_told_before_the_calibration_runs(server, helpers_command):
+    done = helpers_command("benchmark", "--calibrate", "--rounds", "0")
+    assert done.returncode == 2
+    assert done.stderr.strip() == "error: rounds: must be greater than or equal to 1, found '0'."
 
 
 def test_stop_ends_the_runtime_and_says_so(own_home, helpers_command):

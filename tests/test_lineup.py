@@ -74,12 +74,6 @@ def test_the_sessions_prompts_are_word_for_word():
     ]
 
 
-def test_a_set_can_be_shortened():
-    prompts = load_prompts("session")
-    assert [p.id for p in prompts.take(2).prompts] == [p.id for p in prompts.prompts][:2]
-    assert (len(prompts.take(2)), len(prompts), prompts.take(2).name) == (2, 4, "session")
-
-
 # models.json -------------------------------------------------------------------------------------------------------
 
 
