@@ -4,10 +4,10 @@ VENV := .venv
 PY := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help workshop test lab lint check benchmark stop clean
+.PHONY: help workshop test lab lint check benchmark models evaluate-models stop clean
 
 help: ## list the targets
-	@$(PYTHON) -c "import re; [print(f'  make {n:<10} {t}') for n, t in re.findall(r'^([a-z]+):.*?## (.*)$$', open('Makefile', encoding='utf-8').read(), re.M)]"
+	@$(PYTHON) -c "import re; [print(f'  make {n:<16} {t}') for n, t in re.findall(r'^([a-z-]+):.*?## (.*)$$', open('Makefile', encoding='utf-8').read(), re.M)]"
 
 workshop: $(VENV)/ready ## run the whole course headless and write the report
 	@$(PY) -m helpers workshop
@@ -24,6 +24,12 @@ check: $(VENV)/ready ## look whether this machine is ready
 benchmark: $(VENV)/ready ## measure the built-in models and write a report
 	@$(PY) -m helpers benchmark
 
+models: $(VENV)-models/ready ## make the built-in models again, from nothing (about two hours)
+	@$(subst $(VENV),$(VENV)-models,$(PY)) data/models/recipe
+
+evaluate-models: $(VENV)/ready ## ask the built-in models the test sets and refresh their tables (some minutes)
+	@$(PY) data/models/recipe evaluate package
+
 lint: $(VENV)/ready-dev ## check style
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
@@ -32,7 +38,7 @@ stop: $(VENV)/ready ## stop the runtime that the kit started
 	@$(PY) -m helpers stop
 
 clean: ## remove the virtual environment and all results
-	@$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('$(VENV)', 'results')]"
+	@$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('$(VENV)', '$(VENV)-models', 'results')]"
 
 $(VENV)/ready: requirements.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] < (3, 15) else 'error: this kit needs Python 3.11 to 3.14 and found %d.%d; name another one with: make PYTHON=/path/to/python' % sys.version_info[:2])"
@@ -42,4 +48,9 @@ $(VENV)/ready: requirements.txt constraints.txt pyproject.toml
 
 $(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+	@$(PYTHON) -c "open('$@', 'w').close()"
+
+$(VENV)-models/ready: data/models/recipe/requirements.txt
+	$(PYTHON) -m venv $(VENV)-models
+	$(subst $(VENV),$(VENV)-models,$(PY)) -m pip install --quiet --disable-pip-version-check -r data/models/recipe/requirements.txt
 	@$(PYTHON) -c "open('$@', 'w').close()"

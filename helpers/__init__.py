@@ -15,6 +15,7 @@ from .downloads import download
 from .endpoint import connect
 from .errors import KitError
 from .lineup import load_models, load_prompts
+from .quality import judge
 from .record import load_run
 from .report import compare, write_report
 
@@ -27,6 +28,7 @@ __all__ = [
     "compare",
     "connect",
     "download",
+    "judge",
     "load_models",
     "load_prompts",
     "load_run",

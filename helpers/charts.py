@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import timing
+from . import quality, timing
 from .record import Run
 
 if TYPE_CHECKING:
@@ -51,8 +51,10 @@ def for_report(run: Run) -> dict[str, Chart]:
     """The charts of the Markdown report, by file name; none when nothing was answered."""
     if not any(row["n_ok"] for row in run.summary):
         return {}
-    made = {"models": per_model(run), "prompts": per_prompt(run, "latency_s")}
-    return {name: chart for name, chart in made.items() if chart}
+    made = {"models": per_model(run)}
+    if any(row["quality"] is not None for row in quality.judge(run).summary):
+        made["quality"] = quality_and_speed(run)
+    return made | {"prompts": per_prompt(run, "latency_s")}
 
 
 def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
@@ -143,6 +145,48 @@ def size_and_speed(run: Run) -> Chart:
     finding = f"{large['model']} is {large['size_mb'] / small['size_mb']:.2g}x the size of {small['model']}. {_speed_finding(run, [small['model'], large['model']])}"
     finding = finding if small is not large else f"Only {small['model']} has answers and a known size."
     return Chart(figure, f"Size against median latency of {_listed([row['model'] for row in rows])}.", finding)
+
+
+def quality_and_speed(run: Run) -> Chart:
+    """Quality against median latency with their intervals, one point a model; nobody beats the models on the line in both."""
+    judged = {row["model"]: row for row in quality.judge(run).summary if row["quality"] is not None}
+    rows = [row | judged[row["model"]] for row in run.summary if row["n_ok"] and row["model"] in judged]
+    if not rows:
+        return _nothing("No prompt of this run expects anything in particular, so there is no quality to draw.")
+    figure, (axes,) = _figure(1, height=3.4)
+    scale, unit = _unit(run, [row["model"] for row in rows], "latency_s")
+    from_left = sorted(range(len(rows)), key=lambda i: rows[i]["latency_p50_s"])
+    for i, row in enumerate(rows):
+        low, high = run.intervals[row["model"]]["latency_s"]
+        x, y = row["latency_p50_s"] * scale, row["quality"]
+        below = from_left.index(i) % 2  # labels of neighbours do not meet
+        if low is not None:
+            axes.plot([low * scale, high * scale], [y, y], color=_colour(i), lw=2)
+        if row["quality_low"] is not None:
+            axes.plot([x, x], [row["quality_low"], row["quality_high"]], color=_colour(i), lw=2)
+        axes.plot(x, y, MARKERS[i % 8], color=_colour(i), ms=9)
+        axes.annotate(row["model"], (x, y), xytext=(8, -15 if below else 6), textcoords="offset points")
+    front = pareto(rows)
+    axes.step(
+        [row["latency_p50_s"] * scale for row in front], [row["quality"] for row in front], where="post", color="0.6", lw=1.2, ls="--", zorder=0
+    )
+    axes.set_xlim(0, 1.35 * max(run.intervals[row["model"]]["latency_s"][1] or row["latency_p50_s"] for row in rows) * scale)
+    axes.set_ylim(0, 1.05)
+    axes.set_xlabel(f"median latency ({unit}) with its 95 % interval")
+    axes.set_ylabel("quality (share of checks passed)")
+    names = [row["model"] for row in rows]
+    best = "another" if len(front) == len(rows) > 1 else _listed([row["model"] for row in front])
+    finding = f"By these medians no model is both faster and better than {best}; the bars tell how sure that is."
+    return Chart(figure, f"Quality against median latency of {_listed(names)}; a dashed line joins those that no other beats in both.", finding)
+
+
+def pareto(rows: Sequence[dict]) -> list[dict]:
+    """The rows that no other beats in both `quality` and `latency_p50_s`, fastest first."""
+    front = []
+    for row in sorted(rows, key=lambda row: (row["latency_p50_s"], -row["quality"])):
+        if not front or row["quality"] > front[-1]["quality"]:
+            front.append(row)
+    return front
 
 
 def arrivals(run: Run, prompt: str | None = None) -> Chart:

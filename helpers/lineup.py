@@ -14,6 +14,7 @@ from .paths import DATA
 from .tables import Table
 
 DEFAULT_PROMPT_SET = "meeting-notes"
+MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
@@ -38,11 +39,26 @@ class ModelEntry(Entry):
 
 
 class Facet(Entry):
-    """Something an answer must (or must not) contain: any one of the phrases, upper and lower case alike."""
+    """Something an answer must (or must not) contain: any one of some phrases, a number, a day ("14 March") or a regular expression."""
 
     id: Identifier
-    any_of: tuple[Text, ...] = Field(min_length=1)
+    any_of: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    number: float | None = None
+    date: Annotated[str, Field(pattern=rf"^([1-9]|[12]\d|3[01]) ({'|'.join(MONTHS)})$")] | None = None
+    regex: Text | None = None
     kind: Literal["required", "optional", "forbidden"] = "required"
+
+    @model_validator(mode="after")
+    def _one_way_to_match(self):
+        given = [name for name in ("any_of", "number", "date", "regex") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"a facet has one of any_of, number, date and regex, found {' and '.join(given) or 'none'}")
+        if self.regex is not None:
+            try:
+                re.compile(self.regex)
+            except re.error as error:
+                raise ValueError(f"regex is not a regular expression ({error})") from None
+        return self
 
 
 class AnswerFormat(Entry):
@@ -50,6 +66,7 @@ class AnswerFormat(Entry):
 
     sentences: Annotated[int, Field(gt=0)] | None = None
     bullets: Annotated[int, Field(gt=0)] | None = None
+    max_words: Annotated[int, Field(gt=0)] | None = None
 
 
 class Prompt(Entry):
@@ -249,4 +266,5 @@ def _expected(model: type[Entry], item: dict) -> str:
 
 
 def _describe(form: AnswerFormat | None) -> str:
-    return ", ".join(f"{n} {what}" for what, n in form.model_dump(exclude_none=True).items()) if form else ""
+    words = {"sentences": "{} sentences", "bullets": "{} bullets", "max_words": "at most {} words"}
+    return ", ".join(words[what].format(n) for what, n in form.model_dump(exclude_none=True).items()) if form else ""

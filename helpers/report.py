@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from . import calibration, charts, timing
+from . import calibration, charts, quality, timing
 from .errors import UsageError
 from .record import Run, write_json, write_text
 from .tables import one_line, plain_markdown
@@ -24,6 +24,7 @@ SUMMARY_COLUMNS = (
     "output_tokens_per_s_p50",
     "load_s",
     "size_mb",
+    "quality",
     "license",
     "sample",
 )
@@ -73,7 +74,7 @@ def compare(run: Run, baseline: str | None = None) -> Comparisons:
 def write_report(run: Run):
     """Write summary.json, summary.csv, the charts and benchmark_report.md into the run's folder; returns the report's path."""
     write_json(
-        run.folder / "summary.json", {"run": run.folder.name, "status": run.status, "models": run.summary, "median_intervals_95": run.intervals}
+        run.folder / "summary.json", {"run": run.folder.name, "status": run.status, "models": _models(run), "median_intervals_95": run.intervals}
     )
     write_text(run.folder / "summary.csv", summary_csv(run))
     pictures = charts.for_report(run)
@@ -89,9 +90,14 @@ def summary_csv(run: Run) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(SUMMARY_COLUMNS)
-    for row in run.summary:
+    for row in _models(run):
         writer.writerow([_harmless(row[name]) for name in SUMMARY_COLUMNS])
     return out.getvalue()
+
+
+def _models(run: Run) -> list[dict]:
+    """One row a model: times, counts and quality."""
+    return [row | judged for row, judged in zip(run.summary, quality.judge(run).summary, strict=True)]
 
 
 def _harmless(value):
@@ -114,6 +120,8 @@ def _report_lines(run: Run, pictures: dict) -> Iterator[str]:
         yield f"\n**This run is {'not finished' if run.status == 'running' else run.status}: what follows is what was measured until then.**"
     yield from ("", "## Table", "", run.table().to_markdown(), "")
     yield "Times are seconds; p95 needs 20 answered requests and is a dash below that."
+    yield from ("", "## Quality", "", quality.judge(run).table().to_markdown(), "")
+    yield "Quality is the share of checks that the answers pass: required facets found, form kept, nothing forbidden named. Interval: 95 %, over prompts."
     yield from ("", "## Highlights", "")
     yield from (f"- {plain_markdown(sentence)}" for sentence in highlights(run))
     for name, chart in pictures.items():
@@ -136,7 +144,9 @@ def highlights(run: Run) -> list[str]:
     answered = [row for row in run.summary if row["n_ok"]]
     if not answered:
         return [*said, "No model answered: there is nothing to compare."]
-    return said + [str(verdict) for verdict in compare(run)] or ["One model answered; measure a second one to compare."]
+    return said + [str(verdict) for verdict in compare(run)] + quality.judge(run).compare() or [
+        "One model answered; measure a second one to compare."
+    ]
 
 
 def limits(run: Run) -> list[str]:
@@ -146,7 +156,7 @@ def limits(run: Run) -> list[str]:
         f"One machine, one sitting, one client, {plan['prompts']['name']} prompts: other prompts and other machines give other figures.",
         "Times are what this client saw; on another machine's endpoint they contain the network.",
         "Every prompt is sent once a round, so later rounds repeat it; a server that keeps prompt prefixes answers repeats sooner.",
-        "Answers are not judged here: a fast model may be a wrong one. Read the samples.",
+        "Quality is matched by words: a right answer in other words counts as wrong, a wrong one that uses the words as right. Read the samples.",
     ]
     for model in run.models:
         ok = sum(row["status"] == "ok" for row in run.measured(model))

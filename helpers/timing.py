@@ -114,6 +114,16 @@ def interval_of_median(sample: Sequence[float], rounds: Sequence[int] | None = N
     return max(middle - half, float(sample.min())), min(middle + half, float(sample.max()))
 
 
+def interval_of_mean(
+    sample: Sequence[float], *, confidence: float = 0.95, within: tuple[float, float] = (-np.inf, np.inf)
+) -> tuple[float | None, float | None]:
+    """Student's interval of a mean, cut to what is possible (`within`); (None, None) below 3 values."""
+    if len(sample) < 3:
+        return None, None
+    middle, half = float(np.mean(sample)), _half_width(sample, confidence)
+    return max(middle - half, within[0]), min(middle + half, within[1])
+
+
 @dataclass(frozen=True)
 class Comparison:
     """How one model's figure relates to another's: `ratio` is (this / baseline), paired by prompt."""

@@ -53,11 +53,11 @@ def test_every_cell_ran_without_error(executed, name):
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("00_check", ["Ready.", "Foundry Local 2.2.1", "pocket-mini-generic-cpu:1", "did you mean pocket-mini"]),
+        ("00_check", ["Ready.", "Foundry Local 2.2.1", "pocket-mini-generic-cpu:2", "did you mean pocket-mini"]),
         ("01_download", ["ships with the kit, hashes verified", "is called &#x27;mistral-7b-v0.2&#x27; today", "free"]),
         ("02_smoke_test", ["loaded in", "same words: True", "maximum context length", "cached, loaded, listed, answered", "Ready."]),
         ("03_benchmark", ["latency_<wbr>p50_<wbr>s", "This client sees a first token", "warm-up request", "outliers", "The slowest prompt is"]),
-        ("04_compare", ["pocket-mini", "pocket-nano", "the size of", "Answers are not judged here", "benchmark_report.md"]),
+        ("04_compare", ["pocket-mini", "pocket-nano", "the size of", "Quality is matched by words", "Quality: ", "benchmark_report.md"]),
     ],
 )
 def test_each_notebook_shows_what_it_promises(executed, name, shown):
@@ -66,7 +66,7 @@ def test_each_notebook_shows_what_it_promises(executed, name, shown):
 
 
 def test_the_charts_of_the_notebooks_have_alternative_text_and_a_finding(executed):
-    for name, count in (("03_benchmark", 2), ("04_compare", 2)):
+    for name, count in (("03_benchmark", 2), ("04_compare", 3)):
         figures = re.findall(
             r'<img src="data:image/png;base64,[^"]{1000,}" alt="([^"]{20,})"[^>]*><figcaption>([^<]{20,})<', text_of(executed[0][name])
         )
@@ -76,7 +76,9 @@ def test_the_charts_of_the_notebooks_have_alternative_text_and_a_finding(execute
 def test_the_course_leaves_a_report_with_every_file(executed):
     run = load_run(executed[1])
     assert run.status == "finished"
-    assert {"summary.json", "summary.csv", "benchmark_report.md", "models.png", "prompts.png"} <= {path.name for path in run.folder.iterdir()}
+    assert {"summary.json", "summary.csv", "benchmark_report.md", "models.png", "quality.png", "prompts.png"} <= {
+        path.name for path in run.folder.iterdir()
+    }
     assert all(row["n_ok"] == 6 for row in run.summary)
 
 

@@ -1,26 +1,50 @@
-"""The recipe of the built-in models, as far as it runs with the standard library: its text. Training needs the extras of its own requirements file."""
+"""The recipe of the built-in models: its text, its counting, its tables. Training runs in small where its extras are installed."""
 
+import hashlib
+import importlib.util
 import json
+import os
 import re
+import shutil
+import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from helpers.paths import BUILT_IN_MODELS
 
+RECIPE = BUILT_IN_MODELS / "recipe"
+EXTRAS = ("torch", "transformers", "onnxruntime_genai", "onnx", "onnx_ir")
+HAS_EXTRAS = all(importlib.util.find_spec(name) for name in EXTRAS)
+
 
 @pytest.fixture(scope="module")
 def recipe():
     """The recipe's modules, imported as its command imports them."""
-    folder = str(BUILT_IN_MODELS / "recipe")
-    sys.path.insert(0, folder)
+    sys.path.insert(0, str(RECIPE))
+    before = dict(os.environ)
     try:
         import generate
         import words
 
         yield generate, words
     finally:
-        sys.path.remove(folder)
+        sys.path.remove(str(RECIPE))
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def run_recipe(*arguments):
+    return subprocess.run(
+        [sys.executable, str(RECIPE), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        timeout=900,
+    )
 
 
 def test_the_same_seed_writes_the_same_text(recipe, tmp_path):
@@ -30,17 +54,31 @@ def test_the_same_seed_writes_the_same_text(recipe, tmp_path):
     texts = {name: (tmp_path / name / "train.jsonl").read_text(encoding="utf-8") for name in ("first", "again", "other")}
     assert texts["first"] == texts["again"]
     assert texts["first"] != texts["other"]
-    assert len(texts["first"].splitlines()) == 120
+    assert len(texts["first"].splitlines()) == 180
 
 
-def test_names_and_topic_words_of_one_split_are_in_no_other(recipe):
-    _, words = recipe
-    for vocabulary in (words.NAMES, words.MODIFIERS, words.NOUNS):
-        parts = {split: set(words.share(vocabulary, split)) for split in words.SPLITS}
-        assert all(parts.values())
-        assert not parts["train"] & parts["test"]
-        assert not parts["train"] & parts["validation"]
-        assert not parts["validation"] & parts["test"]
+def test_no_name_topic_word_or_verb_of_one_split_is_in_another(recipe):
+    """Every content word of a facet has one owner, whichever list it came from; titles, small words and dates are shared."""
+    generate, words = recipe
+    for split in words.SPLITS:
+        facets = [
+            facet for c in generate.conversations(5, split, 400) for turn in c for name, facet in turn.facets.items() if name.startswith("owner")
+        ]
+        names = {word.casefold() for facet in facets for word in re.findall(r"[A-Za-z]{3,}", facet)} - {"nobody"}
+        assert len(names) > 50
+        assert [name for name in names if words.split_of(name) != split] == []
+
+
+def test_a_template_belongs_to_one_split(recipe):
+    import phrases
+
+    for blocks in (phrases.SPOKEN, phrases.REPORTED, phrases.SHORT):
+        for kind, block in blocks.items():
+            parts = {split: set(phrases.own(block, split)) for split in ("train", "validation", "test")}
+            assert all(parts.values()), kind
+            assert not parts["train"] & parts["test"], kind
+            assert not parts["train"] & parts["validation"], kind
+            assert not parts["validation"] & parts["test"], kind
 
 
 def test_every_expected_facet_stands_in_the_reference_answer(recipe):
@@ -67,3 +105,200 @@ def test_every_package_has_a_card_with_licence_limits_and_measurements():
         card = (BUILT_IN_MODELS / alias / "MODEL_CARD.md").read_text(encoding="utf-8")
         for part in ("MIT", "## Data", "## Training", "## Measured", "## Limits", f"{manifest['models'][alias]['parameters']:,}"):
             assert part in card, part
+
+
+@pytest.mark.parametrize(
+    ("facet", "text", "expected"),
+    [
+        ("Ana", "ana owns it", True),
+        ("fix the oven", "The team decided to fix the ovens.", True),
+        (["oven", "stove"], "They fix the Oven.", True),
+        (["oven"], "They fix the ovens.", False),
+        (["12 May", "May 12"], "due by May 12.", True),
+        (["2 May"], "due by 12 May.", False),
+        (["call-back"], "The call-back is live.", True),
+    ],
+)
+def test_a_facet_is_found_as_it_stands_or_in_one_of_its_wordings(recipe, facet, text, expected):
+    import evaluate
+
+    assert evaluate.found(facet, text) is expected
+
+
+@pytest.mark.parametrize(
+    ("request_text", "asked", "text", "kept"),
+    [
+        ("Summarize in 2 sentences: x", None, "One. Two.", True),
+        ("Summarize in two sentences: x", None, "One.", False),
+        ("As 3 bullets", None, "no", None),
+        ("Summarize as 3 bullets: x", None, "- a\n- b\n- c", True),
+        ("Put it short: x", {"sentences": 1}, "One. Two.", False),
+        ("Put it short: x", {"bullets": 2}, "- One\n- Two", True),
+        ("Summarize: x", None, "One.", None),
+    ],
+)
+def test_the_form_of_an_answer_is_counted(recipe, request_text, asked, text, kept):
+    import evaluate
+
+    assert evaluate.format_kept({"user": request_text, "format": asked}, text) is kept
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "degenerate"),
+    [("Ana owns it.", "stop", False), ("", "stop", True), ("Ana owns", "length", True), ("a b c d a b c d a b c d", "stop", True)],
+)
+def test_an_answer_that_is_empty_looping_or_cut_off_is_degenerate(recipe, text, finish, degenerate):
+    import evaluate
+
+    turn = {"task": "summary", "user": "Summarize: x", "assistant": "Ana owns it.", "facets": {"owner": "Ana"}, "forbidden": ["Ben"]}
+    row = evaluate.judge(turn, SimpleNamespace(text=text, finish_reason=finish))
+    assert row["degenerate"] is degenerate
+    assert row["hits"] == {"owner": "Ana" in text}
+    assert row["forbidden"] is False
+
+
+def test_the_handwritten_set_is_whole_and_every_facet_stands_in_its_notes(recipe):
+    import evaluate
+
+    notes = json.loads((RECIPE / "handwritten.json").read_text(encoding="utf-8"))["notes"]
+    assert len(notes) >= 40
+    assert len({note["id"] for note in notes}) == len(notes)
+    for note in notes:
+        for request in note["requests"]:
+            assert request["request"].count("{notes}") == 1, note["id"]
+            for facet in request["facets"] + request.get("forbidden", []):
+                assert evaluate.found(facet["any_of"], note["notes"]), (note["id"], facet)
+    turns = evaluate.handwritten()
+    assert {turn["task"] for turn in turns} == {"summary", "format", "actions", "question", "unanswerable"}
+    assert not [turn["user"] for turn in turns if "{notes}" in turn["user"]]
+
+
+def test_no_handwritten_note_comes_from_the_generator(recipe):
+    """Independent of the templates: no whole sentence of a note fits one that has five words of its own or more."""
+    import phrases
+
+    notes = [note["notes"] for note in json.loads((RECIPE / "handwritten.json").read_text(encoding="utf-8"))["notes"]]
+    sentences = {sentence.strip() for text in notes for sentence in re.split(r"(?<=[.!?])\s|\n", text) if len(sentence.split()) > 5}
+    own_words = {
+        t: len(re.findall(r"[A-Za-z']+", re.sub(r"\{\w+\}", "", t))) for templates in phrases._lists() for t in templates if "{notes}" not in t
+    }
+    templates = [template for template, count in own_words.items() if count >= 5]
+    patterns = [
+        re.compile(re.sub(r"\\\{\w+\\\}", r"\\S+( \\S+){0,3}", re.escape(template)), re.IGNORECASE) for template in templates if "{" in template
+    ]
+    assert len(sentences) > 100
+    assert len(patterns) > 1000
+    assert [sentence for sentence in sentences if any(pattern.fullmatch(sentence) for pattern in patterns)] == []
+
+
+def test_a_small_evaluation_asks_the_served_model_and_refreshes_card_and_tables(recipe, tmp_path):
+    """Through the real runtime; torch is not needed and not asked for."""
+    models = tmp_path / "models"
+    shutil.copytree(BUILT_IN_MODELS / "pocket-nano", models / "pocket-nano")
+    shutil.copy(BUILT_IN_MODELS / "training.json", models)
+    (models / "README.md").write_text("before\n<!-- results: written by the recipe -->\n<!-- end of results -->\nafter\n", encoding="utf-8")
+    done = run_recipe("evaluate", "package", "--models", "pocket-nano", "--scale", "0.01", "--work", tmp_path / "work", "--output", models)
+    assert done.returncode == 0, done.stderr
+    result = json.loads((models / "evaluation.json").read_text(encoding="utf-8"))["pocket-nano"]
+    assert result["generated"]["prompts"] == 8
+    assert result["handwritten"]["prompts"] == 8
+    assert result["torch"] is None
+    assert 0 < result["load_s"] < 60
+    for task in result["handwritten"]["tasks"].values():
+        low, high = task.get("facet_recall_95", (0, 1))
+        assert 0 <= low <= task.get("facet_recall", 0.5) <= high <= 1
+    text = (models / "README.md").read_text(encoding="utf-8")
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "| pocket-nano | 1,0" in text
+    assert "not compared" in (models / "MODEL_CARD.md").read_text(encoding="utf-8") if (models / "MODEL_CARD.md").exists() else True
+    answers = (tmp_path / "work" / "answers" / "pocket-nano-handwritten.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(answers) == 8
+
+
+def test_the_tables_in_the_readme_are_those_of_the_record(recipe, tmp_path):
+    """No figure was typed by hand: writing the tables again changes nothing."""
+    import package
+
+    copy = tmp_path / "models"
+    shutil.copytree(BUILT_IN_MODELS, copy, ignore=shutil.ignore_patterns("recipe"))
+    package.package(copy)
+    for path in sorted(copy.rglob("*")):
+        if path.is_file():
+            assert path.read_bytes() == (BUILT_IN_MODELS / path.relative_to(copy)).read_bytes(), path.name
+
+
+def test_all_models_together_stay_small():
+    files = [path for path in BUILT_IN_MODELS.rglob("*") if path.is_file() and "recipe" not in path.relative_to(BUILT_IN_MODELS).parts]
+    assert sum(path.stat().st_size for path in files) < 30_000_000
+
+
+def test_the_parameters_of_a_package_are_counted_from_its_shape(recipe):
+    import package
+    import settings
+
+    assert package.parameters(settings.MODELS["pocket-nano"]) == 1_050_752  # counted in PyTorch
+    assert package.parameters(settings.MODELS["pocket-mini"]) == 3_970_304
+
+
+@pytest.mark.skipif(HAS_EXTRAS, reason="the extras of the recipe are installed")
+def test_training_without_its_extras_says_what_to_install(tmp_path):
+    done = run_recipe("train", "--work", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: training and export need torch")
+    assert "pip install -r data/models/recipe/requirements.txt" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "unknown step 'trian'"),
+        (["--models", "pocket-maxi"], "unknown model 'pocket-maxi'"),
+        (["--scale", "0"], "--scale must be above 0"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_named(arguments, message):
+    done = run_recipe(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not HAS_EXTRAS, reason="needs data/models/recipe/requirements.txt (heavy; only for making models)")
+def test_the_whole_recipe_runs_in_small_and_goes_on_where_it_stopped(tmp_path):
+    """About a minute: text, tokenizer, training of the smallest size and of the next one grown from it, export, evaluation, package."""
+    common = ("--scale", "0.001", "--work", tmp_path / "work", "--output", tmp_path / "models", "--models", "pocket-nano,pocket-mini")
+    done = run_recipe(*common)
+    assert done.returncode == 0, done.stderr[-2000:]
+    manifest = json.loads((tmp_path / "models" / "manifest.json").read_text(encoding="utf-8"))["models"]
+    assert list(manifest) == ["pocket-nano", "pocket-mini", "pocket-mini-int4"]
+    for alias, entry in manifest.items():
+        for name, file in entry["files"].items():
+            assert hashlib.sha256((tmp_path / "models" / alias / name).read_bytes()).hexdigest() == file["sha256"]
+    again = run_recipe("train", *common)
+    assert "pocket-mini: goes on at step 10" in again.stdout
+
+
+@pytest.mark.skipif(not HAS_EXTRAS, reason="needs data/models/recipe/requirements.txt (heavy; only for making models)")
+def test_a_grown_network_first_answers_exactly_like_the_smaller_one(recipe, tmp_path):
+    import network
+    import settings
+    import torch
+    import train
+
+    torch.manual_seed(1)
+    nano = settings.MODELS["pocket-nano"]
+    small = network.Network(nano)
+    with torch.no_grad():
+        for parameter in small.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    large = network.grow(small, network.Network(settings.MODELS["pocket-mini"]))
+    ids = torch.randint(3, settings.VOCABULARY, (2, 40))
+    expected, grown = (net.logits(net(ids).flatten(0, 1)) for net in (small, large))
+    assert (expected - grown).abs().max() < 0.1  # bfloat16 products
+    (tmp_path / nano.alias).mkdir()
+    torch.save({"network": small.state_dict()}, tmp_path / nano.alias / "checkpoint.pt")
+    served = train.load(nano, tmp_path)(ids).logits.flatten(0, 1)
+    assert (expected - served).abs().max() < 0.1
+    assert served.abs().max() > 1

@@ -11,6 +11,7 @@ import pytest
 
 from helpers import charts, lineup, resources
 from helpers.errors import UsageError
+from helpers.quality import judge
 from helpers.record import SCHEMA, Recorder, Row, Run, load_run
 from helpers.report import SUMMARY_COLUMNS, compare, highlights, limits, summary_csv, write_report
 
@@ -318,7 +319,9 @@ def test_summary_json(run):
     write_report(run)
     found = json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))
     assert (found["run"], found["status"]) == (run.folder.name, "finished")
-    assert found["models"] == json.loads(json.dumps(run.summary))
+    assert [row | {"quality": None} for row in found["models"]] == [
+        row | extra for row, extra in zip(json.loads(json.dumps(run.summary)), judge(run).summary, strict=True)
+    ]
     assert set(SUMMARY_COLUMNS) <= set(found["models"][0])
     assert found["models"][0]["sample"] == NASTY[:160]
     assert found["median_intervals_95"]["large"]["latency_s"] == run.intervals["large"]["latency_s"]
@@ -352,6 +355,7 @@ def test_report_has_every_part(run):
     assert re.findall(r"^#+ .*$", text, re.M) == [
         "# Benchmark report",
         "## Table",
+        "## Quality",
         "## Highlights",
         "## Sample answers",
         "## Limits",
@@ -374,6 +378,31 @@ def test_pictures_of_the_report_exist_and_have_words(run):
     for alt, name in pictures:
         assert len(alt) > 20
         assert (run.folder / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_quality_is_in_every_form_of_the_report(tmp_path):
+    """Where the prompts expect something: table, verdict, picture, CSV and JSON say the same."""
+    facets = [{"id": "word", "any_of": ["right"]}]
+    rows = [
+        answer(model, p, n, 0.1, text="It is right." if model == "good" else "No.") for model in ("good", "poor") for p in PROMPTS for n in (1, 2, 3)
+    ]
+    run = record(tmp_path, {"good": about(), "poor": about()}, rows)
+    for prompt in run.info["plan"]["prompts"]["prompts"]:
+        prompt["facets"] = facets
+    text = write_report(run).read_text(encoding="utf-8")
+    assert "![Quality against median latency of good and poor" in text
+    assert "- Quality: cannot tell poor and good apart with 3 prompts." in text
+    assert [float(row["quality"]) for row in csv.DictReader(io.StringIO(summary_csv(run)))] == [1, 0]
+    assert [row["quality"] for row in json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))["models"]] == [1, 0]
+    assert charts.quality_and_speed(run).finding.startswith("By these medians no model is both faster and better than good;")
+
+
+def test_the_front_holds_whom_nobody_beats_in_both():
+    def row(model, latency_s, quality):
+        return {"model": model, "latency_p50_s": latency_s, "quality": quality}
+
+    rows = [row("slow-good", 3, 0.9), row("fast-poor", 1, 0.3), row("beaten", 3.5, 0.9), row("middle", 2, 0.5), row("twin", 1, 0.2)]
+    assert [r["model"] for r in charts.pareto(rows)] == ["fast-poor", "middle", "slow-good"]
 
 
 def test_nothing_in_the_report_is_markup_of_a_model(run):
@@ -486,7 +515,7 @@ def test_every_answer_is_a_dot(run):
 def test_charts_of_one_model(tmp_path):
     run = record(tmp_path, {"small": TWO["small"]}, rows_of("small"))
     assert "Only small answered" in charts.per_model(run).finding
-    for draw in (charts.per_model, charts.per_prompt, charts.arrivals, charts.size_and_speed):
+    for draw in (charts.per_model, charts.per_prompt, charts.arrivals, charts.size_and_speed, charts.quality_and_speed):
         size_of(draw(run).png())
 
 
@@ -511,7 +540,7 @@ def test_a_run_without_its_rows_is_told_in_a_sentence(tmp_path):
 
 def test_a_chart_without_anything_to_draw_says_so_as_a_picture(tmp_path):
     run = record(tmp_path, {"small": TWO["small"]}, [])
-    for draw in (charts.per_model, charts.per_prompt, charts.arrivals, charts.size_and_speed):
+    for draw in (charts.per_model, charts.per_prompt, charts.arrivals, charts.size_and_speed, charts.quality_and_speed):
         assert "to draw" in draw(run).finding
         size_of(draw(run).png())
 

@@ -1,4 +1,7 @@
-"""Asks the finished folders, through Foundry Local, what the test split asks, and counts what the answers contain."""
+"""Asks the finished folders, through Foundry Local, what the test sets ask, and counts what the answers contain.
+
+Two sets: the test split of the generated text, and `handwritten.json`, notes that people wrote, which are used for nothing else.
+"""
 
 import json
 import random
@@ -8,49 +11,96 @@ import time
 
 import generate
 import serve
-import tokens
-import train
-from settings import MAX_OUTPUT, MODELS_FOLDER, SEED, VERSION
+from settings import MAX_OUTPUT, MODELS_FOLDER, PACKAGES, SEED, VERSION, WORK_FOLDER
 
-PROMPTS = 300
-COMPARED_WITH_TORCH = 30
+RESULTS = "evaluation.json"
+HANDWRITTEN = "handwritten.json"
+COMPARED_WITH_TORCH = 100
 LOADS = 5
 RATED_FROM = 16  # tokens: the chunks of a shorter answer may arrive together, which says nothing about speed
-RESAMPLES = 2000
+RESAMPLES = 10_000
 
 
-def evaluate(model, work, folder=MODELS_FOLDER, prompts=PROMPTS):
-    """Measures one model and saves `work/<alias>/evaluation.json`."""
-    turns = [turns[0] for turns in generate.read(work / "text" / "test.jsonl")][:prompts]
-    replies, loads = _ask(model, folder / model.alias, [turn["user"] for turn in turns])
-    rows = [_judge(turn, reply) for turn, reply in zip(turns, replies, strict=True)]
-    rates = [reply.output_tokens_per_s for reply in replies if reply.completion_tokens >= RATED_FROM]
+def evaluate(alias, work=WORK_FOLDER, folder=MODELS_FOLDER, scale=1.0):
+    """Measures one package, adds the result to `<folder>/evaluation.json` and keeps every answer in `work`."""
+    sets = {"generated": generated(work, scale), "handwritten": handwritten(scale)}
+    replies, loads = _ask(alias, folder / alias, {name: [turn["user"] for turn in turns] for name, turns in sets.items()})
+    judged = {name: [judge(turn, reply) for turn, reply in zip(turns, replies[name], strict=True)] for name, turns in sets.items()}
+    rates = [reply.output_tokens_per_s for reply in replies["generated"] if reply.completion_tokens >= RATED_FROM and reply.output_tokens_per_s]
     result = {
-        "prompts": len(rows),
-        "tasks": {task: _task(rows, task) for task in sorted({row["task"] for row in rows})},
-        "stopped_by_itself": _share(rows, "stopped"),
-        "degenerate": _share(rows, "degenerate"),
-        "same_as_torch": _agreement(model, work, turns, replies),
-        "compared_with_torch": min(COMPARED_WITH_TORCH, len(turns)),
-        "output_tokens_per_s": round(statistics.median(rates)),
-        "ttft_s": round(statistics.median(reply.ttft_s for reply in replies), 4),
-        "load_s": round(statistics.median(loads), 3),
+        name: {
+            "prompts": len(rows),
+            "tasks": {task: _task(rows, task) for task in sorted({row["task"] for row in rows})},
+            "degenerate": _share(rows, "degenerate"),
+        }
+        for name, rows in judged.items()
     }
-    path = work / model.alias / "evaluation.json"
-    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8", newline="\n")
-    _save_rows(work / model.alias / "answers.jsonl", turns, replies, rows)
-    print(f"{model.alias}: {json.dumps(result)}", flush=True)
+    result |= {
+        "output_tokens_per_s": round(statistics.median(rates)) if rates else None,
+        "ttft_s": round(statistics.median(reply.ttft_s for reply in replies["generated"]), 4),
+        "load_s": round(statistics.median(loads), 3),
+        "torch": _agreement(alias, work, sets["generated"], replies["generated"]),
+    }
+    for name, turns in sets.items():
+        _save_rows(work / "answers" / f"{alias}-{name}.jsonl", turns, replies[name], judged[name])
+    path = folder / RESULTS
+    results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    results = {name: (results | {alias: result})[name] for name in PACKAGES if name in results or name == alias}
+    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8", newline="\n")
+    print(f"{alias}: {line(result)}", flush=True)
     return result
 
 
-def _ask(model, folder, prompts):
-    model_id = f"{model.name}:{VERSION}"
+def line(result):
+    """One result in one line."""
+    recalls = [result[name]["tasks"].get("summary", {}).get("facet_recall") for name in ("generated", "handwritten")]
+    return f"facet recall of summaries {recalls[0]} (generated), {recalls[1]} (hand-written); {result['output_tokens_per_s']} tokens/s"
+
+
+def generated(work, scale=1.0):
+    """The first turns of the test split."""
+    turns = [turns[0] for turns in generate.read(work / "text" / "test.jsonl")]
+    return turns[: max(8, int(len(turns) * scale))]
+
+
+def handwritten(scale=1.0):
+    """The requests about hand-written notes, in the shape of generated turns; a facet may have several wordings."""
+    notes = json.loads((MODELS_FOLDER / "recipe" / HANDWRITTEN).read_text(encoding="utf-8"))["notes"]
+    turns = []
+    for note in notes:
+        for request in note["requests"]:
+            turns.append(
+                {
+                    "task": request["task"],
+                    "user": request["request"].replace("{notes}", note["notes"]),
+                    "assistant": None if request["facets"] else "The notes do not say.",
+                    "facets": {facet["id"]: facet["any_of"] for facet in request["facets"]},
+                    "forbidden": [wording for facet in request.get("forbidden", []) for wording in facet["any_of"]],
+                    "format": request.get("format"),
+                }
+            )
+    return turns[: max(8, int(len(turns) * scale))]
+
+
+def _ask(alias, folder, prompts):
+    model_id = f"{alias}-generic-cpu:{VERSION}"
     with serve.Runtime() as runtime:
         loaded, first = runtime.load(folder, model_id)
         loads = [first] + [_reload(loaded) for _ in range(LOADS - 1)]
         runtime.chat(model_id, "Hello", 8)  # warm-up
-        replies = [runtime.chat(model_id, prompt, MAX_OUTPUT) for prompt in prompts]
+        replies = {
+            name: _progress(f"{alias}, {name}", texts, lambda text: runtime.chat(model_id, text, MAX_OUTPUT)) for name, texts in prompts.items()
+        }
     return replies, loads
+
+
+def _progress(label, items, call):
+    results, began = [], time.perf_counter()
+    for number, item in enumerate(items, 1):
+        results.append(call(item))
+        if number % 500 == 0 or number == len(items):
+            print(f"{label}: {number} of {len(items)} requests, {time.perf_counter() - began:.0f} s", flush=True)
+    return results
 
 
 def _reload(loaded):
@@ -62,8 +112,10 @@ def _reload(loaded):
 
 
 def found(facet, text):
-    """Whether a facet is in the text, whatever its case."""
-    return facet.casefold() in text.casefold()
+    """Whether a facet is in the text, whatever its case: a string as it stands, of a list any wording as whole words."""
+    if isinstance(facet, str):
+        return facet.casefold() in text.casefold()
+    return any(re.search(rf"(?<!\w){re.escape(wording)}(?!\w)", text, re.IGNORECASE) for wording in facet)
 
 
 def sentences(text):
@@ -75,14 +127,19 @@ def bullets(text):
     return sum(line.startswith("- ") for line in text.splitlines())
 
 
-def format_kept(prompt, text):
-    """True or False when the prompt asks for a length, else None."""
+def format_asked(turn):
+    """{"sentences": n} or {"bullets": n} where the request asks for a length, else None."""
+    if turn.get("format"):
+        return turn["format"]
+    asked = re.search(r"\b(?:in|as) (one|two|three|\d) (sentence|bullet)", turn["user"])
     numbers = {"one": 1, "two": 2, "three": 3}
-    asked = re.search(r"\b(?:in|as) (one|two|three|\d) (sentence|bullet)", prompt)
-    if not asked:
-        return None
-    count = numbers.get(asked[1]) or int(asked[1])
-    return (sentences(text) if asked[2] == "sentence" else bullets(text)) == count
+    return {f"{asked[2]}s": numbers.get(asked[1]) or int(asked[1])} if asked else None
+
+
+def format_kept(turn, text):
+    """True or False when a length is asked for, else None."""
+    asked = format_asked(turn)
+    return asked and {"sentences": sentences, "bullets": bullets}[next(iter(asked))](text) == next(iter(asked.values()))
 
 
 def looping(text):
@@ -92,51 +149,61 @@ def looping(text):
     return any(runs.count(run) > 2 for run in set(runs))
 
 
-def _judge(turn, reply):
-    hits = [found(facet, reply.text) for facet in turn["facets"].values()]
+def judge(turn, reply):
+    """What can be counted of one answer. Degenerate is empty, looping or cut off."""
     return {
         "task": turn["task"],
-        "hits": hits,
-        "exact": reply.text.strip() == turn["assistant"],
-        "format": format_kept(turn["user"], reply.text),
-        "stopped": reply.finish_reason == "stop",
+        "hits": {name: found(facet, reply.text) for name, facet in turn["facets"].items()},
+        "forbidden": found(turn["forbidden"], reply.text) if turn.get("forbidden") else None,
+        "exact": None if turn["assistant"] is None else reply.text.strip() == turn["assistant"],
+        "format": format_kept(turn, reply.text),
         "degenerate": not reply.text.strip() or looping(reply.text) or reply.finish_reason != "stop",
     }
 
 
 def _share(rows, key):
-    return round(sum(row[key] for row in rows) / len(rows), 3)
+    return round(statistics.fmean(row[key] for row in rows), 3)
 
 
 def _task(rows, task):
     rows = [row for row in rows if row["task"] == task]
-    result = {"n": len(rows), "exact": _share(rows, "exact")}
+    result = {"n": len(rows)}
     with_facets = [row for row in rows if row["hits"]]
     if with_facets:
-        result["facet_recall"], result["facet_recall_95"] = _recall(with_facets)
-    with_format = [row for row in rows if row["format"] is not None]
-    if with_format:
-        result["format_kept"] = _share(with_format, "format")
+        result["facet_recall"], result["facet_recall_95"] = _interval([statistics.fmean(row["hits"].values()) for row in with_facets])
+    for key, name in (("exact", "exact"), ("format", "format_kept"), ("forbidden", "forbidden_named")):
+        known = [row for row in rows if row[key] is not None]
+        if known:
+            result[name], result[f"{name}_95"] = _interval([float(row[key]) for row in known])
+            result[f"{name}_n"] = len(known)
     return result
 
 
-def _recall(rows):
-    """Mean share of facets found per answer, and a 95 % bootstrap interval over answers."""
-    values = [sum(row["hits"]) / len(row["hits"]) for row in rows]
+def _interval(values):
+    """(mean, 95 % percentile bootstrap interval over answers)."""
     rng = random.Random(SEED)
     means = sorted(statistics.fmean(rng.choices(values, k=len(values))) for _ in range(RESAMPLES))
-    interval = [round(means[int(RESAMPLES * share)], 3) for share in (0.025, 0.975)]
-    return round(statistics.fmean(values), 3), interval
+    return round(statistics.fmean(values), 3), [round(means[int(RESAMPLES * share)], 3) for share in (0.025, 0.975)]
 
 
-def _agreement(model, work, turns, replies):
-    """The number of served answers that equal those of the checkpoint letter for letter."""
+def _agreement(alias, work, turns, replies):
+    """How many served answers equal those of the checkpoint letter for letter; None where there is no checkpoint."""
+    model = PACKAGES[alias][0]
+    if not (work / model.alias / "checkpoint.pt").exists():
+        print(f"{alias}: no checkpoint in {work.name}, so answers are not compared with torch", flush=True)
+        return None
+    import tokens
+    import train
+
     network, tokenizer = train.load(model, work), tokens.load(work / "tokens")
     pairs = list(zip(turns, replies, strict=True))[:COMPARED_WITH_TORCH]
-    return sum(train.answer(network, tokenizer, turn["user"], MAX_OUTPUT) == reply.text for turn, reply in pairs)
+    answers = _progress(f"{alias}, torch", pairs, lambda pair: train.answer(network, tokenizer, pair[0]["user"], MAX_OUTPUT))
+    same = sum(answer == reply.text for answer, (_, reply) in zip(answers, pairs, strict=True))
+    return {"compared": len(pairs), "same": same}
 
 
 def _save_rows(path, turns, replies, rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for turn, reply, row in zip(turns, replies, rows, strict=True):
             file.write(json.dumps({"prompt": turn["user"], "expected": turn["assistant"], "text": reply.text} | row) + "\n")

@@ -7,7 +7,7 @@ import sys
 
 import tokens
 import train
-from settings import CONTEXT, MODELS_FOLDER, VERSION
+from settings import CONTEXT, MODELS, MODELS_FOLDER, PACKAGES, VERSION
 
 SERVED_FILES = (
     "model.onnx",
@@ -19,23 +19,36 @@ SERVED_FILES = (
 )
 
 
-def export(model, work, folder=MODELS_FOLDER, precision=None):
+def export(alias, work, folder=MODELS_FOLDER):
     """Writes `folder/<alias>` from the newest checkpoint. The old folder is replaced only when all is well."""
-    source, fresh = work / model.alias / "checkpoint", work / model.alias / "onnx"
+    model, precision = PACKAGES[alias]
+    target = build(model, precision, work, folder / alias)
+    _write_json(target / "inference_model.json", {"Name": f"{alias}-generic-cpu:{VERSION}", "PromptTemplate": None})
+    path = folder / "training.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known = {name: (known | {model.alias: train.history(model, work)})[name] for name in MODELS if name in known or name == model.alias}
+    _write_json(path, known)
+    print(f"{alias}: exported as {precision}, {size_mb(target):.1f} MB", flush=True)
+    return target
+
+
+def build(model, precision, work, target):
+    """The ONNX files of one size in one precision, without a name."""
+    source, fresh = work / model.alias / "checkpoint", work / model.alias / f"onnx-{precision}"
     train.load(model, work).save_pretrained(source)
     tokens.load(work / "tokens").save_pretrained(source)
     shutil.rmtree(fresh, ignore_errors=True)
-    _build(source, fresh, precision or model.precision, work / "cache")
+    _build(source, fresh, precision, work / "cache")
     _settle(fresh / "genai_config.json")
-    target = folder / model.alias
     target.mkdir(parents=True, exist_ok=True)
     for name in SERVED_FILES:
         shutil.copyfile(fresh / name, target / name)
-    identity = {"Name": f"{model.name}:{VERSION}", "PromptTemplate": None}
-    _write_json(target / "inference_model.json", identity)
-    size = sum(path.stat().st_size for path in target.iterdir())
-    print(f"{model.alias}: exported as {precision or model.precision}, {size / 1e6:.1f} MB", flush=True)
     return target
+
+
+def size_mb(folder):
+    """Megabytes (10^6 bytes) of what is served; the model card is not."""
+    return sum(path.stat().st_size for path in folder.iterdir() if path.name != "MODEL_CARD.md") / 1e6
 
 
 def _build(source, target, precision, cache):

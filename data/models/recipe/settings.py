@@ -9,7 +9,7 @@ MAX_OUTPUT = 256
 VOCABULARY = 2048
 HEAD = 32
 LICENSE = "MIT"
-VERSION = 1
+VERSION = 2
 
 MODELS_FOLDER = Path(__file__).resolve().parent.parent
 WORK_FOLDER = MODELS_FOLDER / "recipe" / "work"  # not in git: text, checkpoints, logs
@@ -17,45 +17,37 @@ WORK_FOLDER = MODELS_FOLDER / "recipe" / "work"  # not in git: text, checkpoints
 
 @dataclass(frozen=True)
 class Model:
-    """One size. Training reads `batch_tokens` tokens a step."""
+    """One size. Training reads `batch_tokens` tokens a step, beginning at batch `skip` of the text."""
 
     alias: str
     hidden: int
     intermediate: int
     layers: int
     steps: int
-    batch_tokens: int = 3072
+    grows_from: str | None = None  # alias of the smaller size whose weights it begins with
+    skip: int = 0
+    batch_tokens: int = 6144
     rate: float = 0.02  # Muon, for the weight matrices
     rate_vectors: float = 0.004  # AdamW, for embeddings, norms and biases
-    precision: str = "int8"
-    note: str = ""  # what the model card must add about the making of these weights
+    precisions: tuple[str, ...] = ("int8",)  # the first one carries the plain alias
 
     @property
     def heads(self):
         return self.hidden // HEAD
 
-    @property
-    def name(self):
-        return f"{self.alias}-generic-cpu"
-
-
-STAGED = (
-    "The recipe changed while these weights were made, so it gives a model of this kind, not exactly these weights. "
-    "The first {early:,} steps read an earlier version of the generated text, and names were swapped only after them."
-)
 
 MODELS = {
     model.alias: model
     for model in (
-        Model("pocket-nano", hidden=128, intermediate=384, layers=4, steps=2600, note=STAGED.format(early=1600)),
-        Model(
-            "pocket-mini",
-            hidden=256,
-            intermediate=640,
-            layers=5,
-            steps=1896,
-            note=STAGED.format(early=400)
-            + " The number of steps was settled on the way, and the last 296 read more short conversations than the recipe does.",
-        ),
+        Model("pocket-nano", hidden=128, intermediate=384, layers=4, steps=1300),
+        Model("pocket-mini", hidden=256, intermediate=640, layers=5, steps=900, grows_from="pocket-nano", skip=1300, precisions=("int8", "int4")),
+        Model("pocket-midi", hidden=384, intermediate=1024, layers=6, steps=460, grows_from="pocket-mini", skip=2200),
     )
+}
+
+# alias of a folder -> (model, precision)
+PACKAGES = {
+    model.alias if number == 0 else f"{model.alias}-{precision}": (model, precision)
+    for model in MODELS.values()
+    for number, precision in enumerate(model.precisions)
 }

@@ -1,6 +1,7 @@
 """The tokenizer, and the conversations as arrays of token ids, prepared once for all sizes."""
 
 import re
+from collections import Counter
 
 import generate
 import numpy as np
@@ -23,6 +24,7 @@ LEARNING_PATTERN = r"\p{Lu}{2,}|\p{Lu}\p{Ll}*| ?\p{Ll}+|'\p{Ll}+|\p{N}| ?[^\s\p{
 SERVING_PATTERN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 LEARNING_CONVERSATIONS = 15_000
 NO_NOTES = ("session", "greeting", "unknown")
+RARE = 10  # times in all templates, up to which a token counts as part of a name or topic
 CONTENT_CLASSES = (r"Ġ[a-z]+", r"[A-Z][a-z]*", r"[a-z]+")  # begins a word, begins a name, goes on
 
 
@@ -89,12 +91,16 @@ def encode(split_file, tokenizer, target):
 
 
 def content_ids(tokenizer):
-    """Class of every token: 1, 2 or 3 (see `CONTENT_CLASSES`) for parts of names and topics, 0 for fixed wording."""
-    fixed = set(tokenizer(phrases.fixed_text(), add_special_tokens=False)["input_ids"])
+    """Class of every token: 1, 2 or 3 (see `CONTENT_CLASSES`) for parts of names and topics, 0 for wording.
+
+    Wording is what answers and dates are made of, and whatever the templates use often.
+    """
+    answers = set(tokenizer(phrases.answer_text(), add_special_tokens=False)["input_ids"])
+    counts = Counter(token for ids in tokenizer(phrases.fixed_text().split("\n"), add_special_tokens=False)["input_ids"] for token in ids)
     classes = np.zeros(len(tokenizer), dtype=np.uint8)
     for token, number in tokenizer.get_vocab().items():
         kinds = [kind for kind, pattern in enumerate(CONTENT_CLASSES, 1) if re.fullmatch(pattern, token)]
-        if kinds and number not in fixed:
+        if kinds and number not in answers and counts[number] <= RARE:
             classes[number] = kinds[0]
     return classes
 

@@ -1,4 +1,4 @@
-"""Trains one size from scratch on the CPU. Stopping is safe at any time; the next start goes on from the checkpoint."""
+"""Trains one size on the CPU. Stopping is safe at any time; the next start goes on from the checkpoint."""
 
 import json
 import math
@@ -9,41 +9,25 @@ import generate
 import numpy as np
 import tokens
 import torch
-from settings import CONTEXT, SEED, VOCABULARY
+from network import EPSILON, THETA, Network, grow
+from settings import CONTEXT, MODELS, SEED, VOCABULARY
 from torch.nn import functional
-from transformers import Qwen2Config, Qwen2ForCausalLM
 
 CHECKPOINT_EVERY = 100  # steps
 VALIDATE_EVERY = 200  # steps
 VALIDATION_SHARE = 3  # one batch in three is enough to see the curve
 WARM_UP = 50  # steps
-PROMPT_WEIGHT = 0.1  # how much the notes themselves count at the start; falls to zero
-SHUFFLED = 0.4  # part of the conversations about notes whose names and topics are swapped for random tokens ...
-SHUFFLED_FROM = 0.3  # ... after this part of the steps: with it from the start, copying was not learned at all
+DECAY_FROM = 0.4  # the learning rate falls to zero after this part of the steps
+COPY_STEPS = 200  # the smallest size first learns to copy, from random tokens
+COPY_SHAPE = (48, 64)
+PROMPT_WEIGHT = 0.1  # how much the notes themselves count at the start; falls to zero ...
+PROMPT_SHARE = 0.25  # ... and how many of their tokens are looked at: predicting all of them costs a third of the time
+SHUFFLED = 0.4  # part of the conversations about notes whose names and topics are swapped for random tokens
+NOISY = 0.4  # part of the conversations about notes in which ...
+NOISE = 0.12  # ... this part of the wording that no answer repeats is replaced by other wording
 END_ID = 2
 PAD_ID = 0
-
-
-def build(model):
-    """An untrained Qwen2 with tied embeddings; half as many key and value heads as query heads."""
-    network = Qwen2ForCausalLM(
-        Qwen2Config(
-            vocab_size=VOCABULARY,
-            hidden_size=model.hidden,
-            intermediate_size=model.intermediate,
-            num_hidden_layers=model.layers,
-            num_attention_heads=model.heads,
-            num_key_value_heads=model.heads // 2,
-            max_position_embeddings=CONTEXT,
-            tie_word_embeddings=True,
-            bos_token_id=None,
-            eos_token_id=END_ID,
-            pad_token_id=PAD_ID,
-        )
-    )
-    # For short texts on a CPU plain matrix products were a third faster than the fused kernel.
-    network.set_attn_implementation("eager")
-    return network
+FIRST_WORD_ID = 259  # special tokens and single bytes come before
 
 
 class Batches:
@@ -52,8 +36,11 @@ class Batches:
     def __init__(self, path, batch_tokens):
         data = np.load(path)
         self.ids, self.marks, self.starts = data["ids"], data["marks"], data["starts"]
-        self.about_notes, self.batch_tokens, self.shuffled = data["about_notes"], batch_tokens, 0.0
+        self.about_notes, self.batch_tokens, self.disturbed = data["about_notes"], batch_tokens, False
         self.content = [np.flatnonzero(data["content"] == kind) for kind in (1, 2, 3)]
+        self.wording = np.flatnonzero(data["content"] == 0)
+        self.wording = self.wording[self.wording >= FIRST_WORD_ID]
+        self.is_wording = np.isin(np.arange(len(data["content"])), self.wording)
         self.identity = np.arange(len(data["content"]))
         self.epoch, self.plan, self.offset = -1, [], 0
 
@@ -80,28 +67,34 @@ class Batches:
         """Every conversation once, as it was written."""
         return [self._tensors(batch) for batch in self._plan(0)]
 
-    def at(self, step, shuffled):
-        """The batch of one step; steps are asked for in rising order."""
-        self.shuffled = shuffled
+    def at(self, step):
+        """The batch of one step, with swapped and noisy conversations; steps are asked for in rising order."""
+        self.disturbed = True
         while self.epoch < 0 or step - self.offset >= len(self.plan):
             self.offset += len(self.plan)
             self.epoch += 1
             self.plan = self._plan(self.epoch)
         return self._tensors(self.plan[step - self.offset])
 
-    def _mapping(self, index):
-        """Token to token. For a part of the conversations about notes, names and topics are swapped for random ones.
+    def _disturb(self, index, ids, marks):
+        """The ids of one conversation, for a part of those about notes with other names, topics or wording.
 
-        The swap is the same throughout a conversation. Otherwise a small model learns the few hundred words of the
-        lists by heart and never learns to copy one that it has not met.
+        Names and topics are swapped for random tokens, the same throughout the conversation. Otherwise a small model
+        learns the words of the lists by heart and copies badly what it has not met. Wording is replaced here and there,
+        so that no single word is relied upon: people write what no template says.
         """
-        rng = np.random.default_rng((SEED, max(self.epoch, 0), index))
-        if not self.about_notes[index] or rng.random() >= self.shuffled:
-            return self.identity
-        mapping = self.identity.copy()
-        for ids in self.content:
-            mapping[ids] = rng.permutation(ids)
-        return mapping
+        rng = np.random.default_rng((SEED, self.epoch, index))
+        if not self.about_notes[index]:
+            return ids
+        if rng.random() < NOISY:
+            noisy = (marks == 0) & self.is_wording[ids] & ~np.isin(ids, ids[marks == 1]) & (rng.random(len(ids)) < NOISE)
+            ids = np.where(noisy, rng.choice(self.wording, len(ids)), ids)
+        if rng.random() < SHUFFLED:
+            mapping = self.identity.copy()
+            for kind in self.content:
+                mapping[kind] = rng.permutation(kind)
+            ids = mapping[ids]
+        return ids
 
     def _tensors(self, batch):
         """(ids, marks): marks are 1 on answers, 0 on prompts, -1 on padding."""
@@ -111,22 +104,50 @@ class Batches:
         marks = torch.full((len(rows), width), -1, dtype=torch.long)
         for number, row in enumerate(rows):
             length = row.stop - row.start
-            ids[number, :length] = torch.from_numpy(self._mapping(batch[number])[self.ids[row]])
+            tokens_of_row = self.ids[row].astype(np.int64)
+            if self.disturbed:
+                tokens_of_row = self._disturb(batch[number], tokens_of_row, self.marks[row])
+            ids[number, :length] = torch.from_numpy(tokens_of_row)
             marks[number, :length] = torch.from_numpy(self.marks[row].astype(np.int64))
         return ids, marks
 
 
-def losses(network, ids, marks):
-    """Per-token loss and the marks of the tokens that are predicted. Padding comes last, so causality hides it."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = network(input_ids=ids[:, :-1], use_cache=False).logits
-    flat = functional.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
-    return flat, marks[:, 1:].flatten()
+def copying_batch(step):
+    """Random tokens whose second half repeats pieces of the first: nothing can be predicted but by copying."""
+    rng = np.random.default_rng((SEED, step))
+    rows, length = COPY_SHAPE
+    half = length // 2
+    ids = rng.integers(FIRST_WORD_ID, VOCABULARY, (rows, length))
+    marks = np.full((rows, length), -1)
+    for row in range(rows):
+        place = half
+        while place < length - 2:
+            size = min(int(rng.integers(2, 8)), length - place)
+            source = int(rng.integers(0, half - size))
+            ids[row, place : place + size] = ids[row, source : source + size]
+            marks[row, place + 1 : place + size] = 1  # the first token of a piece cannot be known
+            place += size
+    return torch.from_numpy(ids), torch.from_numpy(marks)
+
+
+def losses(network, ids, marks, prompt_weight):
+    """(loss to minimise, mean loss of an answer token)."""
+    kinds = marks[:, 1:]
+    answers = kinds == 1
+    prompts = (kinds == 0) & (torch.rand(kinds.shape) < PROMPT_SHARE) if prompt_weight else torch.zeros_like(answers)
+    chosen = answers | prompts
+    logits = network.logits(network(ids)[:, :-1][chosen])
+    flat = functional.cross_entropy(logits, ids[:, 1:][chosen], reduction="none")
+    of_answers = answers[chosen]
+    answer_loss = flat[of_answers].mean()
+    if not prompt_weight:
+        return answer_loss, answer_loss.item()
+    return answer_loss + prompt_weight / PROMPT_SHARE * flat[~of_answers].sum() / answers.sum(), answer_loss.item()
 
 
 def schedule(step, steps):
-    """Warm up, then stay, then fall to zero over the second half."""
-    return min(1.0, (step + 1) / WARM_UP) * min(1.0, 2 * (1 - step / steps))
+    """Warm up, then stay, then fall to zero."""
+    return min(1.0, (step + 1) / WARM_UP) * min(1.0, (1 - step / steps) / (1 - DECAY_FROM))
 
 
 def optimizers(network, model):
@@ -142,29 +163,12 @@ def optimizers(network, model):
 @torch.no_grad()
 def validate(network, batches):
     """Mean loss of an answer token on the validation split."""
-    network.eval()
     total = count = 0
     for ids, marks in batches:
-        flat, kinds = losses(network, ids, marks)
-        total += flat[kinds == 1].sum().item()
-        count += (kinds == 1).sum().item()
-    network.train()
+        answers = int((marks[:, 1:] == 1).sum())
+        total += losses(network, ids, marks, 0)[1] * answers
+        count += answers
     return total / count
-
-
-@torch.no_grad()
-def answer(network, tokenizer, user, max_new_tokens=200):
-    """The text that torch gives at temperature 0."""
-    ids = torch.tensor([tokenizer(tokens.prompt_text(user), add_special_tokens=False)["input_ids"]])
-    out = network.generate(
-        ids,
-        attention_mask=torch.ones_like(ids),
-        max_new_tokens=max_new_tokens,
-        do_sample=False,
-        eos_token_id=END_ID,
-        pad_token_id=PAD_ID,
-    )
-    return tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
 
 
 def _save(path, network, optimizing, step, seconds):
@@ -179,26 +183,34 @@ def _save(path, network, optimizing, step, seconds):
     os.replace(path.with_suffix(".new"), path)
 
 
-def train(model, work, steps=None):
-    """Trains to `steps` (the model's own number by default) and returns the network."""
+def train(model, work, scale=1.0):
+    """Trains to the model's number of steps, times `scale`, and returns the network.
+
+    A size that grows from another begins with that one's weights, which must be there.
+    """
     torch.manual_seed(SEED)
-    steps = steps or model.steps
-    network = build(model)
-    optimizing = optimizers(network, model)
+    steps = max(10, math.ceil(model.steps * scale))
+    copy_steps = 0 if model.grows_from else max(5, math.ceil(COPY_STEPS * min(1.0, 10 * scale)))
     path = work / model.alias / "checkpoint.pt"
     path.parent.mkdir(parents=True, exist_ok=True)
+    network = Network(model)
+    if model.grows_from and not path.exists():
+        grow(restore(MODELS[model.grows_from], work), network)
+    optimizing = optimizers(network, model)
     step, seconds = _resume(path, network, optimizing)
     batches = Batches(work / "tokens" / "train.npz", model.batch_tokens)
     held_out = Batches(work / "tokens" / "validation.npz", 8192).all()[::VALIDATION_SHARE]
     began = time.perf_counter() - seconds
     try:
-        while step < steps:
-            batch = batches.at(step, SHUFFLED if step >= SHUFFLED_FROM * steps else 0.0)
-            loss = _step(network, optimizing, model, batch, step, steps)
+        while step < copy_steps + steps:
+            reading = step - copy_steps
+            batch = copying_batch(step) if reading < 0 else batches.at(model.skip + reading)
+            progress = (step, copy_steps) if reading < 0 else (reading, steps)
+            loss = _step(network, optimizing, model, batch, *progress)
             step += 1
-            if step % VALIDATE_EVERY == 0 or step == steps:
+            if step % VALIDATE_EVERY == 0 or step == copy_steps + steps:
                 _log(path.parent, step, loss, validate(network, held_out), time.perf_counter() - began)
-            if step % CHECKPOINT_EVERY == 0 or step == steps:
+            if step % CHECKPOINT_EVERY == 0 or step == copy_steps + steps:
                 _save(path, network, optimizing, step, time.perf_counter() - began)
     except KeyboardInterrupt:
         _save(path, network, optimizing, step, time.perf_counter() - began)
@@ -223,16 +235,13 @@ def _step(network, optimizing, model, batch, step, steps):
     for optimizer, rate in zip(optimizing, (model.rate, model.rate_vectors), strict=True):
         for group in optimizer.param_groups:
             group["lr"] = rate * factor
-    flat, kinds = losses(network, *batch)
-    prompt_weight = PROMPT_WEIGHT * max(0.0, 1 - 1.5 * step / steps)
-    weights = (kinds == 1).float() + prompt_weight * (kinds == 0).float()
-    loss = (flat * weights).sum() / (kinds == 1).sum()
+    loss, answer_loss = losses(network, *batch, PROMPT_WEIGHT * max(0.0, 1 - 1.5 * step / steps))
     loss.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     for optimizer in optimizing:
         optimizer.step()
         optimizer.zero_grad()
-    return flat[kinds == 1].mean().item()
+    return answer_loss
 
 
 def _log(folder, step, loss, validation, seconds):
@@ -242,11 +251,67 @@ def _log(folder, step, loss, validation, seconds):
     print(f"{folder.name}: {row}", flush=True)
 
 
-def load(model, work):
-    """The network of the newest checkpoint, ready to answer."""
-    network = build(model)
+def restore(model, work):
+    """The network of the newest checkpoint."""
+    network = Network(model)
     network.load_state_dict(torch.load(work / model.alias / "checkpoint.pt", weights_only=True)["network"])
     return network.eval()
+
+
+def history(model, work):
+    """How the newest checkpoint came about: steps, seconds, text read and the curve of the losses."""
+    folder = work / model.alias
+    curve = [json.loads(row) for row in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    data = np.load(work / "tokens" / "train.npz")
+    copying = 0 if model.grows_from else COPY_STEPS
+    return {
+        "steps": curve[-1]["step"] - copying,
+        "copy_steps": copying,
+        "seconds": curve[-1]["seconds"],
+        "conversations": len(data["starts"]) - 1,
+        "tokens": len(data["ids"]),
+        "curve": curve,
+    }
+
+
+def load(model, work):
+    """The newest checkpoint as a transformers model in 32 bits, for export and to compare answers with."""
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    network = Qwen2ForCausalLM(
+        Qwen2Config(
+            vocab_size=VOCABULARY,
+            hidden_size=model.hidden,
+            intermediate_size=model.intermediate,
+            num_hidden_layers=model.layers,
+            num_attention_heads=model.heads,
+            num_key_value_heads=model.heads // 2,
+            max_position_embeddings=CONTEXT,
+            rms_norm_eps=EPSILON,
+            rope_parameters={"rope_type": "default", "rope_theta": THETA},
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=END_ID,
+            pad_token_id=PAD_ID,
+        )
+    )
+    network.load_state_dict(restore(model, work).state_dict(), strict=False)  # the tied output matrix has no entry
+    return network.eval()
+
+
+@torch.no_grad()
+def answer(network, tokenizer, user, max_new_tokens=200):
+    """The text that torch gives at temperature 0."""
+    ids = torch.tensor([tokenizer(tokens.prompt_text(user), add_special_tokens=False)["input_ids"]])
+    out = network.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        eos_token_id=END_ID,
+        pad_token_id=PAD_ID,
+    )
+    return tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
 
 
 def show(model, work, count=8):
@@ -259,8 +324,3 @@ def show(model, work, count=8):
         print(
             f"[{turn['task']}] {turn['user']}\n  expected: {turn['assistant']}\n  answered: {answer(network, tokenizer, turn['user'])}\n", flush=True
         )
-
-
-def curve_length(steps, fraction):
-    """Steps of a shortened run; at least a handful so that every part is exercised."""
-    return max(10, math.ceil(steps * fraction))

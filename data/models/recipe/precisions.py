@@ -1,0 +1,39 @@
+"""Every size in every precision, on the validation split: the figures that the choice of precision rests on."""
+
+import json
+import statistics
+
+import evaluate
+import export
+import generate
+
+ALL = ("fp32", "int8", "int4")
+RESULTS = "precisions.json"
+
+
+def study(models, work, folder):
+    """Exports and asks them all, and writes `<folder>/precisions.json`: rows of size, facet recall of summaries and speed."""
+    turns = [turns[0] for turns in generate.read(work / "text" / "validation.jsonl")]
+    turns = [turn for turn in turns if turn["task"] == "summary"]
+    rows = []
+    for model in models:
+        for precision in ALL:
+            target = export.build(model, precision, work, work / "precisions" / f"{model.alias}-{precision}")
+            replies, _ = evaluate._ask(target.name, target, {"validation": [turn["user"] for turn in turns]})
+            judged = [evaluate.judge(turn, reply) for turn, reply in zip(turns, replies["validation"], strict=True)]
+            rates = [reply.output_tokens_per_s for reply in replies["validation"] if reply.output_tokens_per_s]
+            recall, interval = evaluate._interval([statistics.fmean(row["hits"].values()) for row in judged])
+            rows.append(
+                {
+                    "model": model.alias,
+                    "precision": precision,
+                    "size_mb": round(export.size_mb(target), 1),
+                    "summaries": len(turns),
+                    "facet_recall": recall,
+                    "facet_recall_95": interval,
+                    "degenerate": round(statistics.fmean(row["degenerate"] for row in judged), 3),
+                    "output_tokens_per_s": round(statistics.median(rates)) if rates else None,
+                }
+            )
+            print(json.dumps(rows[-1]), flush=True)
+    (folder / RESULTS).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8", newline="\n")
