@@ -43,7 +43,7 @@ class Facet(Entry):
 
     id: Identifier
     any_of: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
-    number: float | None = None
+    number: Annotated[float, Field(allow_inf_nan=False)] | None = None
     date: Annotated[str, Field(pattern=rf"^([1-9]|[12]\d|3[01]) ({'|'.join(MONTHS)})$")] | None = None
     regex: Text | None = None
     kind: Literal["required", "optional", "forbidden"] = "required"

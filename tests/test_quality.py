@@ -1,7 +1,6 @@
 """What an answer is worth: facets of every kind, the form, a run's quality and its verdicts."""
 
 import json
-import shutil
 
 import pytest
 
@@ -199,11 +198,10 @@ def test_the_example_in_the_docs_is_a_valid_prompt():
     assert [check.passed for check in quality.score(prompt, answer).checks] == [True] * 6
 
 
-def test_the_shipped_prompts_with_facets_can_be_passed_and_failed(tmp_path):
+def test_the_shipped_prompts_with_facets_can_be_passed_and_failed():
     """Every facet of every shipped prompt is found in one of its own wordings and not in an empty answer."""
     for name in ("session", "deterministic", "meeting-notes"):
         for prompt in load_prompts(name).prompts:
             for one in prompt.facets:
                 assert quality.find(one, f"So: {one.any_of[0]}." if one.any_of else "") or not one.any_of, (name, prompt.id, one.id)
                 assert quality.find(one, "") is None
-    shutil.rmtree(tmp_path)

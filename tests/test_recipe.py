@@ -211,7 +211,7 @@ def test_a_small_evaluation_asks_the_served_model_and_refreshes_card_and_tables(
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "| pocket-nano | 1,0" in text
-    assert "not compared" in (models / "MODEL_CARD.md").read_text(encoding="utf-8") if (models / "MODEL_CARD.md").exists() else True
+    assert "The answers were not compared" in (models / "pocket-nano" / "MODEL_CARD.md").read_text(encoding="utf-8")
     answers = (tmp_path / "work" / "answers" / "pocket-nano-handwritten.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(answers) == 8
 

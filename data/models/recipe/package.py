@@ -211,7 +211,8 @@ def _precisions(folder):
     for row in _read(folder / "precisions.json") or []:
         shipped = "yes" if row["precision"] in MODELS[row["model"]].precisions else ""
         cells = [row["model"], row["precision"], f"{row['size_mb']:.1f}", _figure(row, "facet_recall"), f"{row['degenerate']:.1%}"]
-        rows.append(f"| {' | '.join(cells)} | {row['output_tokens_per_s'] or '':,} | {shipped} |")
+        rate = f"{row['output_tokens_per_s']:,}" if row["output_tokens_per_s"] else ""
+        rows.append(f"| {' | '.join(cells)} | {rate} | {shipped} |")
     return "\n".join(rows)
 
 

@@ -5,7 +5,6 @@ import math
 import os
 import time
 
-import generate
 import numpy as np
 import tokens
 import torch
@@ -312,15 +311,3 @@ def answer(network, tokenizer, user, max_new_tokens=200):
         pad_token_id=PAD_ID,
     )
     return tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
-
-
-def show(model, work, count=8):
-    """Prints answers to validation prompts next to what was expected."""
-    network, tokenizer = load(model, work), tokens.load(work / "tokens")
-    for number, turns in enumerate(generate.read(work / "text" / "validation.jsonl")):
-        if number == count:
-            break
-        turn = turns[0]
-        print(
-            f"[{turn['task']}] {turn['user']}\n  expected: {turn['assistant']}\n  answered: {answer(network, tokenizer, turn['user'])}\n", flush=True
-        )
