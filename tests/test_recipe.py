@@ -212,6 +212,11 @@ def test_a_small_evaluation_asks_the_served_model_and_refreshes_card_and_tables(
     assert text.endswith("after\n")
     assert "| pocket-nano | 1,0" in text
     assert "The answers were not compared" in (models / "pocket-nano" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    shutil.copy(BUILT_IN_MODELS / "evaluation.json", models)
+    known = json.loads((models / "evaluation.json").read_text(encoding="utf-8"))["pocket-nano"]["torch"]
+    again = run_recipe("evaluate", "--models", "pocket-nano", "--scale", "0.01", "--work", tmp_path / "work", "--output", models)
+    assert again.returncode == 0, again.stderr
+    assert json.loads((models / "evaluation.json").read_text(encoding="utf-8"))["pocket-nano"]["torch"] == known  # the same weights
     answers = (tmp_path / "work" / "answers" / "pocket-nano-handwritten.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(answers) == 8
 

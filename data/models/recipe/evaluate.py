@@ -3,6 +3,7 @@
 Two sets: the test split of the generated text, and `handwritten.json`, notes that people wrote, which are used for nothing else.
 """
 
+import hashlib
 import json
 import random
 import re
@@ -45,6 +46,9 @@ def evaluate(alias, work=WORK_FOLDER, folder=MODELS_FOLDER, scale=1.0):
         _save_rows(work / "answers" / f"{alias}-{name}.jsonl", turns, replies[name], judged[name])
     path = folder / RESULTS
     results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    result["weights"] = hashlib.sha256((folder / alias / "model.onnx.data").read_bytes()).hexdigest()
+    if result["torch"] is None and results.get(alias, {}).get("weights") == result["weights"]:
+        result["torch"] = results[alias]["torch"]  # what an evaluation with the checkpoint found of these weights
     results = {name: (results | {alias: result})[name] for name in PACKAGES if name in results or name == alias}
     path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8", newline="\n")
     print(f"{alias}: {line(result)}", flush=True)
