@@ -104,7 +104,8 @@ class Quality:
 
     def _row(self, model: str) -> dict:
         values = list(self.by_prompt(model).values())
-        low, high = timing.interval_of_mean(values, within=(0, 1))
+        # Where all prompts agree, a few of them do not show how much others would differ.
+        low, high = timing.interval_of_mean(values, within=(0, 1)) if len(set(values)) > 1 else (None, None)
         scores = [s for some in self.scores[model].values() for s in some]
         checks = [c for s in scores for c in s.checks]
         required, form = ([c.passed for c in checks if c.kind == kind] for kind in ("required", "form"))

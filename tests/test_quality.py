@@ -162,6 +162,11 @@ def test_equal_and_unclear_quality_is_said_to_be_so(tmp_path):
         judged.compare("nobody")
 
 
+def test_prompts_that_all_agree_give_no_interval(tmp_path):
+    judged = quality.judge(recorded(tmp_path, {"good": [RIGHT] * 6}))
+    assert (judged.summary[0]["quality"], judged.summary[0]["quality_low"], judged.summary[0]["quality_high"]) == (1.0, None, None)
+
+
 def test_two_prompts_are_too_few_for_an_interval_or_a_verdict(tmp_path):
     judged = quality.judge(recorded(tmp_path, {"good": [RIGHT, RIGHT], "poor": [WRONG, WRONG]}))
     assert [row["quality_low"] for row in judged.summary] == [None, None]
