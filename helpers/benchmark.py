@@ -22,7 +22,7 @@ from .endpoint import MAX_TOKENS, MEMORY_FACTOR, TIMEOUT_S, ModelInfo, Server
 from .errors import KitError, UnknownModel, UsageError
 from .foundry import RuntimeStopped
 from .progress import Progress
-from .record import Recorder, Row, Run, load_run, now
+from .record import RESOURCES, Recorder, Row, Run, load_run, now
 
 FAILURES_IN_A_ROW = 3
 VARIABLES = {"models": "BENCH_MODELS", "rounds": "BENCH_ROUNDS", "prompts": "BENCH_PROMPT", "stream": "BENCH_STREAM"}
@@ -350,8 +350,8 @@ class _Session:
 
 
 def _unresolved(alias: str) -> dict:
-    blank = dict.fromkeys(("model_id", "error", "load_s", "size_mb", "license", "source", "device", "execution_provider", "files_sha256"))
-    return {**blank, "status": "planned"}
+    blank = dict.fromkeys(("model_id", "error", "load_s", "size_mb", "license", "source", "device", "execution_provider", "files_sha256", *RESOURCES))
+    return {**blank, "not_measured": {}, "status": "planned"}
 
 
 def _chosen(given, variable: str | None):

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = 1
+# What a model needs, in run.json and in the summary; None where it could not be measured, with the reason in `not_measured`.
+RESOURCES = ("cold_ttft_s", "memory_mb", "gpu_memory_mb", "disk_mb", "energy_j_per_request", "energy_source")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,10 @@ class Row:
     finish_reason: str | None = None
     chunk_times_s: tuple[float, ...] = ()
     text: str = ""
+    concurrency: int = 1  # requests under way at once when this one was sent
+    scheduled_s: float | None = None  # open loop: when it was due, and ...
+    sent_s: float | None = None  # ... when it was sent, both since the start of its block
+    connect_s: float | None = None  # opening the connection, before the clock of the other figures starts
 
 
 class Recorder:
@@ -200,6 +206,7 @@ class Run:
             "ttft_p95_s": ttft.p95,
             "output_tokens_per_s_p50": self._sample(model, "output_tokens_per_s").p50,
             "load_s": about["load_s"],
+            **{name: about.get(name) for name in RESOURCES},
             "size_mb": about["size_mb"],
             "license": about["license"],
             "sample": next((row["text"][:160] for row in self._in_plan_order(rows) if row["status"] == "ok"), ""),

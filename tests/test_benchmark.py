@@ -35,6 +35,10 @@ ROW_FIELDS = [
     "finish_reason",
     "chunk_times_s",
     "text",
+    "concurrency",
+    "scheduled_s",
+    "sent_s",
+    "connect_s",
 ]
 GOOD = streamed([event(delta("Hello")), 0.01, event(delta(" world")), event(usage(5, 2)), DONE])
 

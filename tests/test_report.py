@@ -241,7 +241,7 @@ def test_a_skipped_model_has_a_reason_and_no_figures(run):
     row = row_of(run, "missing")
     assert (row["status"], row["n_ok"], row["n_failed"], row["n_skipped"]) == ("skipped", 0, 0, 21)
     assert row["error"] == "No model is called 'missing'."
-    assert [row[k] for k in row if k.endswith(("_s", "p50"))] == [None] * 7
+    assert [row[k] for k in row if k.endswith(("_s", "p50"))] == [None] * 8
 
 
 def test_no_p95_below_twenty_answers(tmp_path):
