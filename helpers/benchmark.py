@@ -155,7 +155,8 @@ def resume(server: Server, run: str | os.PathLike | None = None, *, force: bool 
     changes = [*_plan_changes(plan, server, asked), *_ground_changes(found, server)]
     if changes and not force:
         raise UsageError(f"{found.folder.name} cannot simply be resumed: {'; '.join(changes)}. Measure anew, or go on with --force (it is recorded).")
-    done = {(row["model"], row["prompt_id"], row["round"]) for row in found.measured()}
+    measured = found.frame[(found.frame["phase"] == "measure").to_numpy()]
+    done = set(zip(measured["model"], measured["prompt_id"], measured["round"], strict=True))
     note = {"at": now(), "rows_before": len(done), "changes": changes}
     recorder = Recorder.reopen(found, {"resumed": [*found.info.get("resumed", []), note]})
     return _execute(server, plan, recorder, progress, done)

@@ -78,11 +78,12 @@ def summarise(values: Sequence[float | None], rounds: Sequence[int] | None = Non
 
     `rounds` names the round of each value; see `interval_of_median`.
     """
-    present = [i for i, value in enumerate(values) if value is not None]
-    sample = np.array([values[i] for i in present], dtype=float)
+    sample = np.asarray(values, dtype=float)  # None becomes nan
+    present = ~np.isnan(sample)
+    sample = sample[present]
     if not sample.size:
         return Summary(n=0)
-    low, high = interval_of_median(sample, None if rounds is None else [rounds[i] for i in present])
+    low, high = interval_of_median(sample, None if rounds is None else np.asarray(rounds)[present])
     return Summary(
         n=int(sample.size),
         mean=float(sample.mean()),
@@ -105,13 +106,21 @@ def interval_of_median(sample: Sequence[float], rounds: Sequence[int] | None = N
     sample = np.asarray(sample, dtype=float)
     if rounds is None:
         return _bootstrap(sample, np.median, confidence) if len(sample) >= 3 else (None, None)
-    of_round: dict[int, list[float]] = {}
-    for value, number in zip(sample, rounds, strict=True):
-        of_round.setdefault(number, []).append(value)
-    if len(of_round) < 3:
+    of_rounds = medians_by(rounds, sample)
+    if len(of_rounds) < 3:
         return None, None
-    half, middle = _half_width([float(np.median(some)) for some in of_round.values()], confidence), float(np.median(sample))
+    half, middle = _half_width(of_rounds, confidence), float(np.median(sample))
     return max(middle - half, float(sample.min())), min(middle + half, float(sample.max()))
+
+
+def medians_by(keys: Sequence[int], values: Sequence[float]) -> np.ndarray:
+    """The median of the values of each key, by rising key. Sorting once keeps a hundred thousand rounds cheap."""
+    keys, values = np.asarray(keys), np.asarray(values, dtype=float)
+    order = np.lexsort((values, keys))
+    keys, values = keys[order], values[order]
+    starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]) if len(keys) else np.zeros(0, dtype=int)
+    counts = np.diff(np.r_[starts, len(keys)])
+    return (values[starts + (counts - 1) // 2] + values[starts + counts // 2]) / 2
 
 
 def interval_of_mean(
@@ -214,7 +223,7 @@ def outliers(values: Sequence[float]) -> list[bool]:
     sample = np.asarray(values, dtype=float)
     deviation = np.abs(sample - np.median(sample))
     spread = np.median(deviation) / 0.6745
-    return list(map(bool, deviation > OUTLIER_CUTOFF * spread)) if spread > 0 else [False] * len(sample)
+    return (deviation > OUTLIER_CUTOFF * spread).tolist() if spread > 0 else [False] * len(sample)
 
 
 def _bootstrap(sample: np.ndarray, statistic, confidence: float) -> tuple[float, float]:
