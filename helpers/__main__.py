@@ -77,7 +77,11 @@ def _ask() -> str:
 
 def _benchmark(options) -> int:
     settings = {
-        name: getattr(options, name) for name in ("rounds", "warmup", "max_tokens", "temperature", "seed", "stream", "concurrency", "timeout_s")
+        name: getattr(options, name)
+        for name in (
+            *("rounds", "max_rounds", "target", "warmup", "cold", "resources"),
+            *("max_tokens", "temperature", "seed", "stream", "concurrency", "timeout_s"),
+        )
     }
     if options.force and options.resume is None:
         raise UsageError("--force goes with --resume RUN: it takes up a run although what it stands on has changed.")
@@ -197,7 +201,15 @@ def _benchmark_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompts", metavar="FILE[:SET]", help="prompt file or name of a shipped set (default: meeting-notes)")
     parser.add_argument("--prompt", metavar="TEXT", help="a single prompt instead (BENCH_PROMPT)")
     parser.add_argument("--rounds", metavar="N", help="times that every prompt is sent (BENCH_ROUNDS; default 3)")
-    parser.add_argument("--warmup", metavar="N", help="unmeasured requests a model beforehand (default 2)")
+    parser.add_argument("--target", metavar="5%", help="go on until half the interval of each median TTFT and latency is this narrow")
+    parser.add_argument("--max-rounds", metavar="N", help="with --target: rounds at most (default 50)")
+    parser.add_argument("--warmup", metavar="N", help="unmeasured requests a model beforehand (default auto: until the latency has settled)")
+    parser.add_argument("--cold", metavar="N", help="cold starts a model: unload, load, first request (default 1)")
+    parser.add_argument(
+        "--resources",
+        action=argparse.BooleanOptionalAction,
+        help="measure memory and energy, each model's memory in a service of its own (default on)",
+    )
     parser.add_argument(
         "--stream", action=argparse.BooleanOptionalAction, help="stream the answers and time the first token (BENCH_STREAM; default on)"
     )

@@ -7,24 +7,29 @@ hit all models alike. A model that fails is marked and skipped; the rest goes on
 import contextlib
 import os
 import random
-from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+import re
+import statistics
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import psutil
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from . import lineup, resources, timing
+from . import lineup, resources, steadiness, timing
 from .calibration import Calibration
-from .endpoint import MAX_TOKENS, MEMORY_FACTOR, TIMEOUT_S, ModelInfo, Server
+from .endpoint import MAX_TOKENS, MEMORY_FACTOR, NOT_FROM_HERE, TIMEOUT_S, ModelInfo, Server
 from .errors import KitError, UnknownModel, UsageError
 from .foundry import RuntimeStopped
 from .progress import Progress
 from .record import RESOURCES, Recorder, Row, Run, load_run, now
 
 FAILURES_IN_A_ROW = 3
+WARMUP_CAP = 20  # requests
+WARMUP_LIMIT_S = 60.0
 VARIABLES = {"models": "BENCH_MODELS", "rounds": "BENCH_ROUNDS", "prompts": "BENCH_PROMPT", "stream": "BENCH_STREAM"}
 
 
@@ -36,7 +41,11 @@ class Plan(BaseModel):
     models: tuple[str, ...] = Field(min_length=1)
     prompts: lineup.PromptSet
     rounds: Annotated[int, Field(ge=1, le=10_000)] = 3
-    warmup: Annotated[int, Field(ge=0, le=100)] = 2
+    warmup: Annotated[int, Field(ge=0, le=100)] | Literal["auto"] = "auto"
+    cold: Annotated[int, Field(ge=0, le=20)] = 1
+    target: Annotated[float, Field(ge=0.001, le=0.5)] | None = None
+    max_rounds: Annotated[int, Field(ge=1, le=10_000)] = 50
+    resources: bool = True
     max_tokens: Annotated[int, Field(ge=1)] = MAX_TOKENS
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     seed: int = 0
@@ -44,10 +53,23 @@ class Plan(BaseModel):
     concurrency: Annotated[int, Field(ge=1, le=256)] = 1
     timeout_s: Annotated[float, Field(gt=0, le=86_400)] = TIMEOUT_S
 
+    @field_validator("target", mode="before")
+    @classmethod
+    def _share(cls, value):
+        """Accepts "5%" for 0.05."""
+        found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*%\s*", value) if isinstance(value, str) else None
+        return float(found[1]) / 100 if found else value
+
+    @model_validator(mode="after")
+    def _enough_rounds(self):
+        if self.target is not None and self.max_rounds < self.rounds:
+            raise ValueError(f"max_rounds must be at least rounds ({self.rounds}), found {self.max_rounds}")
+        return self
+
     @property
     def requests(self) -> int:
-        """Requests for each model, warm-up included."""
-        return self.warmup + self.rounds * len(self.prompts)
+        """Measured requests for each model; with a target, those of the rounds that are made in any case."""
+        return self.rounds * len(self.prompts)
 
 
 def make_plan(server: Server, *, models=None, prompts=None, prompt=None, **settings) -> tuple[Plan, dict[str, str]]:
@@ -78,9 +100,11 @@ def make_plan(server: Server, *, models=None, prompts=None, prompt=None, **setti
         return Plan(**{name: value for name, value in chosen.items() if value is not None}), origin
     except ValidationError as error:
         item = error.errors(include_url=False)[0]
+        message = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        if not item["loc"]:
+            raise UsageError(f"{message}.") from None
         name = str(item["loc"][0])
         where = "" if origin.get(name, "argument") == "argument" else f" (from {origin[name]})"
-        message = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
         raise UsageError(f"{name}{where}: {message}, found {item['input']!r}.") from None
 
 
@@ -122,11 +146,12 @@ def benchmark(
     return _execute(server, plan, recorder, progress)
 
 
-def _execute(server: Server, plan: Plan, recorder: Recorder, progress: bool, done: Set[tuple] = frozenset()) -> Run:
+def _execute(server: Server, plan: Plan, recorder: Recorder, progress: bool, measured: Iterable = ()) -> Run:
+    """Run the plan; `measured` has what is on record already, as rows with the names of `Row`."""
     status = "interrupted"
     try:
-        with Progress(plan.requests * len(plan.models) - len(done), "requests", progress) as line:
-            _Session(server, plan, recorder, line, done).run()
+        with Progress(plan.requests * len(plan.models), "requests", progress) as line:
+            _Session(server, plan, recorder, line, measured).run()
         status = "finished"
     except KeyboardInterrupt:
         pass
@@ -156,10 +181,9 @@ def resume(server: Server, run: str | os.PathLike | None = None, *, force: bool 
     if changes and not force:
         raise UsageError(f"{found.folder.name} cannot simply be resumed: {'; '.join(changes)}. Measure anew, or go on with --force (it is recorded).")
     measured = found.frame[(found.frame["phase"] == "measure").to_numpy()]
-    done = set(zip(measured["model"], measured["prompt_id"], measured["round"], strict=True))
-    note = {"at": now(), "rows_before": len(done), "changes": changes}
+    note = {"at": now(), "rows_before": len(measured), "changes": changes}
     recorder = Recorder.reopen(found, {"resumed": [*found.info.get("resumed", []), note]})
-    return _execute(server, plan, recorder, progress, done)
+    return _execute(server, plan, recorder, progress, measured.itertuples())
 
 
 def _plan_changes(plan: Plan, server: Server, asked: dict) -> list[str]:
@@ -208,39 +232,134 @@ class _Job:
 class _Session:
     """One execution of a plan."""
 
-    def __init__(self, server: Server, plan: Plan, recorder: Recorder, line: Progress, done: Set[tuple]):
-        self._done = done  # (model, prompt id, round) of what is on record already
+    def __init__(self, server: Server, plan: Plan, recorder: Recorder, line: Progress, measured: Iterable):
         self._server, self._plan, self._recorder, self._line = server, plan, recorder, line
         self._ready: dict[str, ModelInfo] = {}
         self._given_up: dict[str, str] = {}
         self._failures = Counter()
+        self._answers = Counter()  # since this session began: the energy is that of this session too
+        self._energy: dict[str, resources.Energy] = {}
+        self._kept = defaultdict(lambda: ([], []))  # (model, metric) to values and their rounds, for the stopping rule
         self._random = random.Random(plan.seed)
+
+        self._done: set[tuple] = set()  # (model, prompt id, round) of what is on record already
+        for row in measured:
+            self._done.add((row.model, row.prompt_id, row.round))
+            self._keep(row)
+            line.step(row.model)
 
     def run(self) -> None:
         self._resolve()
+        if self._plan.resources:
+            self._measure_needs()
         together = self._fit_together()
         self._recorder.info["order"] = "interleaved by round" if together else "one model after the other: memory does not hold all at once"
         for group in [list(self._plan.models)] if together else [[alias] for alias in self._plan.models]:
             for alias in group:
-                self._load(alias)
+                self._start(alias)
+            for alias in group:
+                self._warm_up(alias)
             self._recorder.save()
-            self._run_jobs(self._warm_up(group))
-            for block in self._rounds(group):
-                self._run_jobs(block)
+            for block in filter(None, self._rounds(group)):
+                with self._energy.get(block[0].model) or contextlib.nullcontext():
+                    self._run_jobs(block)
+            self._note_energy(group)
             if not together:
                 with contextlib.suppress(KitError):  # memory that cannot be freed is told by the next load
                     self._server.unload(group[0])
 
-    def _warm_up(self, group: Sequence[str]) -> list[_Job]:
-        prompts = self._plan.prompts.prompts
-        return [_Job(alias, prompts[i % len(prompts)], 0, "warmup") for alias in group for i in range(self._plan.warmup)]
+    def _about(self, alias: str) -> dict:
+        return self._recorder.info["models"][alias]
+
+    def _measure_needs(self) -> None:
+        """Memory of each model in a service of its own, while no other is loaded."""
+        prompt = max(self._plan.prompts.prompts, key=lambda prompt: len(prompt.text)).text
+        for alias in self._ready:
+            with contextlib.suppress(KitError):
+                self._server.unload(alias)
+        for alias in self._ready:
+            about = self._about(alias)
+            if about["memory_mb"] is not None:
+                continue
+            self._line.say(f"{alias}: memory")
+            try:
+                found = self._server.footprint(alias, prompt, self._plan.max_tokens)
+                about |= {"memory_mb": found.above_mb, "gpu_memory_mb": found.gpu_mb}
+            except KitError as error:
+                about["not_measured"] |= {"memory_mb": str(error), "gpu_memory_mb": str(error)}
+            if about["gpu_memory_mb"] is None:
+                about["not_measured"].setdefault("gpu_memory_mb", "no NVIDIA GPU says so here")
+
+    def _start(self, alias: str) -> None:
+        """Unload, load, first request: the cold start, measured on purpose and apart from everything warm."""
+        about = self._about(alias)
+        times = self._plan.cold if about["cold_ttft_s"] is None else 0
+        loads, firsts = [], []
+        for number in range(max(times, 1)):
+            if alias not in self._given_up:
+                loads.append(self._load(alias))
+            if alias in self._given_up:
+                return
+            if loads[-1] is not None and number < times:
+                firsts.append(self._one(_Job(alias, self._plan.prompts.prompts[0], number + 1, "cold")).ttft_s)
+        if about["load_s"] is None and None not in loads:
+            about["load_s"] = statistics.median(loads)
+        if firsts and None not in firsts:
+            about["cold_ttft_s"] = statistics.median(firsts)
+        elif times:
+            why = "the server loads models by itself" if not firsts else "a first request failed" if self._plan.stream else "not streamed"
+            about["not_measured"]["cold_ttft_s"] = why
+
+    def _warm_up(self, alias: str) -> None:
+        """Requests until the latencies of the last ones agree, or as many as the plan says."""
+        prompts, wanted, latencies, began = self._plan.prompts.prompts, self._plan.warmup, [], time.monotonic()
+        adaptive = wanted == "auto"
+        for number in range(WARMUP_CAP if adaptive else wanted):
+            if alias in self._given_up:
+                return
+            late = time.monotonic() - began > WARMUP_LIMIT_S
+            if adaptive and (steadiness.settled(latencies) or (late and number >= 2)):
+                break
+            row = self._one(_Job(alias, prompts[0] if adaptive else prompts[number % len(prompts)], 0, "warmup"))
+            latencies += [row.latency_s] if row.latency_s else []
+        settled = steadiness.settled(latencies) if adaptive else None
+        self._about(alias)["warmup"] = {"requests": len(latencies), "settled": settled, "seconds": round(time.monotonic() - began, 3)}
+
+    def _one(self, job: _Job) -> Row:
+        row = self._perform(job)
+        self._take(row)
+        return row
 
     def _rounds(self, group: Sequence[str]) -> Iterator[list[_Job]]:
         """For each round, each model's prompts as one block; blocks and prompts shuffled."""
-        for number in range(1, self._plan.rounds + 1):
+        number = 0
+        while number < self._plan.rounds or self._wants_more(group, number):
+            number += 1
             for alias in self._random.sample(group, len(group)):
                 prompts = self._random.sample(self._plan.prompts.prompts, len(self._plan.prompts))
                 yield [_Job(alias, prompt, number) for prompt in prompts if (alias, prompt.id, number) not in self._done]
+
+    def _wants_more(self, group: Sequence[str], rounds: int) -> bool:
+        """Whether an interval of a median is still wider than the target, and rounds are left; notes how it stands."""
+        if self._plan.target is None:
+            return False
+        metrics = ("ttft_s", "latency_s") if self._plan.stream else ("latency_s",)
+        note = self._recorder.info.setdefault("stopping", {"target": self._plan.target, "models": {}})
+        going = [alias for alias in group if alias not in self._given_up]
+        for alias in going:
+            widths = {metric: steadiness.relative_width(*self._kept[alias, metric]) for metric in metrics}
+            reached = all(width is not None and width <= self._plan.target for width in widths.values())
+            note["models"][alias] = {"rounds": rounds, "half_widths": widths, "reached": reached}
+        more = rounds < self._plan.max_rounds and not all(note["models"][alias]["reached"] for alias in going)
+        if more:
+            self._line.more(len(going) * len(self._plan.prompts))
+        return more
+
+    def _note_energy(self, group: Sequence[str]) -> None:
+        for alias in group:
+            energy, answers = self._energy.get(alias), self._answers[alias]
+            if energy and answers:
+                self._about(alias).update(energy_j_per_request=energy.joules / answers, energy_source=energy.source)
 
     def _resolve(self) -> None:
         for alias in self._plan.models:
@@ -259,15 +378,29 @@ class _Session:
                 "execution_provider": model.execution_provider,
                 "files_sha256": model.files_sha256,
             }
+            self._note_needs(alias, model)
+
+    def _note_needs(self, alias: str, model: ModelInfo) -> None:
+        """What is known before the first request, and why the rest is not."""
+        about = self._about(alias)
+        about.setdefault("not_measured", {})
+        if model.files_sha256:
+            about["disk_mb"] = model.size_mb
+        else:
+            about["not_measured"]["disk_mb"] = "its files were not verified here"
+        if self._server.pid is None:
+            about["not_measured"]["energy_j_per_request"] = NOT_FROM_HERE
+        elif self._plan.resources:
+            self._energy[alias] = resources.Energy(lambda: self._server.pid)
+        if not self._plan.resources:
+            about["not_measured"] |= dict.fromkeys(("memory_mb", "gpu_memory_mb", "energy_j_per_request"), "not asked for")
 
     def _fit_together(self) -> bool:
         needed_mb = MEMORY_FACTOR * sum(m.size_mb or 0 for m in self._ready.values() if not m.loaded)
         return needed_mb <= psutil.virtual_memory().available / 2**20
 
-    def _load(self, alias: str) -> None:
-        """Unload and load, so that the load time is a real one."""
-        if alias in self._given_up:
-            return
+    def _load(self, alias: str) -> float | None:
+        """Unload and load, so that the load time is a real one: seconds, or None where the server loads by itself."""
         try:
             self._server.unload(alias)
             load_s = self._server.load(alias)
@@ -277,8 +410,9 @@ class _Session:
         except KitError as error:
             self._give_up(alias, str(error))
         else:
-            about = self._recorder.info["models"][alias]
-            about |= {"load_s": load_s if about["load_s"] is None else about["load_s"], "status": "ok", "error": None}
+            self._about(alias).update(status="ok", error=None)
+            return load_s
+        return None
 
     def _restore(self) -> None:
         """After a failure: if the service died, the models that it held are loaded again."""
@@ -335,7 +469,13 @@ class _Session:
 
     def _take(self, row: Row) -> None:
         self._recorder.add(row)
-        self._line.step(f"{row.model} {row.phase}")
+        if row.phase == "measure":
+            self._line.step(row.model)
+            if row.status == "ok":
+                self._answers[row.model] += 1
+                self._keep(row)
+        else:
+            self._line.say(f"{row.model} {row.phase}")
         if row.status == "failed":
             self._failures[row.model] += 1
             if self._failures[row.model] >= FAILURES_IN_A_ROW:
@@ -343,6 +483,13 @@ class _Session:
             self._restore()
         elif row.status == "ok":
             self._failures[row.model] = 0
+
+    def _keep(self, row) -> None:
+        """What the stopping rule looks at."""
+        for metric in ("ttft_s", "latency_s") if row.status == "ok" else ():
+            values, rounds = self._kept[row.model, metric]
+            values.append(getattr(row, metric))
+            rounds.append(row.round)
 
     def _give_up(self, alias: str, reason: str, status: str = "skipped") -> None:
         self._given_up.setdefault(alias, reason)

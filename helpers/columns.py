@@ -106,7 +106,7 @@ def _decoded(decoder: msgspec.json.Decoder, whole: bytes, count: int, path: Path
         rows = decoder.decode_lines(whole)
         if len(rows) == count:
             return rows
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         pass
     rows = []  # a line is damaged, or holds what is no UTF-8: only one after the other tells which
     for number, line in enumerate(whole.split(b"\n"), before + 1):

@@ -1,5 +1,6 @@
 """One server of models: the built-in runtime, or any OpenAI-compatible address. Names to ids, load, one chat."""
 
+import dataclasses
 import os
 import re
 import time
@@ -10,15 +11,16 @@ from functools import cached_property
 
 import psutil
 
-from . import lineup, streaming, timing
+from . import lineup, resources, streaming, timing
 from .errors import EndpointError, KitError, UsageError
-from .foundry import Runtime, RuntimeStopped
+from .foundry import Runtime, RuntimeStopped, private_service
 from .tables import Table
 
 ENDPOINT_VARIABLE = "FOUNDRY_LOCAL_ENDPOINT"
 KEY_VARIABLE = "FOUNDRY_LOCAL_API_KEY"
 MAX_TOKENS = 150
 TIMEOUT_S = 120.0
+NOT_FROM_HERE = "not measurable from here: the server's process is on another machine, or not known to the kit"
 MEMORY_FACTOR = 1.2  # weights plus key-value cache and buffers, as a share of the weights
 
 
@@ -229,6 +231,16 @@ class Server:
         self, model: ModelInfo, prompt: str | Sequence[dict], *, max_tokens=MAX_TOKENS, temperature=0.0, seed=None, stream=True, timeout_s=TIMEOUT_S
     ) -> streaming.Timeline:
         """One request to a loaded model, timed. Never raises for what the server does: the timeline says it."""
+        body = self._body(model, prompt, max_tokens, temperature, seed, stream)
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        try:
+            address = self.base_url
+        except KitError as error:  # the runtime had died and did not start again
+            return streaming.Timeline(error=str(error))
+        return streaming.send(f"{address}/chat/completions", body, timeout_s=timeout_s, headers=headers)
+
+    @staticmethod
+    def _body(model: ModelInfo, prompt: str | Sequence[dict], max_tokens: int, temperature: float, seed: int | None, stream: bool) -> dict:
         body = {
             "model": model.id,
             "messages": [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt),
@@ -237,13 +249,7 @@ class Server:
             "stream": stream,
         }
         body |= {"seed": seed} if seed is not None else {}
-        body |= {"stream_options": {"include_usage": True}} if stream else {}
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        try:
-            address = self.base_url
-        except KitError as error:  # the runtime had died and did not start again
-            return streaming.Timeline(error=str(error))
-        return streaming.send(f"{address}/chat/completions", body, timeout_s=timeout_s, headers=headers)
+        return body | ({"stream_options": {"include_usage": True}} if stream else {})
 
     def chat(self, name: str, prompt: str | Sequence[dict], **options) -> Reply:
         """One answer with its timing; loads the model when it is not loaded. `options` as for `request`.
@@ -258,6 +264,18 @@ class Server:
             advice = " Shorten the prompt, or ask for fewer tokens." if "context length" in timeline.error else ""
             raise EndpointError(f"{model.alias} did not answer: {timeline.error.rstrip('.')}.{advice}")
         return Reply(model.alias, prompt if isinstance(prompt, str) else prompt[-1]["content"], timeline)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the service where it runs on this machine under the kit's eyes; else None."""
+        return None
+
+    def footprint(self, name: str, prompt: str, max_tokens: int = MAX_TOKENS) -> resources.PeakMemory:
+        """Memory that a model needs for one answer, above that of the idle runtime.
+
+        Raises KitError with the reason where it cannot be measured.
+        """
+        raise KitError(NOT_FROM_HERE)
 
     def restore(self, names: Sequence[str]) -> dict[str, str]:
         """Bring back what a server lost when it died; name to reason for what could not be. Only the built-in runtime can be asked."""
@@ -322,6 +340,28 @@ class BuiltIn(Server):
         """Fetch a model into the cache; returns its row afterwards."""
         self.runtime.download(self.resolve(name).alias, progress)
         return self.resolve(name)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the service."""
+        return self.runtime.pid
+
+    def footprint(self, name: str, prompt: str, max_tokens: int = MAX_TOKENS) -> resources.PeakMemory:
+        """Memory that a model needs for one answer, above that of the idle runtime, in a service of its own.
+
+        The runtime keeps what it frees, so in a service that had other models before, the difference would not be this model's.
+        Raises KitError when the model is not there, does not fit or does not answer.
+        """
+        model = self.resolve(name)
+        self._check_memory(dataclasses.replace(model, loaded=False))
+        with private_service() as runtime, resources.PeakMemory(runtime.pid) as memory:
+            runtime.load(model.alias)
+            timeline = streaming.send(
+                f"{runtime.base_url}/v1/chat/completions", self._body(model, prompt, max_tokens, 0.0, None, True), timeout_s=TIMEOUT_S
+            )
+        if not timeline.ok:
+            raise KitError(f"{model.alias} did not answer: {timeline.error}")
+        return memory
 
     def restore(self, names: Sequence[str]) -> dict[str, str]:
         """Load again what is not loaded any more; when the service had died, this starts it."""

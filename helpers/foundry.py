@@ -4,12 +4,14 @@ The service itself is `helpers.service`, a process of its own. A `Runtime` holds
 open the service lives, and some minutes after the last has closed it ends by itself, so nothing is left behind.
 """
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
@@ -31,8 +33,8 @@ class RuntimeStopped(KitError):
 class Runtime:
     """A connection to this checkout's Foundry Local service, started when it is not running."""
 
-    def __init__(self):
-        self._folder = service_folder()
+    def __init__(self, folder: Path | None = None):
+        self._folder = folder or service_folder()
         self._connection: Connection | None = None
         self._hello: dict = {}
         self._connect()
@@ -123,6 +125,20 @@ class Runtime:
         except KeyboardInterrupt:
             self.close()  # the service takes a closed line as a cancel, and the answer under way cannot be mistaken for the next
             raise
+
+
+@contextlib.contextmanager
+def private_service() -> Iterator[Runtime]:
+    """A service that nothing else uses, so that what one model needs can be told from what the runtime kept of others."""
+    with tempfile.TemporaryDirectory(prefix="workshop-", ignore_cleanup_errors=True) as folder:
+        runtime = Runtime(Path(folder) / "service")
+        process = psutil.Process(runtime.pid)
+        try:
+            yield runtime
+        finally:
+            runtime.close()
+            process.kill()  # an orderly end takes two seconds, and nothing is left that it would save
+            process.wait(STOP_LIMIT_S)
 
 
 def find(folder: Path | None = None) -> Connection | None:

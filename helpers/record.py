@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import filelock
 import numpy as np
 
-from . import columns, timing
+from . import columns, steadiness, timing
 from .errors import UsageError
 from .paths import results_folder
 from .tables import Table
@@ -290,6 +290,22 @@ class Run:
     @cached_property
     def _marks(self) -> dict[tuple[str, str], dict[str, list[bool]]]:
         return {}
+
+    @cached_property
+    def drifts(self) -> list[steadiness.Drift]:
+        """For each model and metric, whether it changed over the rounds; the intervals hold together at 95 %."""
+        samples = [(model, metric, self.sample(model, metric)) for model in self.models for metric in timing.METRIC_WORDS]
+        samples = [(model, metric, found) for model, metric, found in samples if len(found)]
+        return [
+            steadiness.drift(m, metric, found["prompt_id"], found["round"], found[metric], comparisons=len(samples)) for m, metric, found in samples
+        ]
+
+    @cached_property
+    def first_uses(self) -> list[steadiness.FirstUse]:
+        """For each model, whether the first use of a prompt was slower than its repeats."""
+        warmed = self.frame.loc[(self.frame["phase"] != "measure").to_numpy(), "prompt_id"].unique()
+        samples = [(model, self.sample(model, "ttft_s")) for model in self.models]
+        return [steadiness.first_use(m, found["prompt_id"], found["round"], found["ttft_s"], warmed=warmed) for m, found in samples]
 
     def table(self) -> Table:
         """The summary as a table, without the sample."""

@@ -5,9 +5,9 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from . import calibration, charts, quality, timing
+from . import calibration, charts, quality, resources, steadiness, timing
 from .errors import UsageError
-from .record import Run, write_json, write_text
+from .record import RESOURCES, Run, write_json, write_text
 from .tables import one_line, plain_markdown
 
 SUMMARY_COLUMNS = (
@@ -23,6 +23,7 @@ SUMMARY_COLUMNS = (
     "ttft_p95_s",
     "output_tokens_per_s_p50",
     "load_s",
+    *RESOURCES,
     "size_mb",
     "quality",
     "license",
@@ -158,9 +159,8 @@ def limits(run: Run) -> list[str]:
         "Every prompt is sent once a round, so later rounds repeat it; a server that keeps prompt prefixes answers repeats sooner.",
         "Quality is matched by words: a right answer in other words counts as wrong, a wrong one that uses the words as right. Read the samples.",
     ]
-    for model in run.models:
-        ok = sum(row["status"] == "ok" for row in run.measured(model))
-        rated = sum(map(len, run.values(model, "output_tokens_per_s").values()))
+    for row in run.summary:
+        model, ok, rated = row["model"], row["n_ok"], len(run.sample(row["model"], "output_tokens_per_s"))
         if rated < ok and plan["stream"]:
             said.append(
                 f"{model}: output tokens/s from {rated} of {ok} answers; in the others a token count was missing or the text was held back on the way."
@@ -172,9 +172,43 @@ def limits(run: Run) -> list[str]:
         said.append(
             f"The run was resumed on {pause['at'][:16].replace('T', ' ')} UTC after {pause['rows_before']} requests: two sittings, not one.{changed}"
         )
+    said += _unsteady(run)
     if run.info.get("order", "").startswith("one model"):
         said.append(f"Order: {run.info['order']}, so drift does not hit all models alike.")
     return said + calibration.limits(run.info.get("calibration"), plan["concurrency"], run.summary)
+
+
+def _unsteady(run: Run) -> Iterator[str]:
+    """What did not hold still: warm-up, drift, repeats from a cache, intervals that stayed wide; and what was not measured."""
+    for model, about in run.info["models"].items():
+        warmup = about.get("warmup") or {}
+        if warmup.get("settled") is False:
+            yield f"{model} had not settled after {warmup['requests']} warm-up requests ({warmup['seconds']:.3g} s): its first rounds may still be warming up."
+        for reason, names in _reasons(about.get("not_measured") or {}):
+            yield f"{model}: {', '.join(names)} not measured ({reason})."
+        if about.get("energy_source") == "estimate":
+            yield f"{model}: energy is an estimate, processor time of the runtime times an assumed power of a core ({resources.WATTS_VARIABLE})."
+    yield from (str(drift) for drift in run.drifts if drift.found)
+    if run.drifts and not any(drift.found for drift in run.drifts):
+        rounds = max(drift.rounds for drift in run.drifts)
+        enough = rounds >= steadiness.DRIFT_NEEDS
+        yield (
+            f"No drift found over {rounds} rounds."
+            if enough
+            else f"{rounds} rounds are too few to look for drift, it needs {steadiness.DRIFT_NEEDS}."
+        )
+    yield from (str(first) for first in run.first_uses if first.cached)
+    stopping = run.info.get("stopping") or {"models": {}}
+    for model, note in stopping["models"].items():
+        widths = ", ".join(f"{name} {100 * width:.2g} %" if width else f"{name} unknown" for name, width in note["half_widths"].items())
+        verdict = "reached" if note["reached"] else "NOT reached"
+        yield f"{model}: the target of {100 * stopping['target']:g} % for half the interval of a median was {verdict} in {note['rounds']} rounds ({widths})."
+
+
+def _reasons(not_measured: dict[str, str]) -> Iterator[tuple[str, list[str]]]:
+    """Each reason once, with the names of what it kept from being measured."""
+    for reason in dict.fromkeys(not_measured.values()):
+        yield reason, [name for name, text in not_measured.items() if text == reason]
 
 
 def _samples(run: Run) -> Iterator[str]:

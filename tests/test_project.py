@@ -14,8 +14,8 @@ from helpers.paths import BUILT_IN_MODELS, PROJECT
 
 LAYERS = [
     {"errors", "paths", "tables"},
-    {"lineup", "service", "streaming", "progress", "resources", "truth"},
-    {"foundry", "timing"},
+    {"lineup", "service", "streaming", "progress", "resources", "truth", "columns"},
+    {"foundry", "timing", "steadiness"},
     {"endpoint", "record", "calibration"},
     {"benchmark", "checks", "quality"},
     {"charts"},
