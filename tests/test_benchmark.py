@@ -38,7 +38,9 @@ ROW_FIELDS = [
     "concurrency",
     "scheduled_s",
     "sent_s",
+    "ended_s",
     "connect_s",
+    "ttfo_s",
 ]
 GOOD = streamed([event(delta("Hello")), 0.01, event(delta(" world")), event(usage(5, 2)), DONE])
 
@@ -146,16 +148,16 @@ def test_single_failures_are_counted_and_do_not_end_a_model(tmp_path):
 
 def test_a_killed_runtime_costs_rows_and_not_the_run(own_home, tmp_path, monkeypatch):
     with connect() as server:
-        first_pid, original, sent = server.runtime.pid, server.request, []
+        first_pid, original, sent = server.runtime.pid, server.prepare, []
 
-        def request(*arguments, **options):
+        def prepare(*arguments, **options):
             sent.append(1)
             if len(sent) == 6:
                 psutil.Process(first_pid).kill()
                 psutil.Process(first_pid).wait()
             return original(*arguments, **options)
 
-        monkeypatch.setattr(server, "request", request)
+        monkeypatch.setattr(server, "prepare", prepare)
         run = measure(server, rounds=4, warmup=0, output=tmp_path)
         assert server.runtime.pid != first_pid
     assert run.status == "finished"

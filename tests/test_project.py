@@ -14,8 +14,9 @@ from helpers.paths import BUILT_IN_MODELS, PROJECT
 
 LAYERS = [
     {"errors", "paths", "tables"},
-    {"lineup", "service", "streaming", "progress", "resources", "truth"},
-    {"foundry", "timing"},
+    {"lineup", "service", "wire", "progress", "resources", "truth"},
+    {"streaming"},
+    {"foundry", "timing", "load"},
     {"endpoint", "record", "calibration"},
     {"benchmark", "checks", "quality"},
     {"charts"},
