@@ -86,10 +86,10 @@ def make_plan(server: Server, *, models=None, prompts=None, prompt=None, **setti
         return _consistent(Plan(**{name: value for name, value in chosen.items() if value is not None})), origin
     except ValidationError as error:
         item = error.errors(include_url=False)[0]
-        name = str(item["loc"][0])
+        name = str(item["loc"][0]).replace("sweep", "concurrency")
         where = "" if origin.get(name, "argument") == "argument" else f" (from {origin[name]})"
         message = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-        raise UsageError(f"{name}{where}: {message}, found {item['input']!r}.") from None
+        raise UsageError(f"{name}{where}: {message}, found {item['input']!r}{_allowed(name)}.") from None
 
 
 def benchmark(
@@ -164,10 +164,11 @@ def resume(server: Server, run: str | os.PathLike | None = None, *, force: bool 
     changes = [*_plan_changes(plan, server, asked), *_ground_changes(found, server)]
     if changes and not force:
         raise UsageError(f"{found.folder.name} cannot simply be resumed: {'; '.join(changes)}. Measure anew, or go on with --force (it is recorded).")
-    done = {(row["model"], row["prompt_id"], row["round"], row["concurrency"]) for row in found.measured()}
+    measured = [row for row in found.rows if row["phase"] == "measure"]
+    done = {(row["model"], row["prompt_id"], row["round"], row["concurrency"]) for row in measured}
     note = {"at": now(), "rows_before": len(done), "changes": changes}
     recorder = Recorder.reopen(found, {"resumed": [*found.info.get("resumed", []), note]})
-    return _execute(server, plan, recorder, progress, done, max((row["ended_s"] or 0.0 for row in found.measured()), default=0.0))
+    return _execute(server, plan, recorder, progress, done, max((row["ended_s"] or 0.0 for row in measured), default=0.0))
 
 
 def _plan_changes(plan: Plan, server: Server, asked: dict) -> list[str]:
@@ -411,6 +412,16 @@ def _chosen(given, variable: str | None):
     if variable and os.environ.get(variable):
         return os.environ[variable], variable
     return None, "default"
+
+
+def _allowed(name: str) -> str:
+    """The range of a numeric setting in words."""
+    schema = Plan.model_json_schema()["properties"][name]
+    schema = schema.get("anyOf", [schema])[0]
+    low, above, high = (schema.get(bound) for bound in ("minimum", "exclusiveMinimum", "maximum"))
+    if high is None:
+        return ""
+    return f"; allowed is {f'{low:,g} to' if above is None else f'above {above:,g}, up to'} {high:,g}"
 
 
 def _consistent(plan: Plan) -> Plan:

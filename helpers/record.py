@@ -163,8 +163,9 @@ class Run:
             return rows
 
     def measured(self, model: str | None = None) -> list[dict]:
-        """The rows of the measure phase, of one model or all."""
-        return [r for r in self.rows if r["phase"] == "measure" and model in (None, r["model"])]
+        """The rows of the measure phase at the first level of concurrency, of one model or all."""
+        first = self.info["plan"]["concurrency"]
+        return [r for r in self.rows if r["phase"] == "measure" and model in (None, r["model"]) and r.get("concurrency", first) == first]
 
     @cached_property
     def frame(self) -> "pd.DataFrame":

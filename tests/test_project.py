@@ -20,6 +20,7 @@ LAYERS = [
     {"endpoint", "record", "calibration"},
     {"benchmark", "checks", "quality"},
     {"charts"},
+    {"capacity"},
     {"downloads", "report", "course", "regression"},
     {"__init__"},
     {"__main__"},
