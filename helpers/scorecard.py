@@ -1,0 +1,116 @@
+"""One row a model: everything that is known of it from one run. Tables, charts, decision and contribution all start here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from . import cost, quality
+from .cost import Prices
+from .record import Run
+
+# Column to its heading for people. In this order; a column that no model has is left out of tables.
+HEADINGS = {
+    "model": "model",
+    "status": "status",
+    "n_ok": "answered",
+    "n": "asked",
+    "quality": "quality, 0 to 1",
+    "latency_p50_s": "latency p50, s",
+    "latency_mean_s": "latency mean, s",
+    "latency_p95_s": "latency p95, s",
+    "ttft_p50_s": "TTFT p50, s",
+    "ttft_p95_s": "TTFT p95, s",
+    "output_tokens_per_s_p50": "output tokens/s",
+    "request_tokens_per_s_p50": "request tokens/s",
+    "connect_p50_s": "connecting, s",
+    "load_s": "load, s",
+    "cold_ttft_s": "cold TTFT, s",
+    "memory_mb": "memory, MB",
+    "gpu_memory_mb": "GPU memory, MB",
+    "disk_mb": "disk, MB",
+    "energy_j_per_request": "energy, J/request",
+    "cost_per_1000": "cost of 1,000",
+    "cloud_per_1000": "the same at the cloud's price",
+    "license": "licence",
+}
+ALWAYS = ("model", "status", "n_ok", "n", "quality", "latency_p50_s", "ttft_p50_s", "output_tokens_per_s_p50", "memory_mb", "disk_mb", "license")
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """All rows of a run. `source` is the quality that decides: facets, or one of `others` (source to model to prompt id to 0 to 1)."""
+
+    run: Run
+    prices: Prices = Prices()
+    others: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    source: str = "facets"
+
+    @cached_property
+    def quality(self) -> quality.Quality:
+        """The facets of all answers."""
+        return quality.judge(self.run)
+
+    @cached_property
+    def rows(self) -> list[dict]:
+        """The summary of the run with quality and cost, one row a model."""
+        costs, medians = cost.costs(self.run, self.prices), self._medians
+        joined = []
+        for row, judged in zip(self.run.summary, self.quality.summary, strict=True):
+            price, seen = costs[row["model"]], medians.get(row["model"], {})
+            joined.append(
+                row
+                | judged
+                | {
+                    "n": row["n_ok"] + row["n_failed"] + row["n_skipped"],
+                    "disk_mb": row["disk_mb"] if row["disk_mb"] is not None else row["size_mb"],
+                    "connect_p50_s": seen.get("connect_s"),
+                    "request_tokens_per_s_p50": seen.get("request_tokens_per_s"),
+                    "cost_per_1000": price.here,
+                    "cloud_per_1000": price.cloud,
+                    "cost_source": price.source,
+                }
+            )
+        return joined
+
+    @cached_property
+    def by_model(self) -> dict[str, dict]:
+        """Model to its row."""
+        return {row["model"]: row for row in self.rows}
+
+    def columns(self) -> list[str]:
+        """The columns worth a place in a table for people: those that some model has."""
+        return [name for name in HEADINGS if name in ALWAYS or any(row.get(name) is not None for row in self.rows)]
+
+    def heading(self, column: str) -> str:
+        """What a column is called, with its unit."""
+        return HEADINGS[column] + (f", {self.prices.currency}" if column.endswith("_per_1000") else "")
+
+    def quality_by_prompt(self, model: str) -> Mapping[str, float]:
+        """Prompt id to quality, 0 to 1, from the chosen source."""
+        return self.quality.by_prompt(model) if self.source == "facets" else self.others.get(self.source, {}).get(model, {})
+
+    @cached_property
+    def _medians(self) -> dict[str, dict[str, float]]:
+        frame = self.answered[["model", "connect_s", "request_tokens_per_s"]]
+        medians = frame.groupby("model", observed=True).median(numeric_only=True)
+        return {model: row.dropna().to_dict() for model, row in medians.iterrows()}
+
+    @cached_property
+    def answered(self):
+        """Every answered request of the measured phase, as a data frame, with request tokens/s (generated tokens / latency)."""
+        frame = self.run.frame
+        frame = frame[(frame["phase"] == "measure") & (frame["status"] == "ok")]
+        first = frame["concurrency"].min() if "concurrency" in frame else 1
+        frame = frame[frame["concurrency"] == first]  # a sweep's headline is its first level
+        numeric = {name: frame[name].astype(float) for name in ("completion_tokens", "latency_s", "connect_s")}
+        return frame.assign(**numeric, request_tokens_per_s=numeric["completion_tokens"] / numeric["latency_s"])
+
+    def rate_by_prompt(self, model: str) -> dict[str, float]:
+        """Prompt id to the median request tokens/s."""
+        frame = self.answered[self.answered["model"] == model]
+        return frame.groupby("prompt_id", observed=True)["request_tokens_per_s"].median().dropna().to_dict()
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a sentence lists them."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
