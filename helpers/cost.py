@@ -109,4 +109,6 @@ def _mean_tokens(run: Run) -> dict[str, tuple[float, float]]:
 
 def money(amount: float, currency: str) -> str:
     """An amount in words that do not pretend to be exact."""
-    return f"{amount:,.2f} {currency}" if amount >= 0.995 else f"{amount:.2g} {currency}" if amount >= 0.001 else f"less than 0.001 {currency}"
+    if amount < 0.001:
+        return f"less than 0.001 {currency}"
+    return f"about {amount:,.2f} {currency}" if amount >= 0.995 else f"about {amount:.2g} {currency}"

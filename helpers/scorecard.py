@@ -7,6 +7,7 @@ from functools import cached_property
 from . import cost, quality
 from .cost import Prices
 from .record import Run
+from .tables import Table
 
 # Column to its heading for people. In this order; a column that no model has is left out of tables.
 HEADINGS = {
@@ -15,24 +16,25 @@ HEADINGS = {
     "n_ok": "answered",
     "n": "asked",
     "quality": "quality, 0 to 1",
-    "latency_p50_s": "latency p50, s",
-    "latency_mean_s": "latency mean, s",
-    "latency_p95_s": "latency p95, s",
-    "ttft_p50_s": "TTFT p50, s",
-    "ttft_p95_s": "TTFT p95, s",
+    "latency_p50_s": "latency p50",
+    "latency_mean_s": "latency mean",
+    "latency_p95_s": "latency p95",
+    "ttft_p50_s": "TTFT p50",
+    "ttft_p95_s": "TTFT p95",
     "output_tokens_per_s_p50": "output tokens/s",
     "request_tokens_per_s_p50": "request tokens/s",
-    "connect_p50_s": "connecting, s",
-    "load_s": "load, s",
-    "cold_ttft_s": "cold TTFT, s",
+    "connect_p50_s": "connecting",
+    "load_s": "load",
+    "cold_ttft_s": "cold TTFT",
     "memory_mb": "memory, MB",
     "gpu_memory_mb": "GPU memory, MB",
     "disk_mb": "disk, MB",
-    "energy_j_per_request": "energy, J/request",
-    "cost_per_1000": "cost of 1,000",
-    "cloud_per_1000": "the same at the cloud's price",
+    "energy_j_per_request": "J a request",
+    "cost_per_1000": "1,000 here",
+    "cloud_per_1000": "1,000 in the cloud",
     "license": "licence",
 }
+TIMES = tuple(name for name in HEADINGS if name.endswith("_s") and "per_s" not in name)
 ALWAYS = ("model", "status", "n_ok", "n", "quality", "latency_p50_s", "ttft_p50_s", "output_tokens_per_s_p50", "memory_mb", "disk_mb", "license")
 
 
@@ -81,9 +83,13 @@ class Scorecard:
         """The columns worth a place in a table for people: those that some model has."""
         return [name for name in HEADINGS if name in ALWAYS or any(row.get(name) is not None for row in self.rows)]
 
-    def heading(self, column: str) -> str:
-        """What a column is called, with its unit."""
-        return HEADINGS[column] + (f", {self.prices.currency}" if column.endswith("_per_1000") else "")
+    def table(self) -> Table:
+        """The one table for people: everything known of each model. Times are milliseconds where all medians are below a second."""
+        columns = self.columns()
+        factor, unit = (1000, "ms") if max((row["latency_p50_s"] or 0 for row in self.rows), default=0) < 1 else (1, "s")
+        units = {name: f", {unit}" if name in TIMES else f", {self.prices.currency}" if name.endswith("_per_1000") else "" for name in columns}
+        rows = [[row.get(name) * factor if name in TIMES and row.get(name) is not None else row.get(name) for name in columns] for row in self.rows]
+        return Table([HEADINGS[name] + units[name] for name in columns], rows, note="p95 needs 20 answered requests and is a dash below that.")
 
     def quality_by_prompt(self, model: str) -> Mapping[str, float]:
         """Prompt id to quality, 0 to 1, from the chosen source."""

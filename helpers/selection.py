@@ -177,7 +177,7 @@ class Decision:
         if self.stability is None:
             return f"{self.winner.model} is the default: it is the only model left to choose from."
         if self.close:
-            return f"{self.winner.model} comes first, but these prompts cannot tell it apart from {listed(self.close)}."
+            return f"{self.winner.model} is the first choice, but these prompts cannot tell it apart from {listed(self.close)}."
         return f"{self.winner.model} is the default."
 
     @property
