@@ -55,6 +55,7 @@ def answer(
         "token_source": "usage" if tokens else "none",
         "chunk_times_s": times,
         "finish_reason": "stop",
+        "started_at": f"2026-01-02T03:04:{number:02d}.000+00:00",
     }
     return Row(model, f"{model}:1", prompt, number, phase, "ok", text=text, **{**figures, **fields})
 
