@@ -81,7 +81,9 @@ def _checked(row: dict, where: str) -> Iterable[Annotation]:
         raise UsageError(f"{where}: expected {len(COLUMNS)} cells ({', '.join(COLUMNS)}); put a note that holds a comma in quotes.")
     score = row["score"].strip()
     if score not in map(str, SCALE):
-        raise UsageError(f"{where}: score {one_line(score, 20)!r} is not on the scale; expected a whole number from 1 (useless) to 5 (nothing to improve).")
+        raise UsageError(
+            f"{where}: score {one_line(score, 20)!r} is not on the scale; expected a whole number from 1 (useless) to 5 (nothing to improve)."
+        )
     if not row["rater"].strip() or not row["answer"].strip():
         raise UsageError(f"{where}: a score needs a rater and the answer's hash.")
     plain = {name: row[name].strip().removeprefix("'") for name in COLUMNS}

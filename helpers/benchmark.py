@@ -251,6 +251,7 @@ class _Session:
             self._ready[alias] = model
             self._recorder.info["models"][alias] |= {
                 "model_id": model.id,
+                "alias": model.alias,
                 "size_mb": model.size_mb,
                 "license": model.license,
                 "source": model.source,

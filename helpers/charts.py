@@ -104,7 +104,9 @@ def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
     axes.set_xlim(left=0)
     axes.set_xlabel(f"{NAMES[metric]} ({unit}); bar: median, ring: outlier")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=4, frameon=False)
-    finding = f"{NAMES[metric]}: the slowest prompt is {max(prompts, key=slow.get)}; {flagged:,} of {count:,} requests are flagged as outliers and kept."
+    finding = (
+        f"{NAMES[metric]}: the slowest prompt is {max(prompts, key=slow.get)}; {flagged:,} of {count:,} requests are flagged as outliers and kept."
+    )
     finding += f" Shown: the {len(shown)} slowest of {len(prompts)} prompts." if len(shown) < len(prompts) else ""
     return Chart(figure, f"{NAMES[metric]} of every request by prompt for {_listed(models)}.", finding + _thinned(step))
 
@@ -145,7 +147,11 @@ def per_model(run: Run) -> Chart:
         axes.set_ylim(len(models) - 0.4, -0.65)
         axes.set_yticks(range(len(models)), [_short(model) for model in models] if axes is panels[0] else [""] * len(models))
         axes.set_xlabel(f"{NAMES[metric]}{f' ({unit})' if unit else ''}")
-    return Chart(figure, f"{_listed([NAMES[m] for m in metrics])} of {_listed(models)}: dots, medians and intervals.", _speed_finding(run, models) + _thinned(step))
+    return Chart(
+        figure,
+        f"{_listed([NAMES[m] for m in metrics])} of {_listed(models)}: dots, medians and intervals.",
+        _speed_finding(run, models) + _thinned(step),
+    )
 
 
 def size_and_speed(run: Run) -> Chart:
@@ -235,7 +241,9 @@ def arrivals(run: Run, prompt: str | None = None) -> Chart:
         axes.plot([0, times[-1]], [i, i], color="0.8", lw=1, zorder=0)
         axes.scatter(times, np.full(len(times), i), s=16 * np.minimum(together, 40), color=_colour(index), alpha=0.55, edgecolors="white", lw=0.4)
         axes.plot([times[0]] * 2, [i - 0.35, i + 0.35], color="black", lw=1.5)
-        axes.annotate(f"{together.sum():,} chunks, {times[-1]:,.3g} ms", (times[-1], i), xytext=(20, 0), textcoords="offset points", fontsize=8, va="center")
+        axes.annotate(
+            f"{together.sum():,} chunks, {times[-1]:,.3g} ms", (times[-1], i), xytext=(20, 0), textcoords="offset points", fontsize=8, va="center"
+        )
     axes.set_yticks(range(len(shown)), [_short(model) for model in shown])
     axes.set_ylim(len(shown) - 0.4, -0.7)
     axes.set_xlabel("milliseconds since the request was written; black: first token, dot: chunks, larger where several came together")
@@ -302,7 +310,9 @@ def drift(run: Run) -> Chart:
         x, y = x[order], y[order]
         axes.plot(x[::step], y[::step], MARKERS[i % 8], color=_colour(i), alpha=0.3, ms=4, mec="none")
         pieces = np.array_split(np.arange(len(x)), min(20, max(len(x) // 5, 1)))
-        axes.plot([np.median(x[p]) for p in pieces], [np.median(y[p]) for p in pieces], color=_colour(i), lw=2, marker=MARKERS[i % 8], ms=5, label=model)
+        axes.plot(
+            [np.median(x[p]) for p in pieces], [np.median(y[p]) for p in pieces], color=_colour(i), lw=2, marker=MARKERS[i % 8], ms=5, label=model
+        )
         third = max(len(x) // 3, 1)
         trends.append((float(np.median(y[-third:]) / np.median(y[:third])), model))
     axes.axhline(1, color="0.4", lw=1, ls="--")
@@ -373,7 +383,9 @@ def _label(figure, axes, points: Sequence[tuple[float, float, str, int]]) -> Non
         text = _short(name)
         width, height = 5.6 * len(text), 11
         places = [(dx, dy) for dy in (7, -17, 21, -31, 35, -45, 49, -59) for dx in (9, -9 - width)]
-        boxes = {place: (dots[n][0] + place[0], dots[n][1] + place[1], dots[n][0] + place[0] + width, dots[n][1] + place[1] + height) for place in places}
+        boxes = {
+            place: (dots[n][0] + place[0], dots[n][1] + place[1], dots[n][0] + place[0] + width, dots[n][1] + place[1] + height) for place in places
+        }
 
         def meets(place, boxes=boxes, own=n):
             a = boxes[place]

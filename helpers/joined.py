@@ -27,12 +27,17 @@ def join(runs: Sequence[Run], output: str | os.PathLike | None = None) -> Run:
     texts = [{p["id"]: p["text"] for p in run.info["plan"]["prompts"]["prompts"]} for run in runs]
     shared = {prompt for prompt, text in texts[0].items() if all(other.get(prompt) == text for other in texts)}
     if not shared:
-        raise UsageError(f"{' and '.join(run.folder.name for run in runs)} have no prompt in common (same id and same text), so they cannot be joined.")
+        raise UsageError(
+            f"{' and '.join(run.folder.name for run in runs)} have no prompt in common (same id and same text), so they cannot be joined."
+        )
     places, first = _places(runs), runs[0].info
     recorder = Recorder(
         {
             "plan": _plan(runs, places, shared),
-            "server": {"kind": " and ".join(dict.fromkeys(f"{r.info['server']['kind']} ({p})" for r, p in zip(runs, places, strict=True))), "base_url": ""},
+            "server": {
+                "kind": " and ".join(dict.fromkeys(f"{r.info['server']['kind']} ({p})" for r, p in zip(runs, places, strict=True))),
+                "base_url": "",
+            },
             "models": {
                 f"{model} @ {place}": {**about, "from_run": run.folder.name, "server": run.info["server"]}
                 for run, place in zip(runs, places, strict=True)

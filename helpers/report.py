@@ -158,7 +158,9 @@ class Report:
         parts += [f"{row['memory_mb']:,.3g} MB of memory"] if row["memory_mb"] is not None else ["memory not measured"]
         parts += [f"{row['disk_mb']:,.3g} MB on disk"] if row["disk_mb"] is not None else []
         if row["energy_j_per_request"] is not None:
-            parts.append(f"{row['energy_j_per_request']:.2g} J a request ({'estimated' if row['energy_source'] == 'estimate' else row['energy_source']})")
+            parts.append(
+                f"{row['energy_j_per_request']:.2g} J a request ({'estimated' if row['energy_source'] == 'estimate' else row['energy_source']})"
+            )
         said = f"{listed(parts)}."
         if row["cost_per_1000"] is not None:
             said += f" 1,000 requests cost {money(row['cost_per_1000'], prices.currency)} here ({row['cost_source']})."
@@ -296,7 +298,9 @@ def decision_markdown(report: Report) -> str:
     """`decision.md`: context, options, decision, consequences, on one page that a team can commit."""
     run, d = report.run, report.decision
     machine = run.info["environment"]["machine"]
-    enough = listed([f"{dimension} {value:g} {UNITS.get(dimension, '')}".strip() for dimension, value in d.enough.items()]) if d.enough else "not said"
+    enough = (
+        listed([f"{dimension} {value:g} {UNITS.get(dimension, '')}".strip() for dimension, value in d.enough.items()]) if d.enough else "not said"
+    )
     title = d.winner.model if d.winner else "no model"
     lines = [
         f"# Decision: {plain_markdown(title)}",
@@ -347,7 +351,9 @@ def network(card: Scorecard) -> list[str]:
             said.append(f"{shown}; with TLS that is two round trips or more, so one of them, which TTFT does contain, is at most half of it.")
         elif not any(local in address for local in ("127.0.0.1", "localhost", "[::1]")):
             rest = row["ttft_p50_s"] - row["connect_p50_s"]
-            said.append(f"{shown}; it is about one round trip, which TTFT contains once: without the network TTFT would be about {_seconds(max(rest, 0))}.")
+            said.append(
+                f"{shown}; it is about one round trip, which TTFT contains once: without the network TTFT would be about {_seconds(max(rest, 0))}."
+            )
     return said
 
 

@@ -43,7 +43,7 @@ class Scorecard:
     """All rows of a run. `source` is the quality that decides: facets, or one of `others` (source to model to prompt id to 0 to 1)."""
 
     run: Run
-    prices: Prices = Prices()
+    prices: Prices = field(default_factory=Prices)
     others: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     source: str = "facets"
 

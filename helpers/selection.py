@@ -224,7 +224,9 @@ class Decision:
         of_all = [limit for limit in nearest if sum(any(b.limit == limit for b in o.broken) for o in answered) == len(answered)]
         if not of_all:
             option = min(answered, key=lambda o: max(map(_size, o.broken)))
-            return f"Each limit is met by some model, and no model meets all. The nearest is {option.model}: {listed([str(b) for b in option.broken])}."
+            return (
+                f"Each limit is met by some model, and no model meets all. The nearest is {option.model}: {listed([str(b) for b in option.broken])}."
+            )
         option, one = nearest[max(of_all, key=lambda limit: _size(nearest[limit][1]))]
         return f"The tightest limit is {LIMIT_NAMES[one.limit]}: of the nearest model, {option.model}, {one}."
 
@@ -455,7 +457,7 @@ def _scored(dimension: str, values: np.ndarray, enough: float | None) -> np.ndar
     if dimension == "licence":
         return values
     less = dimension in LESS_IS_BETTER
-    best = np.full(values.shape[:-1] + (1,), enough) if enough else (values.min if less else values.max)(axis=-1, keepdims=True)
+    best = np.full((*values.shape[:-1], 1), enough) if enough else (values.min if less else values.max)(axis=-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = best / values if less else values / best
     return np.minimum(np.nan_to_num(ratio, nan=1.0, posinf=1.0), 1.0)
