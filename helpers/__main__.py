@@ -245,7 +245,9 @@ def _stop(_options) -> int:
 
 
 def _workshop(options) -> int:
-    print(f"report: {course.workshop(options.output)}")
+    report = course.workshop(options.output)
+    print((report.parent / "decision.md").read_text(encoding="utf-8"))
+    print(f"page: {report.parent / 'report.html'}\ndecision: {report.parent / 'decision.md'}\nreport: {report}")
     return 0
 
 

@@ -54,24 +54,18 @@ def _read(file: Path) -> Iterable[Annotation]:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read as UTF-8 text ({error}); save it as CSV in UTF-8.") from None
-    if not text.strip():
-        return
-    separator = ";" if text.splitlines()[0].count(";") >= len(COLUMNS) - 1 else ","  # as spreadsheets write it in half of Europe
+    whole, end, last = text.rpartition("\n")
+    separator = _separator(text)
+    if not _is_whole(last, separator):
+        text = whole + end
     reader = csv.DictReader(io.StringIO(text), delimiter=separator, strict=True)
-    if missing := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
-        raise UsageError(f"{file}: the first line lacks {', '.join(missing)}; expected {','.join(COLUMNS)}.")
-    lines = text.count("\n")
     try:
+        if reader.fieldnames and (missing := [name for name in COLUMNS if name not in reader.fieldnames]):
+            raise UsageError(f"{file}: the first line lacks {', '.join(missing)}; expected {','.join(COLUMNS)}.")
         for row in reader:
-            cut_off = reader.line_num > lines  # no line break at its end: perhaps a kill, perhaps an editor
-            try:
-                yield from _checked(row, f"{file} line {reader.line_num}")
-            except UsageError:
-                if not cut_off:
-                    raise
+            yield from _checked(row, f"{file} line {reader.line_num}")
     except csv.Error as error:
-        if reader.line_num <= lines:
-            raise UsageError(f"{file} line {reader.line_num} is no CSV ({error}).") from None
+        raise UsageError(f"{file} line {reader.line_num} is no CSV ({error}).") from None
 
 
 def _checked(row: dict, where: str) -> Iterable[Annotation]:
@@ -95,20 +89,19 @@ def append(annotations: Sequence[Annotation], file: Path = FILE) -> None:
 
     Raises KitError when the file cannot be written.
     """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    lines = [[harmless(cell) if isinstance(cell, str) else cell for cell in astuple(one)] for one in annotations]
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("a+b") as target:
             target.seek(0)
-            whole, _, last = target.read().rpartition(b"\n")
-            if not (whole or last):
-                writer.writerow(COLUMNS)
-            elif last and _is_whole(last.decode("utf-8", "replace")):  # an editor that ends no last line
-                out.write("\n")
-            elif last:
-                target.truncate(len(whole) + 1)
-            writer.writerows([[harmless(cell) if isinstance(cell, str) else cell for cell in astuple(one)] for one in annotations])
+            data = target.read()
+            text, last = data.decode("utf-8", "replace"), data.rpartition(b"\n")[2].decode("utf-8", "replace")
+            keep = _is_whole(last, _separator(text))  # an editor that ends no last line
+            if last and not keep:
+                target.truncate(data.rfind(b"\n") + 1)
+            out = io.StringIO("\n" if last and keep else "")
+            out.seek(0, os.SEEK_END)
+            csv.writer(out, delimiter=_separator(text), lineterminator="\n").writerows(lines if text else [COLUMNS, *lines])
             target.write(out.getvalue().encode())
             target.flush()
             os.fsync(target.fileno())
@@ -116,9 +109,13 @@ def append(annotations: Sequence[Annotation], file: Path = FILE) -> None:
         raise KitError(f"{file} cannot be written ({error.strerror}); close it elsewhere, or name another file.") from None
 
 
-def _is_whole(line: str) -> bool:
-    cells = next(csv.reader([line, ""]))
-    return len(cells) >= len(COLUMNS) - 1 and cells[COLUMNS.index("score")].strip() in ("score", "", *map(str, SCALE))
+def _separator(text: str) -> str:
+    """Half of Europe's spreadsheets write semicolons."""
+    return ";" if text.partition("\n")[0].count(";") >= len(COLUMNS) - 1 else ","
+
+
+def _is_whole(line: str, separator: str) -> bool:
+    return bool(line.strip()) and len(next(csv.reader([line], delimiter=separator))) >= len(COLUMNS)
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,8 @@ class Judged:
                 counts[{a: one, b: two}[key[better]] if better else "undecided"] += 1
             if any(counts.values()):
                 rows.append([one, two, *counts.values()])
-        return Table(("model A", "model B", "A is better", "B is better", "undecided"), rows)
+        note = "" if rows else "No pair of answers was judged in both orders."
+        return Table(("model A", "model B", "A is better", "B is better", "undecided"), rows, note=note)
 
     def __str__(self) -> str:
         return "\n".join(self.sentences())

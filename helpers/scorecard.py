@@ -95,6 +95,12 @@ class Scorecard:
         """Prompt id to quality, 0 to 1, from the chosen source."""
         return self.quality.by_prompt(model) if self.source == "facets" else self.others.get(self.source, {}).get(model, {})
 
+    def __str__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
     @cached_property
     def _medians(self) -> dict[str, dict[str, float]]:
         frame = self.answered[["model", "connect_s", "request_tokens_per_s"]]

@@ -498,8 +498,8 @@ def _flip(weights: Mapping[str, float], scores: np.ndarray, first: int, models: 
             if i == first or share[k] >= 1:
                 continue
             rest = (share @ gap - share[k] * gap[k]) / (1 - share[k])  # the gap that the other dimensions make
-            if abs(rest - gap[k]) > 1e-12 and 0 <= (to := rest / (rest - gap[k])) <= 1:
-                found.append(Flip(dimension, float(share[k]), float(to), models[i]))
+            if min(gap[k], rest) < -1e-12:  # else no share of this dimension, from 0 to 1, turns the gap around
+                found.append(Flip(dimension, float(share[k]), float(rest / (rest - gap[k])), models[i]))
     return min(found, key=lambda flip: abs(flip.to - flip.share), default=None)
 
 
