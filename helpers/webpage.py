@@ -3,21 +3,17 @@
 import base64
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import jinja2
 
 from .tables import Table, one_line, shown
 
-if TYPE_CHECKING:
-    from .report import Report
-
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 SCRIPT = Path(__file__).with_name("sort.js")
 
 
-def page(report: "Report") -> str:
-    """The whole page. Whatever a model or a file said is escaped, and a policy in the page lets no script run but its own."""
+def page(report) -> str:
+    """The whole page of a `report.Report`. Whatever a model or a file said is escaped, and a policy in the page lets no script run but its own."""
     script = SCRIPT.read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"cell": _cell, "one_line": lambda text: one_line(str(text), 600)}

@@ -246,7 +246,7 @@ def edit(folder, name: str, change) -> None:
         (lambda f: edit(f, "result.json", lambda r: r.update(note="x")), "note: Extra inputs are not permitted"),
         (lambda f: edit(f, "environment.json", lambda e: e["machine"].update(cpu={"a": 1})), r"environment\.json: machine\.cpu"),
         (lambda f: edit(f, "environment.json", lambda e: e["machine"].update(cpu="of ana@example.com")), r"environment\.json holds what looks like"),
-        (lambda f: edit(f, "environment.json", lambda e: e["packages"].update(x="/home/ana/lib")), r"environment\.json holds what looks like"),
+        (lambda f: edit(f, "environment.json", lambda e: e["packages"].update(x="/Users/ana/lib")), r"environment\.json holds what looks like"),
     ],
 )
 def test_what_somebody_sends_is_not_trusted(given, tmp_path, harm, message):
