@@ -154,32 +154,6 @@ def per_model(run: Run) -> Chart:
     )
 
 
-def size_and_speed(run: Run) -> Chart:
-    """Size on disk against median latency with its interval, one point a model: lower left is better on both."""
-    rows = [row for row in run.summary if row["n_ok"] and row["size_mb"]]
-    if not rows:
-        return _nothing("No model of this run has both an answer and a known size: there is nothing to draw.")
-    figure, (axes,) = _figure(1, height=3)
-    scale, unit = _unit(run, [row["model"] for row in rows], "latency_s")
-    points = []
-    for i, row in enumerate(rows):
-        low, high = run.intervals[row["model"]]["latency_s"]
-        x, y = row["latency_p50_s"] * scale, row["size_mb"]
-        if low is not None:
-            axes.plot([low * scale, high * scale], [y, y], color=_colour(i), lw=2)
-        axes.plot(x, y, MARKERS[i % 8], color=_colour(i), ms=9)
-        points.append((x, y, row["model"], i))
-    axes.set_xlim(0, 1.3 * max(run.intervals[row["model"]]["latency_s"][1] or row["latency_p50_s"] for row in rows) * scale)
-    axes.set_ylim(0, 1.3 * max(row["size_mb"] for row in rows))
-    axes.set_xlabel(f"median latency ({unit}) with its 95 % interval")
-    axes.set_ylabel("size (MB)")
-    _label(figure, axes, points)
-    small, large = (pick(rows, key=lambda row: row["size_mb"]) for pick in (min, max))
-    finding = f"{large['model']} is {large['size_mb'] / small['size_mb']:.2g}x the size of {small['model']}. {_speed_finding(run, [small['model'], large['model']])}"
-    finding = finding if small is not large else f"Only {small['model']} has answers and a known size."
-    return Chart(figure, f"Size against median latency of {_listed([row['model'] for row in rows])}.", finding)
-
-
 def quality_and_speed(run: Run) -> Chart:
     """Quality against median latency with their intervals, one point a model; nobody beats the models on the line in both."""
     judged = {row["model"]: row for row in quality.judge(run).summary if row["quality"] is not None}

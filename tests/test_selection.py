@@ -115,11 +115,11 @@ def test_a_model_that_breaks_a_limit_is_out_with_its_reason(tmp_path):
     decision = decide(run, {"max_p95_s": 3, "max_memory_mb": 600, "min_quality": 0.5, "licenses": ["mit"]})
     assert decision.winner.model == "fit"
     assert decision.answer == "fit is the default: it is the only model left to choose from."
-    assert option(decision, "slow").out[0].startswith("p95 latency ") and "times the limit of 3 s" in option(decision, "slow").out[0]
-    assert option(decision, "big").out == ("memory 900 MB is 50 % over the limit of 600 MB",)
-    assert option(decision, "wrong").out == ("quality 0.25 is 50 % under the limit of 0.5",)
-    assert option(decision, "closed").out == ("licence other is not on the list",)
-    assert option(decision, "unknown").out == ("memory at most 600 MB cannot be checked: not measured",)
+    assert option(decision, "slow").out.startswith("p95 latency ") and "times the limit of 3 s" in option(decision, "slow").out
+    assert option(decision, "big").out == "memory 900 MB is 50 % over the limit of 600 MB"
+    assert option(decision, "wrong").out == "quality 0.25 is 50 % under the limit of 0.5"
+    assert option(decision, "closed").out == "licence other is not on the list"
+    assert option(decision, "unknown").out == "memory at most 600 MB cannot be checked: not measured"
 
 
 def test_nobody_meets_the_limits_names_the_tightest_and_by_how_much(tmp_path):
@@ -215,7 +215,7 @@ def test_one_model_and_no_answer_at_all(tmp_path):
     none = record(tmp_path / "none", {"dead": about()}, [failure("dead", p, 1) for p in PROMPTS])
     decision = decide(none)
     assert decision.answer == "No model can be the default. No model answered."
-    assert option(decision, "dead").out == ("it did not answer (HTTP 500: Out of memory)",)
+    assert option(decision, "dead").out == "it did not answer (HTTP 500: Out of memory)"
 
 
 def test_prompts_that_only_some_models_answered_are_left_out_and_said(tmp_path):
