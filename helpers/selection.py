@@ -32,7 +32,6 @@ COLUMNS = {"memory": "memory_mb", "disk": "disk_mb"}
 PERMISSIVE = r"(?i)(mit|apache|bsd|isc|unlicense|cc0|cc-by-4)"
 RESAMPLES = 2000
 SPREAD = 50  # Dirichlet concentration: a weight of 40 % varies with a standard deviation of 7 points
-SURE = 0.95
 PROMPTS_NEEDED = 5
 QUESTION = "Which small model should be the default for summarising meeting notes offline on this hardware?"
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -101,18 +100,13 @@ class Flip:
 
 @dataclass(frozen=True)
 class Stability:
-    """Shares of resamples in which the winner stays: with other prompts, other weights, both; and in which it beats each other model."""
+    """Shares of resamples in which the winner stays: with other prompts, other weights, both. `close`: models that `n` prompts cannot tell from it."""
 
     prompts: float
     weights: float
     both: float
-    against: Mapping[str, float]
+    close: tuple[str, ...]
     n: int
-
-    @property
-    def close(self) -> list[str]:
-        """The models that these prompts cannot tell from the winner."""
-        return [model for model, share in self.against.items() if self.n < PROMPTS_NEEDED or share < SURE]
 
     def __str__(self) -> str:
         few = f" With {self.n} prompts that is little to go by: below {PROMPTS_NEEDED} nothing is told apart." if self.n < PROMPTS_NEEDED else ""
@@ -142,9 +136,9 @@ class Decision:
         return next((option for option in self.options if not option.out), None)
 
     @property
-    def close(self) -> list[str]:
+    def close(self) -> tuple[str, ...]:
         """The models that the data cannot tell from the winner."""
-        return self.stability.close if self.stability else []
+        return self.stability.close if self.stability else ()
 
     @property
     def answer(self) -> str:
@@ -401,12 +395,22 @@ def _stability(matrix, weights, enough, first: int, models: Sequence[str], limit
     given = np.array(list(weights.values()))
     others = rng.dirichlet(given * SPREAD, size=RESAMPLES)
     by_prompts, by_both = np.einsum("d,drm->rm", given, scores), np.einsum("rd,drm->rm", others, scores)
+    close = _close(given @ fixed, by_prompts, first, n)
     if limits.min_quality is not None and matrix["quality"] is not None:
         fails = matrix["quality"][picks].mean(axis=1) < limits.min_quality
         by_prompts, by_both = np.where(fails, -1.0, by_prompts), np.where(fails, -1.0, by_both)
-    against = {m: float(np.mean(by_prompts[:, first] > by_prompts[:, i])) for i, m in enumerate(models) if i != first}
     stays = [float(np.mean(totals.argmax(axis=1) == first)) for totals in (by_prompts, others @ fixed, by_both)]
-    return Stability(*stays, against, n), [float(np.mean(by_both.argmax(axis=1) == i)) for i in range(len(models))]
+    wins = [float(np.mean(by_both.argmax(axis=1) == i)) for i in range(len(models))]
+    return Stability(*stays, tuple(m for i, m in enumerate(models) if i in close), n), wins
+
+
+def _close(totals: np.ndarray, resampled: np.ndarray, first: int, n: int) -> set[int]:
+    """Models whose gap to the winner is within Student's interval: the spread of the resampled gaps, n - 1 degrees of freedom, Bonferroni."""
+    from scipy import stats
+
+    gaps, spread = totals[first] - totals, (resampled[:, [first]] - resampled).std(axis=0)
+    reach = stats.t.ppf(1 - 0.025 / (len(totals) - 1), n - 1) if n >= PROMPTS_NEEDED else np.inf
+    return {i for i in range(len(totals)) if i != first and (n < PROMPTS_NEEDED or gaps[i] <= 0 or gaps[i] < reach * spread[i])}
 
 
 def _flip(weights: Mapping[str, float], scores: np.ndarray, first: int, models: Sequence[str]) -> Flip | None:
