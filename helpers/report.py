@@ -186,7 +186,10 @@ class Report:
     def sections(self) -> list[Section]:
         """What follows the first screen, in order."""
         run, prices = self.run, self.card.prices
-        sources = [f"{row['model']}: {row['cost_source']}." for row in self.card.rows if row["cost_source"]]
+        said = {row["model"]: row["cost_source"] for row in self.card.rows if row["cost_source"]}
+        sources = (
+            [f"All: {next(iter(said.values()))}."] if len(set(said.values())) == 1 else [f"{model}: {source}." for model, source in said.items()]
+        )
         costs = [f"Prices given: {prices}. Cost is for 1,000 requests like these.", *sources] if prices.given else []
         return [
             Section("Table", self.card.table(), costs),

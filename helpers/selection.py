@@ -148,7 +148,8 @@ class Decision:
         if self.stability is None:
             return f"{self.winner.model} is the default: it is the only model left to choose from."
         if self.close:
-            return f"{self.winner.model} is the first choice, but these prompts cannot tell it apart from {listed(self.close)}."
+            all_others = 2 < len(self.close) + 1 == sum(not option.out for option in self.options)
+            return f"{self.winner.model} is the first choice, but these prompts cannot tell it apart from {'any other' if all_others else listed(self.close)}."
         return f"{self.winner.model} is the default."
 
     @property
