@@ -56,6 +56,16 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
+def free_gpu_memory_mb() -> float | None:
+    """Free memory of the roomiest NVIDIA GPU in MB (10^6), as its driver's `nvidia-smi` tells; None without one."""
+    try:
+        asked = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True)
+        return max(float(line) for line in done.stdout.split()) * 2**20 / 1e6
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+
+
 def git_revision() -> str | None:
     """The commit of this checkout, with `+changes` when files differ from it; None outside git."""
     revision = _git("rev-parse", "--short=12", "HEAD")

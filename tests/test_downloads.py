@@ -14,8 +14,8 @@ def catalog(own_home, tmp_path, monkeypatch):
     """A runtime whose Azure catalog offers one model, made of a pocket model's files."""
     folder = BUILT_IN_MODELS / "pocket-nano"
     files = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "inference_model.json"}
-    with azure(ALIAS, files, tmp_path) as variables:
-        for name, value in variables.items():
+    with azure({ALIAS: files}, tmp_path) as remote:
+        for name, value in remote.variables.items():
             monkeypatch.setenv(name, value)
         with connect() as server:
             # The service has read them; this process must not go through the stand-in.
@@ -27,7 +27,7 @@ def catalog(own_home, tmp_path, monkeypatch):
 def test_catalog_models_stand_beside_the_built_in_ones(catalog):
     server, _ = catalog
     table = server.models()
-    assert table.note == "Azure catalog: reachable."
+    assert table.note.startswith("Azure catalog: reachable.")
     assert [(m.alias, m.source, m.cached, m.license) for m in table if m.alias == ALIAS] == [(ALIAS, "catalog", False, "apache-2.0")]
     assert {m.alias for m in table.where(cached=True)} == set(server.default_models())
 

@@ -14,7 +14,7 @@ import filelock
 import psutil
 import pytest
 
-from helpers import foundry, service
+from helpers import cache, foundry, service
 from helpers.errors import KitError
 from helpers.foundry import Runtime, RuntimeStopped, find
 from helpers.paths import BUILT_IN_MODELS, model_cache, service_folder
@@ -168,17 +168,17 @@ def test_an_unknown_alias_is_refused_by_the_runtime(server):
         server.runtime.load("nothing-like-it")
 
 
-def test_a_changed_file_in_the_cache_is_repaired_at_the_next_start(tmp_path):
-    cache = tmp_path / "cache"
-    service.install_built_in(BUILT_IN_MODELS, cache)
-    package = service.read_manifest(BUILT_IN_MODELS)["pocket-nano"]
-    folder = cache / "Workshop" / f"{package['name']}-{package['version']}"
-    name = "model.onnx"
-    original = (folder / name).read_bytes()
-    (folder / name).write_bytes(original[:-1])
-    assert service.file_problems(folder, package["files"]) == [name]
-    service.install_built_in(BUILT_IN_MODELS, cache)
-    assert (folder / name).read_bytes() == original
+def test_a_changed_file_in_the_cache_is_repaired_alone_at_the_next_start(tmp_path):
+    target = tmp_path / "cache"
+    service.install_built_in(BUILT_IN_MODELS, target)
+    package = service.built_in_packages(BUILT_IN_MODELS)["pocket-nano"]
+    folder = package.folder(target)
+    original, untouched = (folder / "model.onnx").read_bytes(), (folder / "tokenizer.json").stat().st_mtime_ns
+    (folder / "model.onnx").write_bytes(original[:-1])
+    assert [problem.file for problem in cache.problems(folder, package)] == ["model.onnx"]
+    service.install_built_in(BUILT_IN_MODELS, target)
+    assert (folder / "model.onnx").read_bytes() == original
+    assert (folder / "tokenizer.json").stat().st_mtime_ns == untouched
 
 
 def test_a_changed_file_in_the_kit_is_refused_by_name(tmp_path):
