@@ -229,7 +229,7 @@ class _Line:
 
     def __init__(self, alias: str, size_mb: float | None, shown: bool):
         self._alias, self._note, self._share = alias, "", 0.0
-        self._total = size_mb or 100
+        self._total = round(size_mb, 1) if size_mb else 100
         self._line = Progress(self._total, "MB" if size_mb else "percent", shown)
 
     def percent(self, percent: float) -> None:
@@ -296,11 +296,11 @@ def _repair(server: BuiltIn, folder: Path, record: Record, wrong: Sequence[Probl
             reasons.append("the mirror has other files or none")
         except MirrorError as error:
             reasons.append(str(error))
-    if record.source == "catalog" and server.runtime.azure_note.startswith("reachable"):
+    if package.uri and server.runtime.azure_note.startswith("reachable"):
         server.runtime.repair(package.id, names, line.percent, line.note)
         return "the catalog"
     named = ", ".join(map(str, wrong))
-    reasons.append(f"the Azure catalog is {server.runtime.azure_note}" if record.source == "catalog" else "")
+    reasons.append(f"the Azure catalog is {server.runtime.azure_note}" if package.uri else "")
     raise KitError(
         f"damaged: {named}. It cannot be repaired now ({'; '.join(filter(None, reasons)) or 'no mirror is given'}). {_start_over(package.alias)}"
     )

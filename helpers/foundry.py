@@ -127,10 +127,11 @@ class Runtime:
         self._connection = None
 
     def _about(self) -> dict:
-        with self._lock:
-            if self._connection is None:
-                self._connect()
-            return self._hello
+        if self._connection is None:
+            with self._lock:
+                if self._connection is None:
+                    self._connect()
+        return self._hello
 
     def _connect(self) -> None:
         self._connection = find(self._folder) or _start(self._folder)

@@ -102,6 +102,7 @@ class Mirror:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             part.replace(folder / name)
             shutil.rmtree(home / "incoming" / folder.name, ignore_errors=True)
+            self._say_that_it_is_here(package)
         except OSError as error:
             raise cache.disk_error(error, folder) from None
 

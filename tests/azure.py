@@ -33,34 +33,36 @@ BLOB_HEADERS = {  # without the last four the SDK gives up with "map::at"
 class Fault:
     """What goes wrong with the next `times` requests for a file: after `after` bytes of the body the server does `what`.
 
-    `cut` closes the connection, `stall` sends no more until the stand-in ends, `short` says a length that is `after` bytes too small,
+    `cut` closes the connection, `hold` waits until `released` and then goes on, `short` promises and sends `after` bytes too few,
     a number is an HTTP status in place of an answer.
     """
 
     what: str | int
     after: int = 0
     times: int = 1
+    held: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass
 class Azure:
-    """The remote side: files of each model, faults by file name, and what was asked for."""
+    """The remote side: files of each model, faults by `alias/file`, and what was sent: (`alias/file`, first byte, bytes of the body)."""
 
     models: dict[str, dict[str, bytes]]
     variables: dict[str, str] = field(default_factory=dict)
     faults: dict[str, Fault] = field(default_factory=dict)
-    sent: list[tuple[str, int, int]] = field(default_factory=list)  # file, first byte, bytes of the body that were sent
-    ended: threading.Event = field(default_factory=threading.Event)
+    sent: list[tuple[str, int, int]] = field(default_factory=list)
 
-    def take_fault(self, name: str) -> Fault | None:
-        fault = self.faults.get(name) or self.faults.get("*")
+    def take_fault(self, what: str) -> Fault | None:
+        fault = self.faults.get(what)
         if fault is None or fault.times <= 0:
             return None
         fault.times -= 1
         return fault
 
-    def bytes_sent(self, name: str) -> int:
-        return sum(count for file, _, count in self.sent if file == name)
+    def parts(self, alias: str, since: int = 0) -> list[tuple[str, int, int]]:
+        """What was sent of one model: (file, first byte, bytes)."""
+        return [(what.partition("/")[2], first, count) for what, first, count in self.sent[since:] if what.startswith(f"{alias}/")]
 
 
 @contextlib.contextmanager
@@ -84,7 +86,8 @@ def azure(models: dict[str, dict[str, bytes]], folder: Path) -> Iterator[Azure]:
     try:
         yield remote
     finally:
-        remote.ended.set()
+        for fault in remote.faults.values():
+            fault.released.set()
         server.shutdown()
         server.server_close()
 
@@ -157,25 +160,31 @@ class _Remote(BaseHTTPRequestHandler):
         first, last = span.removeprefix("bytes=").split("-")
         first, last = int(first), min(int(last or len(data) - 1), len(data) - 1)
         span = {"Content-Range": f"bytes {first}-{last}/{len(data)}"}
-        self._part(name, first, data[first : last + 1], {**BLOB_HEADERS, **span, "Content-Type": "application/octet-stream"})
+        self._part(f"{alias}/{name}", first, data[first : last + 1], {**BLOB_HEADERS, **span, "Content-Type": "application/octet-stream"})
 
     def _part(self, name: str, first: int, part: bytes, headers: dict) -> None:
         """One range of a file, with whatever is to go wrong with it."""
         fault = self.azure.take_fault(name)
         if fault and isinstance(fault.what, int):
             return self._answer(fault.what, b"{}", "application/json")
-        promised = len(part) - fault.after if fault and fault.what == "short" else len(part)
-        body = part[: fault.after] if fault and fault.what in ("cut", "stall") else part[:promised]
-        self.azure.sent.append((name, first, len(body)))
+        promised = len(part) - (fault.after if fault and fault.what == "short" else 0)
+        now = part[: fault.after] if fault and fault.what != "short" else part[:promised]
         self.send_response(206)
         for key, value in {**headers, "Content-Length": str(promised)}.items():
             self.send_header(key, value)
         self.end_headers()
+        self._send(name, first, now)
+        if fault and fault.what == "hold":
+            fault.held.set()
+            fault.released.wait()
+            self._send(name, first + len(now), part[len(now) :])
+        self.close_connection = fault is not None
+
+    def _send(self, name: str, first: int, body: bytes) -> None:
+        self.azure.sent.append((name, first, len(body)))
         with contextlib.suppress(OSError):  # a client that gave up is no error of ours
             self.wfile.write(body)
-        if fault and fault.what == "stall":
-            self.azure.ended.wait()
-        self.close_connection = fault is not None
+            self.wfile.flush()
 
     def _failed(self, what: str) -> bool:
         fault = self.azure.take_fault(what)
