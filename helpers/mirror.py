@@ -19,14 +19,16 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from . import cache
-from .cache import CHUNK, File, Package
+from .cache import File, Package
 from .errors import KitError, MirrorError, UnsafePackage, UsageError
+from .tables import one_line
 
 VARIABLE = "WORKSHOP_MIRROR"
 NAME_VARIABLE = "WORKSHOP_NAME"
 NAME_HEADER = "Workshop-Name"
 PORT = 8321
 KIT = "foundry-local-workshop"
+CHUNK = 2**18  # one read from the network; what a killed client may have to fetch again
 MOST_LISTED = 8 * 2**20
 LISTED_FOR_S = 10.0
 CONNECT_S = 3.0
@@ -124,9 +126,13 @@ class Mirror:
         expected = package.files[name]
         for kept in (True, False):
             resumed = kept and part.exists() and 0 < part.stat().st_size <= expected.bytes
-            with part.open("r+b" if resumed else "wb", buffering=0) as file:
-                digest = _digest_of(file, progress) if resumed else hashlib.sha256()
-                self._receive_all(f"/files/{package.id}/{name}", expected, file, digest, progress, note)
+            try:
+                with part.open("r+b" if resumed else "wb", buffering=0) as file:
+                    digest = _digest_of(file, progress) if resumed else hashlib.sha256()
+                    self._receive_all(f"/files/{package.id}/{name}", expected, file, digest, progress, note)
+            finally:
+                if part.stat().st_size == 0 < expected.bytes:
+                    part.unlink()
             if digest.hexdigest() == expected.sha256:
                 return
             part.unlink()
@@ -211,8 +217,10 @@ class Mirror:
             found = list(Listing.model_validate(content).models)
         except ValidationError as error:
             item = error.errors(include_url=False, include_context=False)[0]
-            where = ".".join(str(part) for part in item["loc"] if part != "[key]")[:120]
-            raise MirrorError(f"The mirror at {self.url} offers what cannot be trusted, {where}: {item['msg'][:200]}. Nothing was fetched.") from None
+            where = one_line(".".join(str(part) for part in item["loc"] if part != "[key]"), 120)
+            raise MirrorError(
+                f"The mirror at {self.url} offers what cannot be trusted, {where}: {one_line(item['msg'], 200)}. Nothing was fetched."
+            ) from None
         if len({package.id for package in found}) < len(found) or len({str(package.folder(Path()).as_posix()).lower() for package in found}) < len(
             found
         ):
@@ -269,10 +277,17 @@ def given(address: str | None) -> Mirror | None:
 
 def normalised(address: str) -> str:
     """An address as `http://host:port`. Raises UsageError for what is none."""
-    text = address.strip().rstrip("/")
+    text = address.strip()
     parts = urllib.parse.urlsplit(text if "://" in text else f"http://{text}")
     try:
-        valid = parts.scheme == "http" and parts.hostname and not parts.path and not parts.query and "@" not in parts.netloc and (parts.port or True)
+        valid = (
+            parts.scheme == "http"
+            and parts.hostname
+            and parts.path in ("", "/")
+            and not parts.query
+            and "@" not in parts.netloc
+            and (parts.port or True)
+        )
     except ValueError:
         valid = False
     if not valid:
