@@ -9,13 +9,16 @@ Control line: JSON messages over an authenticated loopback `multiprocessing.conn
 An open connection is also a lease: with none left for LINGER_S seconds the process ends by itself.
 """
 
+import contextlib
 import hashlib
+import http.client
 import json
 import os
 import re
 import secrets
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -472,18 +475,23 @@ def serve_catalog(entries: Callable[[], list[dict]]) -> str:
 def azure_catalog(wait_s: float = 1.5) -> dict:
     """`{url, note}`: the Azure catalog when something answers there; with no network the SDK would wait 4 s in vain.
 
-    `WORKSHOP_CATALOG` names another catalog, or `off`.
+    `WORKSHOP_CATALOG` names another catalog, or `off`. A certificate that Python does not trust is said, and the SDK may try all the same.
     """
     url = os.environ.get("WORKSHOP_CATALOG") or AZURE_CATALOG
     if url == "off":
         return {"url": None, "note": "switched off by WORKSHOP_CATALOG"}
-    host = urllib.parse.urlsplit(_proxy_for(url) or url)
-    answered = threading.Event()
+    target, proxy = urllib.parse.urlsplit(url), urllib.parse.urlsplit(_proxy_for(url) or "")
+    first = proxy if proxy.hostname else target
+    seen = {}
 
     def knock() -> None:
         try:
-            socket.create_connection((host.hostname, host.port or (443 if host.scheme == "https" else 80)), timeout=wait_s).close()
-            answered.set()
+            socket.create_connection((first.hostname, first.port or (443 if first.scheme == "https" else 80)), timeout=wait_s).close()
+            seen["answers"] = True
+            if target.scheme == "https":
+                _greet(target, proxy, wait_s)
+        except ssl.SSLCertVerificationError as error:
+            seen["distrusted"] = error.verify_message
         except OSError:
             pass
 
@@ -491,9 +499,26 @@ def azure_catalog(wait_s: float = 1.5) -> dict:
     thread = threading.Thread(target=knock, daemon=True)
     thread.start()
     thread.join(wait_s)
-    if answered.is_set():
-        return {"url": url, "note": "reachable"}
-    return {"url": None, "note": f"not reachable ({host.hostname})"}
+    if not seen.get("answers"):
+        advice = "; behind a proxy set HTTPS_PROXY" if url == AZURE_CATALOG and not proxy.hostname else ""
+        return {"url": None, "note": f"not reachable ({first.hostname}){advice}"}
+    if why := seen.get("distrusted"):
+        return {
+            "url": url,
+            "note": f"reachable, but its certificate is not trusted here ({why}): a proxy may read TLS; name that proxy's certificate in SSL_CERT_FILE",
+        }
+    return {"url": url, "note": "reachable"}
+
+
+def _greet(target: urllib.parse.SplitResult, proxy: urllib.parse.SplitResult, wait_s: float) -> None:
+    """Shake hands with a TLS server, through a proxy if there is one."""
+    end = proxy if proxy.hostname else target
+    connection = http.client.HTTPConnection(end.hostname, end.port or (80 if end is proxy else 443), timeout=wait_s)
+    if end is proxy:
+        connection.set_tunnel(target.hostname, target.port or 443)
+    with contextlib.closing(connection):
+        connection.connect()
+        ssl.create_default_context().wrap_socket(connection.sock, server_hostname=target.hostname).close()
 
 
 def _proxy_for(url: str) -> str | None:

@@ -49,6 +49,7 @@ class Azure:
     """The remote side: files of each model, faults by `alias/file`, and what was sent: (`alias/file`, first byte, bytes of the body)."""
 
     models: dict[str, dict[str, bytes]]
+    tls: ssl.SSLContext
     variables: dict[str, str] = field(default_factory=dict)
     faults: dict[str, Fault] = field(default_factory=dict)
     sent: list[tuple[str, int, int]] = field(default_factory=list)
@@ -72,11 +73,11 @@ def azure(models: dict[str, dict[str, bytes]], folder: Path) -> Iterator[Azure]:
     certificate = folder / "authority.pem"
     authority.cert_pem.write_to_path(str(certificate))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("*.api.azureml.ms").configure_cert(tls)
-    remote = Azure(models)
+    authority.issue_cert("*.api.azureml.ms", "127.0.0.1").configure_cert(tls)
+    remote = Azure(models, tls=tls)
 
     class Handler(_Remote):
-        context, azure = tls, remote
+        azure = remote
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
@@ -120,7 +121,6 @@ def catalog_entry(alias: str, size: int) -> dict:
 
 class _Remote(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    context: ssl.SSLContext
     azure: Azure
 
     def log_message(self, *_):
@@ -129,7 +129,7 @@ class _Remote(BaseHTTPRequestHandler):
     def do_CONNECT(self):
         self.send_response(200)
         self.end_headers()
-        self.connection = self.context.wrap_socket(self.connection, server_side=True)
+        self.connection = self.azure.tls.wrap_socket(self.connection, server_side=True)
         self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", buffering=0)
 
     def do_POST(self):

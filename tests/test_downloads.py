@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -275,7 +276,7 @@ def test_what_is_no_time_of_day_is_refused(text):
         next_time(text, datetime(2026, 11, 24, 12, 30))
 
 
-def test_a_download_survives_the_death_of_the_runtime(own_home, tmp_path, monkeypatch):
+def test_a_download_survives_the_death_of_the_runtime_and_serves_without_a_network(own_home, tmp_path, monkeypatch):
     with azure({"held": LARGE}, tmp_path) as remote:
         for name, value in remote.variables.items():
             monkeypatch.setenv(name, value)
@@ -290,3 +291,10 @@ def test_a_download_survives_the_death_of_the_runtime(own_home, tmp_path, monkey
             server.download("held")
             assert is_whole("held")
             assert server.chat("held", "Hello").text
+            before = replace(server.resolve("held"), loaded=None)
+            server.runtime.stop()
+        monkeypatch.delenv("HTTPS_PROXY")
+        monkeypatch.setenv("WORKSHOP_CATALOG", "http://127.0.0.1:9/asset-gallery/v1.0/models")
+        with connect() as alone:  # no network at all: what is in the cache is listed as before, and answers
+            assert replace(alone.resolve("held"), loaded=None) == before
+            assert alone.chat("held", "Hello").text

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -13,6 +14,8 @@ from multiprocessing.connection import Client
 import filelock
 import psutil
 import pytest
+from azure import azure
+from loopback import Answer, Loopback
 
 from helpers import cache, foundry, service
 from helpers.errors import KitError
@@ -146,6 +149,20 @@ def test_an_unreachable_catalog_is_named_and_the_built_in_models_are_there(own_h
     assert runtime.azure_note == "not reachable (127.0.0.1)"
     assert len(runtime.list()) == len(service.read_manifest(BUILT_IN_MODELS))
     runtime.close()
+
+
+@pytest.mark.parametrize("proxied", [False, True], ids=["direct", "through a proxy"])
+def test_a_certificate_that_nobody_here_trusts_is_said_with_the_way_out(proxied, tmp_path, monkeypatch):
+    with azure({}, tmp_path) as remote, Loopback(lambda request: Answer([]), tls=remote.tls) as direct:
+        url = "https://eastus.api.azureml.ms/models" if proxied else f"{direct.url}/models"
+        monkeypatch.setenv("WORKSHOP_CATALOG", url)
+        if proxied:
+            monkeypatch.setenv("HTTPS_PROXY", remote.variables["HTTPS_PROXY"])
+        found = service.azure_catalog(wait_s=10)
+        assert found["url"] == url
+        assert re.search(r"reachable, but its certificate is not trusted here \(.+\): .* SSL_CERT_FILE", found["note"])
+        monkeypatch.setenv("SSL_CERT_FILE", remote.variables["SSL_CERT_FILE"])
+        assert service.azure_catalog(wait_s=10) == {"url": url, "note": "reachable"}
 
 
 def test_a_taken_port_is_said_in_a_sentence(own_home, monkeypatch):
