@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 EVERY_S = 240.0  # longer than a timed request may take, so that one of another process is not disturbed either
+THREAD = "keep-warm"
 
 
 class Traffic:
@@ -73,7 +74,7 @@ def pinged(send: Callable[[], bool], every_s: float) -> Iterator["Pings"]:
         while not ended.wait(every_s):
             pings.sent += bool(send())
 
-    thread = threading.Thread(target=work, daemon=True)
+    thread = threading.Thread(target=work, name=THREAD, daemon=True)
     thread.start()
     try:
         yield pings
