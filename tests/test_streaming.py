@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -870,6 +871,30 @@ def test_a_request_larger_than_every_buffer_is_written_whole():
         found = send(f"{server.base_url}/chat/completions", {**BODY, "prompt": prompt}, timeout_s=60)
     assert found.ok, found.error
     assert server.requests[0].json["prompt"] == prompt
+
+
+def test_a_refusal_that_comes_before_the_request_was_read_is_heard():
+    """A server that answers 413 to the head and closes; the rest of the request has nowhere to go."""
+    answer = whole(b'{"error": {"message": "too large"}}', status=413).script[0]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+                connection.shutdown(socket.SHUT_WR)
+                time.sleep(WIDE_GAP_S)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        found = send(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", {**BODY, "prompt": "x" * 30_000_000}, timeout_s=20)
+        thread.join()
+    assert found.error == "HTTP 413: too large"
+
+
+def test_an_address_without_a_host_is_none():
+    assert "is no address to send a request to: it names no host" in send("http:///v1", BODY, timeout_s=20).error
 
 
 def test_what_is_still_under_way_is_dropped_at_the_end():
