@@ -118,11 +118,12 @@ def _benchmark(options) -> int:
             calibration = calibrate(plan.concurrency, progress=not options.quiet) if options.calibrate else None
             where = {"output": options.output, "progress": not options.quiet, "calibration": calibration}
             run = benchmark(server, models, options.prompts, prompt=options.prompt, **where, **settings)
+    measured = run
     if other is not None and run.status == "finished":
         with other:
             against = {**settings, "warmup": plan.warmup, "rounds": plan.rounds, "stream": plan.stream}
             second = benchmark(other, options.against_models, plan.prompts, output=options.output, progress=not options.quiet, **against)
-        run = join([run, second], options.output)
+        measured, run = second, join([run, second], options.output)
     report = write_report(run)
     if options.json:
         print(json.dumps({"run": str(run.folder), "status": run.status, "models": run.summary}, indent=2))
@@ -130,8 +131,9 @@ def _benchmark(options) -> int:
         print(run)
         print("\nlatency and TTFT: lower is better; output tokens/s: higher is better. Read the sample answers before you choose.")
     print(f"report: {report}", file=sys.stderr)
-    if run.status == "interrupted":
-        print(f"interrupted; what was measured is in {run.folder}; go on with: python -m helpers benchmark --resume {run.folder}", file=sys.stderr)
+    if measured.status == "interrupted":
+        again = f"python -m helpers benchmark --resume {measured.folder}"
+        print(f"interrupted; what was measured is in {measured.folder}; go on with: {again}", file=sys.stderr)
         return INTERRUPTED
     return 0 if any(row["n_ok"] for row in run.summary) else 1
 

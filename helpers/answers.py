@@ -22,7 +22,7 @@ def distinct(run: Run) -> "pd.DataFrame":
     if "distinct answers" not in run.__dict__:  # kept with the run, as a record may have a million rows
         frame = run.frame
         answered = frame[(frame["phase"] == "measure") & (frame["status"] == "ok")]
-        found = answered.groupby(["model", "prompt_id", "text"], sort=False).size().reset_index(name="n")
+        found = answered.groupby(["model", "prompt_id", "text"], sort=False, observed=True).size().reset_index(name="n")
         run.__dict__["distinct answers"] = found.assign(answer=[answer_hash(text) for text in found["text"]])
     return run.__dict__["distinct answers"]
 

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from .cost import first_level
 from .errors import UsageError
 from .lineup import Lineup, load_models
 from .record import Run, write_json, write_text
@@ -166,7 +167,8 @@ def _result(run: Run, rows: list[dict]) -> dict:
         "measured_on": run.info["started_at"][:10],
         "prompt_set": plan["prompts"]["name"],
         "prompts": len(plan["prompts"]["prompts"]),
-        **{name: plan[name] for name in ("rounds", "temperature", "max_tokens", "concurrency")},
+        **{name: plan[name] for name in ("rounds", "temperature", "max_tokens")},
+        "concurrency": first_level(run),
         "runtime": re.sub(r" \([^)]*\)", "", run.info["server"]["kind"]),
         "results": [
             {name: {**run.info["models"][row["model"]], **row}.get(name) for name in Result.model_fields} | {"model": _public(row["model"])}

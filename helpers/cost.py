@@ -7,6 +7,7 @@
 All are for 1,000 requests like those of the run. What is not measured is an estimate, and says so.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -71,8 +72,7 @@ class Cost:
 
 def costs(run: Run, prices: Prices) -> dict[str, Cost]:
     """Model to the cost of 1,000 of its requests."""
-    tokens = _mean_tokens(run)
-    streams = max(run.info["plan"].get("concurrency") or 1, 1)
+    tokens, streams = _mean_tokens(run), first_level(run)
     return {row["model"]: _cost(row, run.info["models"][row["model"]], prices, tokens.get(row["model"]), streams) for row in run.summary}
 
 
@@ -100,11 +100,20 @@ def _cost(row: dict, about: dict, prices: Prices, tokens: Sequence[float] | None
     return Cost(here, cloud, "; ".join(said))
 
 
+def first_level(run: Run) -> int:
+    """Requests under way at once; of a sweep the first level, for which the headline figures stand."""
+    level = run.frame["concurrency"].astype(float).min()
+    return 1 if math.isnan(level) else int(level)  # records of older kits do not say
+
+
 def _mean_tokens(run: Run) -> dict[str, tuple[float, float]]:
     """Model to its mean prompt and generated tokens a request, where the server counted them."""
     frame = run.frame[(run.frame["phase"] == "measure") & (run.frame["status"] == "ok")]
     counted = frame[["model", "prompt_tokens", "completion_tokens"]].dropna()
-    return {model: (float(some["prompt_tokens"].mean()), float(some["completion_tokens"].mean())) for model, some in counted.groupby("model")}
+    return {
+        model: (float(some["prompt_tokens"].mean()), float(some["completion_tokens"].mean()))
+        for model, some in counted.groupby("model", observed=True)
+    }
 
 
 def money(amount: float, currency: str) -> str:

@@ -189,7 +189,7 @@ def _score_questions(run: Run) -> Iterator[tuple]:
 def _pair_questions(run: Run) -> Iterator[tuple]:
     asked = prompt_texts(run)
     first = distinct(run).drop_duplicates(["model", "prompt_id"]).drop_duplicates(["prompt_id", "answer"])
-    for prompt, some in first.groupby("prompt_id", sort=False):
+    for prompt, some in first.groupby("prompt_id", sort=False, observed=True):
         texts: Mapping[str, str] = dict(zip(some["answer"], some["text"], strict=True))
         for a, b in combinations(sorted(texts), 2):
             for one, two in ((a, b), (b, a)):
