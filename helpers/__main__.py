@@ -141,7 +141,7 @@ def _benchmark(options) -> int:
 def _variants(server, models: Sequence[str]) -> list[str]:
     found = server.variants(models)
     print(found.note or "Every model is there for more than one device.", file=sys.stderr)
-    return [model.id for model in found]
+    return found.names()
 
 
 def _calibrate(options) -> int:

@@ -90,7 +90,8 @@ def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
     step, rings = -(-count // DOTS), max(-(-flagged // 300), 1)
     for i, model in enumerate(models):
         for j, prompt in enumerate(shown):
-            if not (some := values[model].get(prompt)):
+            some = values[model].get(prompt, ())
+            if not len(some):
                 continue
             y = j + (i - (len(models) - 1) / 2) * 0.7 / max(len(models), 2)
             x = np.asarray(some) * scale
