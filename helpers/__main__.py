@@ -115,14 +115,14 @@ def _benchmark(options) -> int:
         else:
             plan, _ = make_plan(server, models=options.models, prompts=options.prompts, prompt=options.prompt, **settings)  # mistakes first
             models = _variants(server, plan.models) if options.variants else options.models
+            second_plan = other and make_plan(other, models=options.against_models, prompts=plan.prompts, **settings)[0]
             calibration = calibrate(plan.concurrency, progress=not options.quiet) if options.calibrate else None
             where = {"output": options.output, "progress": not options.quiet, "calibration": calibration}
             run = benchmark(server, models, options.prompts, prompt=options.prompt, **where, **settings)
     measured = run
     if other is not None and run.status == "finished":
         with other:
-            against = {**settings, "warmup": plan.warmup, "rounds": plan.rounds, "stream": plan.stream}
-            second = benchmark(other, options.against_models, plan.prompts, output=options.output, progress=not options.quiet, **against)
+            second = benchmark(other, second_plan.models, plan.prompts, output=options.output, progress=not options.quiet, **settings)
         measured, run = second, join([run, second], options.output)
     report = write_report(run)
     if options.json:

@@ -134,6 +134,8 @@ def ask_judge(
 
     Every reply is appended to `judge-<name>.jsonl` in the run's folder as it comes. Raises UnknownModel, KitError.
     """
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit: expected a whole number from 1, found {limit}.")
     model = server.resolve(judge)
     if not model.loaded:
         server.load(judge)

@@ -109,6 +109,8 @@ class Stability:
     n: int
 
     def __str__(self) -> str:
+        if not self.n:
+            return f"It does not depend on the prompts, and stays first in {_hundred(self.weights)} of 100 draws of other weights."
         few = f" With {self.n} prompts that is little to go by: below {PROMPTS_NEEDED} nothing is told apart." if self.n < PROMPTS_NEEDED else ""
         return (
             f"It stays first in {_hundred(self.prompts)} of 100 resamples of the {self.n} prompts, in {_hundred(self.weights)} of 100 draws of other "
@@ -410,8 +412,9 @@ def _close(totals: np.ndarray, resampled: np.ndarray, first: int, n: int) -> set
     from scipy import stats
 
     gaps, spread = totals[first] - totals, (resampled[:, [first]] - resampled).std(axis=0)
-    reach = stats.t.ppf(1 - 0.025 / (len(totals) - 1), n - 1) if n >= PROMPTS_NEEDED else np.inf
-    return {i for i in range(len(totals)) if i != first and (n < PROMPTS_NEEDED or gaps[i] <= 0 or gaps[i] < reach * spread[i])}
+    few = 0 < n < PROMPTS_NEEDED
+    reach = stats.t.ppf(1 - 0.025 / (len(totals) - 1), n - 1) if n >= PROMPTS_NEEDED else 0.0
+    return {i for i in range(len(totals)) if i != first and (few or gaps[i] <= reach * spread[i])}
 
 
 def _flip(weights: Mapping[str, float], scores: np.ndarray, first: int, models: Sequence[str]) -> Flip | None:

@@ -217,6 +217,13 @@ def test_below_five_prompts_nothing_is_told_apart(tmp_path):
     assert "below 5 nothing is told apart" in decision.sureness
 
 
+def test_what_does_not_vary_by_prompt_is_told_apart_by_itself(tmp_path):
+    run = run_of(tmp_path, {"small": {"disk_mb": 10.0}, "large": {"disk_mb": 20.0}, "twin": {"disk_mb": 10.0}}, prompts=EIGHT[:2])
+    decision = decide(run, weights={"disk": 1})
+    assert (decision.winner.model, decision.close) == ("small", ("twin",))
+    assert decision.sureness == "It does not depend on the prompts, and stays first in all of 100 draws of other weights."
+
+
 def test_the_same_seed_decides_the_same(tmp_path):
     run = run_of(tmp_path, {"a": {"latency_s": 2.0, "right": 0.5}, "b": {"latency_s": 3.0}})
     assert decide(run).as_dict() == decide(run).as_dict()
