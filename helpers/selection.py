@@ -194,10 +194,23 @@ class Decision:
         limit = max(of_all, key=lambda limit: of_all[limit][0])
         return f"The tightest limit is {LIMITED[limit][1]}: of the nearest model, {of_all[limit][1]}, {of_all[limit][2]}."
 
+    @property
+    def losers(self) -> list[str]:
+        """Why each of the other models did not win."""
+        said = []
+        for option in self.options:
+            if option.out:
+                said.append(f"{option.model} is out: {option.out}.")
+            elif option is not self.winner:
+                lost = {d: w * (self.winner.scores[d] - option.scores[d]) for d, w in self.weights.items()}
+                worst = max(lost, key=lost.get)
+                scores = f"{option.scores[worst]:.2f} against {self.winner.scores[worst]:.2f}"
+                said.append(f"{option.model} loses most to {self.winner.model} in {worst} ({scores}).")
+        return said
+
     def sentences(self) -> list[str]:
         """All of it, one finding each: the answer first."""
-        losers = [f"{option.model} is out: {option.out}." for option in self.options if option.out]
-        return [line for line in (self.answer, self.reason, self.sureness, self.change, *losers, *self.notes) if line]
+        return [line for line in (self.answer, self.reason, self.sureness, self.change, *self.losers, *self.notes) if line]
 
     def table(self) -> Table:
         """One row a model, best first: the total, the scores behind it, and how often the model comes first."""

@@ -44,15 +44,16 @@ def test_scores_and_totals_by_hand(tmp_path):
         tmp_path,
         {
             "fast": {"latency_s": 2.0, "right": 0.5, "memory_mb": 400.0, "disk_mb": 200.0},
-            "good": {"latency_s": 4.0, "right": 1.0, "memory_mb": 100.0, "disk_mb": 800.0, "license": "gemma"},
+            "good": {"latency_s": 4.0, "right": 1.0, "memory_mb": 100.0, "disk_mb": 400.0, "license": "gemma"},
         },
     )
     decision = decide(run, enough={})
     fast, good = option(decision, "fast"), option(decision, "good")
     assert fast.scores == pytest.approx({"latency": 1, "throughput": 1, "memory": 0.25, "quality": 0.5, "disk": 1, "licence": 1})
-    assert good.scores == pytest.approx({"latency": 0.5, "throughput": 0.5, "memory": 1, "quality": 1, "disk": 0.25, "licence": 0.5})
+    assert good.scores == pytest.approx({"latency": 0.5, "throughput": 0.5, "memory": 1, "quality": 1, "disk": 0.5, "licence": 0.5})
     assert fast.total == pytest.approx(0.2 + 0.1 + 0.1 * 0.25 + 0.4 * 0.5 + 0.1 + 0.1)
-    assert good.total == pytest.approx(0.2 * 0.5 + 0.1 * 0.5 + 0.1 + 0.4 + 0.1 * 0.25 + 0.1 * 0.5)
+    assert good.total == pytest.approx(0.2 * 0.5 + 0.1 * 0.5 + 0.1 + 0.4 + 0.1 * 0.5 + 0.1 * 0.5)
+    assert decision.losers == ["fast loses most to good in quality (0.50 against 1.00)."]
     # Geometric mean over the prompts' factors 1, 1.1 ... 1.7.
     assert fast.values["latency"] == pytest.approx(2 * np.exp(np.log(1 + np.arange(8) / 10).mean()))
 
