@@ -100,6 +100,11 @@ class ModelTable(list[ModelInfo]):
         found.note = f"{len(found)} of {len(self)} models." + (f" {self.note}" if self.note else "")
         return found
 
+    def names(self) -> list[str]:
+        """What to ask for: aliases, and ids where the table holds an alias more than once."""
+        aliases = [model.alias for model in self]
+        return [model.id if aliases.count(model.alias) > 1 else model.alias for model in self]
+
     def table(self) -> Table:
         """The models as a table."""
         headers = ("alias", "size_mb", "license", "device", "cached", "loaded", "source", "capabilities", "id")
