@@ -85,10 +85,10 @@ class Mirror:
             with cache.locked(home, package.id, lambda: note("another process is fetching it; waiting for that")):
                 record = cache.read(folder)
                 if record is None or record.package.digest != package.digest or cache.check(folder, record):
+                    _refuse_unwritable(folder.parent)
                     self._fetch_all(package, incoming, progress, note)
                     cache.write(incoming, package, "mirror")
                     shutil.rmtree(folder, ignore_errors=True)
-                    folder.parent.mkdir(parents=True, exist_ok=True)
                     incoming.replace(folder)
         except OSError as error:
             raise cache.disk_error(error, target, _kept(incoming, package)) from None
@@ -345,6 +345,14 @@ def _digest_of(file, progress: Progress):
         digest.update(piece[:count])
         progress(file.tell())
     return digest
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    """Raises OSError for a folder into which nothing can be put: better now than after gigabytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f".write-test-{os.getpid()}"
+    probe.touch()
+    probe.unlink()
 
 
 def _refuse_too_large(package: Package, incoming: Path) -> None:
