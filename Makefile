@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help workshop test lab lint check benchmark bench models evaluate-models stop clean
+.PHONY: help workshop test lab lint check benchmark mirror bench models evaluate-models stop clean
 
 help: ## list the targets
 	@$(PYTHON) -c "import re; [print(f'  make {n:<16} {t}') for n, t in re.findall(r'^([a-z-]+):.*?## (.*)$$', open('Makefile', encoding='utf-8').read(), re.M)]"
@@ -23,6 +23,9 @@ check: $(VENV)/ready ## look whether this machine is ready
 
 benchmark: $(VENV)/ready ## measure the built-in models and write a report
 	@$(PY) -m helpers benchmark
+
+mirror: $(VENV)/ready ## serve this machine's models to the room: make mirror HOST=0.0.0.0
+	@$(PY) -m helpers mirror $(if $(HOST),--host $(HOST))
 
 models: $(VENV)-models/ready ## make the built-in models again, from nothing (about two hours)
 	@$(subst $(VENV),$(VENV)-models,$(PY)) data/models/recipe

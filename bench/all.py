@@ -23,6 +23,7 @@ SCRIPTS = {  # name: file and options. A section of the document with that name 
     "connections": ("connections.py",),
     "sittings": ("sittings.py",),
     "scale": ("scale.py",),
+    "sampler": ("sampler.py",),
     "mirror": ("mirror.py",),
 }
 

@@ -390,6 +390,7 @@ class Server:
         """A server's row, completed from the line-up."""
         entry = self._lineup.get(row["alias"])
         known = {k: v for k, v in row.items() if k in ModelInfo.__dataclass_fields__}
+        known |= {"capabilities": tuple(row.get("capabilities", ()))}
         if entry:
             known |= {"size_mb": entry.size_mb if entry.source == "built-in" else row.get("size_mb") or entry.size_mb}
             known |= {"capabilities": entry.capabilities, "license": row.get("license") or entry.license}
