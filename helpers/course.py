@@ -60,7 +60,7 @@ def workshop(output: str | None = None, parameters: dict[str, dict] | None = Non
     `parameters` maps the first two digits of a notebook to parameters for it.
     """
     folder = results_folder(output) / f"workshop-{now()[:19].replace(':', '-')}"
-    settings = {"03": {"output": str(folder)}, "04": {"run": str(folder)}}
+    settings = {"03": {"output": str(folder)}, "04": {"run": str(folder)}, "05": {"run": str(folder)}}
     for key, values in (parameters or {}).items():
         settings[key] = {**settings.get(key, {}), **values}
     all_notebooks = notebooks()

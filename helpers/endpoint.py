@@ -1,6 +1,7 @@
 """One server of models: the built-in runtime, or any OpenAI-compatible address. Names to ids, load, one chat."""
 
 import contextlib
+import dataclasses
 import os
 import re
 import time
@@ -11,10 +12,10 @@ from functools import cached_property
 
 import psutil
 
-from . import lineup, mirror, resources, streaming, timing
+from . import lineup, mirror, resources, streaming, timing, wire
 from .cache import Package, locked
 from .errors import EndpointError, KitError, MirrorError, UsageError
-from .foundry import Runtime, RuntimeStopped
+from .foundry import Runtime, RuntimeStopped, private_service
 from .paths import free_disk_gb, home, model_cache, service_folder
 from .tables import Table
 from .warm import EVERY_S, Pings, Traffic, pinged
@@ -23,6 +24,7 @@ ENDPOINT_VARIABLE = "FOUNDRY_LOCAL_ENDPOINT"
 KEY_VARIABLE = "FOUNDRY_LOCAL_API_KEY"
 MAX_TOKENS = 150
 TIMEOUT_S = 120.0
+NOT_FROM_HERE = "not measurable from here: the server's process is on another machine, or not known to the kit"
 PING_LIMIT_S = 30.0
 MEMORY_FACTOR = 1.2  # weights plus key-value cache and buffers, as a share of the weights
 
@@ -213,6 +215,22 @@ class Server:
             return next((m for m in found if m.loaded), found[0])
         raise lineup.unknown(name, dict.fromkeys(m.alias for m in offered), self._lineup, offered.note)
 
+    def variants(self, names: Sequence[str]) -> ModelTable:
+        """The same models for each device that they were built for; its `note` says of which there is only one. Name them by their ids."""
+        offered, found, single = self.models(), [], []
+        for name in names:
+            model = self.resolve(name)
+            some = [other for other in offered if other.alias == model.alias] or [model]
+            found += some
+            single += [model.alias] if len(some) == 1 else []
+        table = ModelTable(found)
+        single = f"Built for one device only, so there is nothing to compare: {', '.join(single)}." if single else ""
+        table.note = " ".join(filter(None, [self._provider_note(), single]))
+        return table
+
+    def _provider_note(self) -> str:
+        return ""
+
     def load(self, name: str, *, unload_others: bool = False) -> float | None:
         """Make a model ready to answer; seconds, or None when this server loads models by itself. `unload_others` frees their memory first."""
         raise NotImplementedError
@@ -268,7 +286,7 @@ class Server:
             api_key=self._key or "none",
             timeout=10,
             max_retries=0,
-            http_client=openai.DefaultHttpxClient(trust_env=not streaming.is_loopback(self.base_url)),
+            http_client=openai.DefaultHttpxClient(trust_env=not wire.is_loopback(self.base_url)),
         )
         try:
             with client:
@@ -284,10 +302,19 @@ class Server:
         except (openai.OpenAIError, AttributeError, TypeError, ValueError):
             raise EndpointError(f"{self.where} does not answer like an OpenAI-compatible server; check the address.") from None
 
-    def request(
-        self, model: ModelInfo, prompt: str | Sequence[dict], *, max_tokens=MAX_TOKENS, temperature=0.0, seed=None, stream=True, timeout_s=TIMEOUT_S
-    ) -> streaming.Timeline:
-        """One request to a loaded model, timed. Never raises for what the server does: the timeline says it."""
+    def prepare(
+        self,
+        model: ModelInfo,
+        prompt: str | Sequence[dict],
+        *,
+        max_tokens=MAX_TOKENS,
+        temperature=0.0,
+        seed=None,
+        stream=True,
+        timeout_s=TIMEOUT_S,
+        stall_s=None,
+    ) -> streaming.Request:
+        """A request to a loaded model, ready to be sent. Raises KitError when the runtime has died and does not start again."""
         body = {
             "model": model.id,
             "messages": [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt),
@@ -298,15 +325,23 @@ class Server:
         body |= {"seed": seed} if seed is not None else {}
         body |= {"stream_options": {"include_usage": True}} if stream else {}
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        return streaming.Request(f"{self.base_url}/chat/completions", body, timeout_s, headers, stall_s)
+
+    def request(self, model: ModelInfo, prompt: str | Sequence[dict], **options) -> streaming.Timeline:
+        """One request to a loaded model, timed. Never raises for what the server does: the timeline says it. `options` as for `prepare`."""
         try:
-            address = self.base_url
+            request = self.prepare(model, prompt, **options)
         except KitError as error:  # the runtime had died and did not start again
             return streaming.Timeline(error=str(error))
-        with self._traffic.timed():
-            return streaming.send(f"{address}/chat/completions", body, timeout_s=timeout_s, headers=headers)
+        with self.timed():
+            return streaming.send(request)
+
+    def timed(self) -> contextlib.AbstractContextManager:
+        """Around timed requests: no ping that keeps a model warm is sent meanwhile."""
+        return self._traffic.timed()
 
     def chat(self, name: str, prompt: str | Sequence[dict], **options) -> Reply:
-        """One answer with its timing; loads the model when it is not loaded. `options` as for `request`.
+        """One answer with its timing; loads the model when it is not loaded. `options` as for `prepare`.
 
         Raises UnknownModel, or EndpointError when no answer came.
         """
@@ -320,6 +355,18 @@ class Server:
             advice = " Shorten the prompt, or ask for fewer tokens." if "context length" in timeline.error else ""
             raise EndpointError(f"{model.alias} did not answer: {timeline.error.rstrip('.')}.{advice}")
         return Reply(model.alias, prompt if isinstance(prompt, str) else prompt[-1]["content"], timeline)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the service where it runs on this machine under the kit's eyes; else None."""
+        return None
+
+    def footprint(self, name: str, prompt: str, max_tokens: int = MAX_TOKENS) -> resources.PeakMemory:
+        """Memory that a model needs for one answer, above that of the idle runtime.
+
+        Raises KitError with the reason where it cannot be measured.
+        """
+        raise KitError(NOT_FROM_HERE)
 
     def restore(self, names: Sequence[str]) -> dict[str, str]:
         """Bring back what a server lost when it died; name to reason for what could not be. Only the built-in runtime can be asked."""
@@ -403,6 +450,17 @@ class BuiltIn(Server):
         """Free a model's memory."""
         self.runtime.unload(self.resolve(name).id)
 
+    def _provider_note(self) -> str:
+        try:
+            providers = self.runtime.providers()
+        except RuntimeStopped:
+            raise
+        except KitError as error:
+            return f"Execution providers: {error}"
+        if not providers:
+            return "No execution provider for a GPU or NPU was found on this machine, so models run on its CPU."
+        return f"Execution providers: {', '.join(f'{name} ready' if ready else f'{name} not ready' for name, ready in providers.items())}."
+
     def download(
         self, name: str, progress: Callable[[float], None] = lambda percent: None, note: Callable[[str], None] = lambda text: None
     ) -> ModelInfo:
@@ -429,10 +487,31 @@ class BuiltIn(Server):
             self.runtime.download(model.id, progress, note)
         return self.resolve(model.id)
 
+    @property
+    def pid(self) -> int:
+        """Process id of the service."""
+        return self.runtime.pid
+
+    def footprint(self, name: str, prompt: str, max_tokens: int = MAX_TOKENS) -> resources.PeakMemory:
+        """Memory that a model needs for one answer, above that of the idle runtime, in a service of its own.
+
+        The runtime keeps what it frees, so in a service that had other models before, the difference would not be this model's.
+        Raises KitError when the model is not there, does not fit or does not answer.
+        """
+        model = self.resolve(name)
+        self._check_memory(dataclasses.replace(model, loaded=False))
+        with private_service() as runtime, resources.PeakMemory(runtime.pid) as memory:
+            runtime.load(model.id)
+            request = self.prepare(model, prompt, max_tokens=max_tokens)
+            timeline = streaming.send(dataclasses.replace(request, url=f"{runtime.base_url}/v1/chat/completions"))
+        if not timeline.ok:
+            raise KitError(f"{model.alias} did not answer: {timeline.error}")
+        return memory
+
     def restore(self, names: Sequence[str]) -> dict[str, str]:
         """Load again what is not loaded any more; when the service had died, this starts it."""
         try:
-            loaded = {model.alias for model in self._runtime_models() if model.loaded}
+            loaded = {name for model in self._runtime_models() if model.loaded for name in (model.alias, model.id)}
         except RuntimeStopped:
             loaded = set()
         failed = {}
@@ -572,14 +651,14 @@ class Remote(Server):
 
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         try:
-            return httpx2.get(url, headers=headers, timeout=timeout, trust_env=not streaming.is_loopback(url))
+            return httpx2.get(url, headers=headers, timeout=timeout, trust_env=not wire.is_loopback(url))
         except httpx2.HTTPError:
             return None
 
 
 def free_memory_mb(model: ModelInfo | None = None) -> float:
     """Free memory in MB where a model would go: that of the GPU for a GPU model if the driver tells it, else the machine's."""
-    on_gpu = resources.free_gpu_memory_mb() if model is not None and _on_gpu(model) else None
+    on_gpu = resources.nvml().free_mb() if model is not None and _on_gpu(model) else None
     return psutil.virtual_memory().available / 1e6 if on_gpu is None else on_gpu
 
 
@@ -587,17 +666,26 @@ def _on_gpu(model: ModelInfo) -> bool:
     return (model.device or "").upper() == "GPU"
 
 
-def connect(endpoint: str | None = None, *, models: lineup.Lineup | None = None, key: str | None = None, mirror: str | None = None) -> Server:
+def connect(
+    endpoint: str | None = None,
+    *,
+    models: lineup.Lineup | None = None,
+    key: str | None = None,
+    key_variable: str = KEY_VARIABLE,
+    mirror: str | None = None,
+) -> Server:
     """A server to ask: `endpoint`, else the address in `FOUNDRY_LOCAL_ENDPOINT`, else the built-in runtime.
 
-    `key` (else `FOUNDRY_LOCAL_API_KEY`) is sent to an endpoint and never stored. `mirror` (else `WORKSHOP_MIRROR`) is the address of a classroom
-    mirror, from which the built-in runtime may download. Raises UsageError for an address that is none, EndpointError when nothing
+    `key` (else the variable that `key_variable` names) is sent to an endpoint and never stored. `mirror` (else `WORKSHOP_MIRROR`) is the
+    address of a classroom mirror for the built-in runtime. Raises UsageError for an address that is none, EndpointError when nothing
     OpenAI-compatible answers there, KitError when the runtime cannot start.
     """
     address = endpoint or os.environ.get(ENDPOINT_VARIABLE)
     if not address:
         return BuiltIn(models, mirror)
-    return Remote(normalised(address), models, key or os.environ.get(KEY_VARIABLE))
+    if key_variable != KEY_VARIABLE and not (key or os.environ.get(key_variable)):
+        raise UsageError(f"The variable {key_variable} is empty or not set; put the key of {normalised(address)} into it.")
+    return Remote(normalised(address), models, key or os.environ.get(key_variable))
 
 
 def normalised(address: str) -> str:

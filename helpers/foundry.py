@@ -9,9 +9,10 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
@@ -42,8 +43,8 @@ def _ignore(_) -> None:
 class Runtime:
     """A connection to this checkout's Foundry Local service, started when it is not running."""
 
-    def __init__(self):
-        self._folder = service_folder()
+    def __init__(self, folder: Path | None = None):
+        self._folder = folder or service_folder()
         self._connection: Connection | None = None
         self._hello: dict = {}
         self._created = 0.0
@@ -73,6 +74,10 @@ class Runtime:
     def list(self) -> list[dict]:
         """One row for each model of the catalogs: alias, id, license, size_mb, device, cached, loaded and more."""
         return self._call("list")
+
+    def providers(self) -> dict[str, bool]:
+        """Execution providers for GPU or NPU that this machine could use, and whether each is ready. Fetching one takes minutes."""
+        return self._call("providers")
 
     def load(self, name: str) -> float:
         """Load a cached model, by alias or id; returns the seconds that the runtime's own load call took."""
@@ -179,6 +184,20 @@ class Runtime:
         except KeyboardInterrupt:
             self.close()  # the service takes a closed line as a cancel, and the answer under way cannot be mistaken for the next
             raise
+
+
+@contextlib.contextmanager
+def private_service() -> Iterator[Runtime]:
+    """A service that nothing else uses, so that what one model needs can be told from what the runtime kept of others."""
+    with tempfile.TemporaryDirectory(prefix="workshop-", ignore_cleanup_errors=True) as folder:
+        runtime = Runtime(Path(folder) / "service")
+        process = psutil.Process(runtime.pid)
+        try:
+            yield runtime
+        finally:
+            runtime.close()
+            process.kill()  # an orderly end takes two seconds, and nothing is left that it would save
+            process.wait(STOP_LIMIT_S)
 
 
 def find(folder: Path | None = None) -> Connection | None:

@@ -32,6 +32,16 @@ class Progress:
             self._drawn = time.monotonic()
             self._display.update({"text/plain": self._line(label)}, raw=True)
 
+    def more(self, count: float) -> None:
+        """There is more to do than was thought."""
+        self._total += count
+        if self._bar is not None:
+            self._bar.total = self._total
+
+    def say(self, label: str) -> None:
+        """What is done at the moment, without being counted."""
+        self.to(self._done, label)
+
     def step(self, label: str = "") -> None:
         """One more is done."""
         self.to(self._done + 1, label)

@@ -8,8 +8,9 @@ import datetime
 import json
 import os
 import secrets
+import time
 from collections import Counter
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 import filelock
 import numpy as np
 
-from . import timing
+from . import columns, steadiness, timing
 from .errors import UsageError
 from .paths import results_folder
 from .tables import Table
@@ -26,11 +27,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = 1
+SHOWN_OUTLIERS = 50
+# What a model needs, in run.json and in the summary; None where it could not be measured, with the reason in `not_measured`.
+RESOURCES = ("cold_ttft_s", "memory_mb", "gpu_memory_mb", "disk_mb", "energy_j_per_request", "energy_source")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One request. Times are seconds; `chunk_times_s` count from just before the request was written."""
+    """One request. Times are seconds; `chunk_times_s` count from just before the request was written.
+
+    TTFT, TTFO and latency count from then too, but in an open loop from when the request was due. `scheduled_s`, `sent_s` and
+    `ended_s` are on the clock of the measurement: it starts with the run and stands still between blocks of requests.
+    """
 
     model: str
     model_id: str | None
@@ -50,6 +58,12 @@ class Row:
     finish_reason: str | None = None
     chunk_times_s: tuple[float, ...] = ()
     text: str = ""
+    concurrency: int = 1  # requests kept under way at once; 1 in an open loop too
+    scheduled_s: float | None = None  # open loop: when it was due
+    sent_s: float | None = None
+    ended_s: float | None = None  # also of a request that failed
+    connect_s: float | None = None  # opening the connection, before the clock of the other figures starts
+    ttfo_s: float | None = None
 
 
 class Recorder:
@@ -132,41 +146,64 @@ class Run:
         return list(self.info["models"])
 
     @cached_property
-    def rows(self) -> list[dict]:
-        """Every request, warm-up included. A last line that a kill left half-written is passed over."""
-        try:
-            lines = (self.folder / "requests.jsonl").read_text(encoding="utf-8", errors="replace").split("\n")
-        except OSError as error:
-            raise UsageError(f"{self.folder / 'requests.jsonl'} cannot be read ({error.strerror}); restore it, or measure again.") from None
-        rows = []
-        for number, line in enumerate(lines[:-1], 1):
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                raise UsageError(f"{self.folder / 'requests.jsonl'} is damaged in line {number}; delete that line, or measure again.") from None
-        try:
-            return rows + ([json.loads(lines[-1])] if lines[-1] else [])
-        except ValueError:
-            return rows
-
-    def measured(self, model: str | None = None) -> list[dict]:
-        """The rows of the measure phase, of one model or all."""
-        return [r for r in self.rows if r["phase"] == "measure" and model in (None, r["model"])]
+    def frame(self) -> "pd.DataFrame":
+        """Every request, warm-up included, as a data frame: see `columns.read`. Raises UsageError when the file is damaged."""
+        return self._read[0]
 
     @cached_property
-    def frame(self) -> "pd.DataFrame":
-        """All rows as a data frame with the columns of `Row`."""
-        import pandas as pd  # slow to import, and needed only here
+    def _read(self) -> tuple["pd.DataFrame", np.ndarray]:
+        path = self.folder / "requests.jsonl"
+        try:
+            return columns.read(path)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read ({error.strerror}); restore it, or measure again.") from None
 
-        return pd.DataFrame(self.rows, columns=[field.name for field in fields(Row)])
+    def row(self, place: int) -> dict:
+        """One request whole, with its chunk times; `place` is its place in `frame`."""
+        with (self.folder / "requests.jsonl").open("rb") as file:
+            file.seek(self._read[1][place])
+            return json.loads(file.readline().decode("utf-8", "replace"))
+
+    @cached_property
+    def rows(self) -> list[dict]:
+        """Every request whole, warm-up included, as dicts: for short runs; `frame` holds a million."""
+        return [self.row(place) for place in range(len(self.frame))]
+
+    def measured(self, model: str | None = None) -> list[dict]:
+        """The headline requests whole, as dicts, of one model or all: for short runs."""
+        places = self.headline.index
+        return [row for row in (self.row(place) for place in places) if model in (None, row["model"])]
+
+    @cached_property
+    def headline(self) -> "pd.DataFrame":
+        """The measured rows that summary and comparisons stand for: those at the first level of concurrency."""
+        frame = self.frame[(self.frame["phase"] == "measure").to_numpy()]
+        level, levels = self.info["plan"].get("concurrency", 1), frame["concurrency"].to_numpy()
+        # Rows of an older kit name no level: they all read as 1.
+        return frame[levels == level] if (levels == level).any() else frame
+
+    @cached_property
+    def _by_model(self) -> dict[str, "pd.DataFrame"]:
+        """The headline rows of each model of the plan."""
+        return {model: self.headline[(self.headline["model"] == model).to_numpy()] for model in self.models}
+
+    def sample(self, model: str, metric: str) -> "pd.DataFrame":
+        """The answered headline requests of a model that have this metric: columns `prompt_id`, `round` and the metric."""
+        rows = self._by_model[model]
+        found = rows[((rows["status"] == "ok") & rows[metric].notna()).to_numpy()]
+        return found[["prompt_id", "round", metric]]
 
     def values(self, model: str, metric: str) -> dict[str, list[float]]:
         """Prompt id to the measured values of one metric, answered requests only."""
-        found: dict[str, list[float]] = {}
-        for row in self.measured(model):
-            if row["status"] == "ok" and row[metric] is not None:
-                found.setdefault(row["prompt_id"], []).append(row[metric])
-        return found
+        if (model, metric) not in self._values:
+            found = self.sample(model, metric)
+            groups = found.groupby("prompt_id", observed=True, sort=False)[metric]
+            self._values[model, metric] = {str(prompt): some.tolist() for prompt, some in groups}
+        return self._values[model, metric]
+
+    @cached_property
+    def _values(self) -> dict[tuple[str, str], dict[str, list[float]]]:
+        return {}
 
     @cached_property
     def summary(self) -> list[dict]:
@@ -176,16 +213,24 @@ class Run:
     @cached_property
     def intervals(self) -> dict[str, dict[str, list[float | None]]]:
         """Model to metric to the 95 % interval of its median; None below 3 rounds."""
-        return {model: {metric: [s.low, s.high] for metric in timing.METRIC_WORDS for s in [self._sample(model, metric)]} for model in self.models}
+        return {
+            model: {metric: [s.low, s.high] for metric in timing.METRIC_WORDS for s in [self._summarised(model, metric)]} for model in self.models
+        }
 
-    def _sample(self, model: str, metric: str) -> timing.Summary:
-        rows = [row for row in self.measured(model) if row["status"] == "ok"]
-        return timing.summarise([row[metric] for row in rows], [row["round"] for row in rows])
+    def _summarised(self, model: str, metric: str) -> timing.Summary:
+        if (model, metric) not in self._summaries:
+            found = self.sample(model, metric)
+            self._summaries[model, metric] = timing.summarise(found[metric].to_numpy(), found["round"].to_numpy())
+        return self._summaries[model, metric]
+
+    @cached_property
+    def _summaries(self) -> dict[tuple[str, str], timing.Summary]:
+        return {}
 
     def _summary_row(self, model: str) -> dict:
-        about, rows = self.info["models"][model], self.measured(model)
-        count = Counter(row["status"] for row in rows)
-        latency, ttft = self._sample(model, "latency_s"), self._sample(model, "ttft_s")
+        about, rows = self.info["models"][model], self._by_model[model]
+        count = Counter(rows["status"].value_counts().to_dict())
+        latency, ttft = self._summarised(model, "latency_s"), self._summarised(model, "ttft_s")
         status = _outcome(count, about["status"])
         return {
             "model": model,
@@ -198,48 +243,79 @@ class Run:
             "latency_p95_s": latency.p95,
             "ttft_p50_s": ttft.p50,
             "ttft_p95_s": ttft.p95,
-            "output_tokens_per_s_p50": self._sample(model, "output_tokens_per_s").p50,
+            "output_tokens_per_s_p50": self._summarised(model, "output_tokens_per_s").p50,
             "load_s": about["load_s"],
+            **{name: about.get(name) for name in RESOURCES},
             "size_mb": about["size_mb"],
             "license": about["license"],
-            "sample": next((row["text"][:160] for row in self._in_plan_order(rows) if row["status"] == "ok"), ""),
-            "error": about["error"] or next((row["error"] for row in rows if row["error"]), None),
+            "sample": self._first_text(rows)[:160],
+            "error": about["error"] or next(iter(rows["error"].dropna()), None),
         }
 
-    def _in_plan_order(self, rows: list[dict]) -> list[dict]:
-        """Rows by round and place of the prompt in its set, so that samples of two models answer the same prompt."""
+    def _first_text(self, rows: "pd.DataFrame") -> str:
+        """The answer of the first round to the first prompt of the plan, so that samples of two models answer the same prompt."""
         place = {prompt["id"]: number for number, prompt in enumerate(self.info["plan"]["prompts"]["prompts"])}
-        return sorted(rows, key=lambda row: (row["round"], place.get(row["prompt_id"], len(place))))
+        found = rows[(rows["status"] == "ok").to_numpy()]
+        found = found[(found["round"] == found["round"].min()).to_numpy()]
+        order = [place.get(prompt, len(place)) for prompt in found["prompt_id"]]
+        return found["text"].iloc[int(np.argmin(order))] if order else ""
 
     def answers(self, prompt_id: str) -> Table:
         """What each model answered to one prompt in the first round."""
-        rows = [r for r in self.measured() if r["prompt_id"] == prompt_id and r["round"] == 1]
-        return Table(
-            ("model", "status", "answer"),
-            [[r["model"], r["status"], r["text"] or r["error"]] for r in sorted(rows, key=lambda r: self.models.index(r["model"]))],
-        )
+        frame = self.headline
+        rows = frame[((frame["prompt_id"] == prompt_id) & (frame["round"] == 1)).to_numpy()]
+        found = {row.model: [row.model, row.status, row.text or row.error] for row in rows.itertuples()}
+        return Table(("model", "status", "answer"), [found[model] for model in self.models if model in found])
 
     def outliers(self, metric: str) -> Table:
-        """The measured values that lie far from the median of their model and prompt; they stay in every figure."""
+        """The measured values that lie far from the median of their model and prompt; they stay in every figure.
+
+        The farthest are shown, up to 50; the note counts all.
+        """
         found = []
         for model in self.models:
+            marks = self.outlier_marks(model, metric)
             for prompt_id, values in self.values(model, metric).items():
-                marks, middle = self.outlier_marks(model, metric)[prompt_id], float(np.median(values))
-                found += [[model, prompt_id, value, middle, value / middle] for value, far in zip(values, marks, strict=True) if far]
-        count = sum(row["status"] == "ok" for row in self.measured())
-        return Table(
-            ("model", "prompt", metric, "median of the prompt", "ratio"), found, note=f"{len(found)} of {count} answered requests are outliers."
-        )
+                middle = float(np.median(values))
+                found += [[model, prompt_id, value, middle, value / middle] for value, far in zip(values, marks[prompt_id], strict=True) if far]
+        count, few = int((self.headline["status"] == "ok").sum()), found
+        if len(found) > SHOWN_OUTLIERS:
+            distance = np.argsort([-abs(np.log(row[-1])) for row in found], kind="stable")
+            few = [found[place] for place in sorted(distance[:SHOWN_OUTLIERS])]
+        note = f"{len(found)} of {count} answered requests are outliers" + (f"; the {len(few)} farthest are shown." if few is not found else ".")
+        return Table(("model", "prompt", metric, "median of the prompt", "ratio"), few, note=note)
 
     def outlier_marks(self, model: str, metric: str) -> dict[str, list[bool]]:
         """Prompt id to marks for `values`: a value is judged by its ratio to its prompt's median, among all of the model's ratios.
 
         The few rounds of one prompt alone would not show what spread is usual.
         """
-        values = self.values(model, metric)
-        ratios = [value / np.median(some) for some in values.values() for value in some]
-        marks = iter(timing.outliers(ratios) if ratios else [])
-        return {prompt_id: [next(marks) for _ in some] for prompt_id, some in values.items()}
+        if (model, metric) not in self._marks:
+            values = self.values(model, metric)
+            ratios = [np.asarray(some) / np.median(some) for some in values.values()]
+            marks = iter(timing.outliers(np.concatenate(ratios)) if ratios else [])
+            self._marks[model, metric] = {prompt_id: [next(marks) for _ in some] for prompt_id, some in values.items()}
+        return self._marks[model, metric]
+
+    @cached_property
+    def _marks(self) -> dict[tuple[str, str], dict[str, list[bool]]]:
+        return {}
+
+    @cached_property
+    def drifts(self) -> list[steadiness.Drift]:
+        """For each model and metric, whether it changed over the rounds; the intervals hold together at 95 %."""
+        samples = [(model, metric, self.sample(model, metric)) for model in self.models for metric in timing.METRIC_WORDS]
+        samples = [(model, metric, found) for model, metric, found in samples if len(found)]
+        return [
+            steadiness.drift(m, metric, found["prompt_id"], found["round"], found[metric], comparisons=len(samples)) for m, metric, found in samples
+        ]
+
+    @cached_property
+    def first_uses(self) -> list[steadiness.FirstUse]:
+        """For each model, whether the first use of a prompt was slower than its repeats."""
+        warmed = self.frame.loc[(self.frame["phase"] != "measure").to_numpy(), "prompt_id"].unique()
+        samples = [(model, self.sample(model, "ttft_s")) for model in self.models]
+        return [steadiness.first_use(m, found["prompt_id"], found["round"], found["ttft_s"], warmed=warmed) for m, found in samples]
 
     def table(self) -> Table:
         """The summary as a table, without the sample."""
@@ -295,6 +371,6 @@ def write_text(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def now() -> str:
-    """Wall-clock time in UTC, ISO 8601 with milliseconds."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+def now(at: float | None = None) -> str:
+    """Wall-clock time in UTC (or that of `at`, seconds since 1970), ISO 8601 with milliseconds."""
+    return datetime.datetime.fromtimestamp(time.time() if at is None else at, datetime.UTC).isoformat(timespec="milliseconds")

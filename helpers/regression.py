@@ -9,7 +9,7 @@ import json
 import math
 import os
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
@@ -27,7 +27,7 @@ METRICS = {metric.removesuffix("_s") if metric in ("ttft_s", "latency_s") else m
 MODEL_FACTS = ("model_id", "size_mb", "device", "execution_provider", "source", "license", "files_sha256")
 
 Values = Mapping[str, Sequence[tuple[int, float]]]
-"""Prompt id to (round, value) of each answer."""
+"""Prompt id to (round, value) of each answer; arrays of shape (answers, 2) are fastest."""
 
 
 @dataclass(frozen=True)
@@ -325,7 +325,7 @@ def ratio_of_sittings(model: str, metric: str, before: Values, after: Values, *,
     Welch and Satterthwaite, and one of the normal distribution for two sittings that each vary by the assumed `drift`.
     The interval takes the root of the sum of their squares, so that an allowance never makes it narrower.
     """
-    prompts = [p for p in before if before[p] and after.get(p)]
+    prompts = [p for p in before if len(before[p]) and len(after.get(p, ()))]
     confidence = 1 - 0.05 / max(comparisons, 1)
     if not prompts:
         return Change(model, metric, confidence=confidence)
@@ -349,11 +349,12 @@ class _LeftOut:
 
 
 def _logs_left_out(values: Values, prompts: Sequence[str]) -> _LeftOut:
-    rounds = {number: place for place, number in enumerate(sorted({number for p in prompts for number, _ in values[p]}))}
+    answers = [np.asarray(values[p], dtype=float) for p in prompts]
+    rounds = np.unique(np.concatenate(answers)[:, 0])
     total, count = np.zeros((len(prompts), len(rounds))), np.zeros((len(prompts), len(rounds)))
-    for row, prompt in enumerate(prompts):
-        places = [rounds[number] for number, _ in values[prompt]]
-        np.add.at(total[row], places, np.log([value for _, value in values[prompt]]))
+    for row, some in enumerate(answers):
+        places = np.searchsorted(rounds, some[:, 0])
+        np.add.at(total[row], places, np.log(some[:, 1]))
         np.add.at(count[row], places, 1)
     sums, counts = total.sum(axis=1), count.sum(axis=1)
     left = counts[:, None] - count
@@ -394,26 +395,18 @@ class _Sitting:
             self.prompts = {prompt["id"]: prompt["text"] for prompt in self.plan["prompts"]["prompts"]}
         except (KeyError, TypeError, ValueError):
             raise UsageError(f"{run.folder / 'run.json'} names no plan, prompts and models; it is damaged, measure again.") from None
-        self._values: dict[tuple[str, str], dict[str, list[tuple[int, float]]]] = defaultdict(lambda: defaultdict(list))
-        self._texts: dict[tuple[str, str], set[str]] = defaultdict(set)
-        self._ended: Counter[tuple[str, str]] = Counter()
-        for row in run.measured():
-            self._take(row)
-
-    def _take(self, row: dict) -> None:
-        model, prompt = row["model"], row["prompt_id"]
-        self._ended[model, row["status"]] += 1
-        if row["status"] != "ok":
-            return
-        self._texts[model, prompt].add(row["text"])
-        for metric in METRIC_WORDS:
-            value = row[metric]
-            if value and 0 < value < math.inf:  # a logarithm of anything else would take the whole comparison with it
-                self._values[model, metric][prompt].append((row["round"], value))
+        rows = run.headline
+        self._ended = Counter(rows.groupby(["model", "status"], observed=True).size().to_dict())
+        self._answered = rows[(rows["status"] == "ok").to_numpy()]
+        texts = self._answered.groupby(["model", "prompt_id"], observed=True)["text"].unique()
+        self._texts = {key: set(some) for key, some in texts.items()}
 
     def values(self, model: str, metric: str, prompts: Sequence[str]) -> Values:
         """Measured values of the given prompts, answered requests only."""
-        found = self._values.get((model, metric), {})
+        rows = self._answered
+        # A logarithm of anything but a positive number would take the whole comparison with it.
+        rows = rows[((rows["model"] == model) & (rows[metric] > 0) & np.isfinite(rows[metric])).to_numpy()]
+        found = {str(p): some[["round", metric]].to_numpy(float) for p, some in rows.groupby("prompt_id", observed=True)}
         return {prompt: found[prompt] for prompt in prompts if prompt in found}
 
     def texts(self, model: str, prompt: str) -> set[str]:

@@ -124,6 +124,12 @@ class Runtime:
                 rows.append(_row(variant, known.get(variant.id), "built-in" if variant.id in self._built_in else "catalog"))
         return rows
 
+    def providers(self) -> dict[str, bool]:
+        """Execution providers for GPU or NPU that this machine could use, and whether each is ready; what is missing is fetched first."""
+        if any(not provider.is_registered for provider in self._manager.discover_eps()):
+            self._manager.download_and_register_eps()
+        return {provider.name: provider.is_registered for provider in self._manager.discover_eps()}
+
     def load(self, name: str) -> float:
         """Load a model that is in the cache; seconds, measured around the runtime's own call. Files that have changed are refused."""
         model = self._model(name)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import psutil
 import pytest
 from loopback import DONE, Answer, delta, error_answer, event, serving, streamed, usage
 
-from helpers import benchmark, connect, lineup, load_run
+from helpers import benchmark, connect, lineup, load_run, write_report
 from helpers.benchmark import make_plan
 from helpers.errors import UsageError
 from helpers.record import Row
@@ -35,12 +36,19 @@ ROW_FIELDS = [
     "finish_reason",
     "chunk_times_s",
     "text",
+    "concurrency",
+    "scheduled_s",
+    "sent_s",
+    "ended_s",
+    "connect_s",
+    "ttfo_s",
 ]
 GOOD = streamed([event(delta("Hello")), 0.01, event(delta(" world")), event(usage(5, 2)), DONE])
 
 
 def measure(server, models=("pocket-nano", "pocket-mini"), prompts=PROMPTS, **settings):
-    return benchmark(server, list(models), prompts, progress=False, **settings)
+    """The measured part alone, with two warm-up requests, unless a test asks for more."""
+    return benchmark(server, list(models), prompts, progress=False, **{"warmup": 2, "cold": 0, "resources": False, **settings})
 
 
 def test_the_record_has_a_row_for_every_request(server, tmp_path):
@@ -142,16 +150,16 @@ def test_single_failures_are_counted_and_do_not_end_a_model(tmp_path):
 
 def test_a_killed_runtime_costs_rows_and_not_the_run(own_home, tmp_path, monkeypatch):
     with connect() as server:
-        first_pid, original, sent = server.runtime.pid, server.request, []
+        first_pid, original, sent = server.runtime.pid, server.prepare, []
 
-        def request(*arguments, **options):
+        def prepare(*arguments, **options):
             sent.append(1)
             if len(sent) == 6:
                 psutil.Process(first_pid).kill()
                 psutil.Process(first_pid).wait()
             return original(*arguments, **options)
 
-        monkeypatch.setattr(server, "request", request)
+        monkeypatch.setattr(server, "prepare", prepare)
         run = measure(server, rounds=4, warmup=0, output=tmp_path)
         assert server.runtime.pid != first_pid
     assert run.status == "finished"
@@ -167,6 +175,8 @@ def test_ctrl_c_keeps_what_was_measured(own_home, tmp_path):
         "benchmark",
         "--rounds",
         "5000",
+        "--warmup",
+        "2",
         "--quiet",
         "--output",
         str(tmp_path),
@@ -198,6 +208,8 @@ def test_kill_9_loses_no_row_that_was_written(own_home, tmp_path):
         "benchmark",
         "--rounds",
         "5000",
+        "--warmup",
+        "2",
         "--quiet",
         "--output",
         str(tmp_path),
@@ -283,3 +295,89 @@ def test_two_runs_never_share_a_folder(server, tmp_path):
 
 def test_row_fields_are_the_documented_ones():
     assert [field for field in Row.__dataclass_fields__] == ROW_FIELDS
+
+
+def test_a_cold_start_is_measured_apart_from_what_is_warm(server, tmp_path):
+    run = measure(server, ["pocket-nano"], rounds=2, cold=3, output=tmp_path)
+    cold = run.frame[run.frame["phase"] == "cold"]
+    about = run.info["models"]["pocket-nano"]
+    assert list(cold["round"]) == [1, 2, 3]
+    assert about["cold_ttft_s"] == pytest.approx(cold["ttft_s"].median())
+    assert run.summary[0]["n_ok"] == 4
+    assert run.summary[0]["load_s"] > 0
+
+
+def test_warm_up_goes_on_until_the_latency_has_settled(tmp_path):
+    slow = [streamed([0.2 - 0.03 * i, event(delta("Hello")), event(usage(5, 2)), DONE]) for i in range(6)]
+    with serving(["tiny"], [*slow, *[GOOD] * 40]) as endpoint, connect(endpoint.base_url) as remote:
+        run = measure(remote, ["tiny"], rounds=1, warmup="auto", output=tmp_path)
+    warmup = run.info["models"]["tiny"]["warmup"]
+    assert warmup["settled"] is True
+    assert 6 < warmup["requests"] < 20
+    assert sum(run.frame["phase"] == "warmup") == warmup["requests"]
+
+
+def test_a_latency_that_never_settles_ends_the_warm_up_and_is_said(tmp_path):
+    growing = [streamed([0.002 * 1.35**i, event(delta("Hello")), event(usage(5, 2)), DONE]) for i in range(20)]
+    with serving(["tiny"], [*growing, *[GOOD] * 10]) as endpoint, connect(endpoint.base_url) as remote:
+        run = measure(remote, ["tiny"], rounds=1, warmup="auto", output=tmp_path)
+    assert run.info["models"]["tiny"]["warmup"] | {"seconds": 0} == {"requests": 20, "settled": False, "seconds": 0}
+    assert "tiny had not settled after 20 warm-up requests" in write_report(run).read_text(encoding="utf-8")
+
+
+def test_a_target_adds_rounds_until_the_interval_is_narrow(tmp_path):
+    slow = streamed([0.05, *GOOD.script])  # so long that the machine's own noise does not matter
+    with serving(["tiny"], slow) as endpoint, connect(endpoint.base_url) as remote:
+        run = measure(remote, ["tiny"], rounds=2, target="50%", max_rounds=30, output=tmp_path)
+    note = run.info["stopping"]["models"]["tiny"]
+    assert note["reached"]
+    assert 3 <= note["rounds"] == run.frame["round"].max() <= 30
+    assert all(width <= 0.5 for width in note["half_widths"].values())
+    assert "tiny: the target of 50 % for half the interval of a median was reached" in write_report(run).read_text(encoding="utf-8")
+
+
+def test_a_target_that_is_not_reached_ends_at_the_largest_number_of_rounds(tmp_path):
+    script = [streamed([0.001 * (1 + 30 * (i % 2)), event(delta("Hello")), event(usage(5, 2)), DONE]) for i in range(60)]
+    with serving(["tiny"], script) as endpoint, connect(endpoint.base_url) as remote:
+        run = measure(remote, ["tiny"], prompts=["Hello"], rounds=2, target=0.01, max_rounds=6, output=tmp_path)
+    note = run.info["stopping"]["models"]["tiny"]
+    assert (note["reached"], note["rounds"], run.summary[0]["n_ok"]) == (False, 6, 6)
+    assert "was NOT reached in 6 rounds" in write_report(run).read_text(encoding="utf-8")
+
+
+def test_what_a_model_needs_is_measured_or_its_absence_explained(server, tmp_path):
+    run = measure(server, rounds=2, resources=True, output=tmp_path)
+    nano, mini = (run.info["models"][alias] for alias in ("pocket-nano", "pocket-mini"))
+    assert 5 < nano["memory_mb"] < mini["memory_mb"] < 200
+    assert (nano["disk_mb"], mini["disk_mb"]) == tuple(server.resolve(alias).size_mb for alias in ("pocket-nano", "pocket-mini"))
+    assert nano["energy_source"] in ("estimate", "RAPL")
+    assert nano["energy_j_per_request"] >= 0
+    assert [row["memory_mb"] for row in run.summary] == [nano["memory_mb"], mini["memory_mb"]]
+
+
+def test_of_a_server_elsewhere_nothing_is_measured_that_cannot_be(tmp_path):
+    with serving(["tiny"], GOOD) as endpoint, connect(endpoint.base_url) as remote:
+        run = measure(remote, ["tiny"], rounds=1, resources=True, cold=1, output=tmp_path)
+    about = run.info["models"]["tiny"]
+    assert [about[name] for name in ("memory_mb", "gpu_memory_mb", "energy_j_per_request", "disk_mb", "cold_ttft_s")] == [None] * 5
+    assert about["not_measured"]["memory_mb"].startswith("not measurable from here")
+    assert about["not_measured"]["energy_j_per_request"].startswith("not measurable from here")
+    assert "not measurable from here" in write_report(run).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"target": "nan"}, "target"),
+        ({"target": "-5%"}, "target"),
+        ({"target": "80%"}, "must be less than or equal to 0.5"),
+        ({"target": float("nan")}, "target"),
+        ({"target": 0.05, "rounds": 60}, "max_rounds must be at least rounds"),
+        ({"warmup": -1}, "warmup"),
+        ({"warmup": "often"}, "warmup"),
+        ({"cold": 21}, "cold: must be less than or equal to 20"),
+    ],
+)
+def test_wrong_settings_of_warm_up_and_stopping_are_told(server, settings, said):
+    with pytest.raises(UsageError, match=re.escape(said)):
+        make_plan(server, **settings)

@@ -1,14 +1,14 @@
 """Addresses, names and errors of a server; the runtime both as the kit starts it and as an endpoint elsewhere."""
 
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from loopback import Answer, error_answer, json_answer, serving, whole
 
-from helpers import connect, lineup
+from helpers import connect, lineup, resources
 from helpers.endpoint import KEY_VARIABLE, ModelInfo, ModelTable, alias_of, free_memory_mb, normalised
 from helpers.errors import EndpointError, KitError, UnknownModel, UsageError
 from helpers.foundry import RuntimeStopped
@@ -169,11 +169,24 @@ def test_the_context_counts_when_it_is_what_needs_the_memory():
     assert ModelInfo("unknown", "unknown:1", "catalog").memory_mb is None
 
 
-def test_a_gpu_model_is_held_against_the_memory_of_the_gpu(server, monkeypatch, tmp_path):
-    driver = tmp_path / ("nvidia-smi.bat" if os.name == "nt" else "nvidia-smi")
-    driver.write_text("@echo 700\n" if os.name == "nt" else "#!/bin/sh\necho 500\necho 700\n", encoding="utf-8")
-    driver.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+class Driver:
+    """The functions of pynvml that tell free memory, for two boards."""
+
+    def nvmlInit(self):
+        pass
+
+    def nvmlDeviceGetCount(self):
+        return 2
+
+    def nvmlDeviceGetHandleByIndex(self, number):
+        return number
+
+    def nvmlDeviceGetMemoryInfo(self, device):
+        return SimpleNamespace(free=(500_000_000, 734_000_000)[device])
+
+
+def test_a_gpu_model_is_held_against_the_memory_of_the_gpu(server, monkeypatch):
+    monkeypatch.setattr(resources, "nvml", lambda: resources.Nvml(Driver()))
     big = ModelInfo("big", "big-cuda-gpu:1", "catalog", size_mb=2000, device="GPU", cached=True, loaded=False)
     offering(server, monkeypatch, big)
     monkeypatch.setattr(server, "resolve", lambda name: big)

@@ -12,7 +12,7 @@ from loopback import error_answer, serving
 from helpers import course, load_run
 from helpers.errors import KitError, UsageError
 
-NAMES = ["00_check", "01_download", "02_smoke_test", "03_benchmark", "04_compare"]
+NAMES = ["00_check", "01_download", "02_smoke_test", "03_benchmark", "04_compare", "05_quality"]
 SMALL = {"03_benchmark": {"prompts": "deterministic", "rounds": 2}}
 
 
@@ -36,10 +36,11 @@ def executed(server, tmp_path_factory):
     """All notebooks, executed in order with small parameters: name to executed copy, and the folder of the run."""
     folder = tmp_path_factory.mktemp("course")
     settings = {"03_benchmark": {**SMALL["03_benchmark"], "output": str(folder)}, "04_compare": {"run": str(folder)}}
+    settings["05_quality"] = {"run": str(folder), "annotations": str(folder / "scores.csv"), "requests": 2}
     return {name: course.execute(notebook(name), folder / f"{name}.ipynb", settings.get(name)) for name in NAMES}, folder
 
 
-def test_the_course_is_the_five_notebooks():
+def test_the_course_is_these_notebooks():
     assert [path.stem for path in course.notebooks()] == NAMES
 
 
@@ -56,8 +57,23 @@ def test_every_cell_ran_without_error(executed, name):
         ("00_check", ["Ready.", "Foundry Local 2.2.1", "pocket-mini-generic-cpu:2", "did you mean pocket-mini"]),
         ("01_download", ["ships with the kit, hashes verified", "is called &#x27;mistral-7b-v0.2&#x27; today", "free"]),
         ("02_smoke_test", ["loaded in", "same words: True", "maximum context length", "cached, loaded, listed, answered", "Ready."]),
-        ("03_benchmark", ["latency_<wbr>p50_<wbr>s", "This client sees a first token", "warm-up request", "outliers", "The slowest prompt is"]),
-        ("04_compare", ["pocket-mini", "pocket-nano", "the size of", "Quality is matched by words", "Quality: ", "benchmark_report.md"]),
+        (
+            "03_benchmark",
+            [
+                "latency_<wbr>p50_<wbr>s",
+                "This client sees a first token",
+                "warm-up request",
+                "outliers",
+                "the slowest prompt is",
+                "requests/s: the median latency",
+                "No execution provider for a GPU or NPU",
+            ],
+        ),
+        ("04_compare", ["pocket-mini", "pocket-nano", "cannot tell", "It stays first in", "has summarise; total", "# Decision: ", "decision.md"]),
+        (
+            "05_quality",
+            ["yes: ", "0 of", "replies were no valid JSON", "judges its own answers", "No person has scored", "Quality comes from facets alone"],
+        ),
     ],
 )
 def test_each_notebook_shows_what_it_promises(executed, name, shown):
@@ -66,7 +82,7 @@ def test_each_notebook_shows_what_it_promises(executed, name, shown):
 
 
 def test_the_charts_of_the_notebooks_have_alternative_text_and_a_finding(executed):
-    for name, count in (("03_benchmark", 2), ("04_compare", 3)):
+    for name, count in (("03_benchmark", 4), ("04_compare", 3)):
         figures = re.findall(
             r'<img src="data:image/png;base64,[^"]{1000,}" alt="([^"]{20,})"[^>]*><figcaption>([^<]{20,})<', text_of(executed[0][name])
         )
@@ -76,9 +92,8 @@ def test_the_charts_of_the_notebooks_have_alternative_text_and_a_finding(execute
 def test_the_course_leaves_a_report_with_every_file(executed):
     run = load_run(executed[1])
     assert run.status == "finished"
-    assert {"summary.json", "summary.csv", "benchmark_report.md", "models.png", "quality.png", "prompts.png"} <= {
-        path.name for path in run.folder.iterdir()
-    }
+    files = {"summary.json", "summary.csv", "benchmark_report.md", "decision.md", "report.html", "models.png", "quality.png", "prompts.png"}
+    assert files <= {path.name for path in run.folder.iterdir()}
     assert all(row["n_ok"] == 6 for row in run.summary)
 
 

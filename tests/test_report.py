@@ -55,6 +55,7 @@ def answer(
         "token_source": "usage" if tokens else "none",
         "chunk_times_s": times,
         "finish_reason": "stop",
+        "started_at": f"2026-01-02T03:04:{number:02d}.000+00:00",
     }
     return Row(model, f"{model}:1", prompt, number, phase, "ok", text=text, **{**figures, **fields})
 
@@ -128,7 +129,7 @@ def test_every_row_is_on_disk_before_the_next_request(tmp_path):
 
 
 def test_the_frame_has_every_row_and_column(run):
-    assert list(run.frame.columns) == list(Row.__dataclass_fields__)
+    assert list(run.frame.columns) == [name for name in Row.__dataclass_fields__ if name != "chunk_times_s"]
     assert len(run.frame) == len(run.rows) == 2 * 22 + 21
     assert set(run.frame["phase"]) == {"warmup", "measure"}
 
@@ -241,7 +242,7 @@ def test_a_skipped_model_has_a_reason_and_no_figures(run):
     row = row_of(run, "missing")
     assert (row["status"], row["n_ok"], row["n_failed"], row["n_skipped"]) == ("skipped", 0, 0, 21)
     assert row["error"] == "No model is called 'missing'."
-    assert [row[k] for k in row if k.endswith(("_s", "p50"))] == [None] * 7
+    assert [row[k] for k in row if k.endswith(("_s", "p50"))] == [None] * 8
 
 
 def test_no_p95_below_twenty_answers(tmp_path):
@@ -319,9 +320,9 @@ def test_summary_json(run):
     write_report(run)
     found = json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))
     assert (found["run"], found["status"]) == (run.folder.name, "finished")
-    assert [row | {"quality": None} for row in found["models"]] == [
-        row | extra for row, extra in zip(json.loads(json.dumps(run.summary)), judge(run).summary, strict=True)
-    ]
+    for row, measured, judged in zip(found["models"], run.summary, judge(run).summary, strict=True):
+        expected = {**measured, **judged, "disk_mb": measured["size_mb"]}  # nobody measured the disk: the size is what there is
+        assert {name: row[name] for name in expected} == expected
     assert set(SUMMARY_COLUMNS) <= set(found["models"][0])
     assert found["models"][0]["sample"] == NASTY[:160]
     assert found["median_intervals_95"]["large"]["latency_s"] == run.intervals["large"]["latency_s"]
@@ -355,15 +356,17 @@ def test_report_has_every_part(run):
     assert re.findall(r"^#+ .*$", text, re.M) == [
         "# Benchmark report",
         "## Table",
+        "## Decision",
         "## Quality",
         "## Highlights",
+        "## Pictures",
         "## Sample answers",
         "## Limits",
         "## Environment",
     ]
     assert "3 models, 3 prompts (mine), 7 rounds, temperature 0, at most 64 tokens an answer, concurrency 1." in text
     assert "Served by test server" in text
-    assert re.search(r"^\| small +\| partial +\| +20 +\| +1 +\|", text, re.M)
+    assert re.search(r"^\| small +\| partial +\| +20 +\| +21 +\|", text, re.M)
     assert "- small: partial; 1 failed, 0 skipped. HTTP 500" in text
     assert "- missing: skipped; 0 failed, 21 skipped. No model is called 'missing'." in text
     assert "- Latency: large is 2x slower than small" in text
@@ -374,7 +377,7 @@ def test_report_has_every_part(run):
 def test_pictures_of_the_report_exist_and_have_words(run):
     text = write_report(run).read_text(encoding="utf-8")
     pictures = re.findall(r"^!\[(.+)\]\((.+)\)$", text, re.M)
-    assert [name for _, name in pictures] == ["models.png", "prompts.png"]
+    assert [name for _, name in pictures] == [f"{name}.png" for name in ("models", "footprint", "prompts", "prompts-ttft", "stream", "drift")]
     for alt, name in pictures:
         assert len(alt) > 20
         assert (run.folder / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
@@ -409,11 +412,11 @@ def test_nothing_in_the_report_is_markup_of_a_model(run):
     text = write_report(run).read_text(encoding="utf-8")
     assert "<script" not in text
     assert not re.search(r"(?<!\\)\]\(javascript", text)
-    sample = next(line for line in text.splitlines() if line.startswith("- **small**: "))
+    sample = next(line for line in text.splitlines() if line.startswith("- small: =HYPER"))
     # The sample's first 160 characters on one line, every mark of Markdown behind a backslash.
-    plain = html.unescape(re.sub(r"\\([^\w\s])", r"\1", sample.removeprefix("- **small**: ")))
+    plain = html.unescape(re.sub(r"\\([^\w\s])", r"\1", sample.removeprefix("- small: ")))
     assert plain == " ".join(NASTY[:160].split())
-    assert not re.search(r"(?<!\\)[`*|~\[\]]", sample.removeprefix("- **small**: "))
+    assert not re.search(r"(?<!\\)[`*|~\[\]]", sample.removeprefix("- small: "))
 
 
 def test_limits_name_the_answers_without_a_rate(tmp_path):
@@ -482,7 +485,7 @@ def size_of(png: bytes) -> tuple[int, int]:
     return struct.unpack(">II", png[16:24])
 
 
-@pytest.mark.parametrize("draw", [charts.per_model, charts.per_prompt, charts.arrivals, charts.size_and_speed])
+@pytest.mark.parametrize("draw", [charts.per_model, charts.per_prompt, charts.arrivals, charts.footprint, charts.drift])
 def test_every_chart_has_a_picture_a_text_and_a_finding(run, draw):
     chart = draw(run)
     assert min(size_of(chart.png())) > 100
@@ -496,9 +499,9 @@ def test_every_chart_has_a_picture_a_text_and_a_finding(run, draw):
 
 def test_findings_say_what_the_figures_say(run):
     assert "Latency: large is 2x slower than small" in charts.per_model(run).finding
-    assert charts.per_prompt(run).finding.startswith("The slowest prompt is long; 0 of 42 requests are flagged as outliers")
+    assert charts.per_prompt(run).finding.startswith("Latency: the slowest prompt is long; 0 of 41 requests are flagged as outliers")
     assert charts.arrivals(run).finding == "Share of the latency after the first token: small 90 % and large 90 %."
-    assert charts.size_and_speed(run).finding.startswith("large is 10x the size of small. Latency: large is 2x slower")
+    assert charts.footprint(run).finding == "Memory: not measured; disk: small needs 2.7 MB and large 27 MB."
 
 
 def test_the_chart_and_the_comparison_give_the_same_verdict(run):
@@ -515,7 +518,7 @@ def test_every_answer_is_a_dot(run):
 def test_charts_of_one_model(tmp_path):
     run = record(tmp_path, {"small": TWO["small"]}, rows_of("small"))
     assert "Only small answered" in charts.per_model(run).finding
-    for draw in (charts.per_model, charts.per_prompt, charts.arrivals, charts.size_and_speed, charts.quality_and_speed):
+    for draw in (charts.per_model, charts.per_prompt, charts.arrivals, charts.footprint, charts.quality_and_speed):
         size_of(draw(run).png())
 
 
@@ -540,7 +543,7 @@ def test_a_run_without_its_rows_is_told_in_a_sentence(tmp_path):
 
 def test_a_chart_without_anything_to_draw_says_so_as_a_picture(tmp_path):
     run = record(tmp_path, {"small": TWO["small"]}, [])
-    for draw in (charts.per_model, charts.per_prompt, charts.arrivals, charts.size_and_speed, charts.quality_and_speed):
+    for draw in (charts.per_model, charts.per_prompt, charts.arrivals, charts.footprint, charts.quality_and_speed):
         assert "to draw" in draw(run).finding
         size_of(draw(run).png())
 

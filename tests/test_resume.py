@@ -9,12 +9,17 @@ import filelock
 import pytest
 from loopback import DONE, delta, event, serving, streamed, usage
 
-from helpers import benchmark, connect, load_run, write_report
+from helpers import benchmark as full_benchmark
+from helpers import connect, load_run, write_report
 from helpers.benchmark import resume
 from helpers.errors import UsageError
 
 PROMPTS = ["Hello", "List 3 privacy benefits of local inference.", "Who are you?"]
 GOOD = streamed([event(delta("Hello")), 0.01, event(delta(" world")), event(usage(5, 2)), DONE])
+
+
+def benchmark(*arguments, **settings):
+    return full_benchmark(*arguments, **{"warmup": 2, "cold": 0, "resources": False, **settings})
 
 
 def killed_run(folder, rows: int, rounds: int = 40):

@@ -1,0 +1,92 @@
+"""How long a large record takes: read, summary, comparison, report, and two runs compared, at 10,000, 100,000 and 1,000,000 rows.
+
+python bench/scale.py [ROWS...]     prints a table; the records are made here, answers of 16 tokens as the kit writes them
+"""
+
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from helpers import lineup, resources
+from helpers.benchmark import Plan
+from helpers.record import RESOURCES, Recorder, Row
+
+MODELS = ("pocket-nano", "pocket-mini", "pocket-mini-int4", "pocket-midi")
+STEPS = ("read", "summary", "models compared", "report", "two runs compared")
+CHILD = """
+import sys, time
+from helpers import compare, regression, write_report
+from helpers.record import Run
+began = time.perf_counter()
+def step():
+    global began
+    print(time.perf_counter() - began, flush=True)
+    began = time.perf_counter()
+run = Run(sys.argv[1]); run.frame; step()
+run.summary, run.intervals; step()
+str(compare(run)); step()
+write_report(run); step()
+regression.compare_runs(run, Run(sys.argv[1])); step()
+"""
+
+
+def make(folder: Path, rows: int) -> Path:
+    """A finished run of `rows` requests: 4 models, the 8 shipped prompts, as many rounds as that takes."""
+    prompts = lineup.load_prompts()
+    rounds = -(-rows // (len(MODELS) * len(prompts)))
+    plan = Plan(models=MODELS, prompts=prompts).model_dump(mode="json") | {"rounds": rounds}
+    blank = dict.fromkeys(("model_id", "error", "load_s", "license", "source", "device", "execution_provider", "files_sha256", *RESOURCES))
+    about = {model: {**blank, "status": "ok", "size_mb": 5.0, "memory_mb": 30.0, "not_measured": {}} for model in MODELS}
+    info = {"plan": plan, "settings_from": {}, "server": {"kind": "made", "base_url": "http://127.0.0.1"}, "models": about}
+    recorder = Recorder({**info, "environment": resources.environment(), "calibration": None}, folder)
+    for number, row in enumerate(_rows(prompts, rounds)):
+        if number == rows:
+            break
+        recorder.add(row)
+    return recorder.finish("finished").folder
+
+
+def _rows(prompts, rounds: int):
+    rng = random.Random(7)
+    for number in range(1, rounds + 1):
+        for place, model in enumerate(MODELS, 1):
+            for prompt in prompts.prompts:
+                first, step = 0.005 * place * rng.lognormvariate(0, 0.1), 0.0005 * place * rng.lognormvariate(0, 0.1)
+                times = tuple(round(first + step * i, 6) for i in range(16))
+                text = f"The team decided to repair the gate. {rng.choice(('Ana', 'Noor', 'Ben', 'Mia'))} owns it and it is due by 14 March."
+                yield Row(
+                    **{"model": model, "model_id": f"{model}-generic-cpu:1", "prompt_id": prompt.id, "round": number, "phase": "measure"},
+                    **{"status": "ok", "started_at": "2026-11-24T12:00:00.000+00:00", "ttft_s": first, "latency_s": times[-1], "itl_s": step},
+                    **{"output_tokens_per_s": 1 / step, "prompt_tokens": 120, "completion_tokens": 16, "token_source": "usage"},
+                    **{"finish_reason": "stop", "chunk_times_s": times, "text": text, "connect_s": 0.0001},
+                )
+
+
+def measure(run: Path) -> tuple[list[float], float]:
+    """Seconds of each step, and the peak memory of the whole process in MB."""
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(run)], stdout=subprocess.PIPE, text=True)
+    with child, resources.PeakMemory(child.pid) as memory:
+        seconds = [float(line) for line in child.stdout]
+    if child.returncode:
+        raise SystemExit(f"The measurement ended with {child.returncode}.")
+    return seconds, memory.peak_mb
+
+
+def main() -> None:
+    """Make, measure, print."""
+    print(f"| rows | file, MB | {', s | '.join(STEPS)}, s | all, s | peak memory, MB |\n|{'---|' * (len(STEPS) + 4)}")
+    for rows in [int(text) for text in sys.argv[1:]] or [10_000, 100_000, 1_000_000]:
+        with tempfile.TemporaryDirectory() as folder:
+            began = time.perf_counter()
+            run = make(Path(folder), rows)
+            print(f"made {rows:,} rows in {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+            size_mb = (run / "requests.jsonl").stat().st_size / 1e6
+            seconds, peak_mb = measure(run)
+        print(f"| {rows:,} | {size_mb:,.0f} | {' | '.join(f'{s:.2f}' for s in seconds)} | {sum(seconds):.1f} | {peak_mb:,.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
