@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from . import calibrate, check_setup, connect, course, download, foundry, load_run, regression, write_report  # first, as it checks the Python version
 from .benchmark import benchmark, make_plan, resume
 from .errors import KitError, UsageError
+from .exercises import overview
 
 INTERRUPTED = 130
 
@@ -138,6 +139,11 @@ def _compare(options) -> int:
     return 1 if failed else 0
 
 
+def _progress(_options) -> int:
+    print(overview())
+    return 0
+
+
 def _stop(_options) -> int:
     print("stopped" if foundry.stop_service() else "not running")
     return 0
@@ -192,6 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--json", action="store_true", help="print the comparison as JSON")
     one = command("workshop", _workshop, "run the whole course headless and write its report")
     one.add_argument("--output", metavar="DIR", help="folder for results (default: results/)")
+    command("progress", _progress, "show which exercises of the course are passed")
     command("stop", _stop, "stop the runtime that the kit started")
     return parser
 

@@ -78,6 +78,10 @@ class Runtime:
         """
         return Path(self._call("download", alias, progress))
 
+    def register(self, model_id: str, folder: Path) -> None:
+        """Put an ONNX GenAI folder into the local catalog under this id (`NAME-generic-cpu:1`); an older registration gives way."""
+        self._call("register", model_id, folder=str(folder))
+
     def stop(self) -> None:
         """End the service and wait until its process is gone."""
         _stop(self._connection, self.pid)
@@ -98,11 +102,11 @@ class Runtime:
         self._connection = find(self._folder) or _start(self._folder)
         self._hello = self._call("hello")
 
-    def _call(self, action: str, alias: str | None = None, progress: Callable[[float], None] | None = None):
+    def _call(self, action: str, alias: str | None = None, progress: Callable[[float], None] | None = None, **more):
         if self._connection is None:
             self._connect()
         try:
-            self._connection.send_bytes(json.dumps({"do": action, **({"alias": alias} if alias else {})}).encode())
+            self._connection.send_bytes(json.dumps({"do": action, **({"alias": alias} if alias else {}), **more}).encode())
             answer = self._receive(progress)
         except (OSError, EOFError):
             self.close()

@@ -9,6 +9,7 @@ Control line: JSON messages over an authenticated loopback `multiprocessing.conn
 An open connection is also a lease: with none left for LINGER_S seconds the process ends by itself.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -141,6 +142,19 @@ class Runtime:
         model.download(report, cancel)
         return str(model.get_path())
 
+    def register(self, model_id: str, folder: str) -> None:
+        """Put an ONNX GenAI folder into the local catalog, which keeps it over restarts; the same id registered before gives way."""
+        from foundry_local_sdk import CatalogType, ModelInfoBuilder
+
+        catalog = self._manager.get_catalog(CatalogType.LOCAL)
+        if any(model.id == model_id for model in catalog.list_models()):
+            with contextlib.suppress(Exception):  # not loaded is as good
+                catalog.get_model_variant(model_id).unload()
+            catalog.unregister_model(model_id)
+        with ModelInfoBuilder() as about:
+            about.set_string_property("task", "chat-completion")
+            catalog.register_model(folder, model_id, about)
+
     def _model(self, alias: str):
         models = {m.alias: m for m in self._manager.catalog.list_models()}
         if alias and alias not in models:
@@ -203,6 +217,8 @@ class Control:
                 return {"ok": None}  # arrived after the download had ended
             if action == "download":
                 return {"ok": self._runtime.download(alias, connection)}
+            if action == "register":
+                return {"ok": self._runtime.register(alias, request["folder"])}
             return {"ok": getattr(self._runtime, action)(*([alias] if alias else []))}
         except Exception as error:  # whatever the native runtime raises, the client hears it in words
             return {"error": f"{error}"}

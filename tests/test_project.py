@@ -19,7 +19,9 @@ LAYERS = [
     {"endpoint", "record", "calibration"},
     {"benchmark", "checks", "quality"},
     {"charts"},
-    {"downloads", "report", "course", "regression"},
+    {"downloads", "report", "lessons", "regression", "custom", "widgets"},
+    {"exercises"},
+    {"course"},
     {"__init__"},
     {"__main__"},
 ]
