@@ -133,8 +133,13 @@ class LocalCatalog(Remote):
         """The OpenAI base URL; it changes when the service had to be started again."""
         return f"{self.runtime.base_url}/catalogs/local/v1"
 
-    def _foundry_control(self) -> str:
+    @property
+    def _control(self) -> str:
         return self.base_url.removesuffix("/v1")
+
+    @_control.setter
+    def _control(self, _found) -> None:
+        """It moves with the address, so there is nothing to keep."""
 
     @property
     def pid(self) -> int:
