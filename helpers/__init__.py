@@ -7,7 +7,7 @@ if sys.version_info < (3, 11):
         f"error: Python {sys.version_info[0]}.{sys.version_info[1]} is too old for this kit; install Python 3.11 or newer (Foundry Local 2.2.1 needs it)."
     )
 
-from . import charts
+from . import capacity, charts
 from .benchmark import benchmark
 from .calibration import calibrate
 from .checks import check_setup, validate
@@ -23,6 +23,7 @@ __all__ = [
     "KitError",
     "benchmark",
     "calibrate",
+    "capacity",
     "charts",
     "check_setup",
     "compare",

@@ -81,7 +81,7 @@ def _benchmark(options) -> int:
         name: getattr(options, name)
         for name in (
             *("rounds", "max_rounds", "target", "warmup", "cold", "resources"),
-            *("max_tokens", "temperature", "seed", "stream", "concurrency", "timeout_s"),
+            *("max_tokens", "temperature", "seed", "stream", "concurrency", "rate", "slo", "timeout_s", "stall_s"),
         )
     }
     if options.force and options.resume is None:
@@ -220,7 +220,10 @@ def _benchmark_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stream", action=argparse.BooleanOptionalAction, help="stream the answers and time the first token (BENCH_STREAM; default on)"
     )
-    parser.add_argument("--concurrency", metavar="N", help="requests under way at once (default 1)")
+    parser.add_argument("--concurrency", metavar="N[,M...]", help="requests under way at once (default 1); several levels make a sweep")
+    parser.add_argument("--rate", metavar="R", help="instead: send R requests a second whatever is under way, at random times (open loop)")
+    parser.add_argument("--slo", metavar="LIMITS", help="count the requests that keep limits in seconds, such as ttft=0.5,itl=0.05,latency=5")
+    parser.add_argument("--stall", dest="stall_s", metavar="S", help="longest silence within an answer in seconds (default: a quarter of --timeout)")
     parser.add_argument("--output", metavar="DIR", help="folder for results (default: results/)")
     parser.add_argument("--calibrate", action="store_true", help="first measure the instrument's own error, and record it with the run")
     parser.add_argument("--resume", metavar="RUN", nargs="?", const="", help="finish a run that was interrupted or killed (default: the latest)")

@@ -12,14 +12,14 @@ import statistics
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated, Literal
 
 import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from . import lineup, resources, steadiness, timing
+from . import lineup, load, resources, steadiness, streaming, timing
 from .calibration import Calibration
 from .endpoint import MAX_TOKENS, MEMORY_FACTOR, NOT_FROM_HERE, TIMEOUT_S, ModelInfo, Server
 from .errors import KitError, UnknownModel, UsageError
@@ -30,6 +30,7 @@ from .record import RESOURCES, Recorder, Row, Run, load_run, now
 FAILURES_IN_A_ROW = 3
 WARMUP_CAP = 20  # requests
 WARMUP_LIMIT_S = 60.0
+MOST_STREAMS, MOST_RATE = 256, 1000.0
 VARIABLES = {"models": "BENCH_MODELS", "rounds": "BENCH_ROUNDS", "prompts": "BENCH_PROMPT", "stream": "BENCH_STREAM"}
 
 
@@ -50,8 +51,12 @@ class Plan(BaseModel):
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     seed: int = 0
     stream: bool = True
-    concurrency: Annotated[int, Field(ge=1, le=256)] = 1
+    concurrency: Annotated[int, Field(ge=1, le=MOST_STREAMS)] = 1
+    sweep: tuple[Annotated[int, Field(ge=1, le=MOST_STREAMS)], ...] = ()  # all levels, `concurrency` first; empty when there is but one
+    rate: Annotated[float, Field(gt=0, le=MOST_RATE)] | None = None  # requests a second, in an open loop
+    slo: load.Limits | None = None
     timeout_s: Annotated[float, Field(gt=0, le=86_400)] = TIMEOUT_S
+    stall_s: Annotated[float, Field(gt=0, le=86_400)] | None = None  # silence within an answer; a quarter of timeout_s
 
     @field_validator("target", mode="before")
     @classmethod
@@ -69,7 +74,7 @@ class Plan(BaseModel):
     @property
     def requests(self) -> int:
         """Measured requests for each model; with a target, those of the rounds that are made in any case."""
-        return self.rounds * len(self.prompts)
+        return self.rounds * len(self.prompts) * max(len(self.sweep), 1)
 
 
 def make_plan(server: Server, *, models=None, prompts=None, prompt=None, **settings) -> tuple[Plan, dict[str, str]]:
@@ -94,18 +99,21 @@ def make_plan(server: Server, *, models=None, prompts=None, prompt=None, **setti
         origin["prompts"] = "argument"
     chosen["prompts"] = _prompt_set(prompts)
     chosen["models"] = _model_list(chosen["models"], server)
+    chosen["concurrency"], chosen["sweep"] = _levels(chosen["concurrency"])
+    if isinstance(chosen["slo"], str):
+        chosen["slo"] = load.parse_limits(chosen["slo"])
     if isinstance(chosen["stream"], str):
         chosen["stream"] = _truth(chosen["stream"], origin["stream"])
     try:
-        return Plan(**{name: value for name, value in chosen.items() if value is not None}), origin
+        return _consistent(Plan(**{name: value for name, value in chosen.items() if value is not None})), origin
     except ValidationError as error:
         item = error.errors(include_url=False)[0]
         message = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
         if not item["loc"]:
             raise UsageError(f"{message}.") from None
-        name = str(item["loc"][0])
+        name = str(item["loc"][0]).replace("sweep", "concurrency")
         where = "" if origin.get(name, "argument") == "argument" else f" (from {origin[name]})"
-        raise UsageError(f"{name}{where}: {message}, found {item['input']!r}.") from None
+        raise UsageError(f"{name}{where}: {message}, found {item['input']!r}{_allowed(name)}.") from None
 
 
 def benchmark(
@@ -127,7 +135,8 @@ def benchmark(
         output: folder in which the run's own folder is made; default `results/`.
         progress: one updating line.
         calibration: from `calibrate()`; recorded, so that the report can say which figures are too small to trust.
-        settings: fields of `Plan` (rounds, max_tokens, temperature, seed, stream, concurrency, timeout_s, warmup), or `prompt`.
+        settings: fields of `Plan` (rounds, max_tokens, temperature, seed, stream, concurrency, rate, slo, timeout_s, stall_s, warmup), or `prompt`;
+            `concurrency` may be a list of levels, `slo` a text like "ttft=0.5,latency=5".
 
     Raises UsageError for a wrong setting; KitError when the results cannot be written.
     """
@@ -193,7 +202,7 @@ def _plan_changes(plan: Plan, server: Server, asked: dict) -> list[str]:
     wanted, _ = make_plan(server, **{"models": plan.models, "prompts": plan.prompts, **given})
     return [
         f"{name} was {getattr(plan, name)!r:.60}, asked is {getattr(wanted, name)!r:.60}"
-        for name in given
+        for name in [*given, *(["sweep"] if "concurrency" in given else [])]
         if getattr(plan, name) != getattr(wanted, name)
     ]
 
@@ -226,6 +235,7 @@ class _Job:
     model: str
     prompt: lineup.Prompt
     round: int
+    concurrency: int = 1
     phase: str = "measure"
 
 
@@ -242,9 +252,11 @@ class _Session:
         self._kept = defaultdict(lambda: ([], []))  # (model, metric) to values and their rounds, for the stopping rule
         self._random = random.Random(plan.seed)
 
-        self._done: set[tuple] = set()  # (model, prompt id, round) of what is on record already
+        self._done: set[tuple] = set()  # (model, prompt id, round, concurrency) of what is on record already
+        self._clock_s = 0.0  # seconds of measuring so far; it stands still between blocks
         for row in measured:
-            self._done.add((row.model, row.prompt_id, row.round))
+            self._done.add((row.model, row.prompt_id, row.round, row.concurrency))
+            self._clock_s = max(self._clock_s, row.ended_s if row.ended_s == row.ended_s else 0.0)  # nan: never begun
             self._keep(row)
             line.step(row.model)
 
@@ -260,9 +272,12 @@ class _Session:
             for alias in group:
                 self._warm_up(alias)
             self._recorder.save()
-            for block in filter(None, self._rounds(group)):
-                with self._energy.get(block[0].model) or contextlib.nullcontext():
-                    self._run_jobs(block)
+            if self._plan.rate is None:
+                blocks = ((block, None) for block in chain(self._rounds(group), self._further_levels(group)))
+            else:
+                blocks = self._at_rate(group)
+            for block, due_s in blocks:
+                self._run_jobs(block, due_s)
             self._note_energy(group)
             if not together:
                 with contextlib.suppress(KitError):  # memory that cannot be freed is told by the next load
@@ -301,7 +316,7 @@ class _Session:
             if alias in self._given_up:
                 return
             if loads[-1] is not None and number < times:
-                firsts.append(self._one(_Job(alias, self._plan.prompts.prompts[0], number + 1, "cold")).ttft_s)
+                firsts.append(self._one(_Job(alias, self._plan.prompts.prompts[0], number + 1, phase="cold")).ttft_s)
         if about["load_s"] is None and None not in loads:
             about["load_s"] = statistics.median(loads)
         if firsts and None not in firsts:
@@ -320,13 +335,16 @@ class _Session:
             late = time.monotonic() - began > WARMUP_LIMIT_S
             if adaptive and (steadiness.settled(latencies) or (late and number >= 2)):
                 break
-            row = self._one(_Job(alias, prompts[0] if adaptive else prompts[number % len(prompts)], 0, "warmup"))
+            row = self._one(_Job(alias, prompts[0] if adaptive else prompts[number % len(prompts)], 0, phase="warmup"))
             latencies += [row.latency_s] if row.latency_s else []
         settled = steadiness.settled(latencies) if adaptive else None
         self._about(alias)["warmup"] = {"requests": len(latencies), "settled": settled, "seconds": round(time.monotonic() - began, 3)}
 
     def _one(self, job: _Job) -> Row:
-        row = self._perform(job)
+        began = time.time()
+        (answer,) = load.Block([job], self._prepare, limit=1)
+        row = self._row(answer, began)
+        self._clock_s += answer.ended_s
         self._take(row)
         return row
 
@@ -336,8 +354,36 @@ class _Session:
         while number < self._plan.rounds or self._wants_more(group, number):
             number += 1
             for alias in self._random.sample(group, len(group)):
-                prompts = self._random.sample(self._plan.prompts.prompts, len(self._plan.prompts))
-                yield [_Job(alias, prompt, number) for prompt in prompts if (alias, prompt.id, number) not in self._done]
+                yield self._left(self._round(alias, number, self._plan.concurrency))
+
+    def _round(self, alias: str, number: int, concurrency: int) -> list[_Job]:
+        prompts = self._random.sample(self._plan.prompts.prompts, len(self._plan.prompts))
+        return [_Job(alias, prompt, number, concurrency) for prompt in prompts]
+
+    def _all_rounds(self, alias: str, concurrency: int) -> list[_Job]:
+        """In one block: where requests queue, a block that ends after each round would empty the queue each time."""
+        return [job for number in range(1, self._plan.rounds + 1) for job in self._round(alias, number, concurrency)]
+
+    def _further_levels(self, group: Sequence[str]) -> Iterator[list[_Job]]:
+        """The levels of a sweep after the first: for each, all rounds of one model after the other."""
+        for level in self._plan.sweep[1:]:
+            for alias in self._random.sample(group, len(group)):
+                yield self._left(self._all_rounds(alias, level))
+
+    def _at_rate(self, group: Sequence[str]) -> Iterator[tuple[list[_Job], list[float]]]:
+        """All rounds of one model after the other, each request with its time. What is on record leaves no gap."""
+        for alias in self._random.sample(group, len(group)):
+            jobs = self._all_rounds(alias, self._plan.concurrency)
+            due_s = load.arrivals(self._plan.rate, len(jobs), f"{self._plan.seed} {alias}")
+            left = [(job, due) for job, due in zip(jobs, due_s, strict=True) if self._key(job) not in self._done]
+            yield [job for job, _ in left], [due - left[0][1] + load.LEAD_S for _, due in left]
+
+    def _left(self, jobs: list[_Job]) -> list[_Job]:
+        return [job for job in jobs if self._key(job) not in self._done]
+
+    @staticmethod
+    def _key(job: _Job) -> tuple:
+        return job.model, job.prompt.id, job.round, job.concurrency
 
     def _wants_more(self, group: Sequence[str], rounds: int) -> bool:
         """Whether an interval of a median is still wider than the target, and rounds are left; notes how it stands."""
@@ -420,43 +466,44 @@ class _Session:
         for alias, reason in self._server.restore(held).items():
             self._give_up(alias, reason, status="failed")
 
-    def _run_jobs(self, jobs: list[_Job]) -> None:
-        if self._plan.concurrency == 1:
-            for job in jobs:
-                self._take(self._perform(job))
+    def _run_jobs(self, jobs: list[_Job], due_s: Sequence[float] | None = None) -> None:
+        """Send jobs of one concurrency, or each when it is due; record each as it ends."""
+        if not jobs:
             return
-        with ThreadPoolExecutor(self._plan.concurrency) as pool:
-            try:
-                for future in as_completed([pool.submit(self._perform, job) for job in jobs]):
-                    self._take(future.result())
-            except KeyboardInterrupt:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        limit, began, ended_s = jobs[0].concurrency if due_s is None else load.MAX_OPEN, time.time(), 0.0
+        with self._energy.get(jobs[0].model) or contextlib.nullcontext():
+            for answer in load.Block(jobs, self._prepare, limit=limit, due_s=due_s):
+                self._take(self._row(answer, began))
+                ended_s = max(ended_s, answer.ended_s)
+        self._clock_s += ended_s
 
-    def _perform(self, job: _Job) -> Row:
-        facts = {"model": job.model, "prompt_id": job.prompt.id, "round": job.round, "phase": job.phase}
-        model = self._ready.get(job.model)
+    def _prepare(self, job: _Job) -> streaming.Request | streaming.Timeline | None:
+        """A job's request; None when its model has been given up."""
         if job.model in self._given_up:
-            return Row(**facts, model_id=model.id if model else None, status="skipped", error=self._given_up[job.model])
-        plan, started = self._plan, now()
-        timeline = self._server.request(
-            model,
-            job.prompt.text,
-            max_tokens=plan.max_tokens,
-            temperature=plan.temperature,
-            seed=plan.seed,
-            stream=plan.stream,
-            timeout_s=plan.timeout_s,
-        )
+            return None
+        plan = self._plan
+        settings = {name: getattr(plan, name) for name in ("max_tokens", "temperature", "seed", "stream", "timeout_s", "stall_s")}
+        try:
+            return self._server.prepare(self._ready[job.model], job.prompt.text, **settings)
+        except KitError as error:  # the runtime had died and did not start again
+            return streaming.Timeline(error=str(error))
+
+    def _row(self, answer: load.Answer, began: float) -> Row:
+        """One row; `began` is the wall-clock time at which the block began. What was due counts from when it was due."""
+        job, timeline, model = answer.job, answer.timeline, self._ready.get(answer.job.model)
+        facts = {"model": job.model, "prompt_id": job.prompt.id, "round": job.round, "phase": job.phase, "concurrency": job.concurrency}
+        facts["model_id"] = model.id if model else None
+        if timeline is None:
+            return Row(**facts, status="skipped", error=self._given_up[job.model])
+        late_s = 0.0 if answer.scheduled_s is None or answer.sent_s is None else answer.sent_s - answer.scheduled_s
         figures = timing.metrics(timeline)
         return Row(
             **facts,
-            model_id=model.id,
             status=timeline.status,
             error=timeline.error,
-            started_at=started,
-            ttft_s=figures.ttft_s,
-            latency_s=figures.latency_s,
+            started_at=now(began + (answer.sent_s or 0.0)),
+            ttft_s=_later(figures.ttft_s, late_s),
+            latency_s=_later(figures.latency_s, late_s),
             itl_s=figures.itl_s,
             output_tokens_per_s=figures.output_tokens_per_s,
             prompt_tokens=timeline.prompt_tokens,
@@ -465,6 +512,11 @@ class _Session:
             finish_reason=timeline.finish_reason,
             chunk_times_s=tuple(round(t, 6) for t in timeline.chunk_times_s),
             text=timeline.text,
+            scheduled_s=_later(answer.scheduled_s, self._clock_s),
+            sent_s=_later(answer.sent_s, self._clock_s),
+            ended_s=_later(answer.ended_s, self._clock_s),
+            connect_s=timeline.connect_s,
+            ttfo_s=_later(figures.ttfo_s, late_s),
         )
 
     def _take(self, row: Row) -> None:
@@ -486,7 +538,7 @@ class _Session:
 
     def _keep(self, row) -> None:
         """What the stopping rule looks at."""
-        for metric in ("ttft_s", "latency_s") if row.status == "ok" else ():
+        for metric in ("ttft_s", "latency_s") if row.status == "ok" and row.concurrency == self._plan.concurrency else ():
             values, rounds = self._kept[row.model, metric]
             values.append(getattr(row, metric))
             rounds.append(row.round)
@@ -509,6 +561,41 @@ def _chosen(given, variable: str | None):
     if variable and os.environ.get(variable):
         return os.environ[variable], variable
     return None, "default"
+
+
+def _allowed(name: str) -> str:
+    """The range of a numeric setting in words."""
+    schema = Plan.model_json_schema()["properties"][name]
+    schema = schema.get("anyOf", [schema])[0]
+    low, above, high = (schema.get(bound) for bound in ("minimum", "exclusiveMinimum", "maximum"))
+    if high is None:
+        return ""
+    return f"; allowed is {f'{low:,g} to' if above is None else f'above {above:,g}, up to'} {high:,g}"
+
+
+def _consistent(plan: Plan) -> Plan:
+    """The plan; raises UsageError when its settings contradict each other."""
+    if plan.rate is not None and (plan.concurrency > 1 or plan.sweep):
+        raise UsageError("Give either a rate or a concurrency: at a rate, requests are sent when they are due, however many are under way.")
+    if plan.target is not None and (plan.rate is not None or plan.sweep):
+        raise UsageError("target: it adds rounds at one concurrency; leave it out with a rate or several levels.")
+    if plan.slo and not plan.stream and (plan.slo.ttft_s or plan.slo.itl_s):
+        raise UsageError("slo: TTFT and ITL can only be limited when answers are streamed; limit the latency, or leave out --no-stream.")
+    return plan
+
+
+def _levels(value) -> tuple:
+    """(the first level, all levels when there are several) of a number, a list, or a text with commas."""
+    levels = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(levels, (list, tuple)):
+        return levels, None
+    if not levels:
+        raise UsageError(f"concurrency: expected one or more whole numbers from 1 to {MOST_STREAMS}, found none.")
+    return levels[0], tuple(levels) if len(levels) > 1 else None
+
+
+def _later(seconds: float | None, by_s: float) -> float | None:
+    return None if seconds is None else seconds + by_s
 
 
 def _prompt_set(prompts) -> lineup.PromptSet:

@@ -9,14 +9,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
-from . import streaming, timing
+from . import load, streaming, timing
 from .errors import KitError, UsageError
 from .progress import Progress
 from .tables import Table
@@ -130,15 +129,11 @@ def calibrate(concurrency: int = 1, requests: int | None = None, tokens: int = 6
     tokens = _whole_number("tokens", tokens, 2, MAX_TOKENS)
     names = [f"measure {i}" for i in range(requests)]
     with TruthServer() as server, Progress(requests, "requests", progress) as line:
-
-        def ask(name: str, wanted: int = tokens) -> tuple[str, streaming.Timeline]:
-            return name, _ask(server.url, name, wanted)
-
-        for _ in _answers(lambda name: ask(name, 2), [f"warmup {i}" for i in range(2 * concurrency)], concurrency):
+        for _ in load.Block([f"warmup {i}" for i in range(2 * concurrency)], lambda name: _request(server.url, name, 2), limit=concurrency):
             pass
         cpu_s, answers = time.process_time(), {}
-        for name, timeline in _answers(ask, names, concurrency):
-            answers[name] = timeline
+        for answer in load.Block(names, lambda name: _request(server.url, name, tokens), limit=concurrency):
+            answers[answer.job] = answer.timeline
             line.step("calibrate")
         cpu_s = time.process_time() - cpu_s
         try:
@@ -148,7 +143,7 @@ def calibrate(concurrency: int = 1, requests: int | None = None, tokens: int = 6
     return _calibration(concurrency, answers, log, cpu_s, problem)
 
 
-def _ask(url: str, name: str, tokens: int) -> streaming.Timeline:
+def _request(url: str, name: str, tokens: int) -> streaming.Request:
     """The request of a benchmark, with a name to find it by in the server's log."""
     body = {
         "model": "truth",
@@ -160,21 +155,7 @@ def _ask(url: str, name: str, tokens: int) -> streaming.Timeline:
         "stream_options": {"include_usage": True},
         "user": name,
     }
-    return streaming.send(f"{url}/v1/chat/completions", body, timeout_s=TIMEOUT_S + tokens / 100)
-
-
-def _answers(ask: Callable, names: Sequence[str], concurrency: int) -> Iterator[tuple[str, streaming.Timeline]]:
-    """What `ask` gives for each name, `concurrency` at once, in the way of a benchmark."""
-    if concurrency == 1:
-        yield from map(ask, names)
-        return
-    with ThreadPoolExecutor(concurrency) as pool:
-        try:
-            for future in as_completed([pool.submit(ask, name) for name in names]):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    return streaming.Request(f"{url}/v1/chat/completions", body, TIMEOUT_S + tokens / 100)
 
 
 def _calibration(concurrency: int, answers: Mapping[str, streaming.Timeline], log: Mapping[str, dict], cpu_s: float, problem: str | None):

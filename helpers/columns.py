@@ -45,7 +45,9 @@ class Line(msgspec.Struct):
     concurrency: int = 1
     scheduled_s: float | None = None
     sent_s: float | None = None
+    ended_s: float | None = None
     connect_s: float | None = None
+    ttfo_s: float | None = None
 
 
 WORDS = ("model", "model_id", "prompt_id", "phase", "status", "error", "token_source", "finish_reason", "text")

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import psutil
 
-from . import lineup, resources, streaming, timing
+from . import lineup, resources, streaming, timing, wire
 from .errors import EndpointError, KitError, UsageError
 from .foundry import Runtime, RuntimeStopped, private_service
 from .tables import Table
@@ -220,20 +220,19 @@ class Server:
         except (openai.OpenAIError, AttributeError, TypeError, ValueError):
             raise EndpointError(f"{self.where} does not answer like an OpenAI-compatible server; check the address.") from None
 
-    def request(
-        self, model: ModelInfo, prompt: str | Sequence[dict], *, max_tokens=MAX_TOKENS, temperature=0.0, seed=None, stream=True, timeout_s=TIMEOUT_S
-    ) -> streaming.Timeline:
-        """One request to a loaded model, timed. Never raises for what the server does: the timeline says it."""
-        body = self._body(model, prompt, max_tokens, temperature, seed, stream)
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        try:
-            address = self.base_url
-        except KitError as error:  # the runtime had died and did not start again
-            return streaming.Timeline(error=str(error))
-        return streaming.send(f"{address}/chat/completions", body, timeout_s=timeout_s, headers=headers)
-
-    @staticmethod
-    def _body(model: ModelInfo, prompt: str | Sequence[dict], max_tokens: int, temperature: float, seed: int | None, stream: bool) -> dict:
+    def prepare(
+        self,
+        model: ModelInfo,
+        prompt: str | Sequence[dict],
+        *,
+        max_tokens=MAX_TOKENS,
+        temperature=0.0,
+        seed=None,
+        stream=True,
+        timeout_s=TIMEOUT_S,
+        stall_s=None,
+    ) -> streaming.Request:
+        """A request to a loaded model, ready to be sent. Raises KitError when the runtime has died and does not start again."""
         body = {
             "model": model.id,
             "messages": [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt),
@@ -242,10 +241,19 @@ class Server:
             "stream": stream,
         }
         body |= {"seed": seed} if seed is not None else {}
-        return body | ({"stream_options": {"include_usage": True}} if stream else {})
+        body |= {"stream_options": {"include_usage": True}} if stream else {}
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        return streaming.Request(f"{self.base_url}/chat/completions", body, timeout_s, headers, stall_s)
+
+    def request(self, model: ModelInfo, prompt: str | Sequence[dict], **options) -> streaming.Timeline:
+        """One request to a loaded model, timed. Never raises for what the server does: the timeline says it. `options` as for `prepare`."""
+        try:
+            return streaming.send(self.prepare(model, prompt, **options))
+        except KitError as error:  # the runtime had died and did not start again
+            return streaming.Timeline(error=str(error))
 
     def chat(self, name: str, prompt: str | Sequence[dict], **options) -> Reply:
-        """One answer with its timing; loads the model when it is not loaded. `options` as for `request`.
+        """One answer with its timing; loads the model when it is not loaded. `options` as for `prepare`.
 
         Raises UnknownModel, or EndpointError when no answer came.
         """
@@ -258,9 +266,7 @@ class Server:
             raise EndpointError(f"{model.alias} did not answer: {timeline.error.rstrip('.')}.{advice}")
         return Reply(model.alias, prompt if isinstance(prompt, str) else prompt[-1]["content"], timeline)
 
-    def stream(
-        self, name: str, prompt: str | Sequence[dict], *, max_tokens: int = MAX_TOKENS, temperature: float = 0.0, seed: int | None = None
-    ) -> Iterator[str]:
+    def stream(self, name: str, prompt: str | Sequence[dict], **options) -> Iterator[str]:
         """The answer in pieces as they come, to be read by a person; closing the iterator stops the model. For figures use `chat`.
 
         Raises UnknownModel, or EndpointError when the answer breaks off.
@@ -270,9 +276,9 @@ class Server:
         model = self.resolve(name)
         if not model.loaded:
             self.load(name)
-        body = self._body(model, prompt, max_tokens, temperature, seed, True)
+        request = self.prepare(model, prompt, **options)
         try:
-            with self._client(TIMEOUT_S) as client, client.chat.completions.create(**body) as answer:
+            with self._client(request.timeout_s) as client, client.chat.completions.create(**request.body) as answer:
                 for chunk in answer:
                     if chunk.choices and (text := chunk.choices[0].delta.content):
                         yield text
@@ -283,7 +289,7 @@ class Server:
     def _client(self, timeout_s: float):
         import openai  # takes a second to import, and most calls never need it
 
-        direct = streaming.is_loopback(self.base_url)
+        direct = wire.is_loopback(self.base_url)
         web = openai.DefaultHttpxClient(trust_env=not direct)
         return openai.OpenAI(base_url=self.base_url, api_key=self._key or "none", timeout=timeout_s, max_retries=0, http_client=web)
 
@@ -378,9 +384,8 @@ class BuiltIn(Server):
         self._check_memory(dataclasses.replace(model, loaded=False))
         with private_service() as runtime, resources.PeakMemory(runtime.pid) as memory:
             runtime.load(model.alias)
-            timeline = streaming.send(
-                f"{runtime.base_url}/v1/chat/completions", self._body(model, prompt, max_tokens, 0.0, None, True), timeout_s=TIMEOUT_S
-            )
+            request = self.prepare(model, prompt, max_tokens=max_tokens)
+            timeline = streaming.send(dataclasses.replace(request, url=f"{runtime.base_url}/v1/chat/completions"))
         if not timeline.ok:
             raise KitError(f"{model.alias} did not answer: {timeline.error}")
         return memory
@@ -468,7 +473,7 @@ class Remote(Server):
 
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         try:
-            return httpx2.get(url, headers=headers, timeout=timeout, trust_env=not streaming.is_loopback(url))
+            return httpx2.get(url, headers=headers, timeout=timeout, trust_env=not wire.is_loopback(url))
         except httpx2.HTTPError:
             return None
 

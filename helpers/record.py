@@ -8,6 +8,7 @@ import datetime
 import json
 import os
 import secrets
+import time
 from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -33,7 +34,11 @@ RESOURCES = ("cold_ttft_s", "memory_mb", "gpu_memory_mb", "disk_mb", "energy_j_p
 
 @dataclass(frozen=True)
 class Row:
-    """One request. Times are seconds; `chunk_times_s` count from just before the request was written."""
+    """One request. Times are seconds; `chunk_times_s` count from just before the request was written.
+
+    TTFT, TTFO and latency count from then too, but in an open loop from when the request was due. `scheduled_s`, `sent_s` and
+    `ended_s` are on the clock of the measurement: it starts with the run and stands still between blocks of requests.
+    """
 
     model: str
     model_id: str | None
@@ -53,10 +58,12 @@ class Row:
     finish_reason: str | None = None
     chunk_times_s: tuple[float, ...] = ()
     text: str = ""
-    concurrency: int = 1  # requests under way at once when this one was sent
-    scheduled_s: float | None = None  # open loop: when it was due, and ...
-    sent_s: float | None = None  # ... when it was sent, both since the start of its block
+    concurrency: int = 1  # requests kept under way at once; 1 in an open loop too
+    scheduled_s: float | None = None  # open loop: when it was due
+    sent_s: float | None = None
+    ended_s: float | None = None  # also of a request that failed
     connect_s: float | None = None  # opening the connection, before the clock of the other figures starts
+    ttfo_s: float | None = None
 
 
 class Recorder:
@@ -163,14 +170,17 @@ class Run:
         return [self.row(place) for place in range(len(self.frame))]
 
     def measured(self, model: str | None = None) -> list[dict]:
-        """The rows of the measure phase, of one model or all."""
-        return [r for r in self.rows if r["phase"] == "measure" and model in (None, r["model"])]
+        """The headline requests whole, as dicts, of one model or all: for short runs."""
+        places = self.headline.index
+        return [row for row in (self.row(place) for place in places) if model in (None, row["model"])]
 
     @cached_property
     def headline(self) -> "pd.DataFrame":
-        """The measured rows that summary and comparisons stand for: those of the lowest concurrency."""
+        """The measured rows that summary and comparisons stand for: those at the first level of concurrency."""
         frame = self.frame[(self.frame["phase"] == "measure").to_numpy()]
-        return frame[(frame["concurrency"] == frame["concurrency"].min()).to_numpy()]
+        level, levels = self.info["plan"]["concurrency"], frame["concurrency"].to_numpy()
+        # Rows of an older kit name no level: they all read as 1.
+        return frame[levels == level] if (levels == level).any() else frame
 
     @cached_property
     def _by_model(self) -> dict[str, "pd.DataFrame"]:
@@ -361,6 +371,6 @@ def write_text(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def now() -> str:
-    """Wall-clock time in UTC, ISO 8601 with milliseconds."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+def now(at: float | None = None) -> str:
+    """Wall-clock time in UTC (or that of `at`, seconds since 1970), ISO 8601 with milliseconds."""
+    return datetime.datetime.fromtimestamp(time.time() if at is None else at, datetime.UTC).isoformat(timespec="milliseconds")

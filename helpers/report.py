@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from . import calibration, charts, quality, resources, steadiness, timing
+from . import calibration, capacity, charts, quality, resources, steadiness, timing
 from .errors import UsageError
 from .record import RESOURCES, Run, write_json, write_text
 from .tables import one_line, plain_markdown
@@ -78,7 +78,7 @@ def write_report(run: Run):
         run.folder / "summary.json", {"run": run.folder.name, "status": run.status, "models": _models(run), "median_intervals_95": run.intervals}
     )
     write_text(run.folder / "summary.csv", summary_csv(run))
-    pictures = charts.for_report(run)
+    pictures = charts.for_report(run) | capacity.for_report(run)
     for name, chart in pictures.items():
         chart.save(run.folder / f"{name}.png")
     path = run.folder / "benchmark_report.md"
@@ -127,6 +127,7 @@ def _report_lines(run: Run, pictures: dict) -> Iterator[str]:
     yield from (f"- {plain_markdown(sentence)}" for sentence in highlights(run))
     for name, chart in pictures.items():
         yield from ("", f"![{plain_markdown(chart.alt)}]({name}.png)", "", plain_markdown(chart.finding))
+    yield from capacity.report_lines(run)
     yield from ("", "## Sample answers", "")
     yield from _samples(run)
     yield from ("", "## Limits", "")

@@ -79,7 +79,7 @@ def _git(*arguments: str) -> str | None:
 
 WATTS_VARIABLE = "WORKSHOP_WATTS_PER_CORE"
 WATTS_PER_CORE = 5.0  # an assumption: laptop processors of 15 to 45 W have 4 to 8 cores
-SAMPLER_SHARE = 0.01  # of a core, at most
+SAMPLER_SHARE = 0.005  # of a core, for the readings alone
 SAMPLE_EVERY_S = 0.05
 POWERCAP = Path("/sys/class/powercap")
 
@@ -122,7 +122,7 @@ def _tree(pid: int) -> list[psutil.Process]:
 class PeakMemory:
     """The highest memory of a process tree while a `with` block runs; `above_mb` is relative to `baseline_mb`, its first reading.
 
-    The thread sleeps a hundred times as long as a reading takes, so that it needs at most 1 % of a core; a last reading is taken at
+    The thread sleeps two hundred times as long as a reading takes, so that it needs well below 1 % of a core; a last reading is taken at
     the end, because the runtime keeps what it has taken until the model is unloaded.
     """
 

@@ -1,36 +1,23 @@
-"""One chat request in, one `Timeline` out. Bytes are stamped as they arrive and parsed only after the last one.
-
-Every request has a connection of its own. On a kept-alive one, a server that leaves Nagle's algorithm on (Foundry Local
-2.2.1 does) holds its text back until the client's delayed acknowledgement, 40 ms on Linux: a first token after 2 ms
-then arrives after 43 ms, together with all the others. The connection is opened before the clock starts.
+"""One chat request in, one `Timeline` out. `wire` brings the bytes with their arrival times; here they are read, after the last one.
 
 The wire format is that of server-sent events (WHATWG HTML, section 9.2) holding OpenAI chat-completion chunks.
 """
 
-import contextlib
-import http.client
-import io
-import ipaddress
 import json
 import re
-import socket
-import ssl
-import time
 import urllib.parse
-import urllib.request
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
-import truststore
-
+from . import wire
 from .errors import plain
+from .wire import Failure, Packets
 
-MAX_RESPONSE_BYTES = 32 * 2**20
 MAX_REDIRECTS = 5
-CHUNKED, UNTIL_CLOSED = -1, 0
-_LAST_CHUNK = re.compile(rb"\r\n0+[ \t]*(?:;[^\r\n]*)?\r\n(?:[^\r\n]+\r\n)*\r\n\Z")  # with extension and trailers (RFC 9112, section 7.1)
+MOST_EVENTS, EVENTS_A_TOKEN = 100, 4  # a stream with more events than that for `max_tokens` tokens does not end by itself
+DONE = object()
 _LINE = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|\Z)")
 
 
@@ -52,6 +39,9 @@ class Timeline:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     finish_reason: str | None = None
+    connect_s: float | None = None  # opening the connection, before the request was written
+    written_at: float | None = None  # perf_counter; also ...
+    ended_at: float | None = None  # ... when the last byte was there, or the request given up
 
     @property
     def ok(self) -> bool:
@@ -64,217 +54,126 @@ class Timeline:
         return "none" if self.completion_tokens is None else "usage"
 
 
-@dataclass
-class Packets:
-    """Bytes in the pieces in which they arrived, and when (seconds since just before the request was written)."""
+@dataclass(frozen=True)
+class Request:
+    """One chat-completion request. `timeout_s` bounds the connection and the whole request, `stall_s` each silence once text has come."""
 
-    times_s: list[float] = field(default_factory=list)
-    pieces: list[bytes] = field(default_factory=list)
+    url: str
+    body: Mapping
+    timeout_s: float
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    stall_s: float | None = None  # a quarter of timeout_s
 
 
-class Failure(Exception):
-    """Why a request counts as failed, in words for the record."""
+def send(request: Request) -> Timeline:
+    """Post one request and time its answer. Never raises for what a server does: see `Timeline.error`."""
+    with Streams() as streams:
+        streams.start(request)
+        return streams.finished().timeline()
 
 
-def send(url: str, body: dict, *, timeout_s: float, headers: Mapping[str, str] | None = None) -> Timeline:
-    """Post one chat-completion request and time its answer. Never raises for what a server does: see `Timeline.error`.
+class Streams:
+    """Requests under way side by side; use it as a context manager. Leaving it drops what is still under way.
 
-    `timeout_s` bounds the connection, each silence, and the whole request. Proxy variables and the system's trusted
-    certificates apply as for any other client, except that loopback addresses are always reached directly.
+    Proxy variables and the system's trusted certificates apply as for any other client, except that loopback addresses are
+    always reached directly. Redirects are followed, each with a clock of its own; nothing else is ever sent twice.
     """
-    streamed, headers = bool(body.get("stream")), dict(headers or {})
-    secrets = [word for name, value in headers.items() if name.lower() == "authorization" for word in value.split()[1:]]
-    payload = json.dumps(body).encode()
-    packets, failure = Packets(), None
-    try:
-        for _ in range(MAX_REDIRECTS):
-            status, location, packets, failure = _exchange(url, payload, headers, timeout_s)
-            if not location:
-                break
-            goal = urllib.parse.urljoin(url, location)
-            if not goal.startswith(("http://", "https://")):
-                break
-            if _origin(goal) != _origin(url):  # the key is for the server it was given for
-                headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
-            url = goal
-        if failure is None and status != 200:
-            failure = _http_failure(status, b"".join(packets.pieces))
-    except TimeoutError:
-        failure = f"timed out: no connection to {_host(url)} within {timeout_s:g} s"
-    except (OSError, http.client.HTTPException) as error:
-        failure = f"no answer from {_host(url)}: {error or type(error).__name__}"
-    except ValueError as error:
-        failure = f"{url!r:.120} is no address to send a request to: {error}"
-    for secret in secrets:
-        failure = failure and failure.replace(secret, "[key]")
-    return parse(packets, streamed=streamed, failure=failure)
 
+    def __init__(self):
+        self._wire = wire.Wire()
 
-def _exchange(url: str, payload: bytes, headers: Mapping[str, str], timeout_s: float):
-    """One request on a connection of its own: (status, redirect location or None, body packets, failure or None)."""
-    connection, target = _connect(url, timeout_s)
-    with contextlib.closing(connection):
-        raw, failure = Packets(), None
-        start = time.perf_counter()
-        connection.request(
-            "POST", target, payload, {**headers, "Content-Type": "application/json", "Connection": "close", "Accept-Encoding": "identity"}
+    def __enter__(self) -> "Streams":
+        self._wire.__enter__()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._wire.__exit__()
+
+    def start(self, request: Request, *, key: object = None, due_at: float | None = None) -> None:
+        """Open a connection and write the request, at once or when `due_at` (perf_counter) has come."""
+        self._start(Finished(request, key, request.url, dict(request.headers), due_at))
+
+    def finished(self, timeout_s: float | None = None) -> "Finished | None":
+        """The next request that is over, not parsed yet; None when there is none within the time."""
+        while (exchange := self._wire.finished(timeout_s)) is not None:
+            found = exchange.key
+            found.exchange = exchange
+            if not found.redirected():
+                return found
+            self._start(found)
+        return None
+
+    def _start(self, one: "Finished") -> None:
+        request, asked = one.request, one.request.body.get("max_tokens")
+        self._wire.start(
+            wire.Exchange(
+                one.url,
+                json.dumps(request.body).encode(),
+                one.headers,
+                request.timeout_s,
+                request.timeout_s / 4 if request.stall_s is None else request.stall_s,
+                MOST_EVENTS + EVENTS_A_TOKEN * asked if request.body.get("stream") and isinstance(asked, int) else None,
+                one.due_at,
+                key=one,
+            )
         )
+
+
+@dataclass
+class Finished:
+    """A request that is over. `timeline()` parses what came, which takes its time: best when nothing is being timed."""
+
+    request: Request
+    key: object
+    url: str
+    headers: dict[str, str] = field(repr=False)
+    due_at: float | None
+    hops: int = 1
+    exchange: wire.Exchange = None
+
+    def redirected(self) -> bool:
+        """Whether the server pointed elsewhere; then `url` and `headers` are those of the next request."""
+        head = self.exchange.head
+        location = head.headers.get("location") if head and head.status in (301, 302, 307, 308) and self.exchange.failure is None else None
         try:
-            _receive(connection.sock, raw, start, timeout_s)
-        except TimeoutError:
-            failure = f"timed out: nothing arrived for {timeout_s:g} s"
-        except OSError as error:
-            failure = f"the connection broke: {error}"
-        except Failure as error:
-            failure = str(error)
-    status, head, packets, complete = _unpack(raw)
-    if status is None:
-        raise http.client.HTTPException(failure or "it closed the connection without an HTTP answer")
-    if not complete and failure is None:
-        failure = f"the answer was cut off after {sum(map(len, packets.pieces))} bytes"
-    return status, head.get("Location") if status in (301, 302, 307, 308) else None, packets, failure
+            goal = urllib.parse.urljoin(self.url, location) if location else ""
+            if not goal.startswith(("http://", "https://")) or self.hops == MAX_REDIRECTS:
+                return False
+            if _origin(goal) != _origin(self.url):  # the key is for the server it was given for
+                self.headers = {name: value for name, value in self.headers.items() if name.lower() != "authorization"}
+        except ValueError as error:
+            self.exchange.failure = f"{location!r:.120}, where the server pointed, is no address: {error}"
+            return False
+        self.url, self.hops = goal, self.hops + 1
+        return True
+
+    def timeline(self) -> Timeline:
+        """What the request did."""
+        exchange, streamed = self.exchange, bool(self.request.body.get("stream"))
+        failure, packets, complete = exchange.failure, Packets(), False
+        if exchange.written_at is not None:
+            message = wire.unpack(exchange.raw) if exchange.head else wire.Message()
+            packets, complete = message.packets, message.framed
+            if message.head is None:
+                failure = f"no answer from {wire.where(self.url)}: {failure or 'it closed the connection without an HTTP answer'}"
+            elif failure is None and not message.complete:
+                failure = f"the answer was cut off after {sum(map(len, packets.pieces))} bytes"
+            elif failure is None and message.head.status != 200:
+                failure = _http_failure(message.head, b"".join(packets.pieces))
+        for secret in self._secrets():
+            failure = failure and failure.replace(secret, "[key]")
+        times = {"connect_s": exchange.connect_s, "written_at": exchange.written_at, "ended_at": exchange.ended_at}
+        return replace(parse(packets, streamed=streamed, failure=failure, framed=complete), **times)
+
+    def _secrets(self) -> list[str]:
+        return [word for name, value in self.request.headers.items() if name.lower() == "authorization" for word in value.split()[1:]]
 
 
-def _connect(url: str, timeout_s: float) -> tuple[http.client.HTTPConnection, str]:
-    """An open connection for `url`, through the proxy that applies, and the request target to name on it."""
-    parts = urllib.parse.urlsplit(url)
-    secure, host = parts.scheme == "https", parts.hostname or ""
-    port = parts.port or (443 if secure else 80)
-    target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
-    proxy = urllib.parse.urlsplit(proxy_for(url) or "")
-    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    options = {"context": truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)} if secure else {}
-    connection = kind(proxy.hostname or host, proxy.port or (80 if proxy.hostname else port), timeout=timeout_s, **options)
-    if proxy.hostname and secure:
-        connection.set_tunnel(host, port)
-    elif proxy.hostname:
-        target = url
-    connection.connect()
-    return connection, target
-
-
-def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for an address; none for loopback."""
-    parts = urllib.parse.urlsplit(url)
-    if is_loopback(url) or urllib.request.proxy_bypass(parts.hostname or ""):
-        return None
-    proxy = urllib.request.getproxies().get(parts.scheme)
-    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
-
-
-def is_loopback(url: str) -> bool:
-    """Whether an address names this machine."""
-    host = urllib.parse.urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _receive(sock: socket.socket, raw: Packets, start: float, timeout_s: float) -> None:
-    """Read to the end of the answer, stamping each piece the moment it is here."""
-    clock, received, tail = time.perf_counter, 0, b""
-    length = None
-    while True:
-        if hasattr(socket, "TCP_QUICKACK"):  # Linux forgets it after a while; it keeps the server's next packet coming
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-        piece = sock.recv(65536)
-        now = clock() - start
-        if not piece:
-            return
-        raw.times_s.append(now)
-        raw.pieces.append(piece)
-        received += len(piece)
-        tail = (tail + piece)[-1024:]
-        length = _expected_length(raw) if length is None else length
-        # Servers that keep the connection open although asked to close it: stop at the end of the message.
-        # The bytes of a last chunk may also be text: only the unpacked message tells.
-        if (length == CHUNKED and _LAST_CHUNK.search(tail) and _unpack(raw)[3]) or (length and 0 < length <= received):
-            return
-        if now > timeout_s:
-            raise Failure(f"timed out: not finished after {timeout_s:g} s")
-        if received > MAX_RESPONSE_BYTES:
-            raise Failure(f"the server sent more than {MAX_RESPONSE_BYTES >> 20} MB")
-
-
-def _head(blob: bytes) -> tuple[int, int, http.client.HTTPMessage] | None:
-    """(status, offset of the body, headers) once the head is complete. Interim answers (1xx) are passed over."""
-    start = 0
-    while (end := blob.find(b"\r\n\r\n", start)) >= 0:
-        match = re.match(rb"HTTP/1\.[01] (\d{3})", blob[start:end])
-        if not match:
-            raise http.client.HTTPException("what answers there does not speak HTTP")
-        if match[1][0:1] != b"1":
-            lines = blob[start : end + 4].split(b"\r\n", 1)[1]
-            return int(match[1]), end + 4, http.client.parse_headers(io.BytesIO(lines))
-        start = end + 4
-    return None
-
-
-def _expected_length(raw: Packets) -> int | None:
-    """Bytes of the whole message; CHUNKED or UNTIL_CLOSED when the head gives none, None before it is complete."""
-    found = _head(b"".join(raw.pieces))
-    if found is None:
-        return None
-    _, body, headers = found
-    if "chunked" in headers.get("Transfer-Encoding", "").lower():
-        return CHUNKED
-    length = _content_length(headers)
-    return UNTIL_CLOSED if length is None else body + length
-
-
-def _content_length(headers: Mapping[str, str]) -> int | None:
-    value = headers.get("Content-Length", "").strip()
-    return int(value) if re.fullmatch(r"[0-9]{1,18}", value) else None
-
-
-def _unpack(raw: Packets) -> tuple[int | None, Mapping[str, str], Packets, bool]:
-    """(status, headers, body in its arrival pieces, whether it is complete) of a recorded HTTP answer."""
-    blob = b"".join(raw.pieces)
-    found = _head(blob)
-    if found is None:
-        return None, {}, Packets(), False
-    status, offset, headers = found
-    if "chunked" in headers.get("Transfer-Encoding", "").lower():
-        spans, complete = _dechunk(blob, offset)
-    else:
-        spans, complete = [(offset, len(blob))], len(blob) >= offset + (_content_length(headers) or 0)
-    return status, headers, _cut(raw, blob, spans), complete
-
-
-def _dechunk(blob: bytes, offset: int) -> tuple[list[tuple[int, int]], bool]:
-    """Byte ranges of the data of a chunked body (RFC 9112, section 7.1), and whether its end is there."""
-    spans = []
-    while (line_end := blob.find(b"\r\n", offset)) >= 0:
-        match = re.fullmatch(rb"([0-9A-Fa-f]+)[ \t]*(?:;.*)?", blob[offset:line_end])
-        if not match:
-            return spans, False
-        size = int(match[1], 16)
-        if size == 0:
-            return spans, True
-        start = line_end + 2
-        spans.append((start, min(start + size, len(blob))))
-        offset = start + size + 2
-    return spans, False
-
-
-def _cut(raw: Packets, blob: bytes, spans: list[tuple[int, int]]) -> Packets:
-    """The bytes of `spans`, in pieces that each arrived at one moment."""
-    ends, body = list(accumulate(map(len, raw.pieces))), Packets()
-    for start, end in spans:
-        while start < end:
-            packet = bisect_right(ends, start)
-            stop = min(end, ends[packet])
-            body.times_s.append(raw.times_s[packet])
-            body.pieces.append(blob[start:stop])
-            start = stop
-    return body
-
-
-def parse(packets: Packets, *, streamed: bool = True, failure: str | None = None) -> Timeline:
+def parse(packets: Packets, *, streamed: bool = True, failure: str | None = None, framed: bool = True) -> Timeline:
     """Turn stamped bytes into a `Timeline`; pure, so that recorded streams can be replayed.
 
-    `failure` is what the transport already knows; what arrived before it is still parsed.
+    `failure` is what the transport already knows; what arrived before it is still parsed. Where the transport marks no end
+    (`framed` is false: the connection just closed), a stream that never says that it is done counts as cut.
     """
     found = _Answer()
     try:
@@ -283,15 +182,18 @@ def parse(packets: Packets, *, streamed: bool = True, failure: str | None = None
                 found.take(arrived_s, chunk)
     except Failure as error:
         failure = failure or str(error)
-    if failure is None and not (found.text or found.reasoning):
+    if failure is None and not found.texts:
         failure = "the answer was empty"
+    if failure is None and streamed and not (framed or found.ended):
+        failure = "the connection closed and nothing marks the end of the answer: no length, no finish_reason, no [DONE]"
+    answer, reasoning, first_answer_s = found.apart()
     return Timeline(
         status="failed" if failure else "ok",
         error=failure,
-        text=_joined(found.text),
-        reasoning=_joined(found.reasoning),
+        text=answer,
+        reasoning=reasoning,
         chunk_times_s=tuple(found.times_s) if streamed else (),
-        first_answer_s=found.first_answer_s if streamed else None,
+        first_answer_s=first_answer_s if streamed else None,
         latency_s=found.times_s[-1] if found.times_s else None,
         prompt_tokens=found.usage.get("prompt_tokens"),
         completion_tokens=found.usage.get("completion_tokens"),
@@ -308,11 +210,14 @@ class _Answer:
     """Collects text, arrival times, usage and the reason of the end from chunk after chunk."""
 
     def __init__(self):
-        self.text, self.reasoning, self.times_s = [], [], []
-        self.first_answer_s = self.finish_reason = None
-        self.usage = {}
+        self.texts: list[tuple[str, str]] = []  # answer and reasoning of each chunk with text, and ...
+        self.times_s: list[float] = []  # ... its arrival
+        self.finish_reason, self.usage, self.ended = None, {}, False
 
     def take(self, arrived_s: float, chunk) -> None:
+        if chunk is DONE:
+            self.ended = True
+            return
         if not isinstance(chunk, dict):
             raise Failure(f"expected a JSON object in the stream, found {chunk!r:.80}")
         if error := chunk.get("error"):
@@ -328,18 +233,33 @@ class _Answer:
             if not isinstance(delta, dict):
                 raise Failure(f"expected an object as delta, found {delta!r:.80}")
             self._take_text(arrived_s, delta)
+        self.ended = self.ended or self.finish_reason is not None
 
     def _take_text(self, arrived_s: float, delta: dict) -> None:
         answer = delta.get("content") or ""
         reasoning = delta.get("reasoning_content") or delta.get("reasoning") or ""
         if not isinstance(answer, str) or not isinstance(reasoning, str):
             raise Failure(f"expected text as content, found {answer or reasoning!r:.80}")
-        if answer and self.first_answer_s is None:
-            self.first_answer_s = arrived_s
         if answer or reasoning:
+            self.texts.append((answer, reasoning))
             self.times_s.append(arrived_s)
-        self.text += [answer] if answer else []
-        self.reasoning += [reasoning] if reasoning else []
+
+    def apart(self) -> tuple[str, str, float | None]:
+        """Answer, reasoning, and when the first text of the answer came.
+
+        Some servers leave a model's `<think> ... </think>` in the content, or put only its end there because the prompt
+        ended with the start. It is reasoning, and the answer begins after it.
+        """
+        whole = "".join(answer for answer, _ in self.texts)
+        thought, end, rest = whole.partition("</think>")
+        opened = thought.lstrip().startswith("<think>")
+        if not opened and (not end or "<think>" in thought):
+            thought, rest = "", whole
+        start = len(whole) - len(rest.lstrip() if thought else rest)
+        reached = accumulate(len(answer) for answer, _ in self.texts)
+        first = next((at for at, length in zip(self.times_s, reached, strict=True) if length > start), None)
+        inside = thought.lstrip().removeprefix("<think>").strip()
+        return _joined([whole[start:]]), _joined([*(reasoning for _, reasoning in self.texts), inside]), first
 
 
 def _chunks(packets: Packets) -> Iterator[tuple[float, object]]:
@@ -347,6 +267,7 @@ def _chunks(packets: Packets) -> Iterator[tuple[float, object]]:
     events = 0
     for arrived_s, data in _events(packets):
         if data == b"[DONE]":
+            yield arrived_s, DONE
             return
         events += 1
         yield arrived_s, _decoded(data, "a chunk of the stream")
@@ -391,12 +312,13 @@ def _usage(chunk: dict) -> dict[str, int]:
     return {key: usage[key] for key in ("prompt_tokens", "completion_tokens") if isinstance(usage.get(key), int)}
 
 
-def _http_failure(status_code: int, body: bytes) -> str:
+def _http_failure(head: wire.Head, body: bytes) -> str:
     try:
-        error = json.loads(body)["error"]
+        said = _message(json.loads(body)["error"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        return f"HTTP {status_code}: {_snippet(body)}"
-    return f"HTTP {status_code}: {_message(error)}"
+        said = _snippet(body)
+    wait = head.headers.get("retry-after", "")[:40]
+    return f"HTTP {head.status}: {said}" + (f" (the server asks to wait: Retry-After {wait})" if wait else "")
 
 
 def _message(error) -> str:
@@ -406,10 +328,6 @@ def _message(error) -> str:
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urllib.parse.urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-def _host(url: str) -> str:
-    return urllib.parse.urlsplit(url).netloc.rpartition("@")[2] or url
 
 
 def _snippet(data: bytes) -> str:

@@ -14,6 +14,8 @@ from .streaming import Timeline
 P95_NEEDS = 20
 OUTLIER_CUTOFF = 3.5
 RESAMPLES = 4000
+MANY = 1000  # values, from which resampling gives nothing that a formula does not give at once
+STRETCHES = 20
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,12 @@ def interval_of_median(sample: Sequence[float], rounds: Sequence[int] | None = N
 
     A machine's speed drifts over seconds, so values of one round resemble each other and do not count as independent:
     with `rounds` it is Student's t over the medians of the rounds, around the median of all, and needs 3 rounds.
-    Without them it is a percentile bootstrap and needs 3 values. (None, None) where there are fewer.
+    Without them it is a percentile bootstrap and needs 3 values; above 1,000 values it is the interval between order statistics,
+    which the bootstrap of a median tends to. (None, None) where there are fewer.
     """
     sample = np.asarray(sample, dtype=float)
+    if rounds is None and len(sample) > MANY:
+        return _order_statistics(sample, confidence)
     if rounds is None:
         return _bootstrap(sample, np.median, confidence) if len(sample) >= 3 else (None, None)
     of_rounds = medians_by(rounds, sample)
@@ -195,7 +200,7 @@ def compare_paired(
 
     `ours` and `theirs` map prompt id to that prompt's values (rounds). Each prompt gives one log ratio of medians; their
     mean is the log of the ratio, and its interval is Student's t over prompts (below 5 shared prompts: a bootstrap over
-    rounds within each prompt, which needs 3 of them). With several `comparisons` side by side the interval is
+    rounds within each prompt, which needs 3 of them, and above 1,000 rounds Student's t over 20 stretches of the run). With several `comparisons` side by side the interval is
     widened by Bonferroni's correction, so that all of them hold together at 95 %.
     """
     shared = [p for p in ours if len(ours[p]) and len(theirs.get(p, ()))]
@@ -207,8 +212,9 @@ def compare_paired(
     if len(shared) >= 5:
         half = _half_width(logs, confidence)
         low, high = float(logs.mean()) - half, float(logs.mean()) + half
-    elif min(min(len(ours[p]), len(theirs[p])) for p in shared) >= 3:
-        low, high = _resampled_rounds([(ours[p], theirs[p]) for p in shared], confidence)
+    elif (fewest := min(min(len(ours[p]), len(theirs[p])) for p in shared)) >= 3:
+        over_rounds = _resampled_rounds if fewest <= MANY else _over_stretches
+        low, high = over_rounds([(ours[p], theirs[p]) for p in shared], confidence)
     else:
         low = high = None
     bounds = (None, None) if low is None else (float(np.exp(low)), float(np.exp(high)))
@@ -235,6 +241,27 @@ def _bootstrap(sample: np.ndarray, statistic, confidence: float) -> tuple[float,
         (sample,), statistic, n_resamples=RESAMPLES, confidence_level=confidence, method="percentile", rng=np.random.default_rng(0)
     )
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def _order_statistics(sample: np.ndarray, confidence: float) -> tuple[float, float]:
+    """The two values of a large sample between which its median lies, by the normal form of the binomial distribution."""
+    from scipy import stats
+
+    ordered, half = np.sort(sample), stats.norm.ppf((1 + confidence) / 2) * np.sqrt(len(sample)) / 2
+    places = np.floor(len(sample) / 2 - half), np.ceil(len(sample) / 2 + half)
+    low, high = (int(np.clip(place, 0, len(sample) - 1)) for place in places)
+    return float(ordered[low]), float(ordered[high])
+
+
+def _over_stretches(pairs: list[tuple[Sequence[float], Sequence[float]]], confidence: float) -> tuple[float, float]:
+    """Student's t over the log ratios of 20 stretches of the run, around the ratio of the whole: values in order of their rounds."""
+
+    def logs(values: Sequence[float]) -> np.ndarray:
+        return np.log([np.median(stretch) for stretch in np.array_split(np.asarray(values, dtype=float), STRETCHES)])
+
+    half = _half_width(np.mean([logs(a) - logs(b) for a, b in pairs], axis=0), confidence)
+    middle = float(np.mean([np.log(np.median(a) / np.median(b)) for a, b in pairs]))
+    return middle - half, middle + half
 
 
 def _half_width(sample: Sequence[float], confidence: float) -> float:

@@ -2,21 +2,24 @@
 
 It is a program of its own that imports nothing of the kit, so that it starts at once and shares no interpreter lock
 with the client that it judges. It prints its port, and ends when its standard input closes: whatever becomes of the
-process that started it, the server does not stay behind.
+process that started it, the server does not stay behind. One plain loop serves all connections: on two cores a costly
+server would take from the client what is then called the client's error.
 
 POST <any path>   answers with `max_tokens` tokens, the first FIRST_TOKEN_S after the request was read
 GET /log          for each request: its `user` field, when it was read, and when each token was sent (perf_counter)
 """
 
-import asyncio
+import contextlib
+import heapq
 import json
 import os
 import re
-import selectors
+import select
 import socket
 import sys
 import threading
 import time
+from itertools import count
 
 FIRST_TOKEN_S = 0.050
 INTERVAL_S = 0.005
@@ -42,64 +45,86 @@ _START = _HEAD + _framed(_event({"role": "assistant", "content": ""}))
 _TOKEN = _framed(_event({"content": " token"}))
 
 
-class _Answer(asyncio.Protocol):
+class _Answer:
     """One connection, one request. Each token has its own time from the start, so that delays do not add up."""
 
-    def __init__(self, log: list[dict]):
-        self._log, self._received, self._timer = log, b"", None
+    def __init__(self, connection: socket.socket):
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.connection, self._received, self._unsent, self._sent_at = connection, b"", b"", []
 
-    def connection_made(self, transport) -> None:
-        self._transport = transport
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def data_received(self, data: bytes) -> None:
+    def read(self, log: list[dict]) -> bool:
+        """Take what has arrived; whether the request is whole now. Raises OSError when there will be none."""
+        self._received += (piece := self.connection.recv(65536))
         now = time.perf_counter()
-        self._received += data
         head, complete, body = self._received.partition(b"\r\n\r\n")
         length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        if not piece:
+            raise ConnectionResetError
         if not complete or len(body) < int(length[1] if length else 0):
-            return
+            return False
         if head.startswith(b"POST "):
-            self._begin(json.loads(body), now)
+            asked = json.loads(body)
+            self._tokens, self._first_at = asked["max_tokens"], now + FIRST_TOKEN_S
+            log.append({"user": asked.get("user"), "read_at": now, "sent_at": self._sent_at})
+            self._send(_START)
         else:
-            self._send_log()
+            body = json.dumps(log).encode()
+            self.connection.setblocking(True)
+            self.connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(body), body))
+            raise ConnectionAbortedError
+        return True
 
-    def connection_lost(self, _error) -> None:
-        if self._timer:
-            self._timer.cancel()
+    def due(self) -> float:
+        """When the next token is to be sent."""
+        return self._first_at + INTERVAL_S * len(self._sent_at)
 
-    def _begin(self, asked: dict, read_at: float) -> None:
-        self._tokens, self._first_at, self._sent_at = asked["max_tokens"], read_at + FIRST_TOKEN_S, []
-        self._log.append({"user": asked.get("user"), "read_at": read_at, "sent_at": self._sent_at})
-        self._transport.write(_START)
-        self._wait()
-
-    def _wait(self) -> None:
-        due = self._first_at + INTERVAL_S * len(self._sent_at)
-        self._timer = asyncio.get_running_loop().call_later(due - time.perf_counter(), self._next)
-
-    def _next(self) -> None:
+    def step(self) -> bool:
+        """Send the next token, or the end; whether more is to come."""
         if len(self._sent_at) < self._tokens:
             self._sent_at.append(time.perf_counter())
-            self._transport.write(_TOKEN)
-            self._wait()
-        else:
-            self._transport.write(_end(self._tokens))
-            self._transport.close()
+            self._send(_TOKEN)
+            return True
+        self.connection.setblocking(True)
+        self._send(_end(self._tokens))
+        return False
 
-    def _send_log(self) -> None:
-        body = json.dumps(self._log).encode()
-        self._transport.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body
-        )
-        self._transport.close()
+    def _send(self, data: bytes) -> None:
+        data = self._unsent + data
+        try:
+            self._unsent = data[self.connection.send(data) :]
+        except BlockingIOError:  # a client that does not read: the rest goes with the next token
+            self._unsent = data
 
 
-async def _serve() -> None:
+def _serve(listener: socket.socket) -> None:
     log: list[dict] = []
-    server = await asyncio.get_running_loop().create_server(lambda: _Answer(log), "127.0.0.1", 0, backlog=512)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+    reading: dict[socket.socket, _Answer] = {}
+    answering: list[tuple[float, int, _Answer]] = []
+    numbers = count()  # so that equal times never compare answers
+    while True:
+        # select() waits to the microsecond, epoll only to the millisecond; and only those that still ask are watched.
+        wait = max(answering[0][0] - time.perf_counter(), 0) if answering else None
+        ready, _, _ = select.select([listener, *reading], [], [], wait)
+        while answering and answering[0][0] <= time.perf_counter():
+            answer = heapq.heappop(answering)[2]
+            with contextlib.suppress(OSError):
+                if answer.step():
+                    heapq.heappush(answering, (answer.due(), next(numbers), answer))
+                    continue
+            answer.connection.close()
+        for sock in ready:
+            if sock is listener:
+                connection, _ = listener.accept()
+                reading[connection] = _Answer(connection)
+                continue
+            try:
+                if reading[sock].read(log):
+                    answer = reading.pop(sock)
+                    heapq.heappush(answering, (answer.due(), next(numbers), answer))
+            except OSError:
+                reading.pop(sock)
+                sock.close()
 
 
 def _end_with_input() -> None:
@@ -110,9 +135,9 @@ def _end_with_input() -> None:
 def main() -> None:
     """Serve until standard input closes."""
     threading.Thread(target=_end_with_input, daemon=True).start()
-    # select() waits to the microsecond; the default on Linux, epoll, only to the millisecond.
-    loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
-    loop.run_until_complete(_serve())
+    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    print(listener.getsockname()[1], flush=True)
+    _serve(listener)
 
 
 if __name__ == "__main__":

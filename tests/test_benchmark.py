@@ -39,7 +39,9 @@ ROW_FIELDS = [
     "concurrency",
     "scheduled_s",
     "sent_s",
+    "ended_s",
     "connect_s",
+    "ttfo_s",
 ]
 GOOD = streamed([event(delta("Hello")), 0.01, event(delta(" world")), event(usage(5, 2)), DONE])
 
@@ -148,16 +150,16 @@ def test_single_failures_are_counted_and_do_not_end_a_model(tmp_path):
 
 def test_a_killed_runtime_costs_rows_and_not_the_run(own_home, tmp_path, monkeypatch):
     with connect() as server:
-        first_pid, original, sent = server.runtime.pid, server.request, []
+        first_pid, original, sent = server.runtime.pid, server.prepare, []
 
-        def request(*arguments, **options):
+        def prepare(*arguments, **options):
             sent.append(1)
             if len(sent) == 6:
                 psutil.Process(first_pid).kill()
                 psutil.Process(first_pid).wait()
             return original(*arguments, **options)
 
-        monkeypatch.setattr(server, "request", request)
+        monkeypatch.setattr(server, "prepare", prepare)
         run = measure(server, rounds=4, warmup=0, output=tmp_path)
         assert server.runtime.pid != first_pid
     assert run.status == "finished"
@@ -324,7 +326,8 @@ def test_a_latency_that_never_settles_ends_the_warm_up_and_is_said(tmp_path):
 
 
 def test_a_target_adds_rounds_until_the_interval_is_narrow(tmp_path):
-    with serving(["tiny"], GOOD) as endpoint, connect(endpoint.base_url) as remote:
+    slow = streamed([0.05, *GOOD.script])  # so long that the machine's own noise does not matter
+    with serving(["tiny"], slow) as endpoint, connect(endpoint.base_url) as remote:
         run = measure(remote, ["tiny"], rounds=2, target="50%", max_rounds=30, output=tmp_path)
     note = run.info["stopping"]["models"]["tiny"]
     assert note["reached"]

@@ -63,14 +63,11 @@ def no_server_stays_behind():
 
 @pytest.fixture
 def wrapped(monkeypatch):
-    """Puts a function around the client's `send`: it gets the timeline and the name of the request, and returns a timeline."""
-    real = calibration.streaming.send
+    """Puts a function around the reading of an answer: it gets the timeline and the name of the request, and returns a timeline."""
+    real = calibration.streaming.Finished.timeline
 
     def wrap(change):
-        def send(url, body, **options):
-            return change(real(url, body, **options), body["user"])
-
-        monkeypatch.setattr(calibration.streaming, "send", send)
+        monkeypatch.setattr(calibration.streaming.Finished, "timeline", lambda found: change(real(found), found.request.body["user"]))
 
     return wrap
 
@@ -87,7 +84,7 @@ def later(timeline, by_s: float, stretch: float = 1.0):
 
 def test_the_server_keeps_a_log_of_its_own():
     with TruthServer() as server:
-        timeline = calibration._ask(server.url, "one", 12)
+        timeline = calibration.streaming.send(calibration._request(server.url, "one", 12))
         log = server.log()
     assert (timeline.status, timeline.completion_tokens, len(timeline.chunk_times_s), timeline.finish_reason) == ("ok", 12, 12, "stop")
     assert list(log) == ["one"]
@@ -96,7 +93,7 @@ def test_the_server_keeps_a_log_of_its_own():
 
 def test_no_token_is_sent_before_its_time():
     with TruthServer() as server:
-        calibration._ask(server.url, "one", 30)
+        calibration.streaming.send(calibration._request(server.url, "one", 30))
         entry = server.log()["one"]
     late = [sent - entry["read_at"] - 0.050 - 0.005 * i for i, sent in enumerate(entry["sent_at"])]
     assert min(late) > -0.0001
@@ -106,7 +103,7 @@ def test_a_server_that_was_held_up_catches_up_with_its_schedule():
     """An absolute schedule: a delay of one token does not move the ones after it."""
     with TruthServer() as server:
         process = psutil.Process(server.pid)
-        asking = threading.Thread(target=calibration._ask, args=(server.url, "one", 200))
+        asking = threading.Thread(target=calibration.streaming.send, args=(calibration._request(server.url, "one", 200),))
         asking.start()
         while not server.log():
             time.sleep(0.01)
@@ -255,11 +252,11 @@ def test_the_server_ends_when_the_caller_is_killed():
     script = """
 import os
 from helpers import calibration
-real = calibration.streaming.send
-def send(*given, **options):
-    os.write(1, b"sent\\n")  # one write: two threads do it at once
+real = calibration.streaming.Streams.start
+def start(*given, **options):
+    os.write(1, b"sent\\n")
     return real(*given, **options)
-calibration.streaming.send = send
+calibration.streaming.Streams.start = start
 calibration.calibrate(2, requests=2000, progress=False)
 """
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as caller:

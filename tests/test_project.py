@@ -14,11 +14,13 @@ from helpers.paths import BUILT_IN_MODELS, PROJECT
 
 LAYERS = [
     {"errors", "paths", "tables"},
-    {"lineup", "service", "streaming", "progress", "resources", "truth", "columns"},
-    {"foundry", "timing", "steadiness"},
+    {"lineup", "service", "wire", "progress", "resources", "truth", "columns"},
+    {"streaming"},
+    {"foundry", "timing", "steadiness", "load"},
     {"endpoint", "record", "calibration"},
     {"benchmark", "checks", "quality"},
     {"charts"},
+    {"capacity"},
     {"downloads", "report", "lessons", "regression", "custom", "widgets"},
     {"exercises"},
     {"course"},

@@ -17,8 +17,9 @@ import loopback
 import pytest
 from loopback import DONE, Answer, Loopback, delta, error_answer, event, redirect, serving, streamed, usage, whole
 
-from helpers import streaming
-from helpers.streaming import Packets, parse, proxy_for, send
+from helpers import streaming, wire
+from helpers.streaming import Packets, Request, parse
+from helpers.wire import proxy_for
 
 GAP_S = 0.02  # between the pieces of a table case
 WIDE_GAP_S = 0.3  # where a test holds an arrival against the next send
@@ -45,6 +46,10 @@ class Case:
     prompt_tokens: int | None = None
     finish: str | None = "stop"
     content_type: str = field(default="text/event-stream", kw_only=True)
+
+
+def send(url: str, body: dict, *, timeout_s: float, **options) -> streaming.Timeline:
+    return streaming.send(Request(url, body, timeout_s, **options))
 
 
 def crlf(data: bytes) -> bytes:
@@ -82,6 +87,29 @@ CASES = {
     "reasoning and answer in one chunk": Case(
         (ROLE, event(delta(TEXT, reasoning_content="Hm.")), STOP, DONE), (2,), reasoning="Hm.", first_answer_in=2
     ),
+    "<think> in the content": Case(
+        (ROLE, *map(event, map(delta, ("<th", "ink>\nLet me", " think.\n</thi", "nk>", "\n\n", "Hello", " w\u00f6rld \U0001d11e"))), STOP, DONE),
+        (2, 3, 4, 5, 6, 7, 8),
+        reasoning="Let me think.",
+        first_answer_in=7,
+    ),
+    "only </think>, as the prompt ended with <think>": Case(
+        (ROLE, event(delta("Let me think.\n")), event(delta("</think>\n\nHello")), WORLD, STOP, DONE),
+        (2, 3, 4),
+        reasoning="Let me think.",
+        first_answer_in=3,
+    ),
+    "<think> without an end": Case(
+        (ROLE, event(delta("<think>")), event(delta("Let me")), event(delta(finish="length")), DONE),
+        (2, 3),
+        text="",
+        reasoning="Let me",
+        finish="length",
+    ),
+    "an empty <think>": Case(
+        (ROLE, event(delta("<think>")), event(delta("\n\n</think>\n\n")), HELLO, WORLD, STOP, DONE), (2, 3, 4, 5), first_answer_in=4
+    ),
+    "an answer about <think>": Case((ROLE, event(delta("Use <think> and </think>.")), STOP, DONE), (2,), text="Use <think> and </think>."),
     "nothing but reasoning": Case((ROLE, event(delta(reasoning_content="Hm.")), STOP, DONE), (2,), text="", reasoning="Hm."),
     "four tokens a chunk with usage": Case((ROLE, event(delta(TEXT)), STOP, event(usage(3, 4)), DONE), (2,), tokens=4, prompt_tokens=3),
     "four tokens a chunk without usage": Case((ROLE, event(delta(TEXT)), STOP, DONE), (2,)),
@@ -425,8 +453,12 @@ def test_wrong_answers_that_were_not_asked_to_stream(body, error):
         (whole(b"", status=500), "HTTP 500: ''"),
         (whole(b"x" * 500, status=500), f"HTTP 500: '{'x' * 80}...'"),
         (whole(b"\xff\n<", status=500), "HTTP 500: '\ufffd <'"),
+        (
+            whole(b'{"error": {"message": "Rate limit reached"}}', status=429, headers=["Retry-After: 20"]),
+            "HTTP 429: Rate limit reached (the server asks to wait: Retry-After 20)",
+        ),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 @pytest.mark.parametrize("stream", [True, False])
 def test_error_status(answer, error, stream):
@@ -435,6 +467,7 @@ def test_error_status(answer, error, stream):
     assert found.status == "failed"
     assert error in found.error
     assert (found.text, found.chunk_times_s, found.token_source) == ("", (), "none")
+    assert len(server.requests) == 1  # nothing is sent twice
 
 
 def test_the_key_is_not_in_the_error_even_when_the_server_repeats_it():
@@ -465,6 +498,31 @@ def test_a_stream_cut_in_the_middle_is_a_failure_and_keeps_what_came(framing, st
     assert found.chunk_times_s
 
 
+@pytest.mark.parametrize(
+    ("steps", "ok"),
+    [
+        ([ROLE, HELLO, WORLD], False),  # cut, or all of it: nothing tells
+        ([ROLE, HELLO, WORLD, event(usage(9, 4))], False),  # usage may come in every chunk
+        ([ROLE, HELLO, WORLD, STOP], True),
+        ([ROLE, HELLO, WORLD, DONE], True),
+    ],
+)
+def test_a_stream_that_only_ends_with_its_connection_must_say_that_it_is_done(steps, ok):
+    with serving(chat=streamed(steps, framing="until-close")) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    assert found.text == TEXT
+    assert (found.error is None) == ok
+    assert ok or found.error.startswith("the connection closed and nothing marks the end of the answer")
+
+
+def test_a_whole_answer_that_ends_with_its_connection_is_complete_when_it_is_json():
+    answer = json.dumps({"choices": [{"message": {"content": TEXT}}]}).encode()
+    for blob, ok in ((answer, True), (answer[:-3], False)):
+        with serving(chat=streamed([blob], framing="until-close")) as server:
+            found = send(f"{server.base_url}/chat/completions", {**BODY, "stream": False}, timeout_s=20)
+        assert found.ok == ok
+
+
 def test_a_cut_inside_an_http_chunk():
     with serving(chat=Answer([loopback.head(200, "text/event-stream", "Transfer-Encoding: chunked"), b"ffff\r\n" + HELLO])) as server:
         found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
@@ -482,14 +540,33 @@ def test_wrong_http_chunk_sizes_are_a_failure(size):
     assert found.text == "Hello"
 
 
-@pytest.mark.parametrize("steps", [[], [ROLE], [ROLE, HELLO]])
-def test_a_stall(steps):
+@pytest.mark.parametrize("steps", [[], [ROLE], [b": keep-alive\n\n", ROLE, b"data:\n\n"]])
+def test_a_stream_that_begins_and_brings_no_text_has_the_whole_time(steps):
+    """A long prompt takes its time, also where head and role are sent before it is read; the limit on stalls is not for that."""
     with serving(chat=streamed([*steps, 30.0, DONE])) as server:
-        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=0.3)
-    assert found.status == "failed"
-    assert found.error == "timed out: nothing arrived for 0.3 s"
-    assert found.text == ("Hello" if HELLO in steps else "")
-    assert len(found.chunk_times_s) == (HELLO in steps)
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=0.4, stall_s=0.1)
+    assert (found.status, found.error, found.text) == ("failed", "timed out: no text after 0.4 s", "")
+
+
+@pytest.mark.parametrize("text", [HELLO, event(delta(reasoning_content="Hm.")), b'data: {"choices": [{"delta": {"content" : "Hello"}}]}\n\n'])
+def test_a_stall_within_an_answer_is_named_with_its_limit(text):
+    with serving(chat=streamed([ROLE, text, 30.0, DONE])) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=60, stall_s=0.2)
+    assert (found.status, found.error) == ("failed", "stalled: nothing arrived for 0.2 s in the middle of the answer")
+    assert len(found.chunk_times_s) == 1
+
+
+def test_a_stall_is_a_quarter_of_the_time_unless_said_otherwise():
+    with serving(chat=streamed([ROLE, HELLO, 30.0, DONE])) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=0.8)
+    assert found.error == "stalled: nothing arrived for 0.2 s in the middle of the answer"
+
+
+def test_pauses_below_the_limit_are_no_stall():
+    steps = [step for _ in range(6) for step in (HELLO, 0.15)]
+    with serving(chat=streamed([*steps, STOP, DONE])) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20, stall_s=0.7)
+    assert (found.status, found.text) == ("ok", 6 * "Hello")
 
 
 def test_a_server_that_says_nothing_at_all():
@@ -503,8 +580,25 @@ def test_comments_do_not_keep_a_request_alive_beyond_its_time():
     with serving(chat=streamed([step for _ in range(600) for step in (b": keep-alive\n\n", 0.05)])) as server:
         found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=0.3)
     assert found.status == "failed"
-    assert found.error == "timed out: not finished after 0.3 s"
+    assert found.error == "timed out: no text after 0.3 s"
     assert len(server.requests[0].sent_at) < 600
+
+
+def test_an_answer_that_goes_on_beyond_its_time_is_a_failure_and_keeps_what_came():
+    with serving(chat=streamed([step for _ in range(600) for step in (HELLO, 0.05)])) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=0.3)
+    assert (found.status, found.error) == ("failed", "timed out: not finished after 0.3 s")
+    assert found.text.startswith("HelloHello")
+
+
+def test_a_stream_far_beyond_the_tokens_that_were_asked_for_is_ended():
+    """Bounded long before its time: 100 events, and 4 for each token."""
+    with serving(chat=streamed([step for _ in range(100) for step in (10 * HELLO, 0.01)])) as server:
+        found = send(f"{server.base_url}/chat/completions", {**BODY, "max_tokens": 10}, timeout_s=60)
+        enough = send(f"{server.base_url}/chat/completions", {**BODY, "max_tokens": 1000}, timeout_s=60)
+    assert (found.status, found.error) == ("failed", "the server did not stop: more than 140 events for the tokens that were asked for")
+    assert len(found.chunk_times_s) == 150
+    assert (enough.status, len(enough.chunk_times_s)) == ("ok", 1000)
 
 
 @pytest.mark.parametrize("framing", ["chunked", "sized"])
@@ -614,8 +708,8 @@ def test_connection_refused():
         (Answer([b"220 mail.example ESMTP\r\n\r\n"]), "what answers there does not speak HTTP"),
         (Answer([b"SSH-2.0-OpenSSH_9\r\n\r\n"], end="keep"), "what answers there does not speak HTTP"),
         (Answer([b"HTTP/1.1 abc\r\n\r\n"]), "what answers there does not speak HTTP"),
-        (Answer([b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n"]), "no answer from 127.0.0.1"),
-        (Answer([b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n"]), "no answer from 127.0.0.1"),
+        (Answer([b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n"]), "the head of the answer is longer than 64 KB"),
+        (Answer([b"y" * 70_000], end="keep"), "the head of the answer is longer than 64 KB"),
     ],
     ids=range(8),
 )
@@ -641,6 +735,76 @@ def test_interim_answers_are_passed_over():
     with serving(chat=Answer(script)) as server:
         found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
     assert (found.status, found.text) == ("ok", "Hello")
+
+
+# Several at once ----------------------------------------------------------------------------------------------------
+
+
+def test_answers_come_back_as_they_end_and_each_keeps_its_own_times():
+    def chat(request):
+        return streamed([float(request.json["wait"]), HELLO, STOP, DONE])
+
+    with serving(chat=chat) as server, streaming.Streams() as streams:
+        for wait in (0.6, 0.3, 0.0):
+            streams.start(Request(f"{server.base_url}/chat/completions", {**BODY, "wait": wait}, 20), key=wait)
+        found = [streams.finished() for _ in range(3)]
+        assert streams.finished(timeout_s=0.01) is None
+    assert [one.key for one in found] == [0.0, 0.3, 0.6]
+    sent = {request.json["wait"]: request for request in server.requests}
+    for one in found:
+        timeline = one.timeline()
+        assert timeline.chunk_times_s[0] >= sent[one.key].delay_s(1)
+        assert timeline.written_at <= sent[one.key].read_at
+        assert timeline.written_at + timeline.chunk_times_s[0] <= timeline.ended_at
+
+
+def test_a_request_is_written_when_it_is_due_on_a_connection_that_stands():
+    with serving() as server, streaming.Streams() as streams:
+        due_at = time.perf_counter() + 0.3
+        streams.start(Request(f"{server.base_url}/chat/completions", BODY, 20), due_at=due_at)
+        timeline = streams.finished().timeline()
+    assert timeline.ok
+    assert due_at <= timeline.written_at <= server.requests[0].read_at
+    assert timeline.connect_s > 0
+
+
+def test_a_request_larger_than_every_buffer_is_written_whole():
+    prompt = "0123456789" * 800_000
+    with serving() as server:
+        found = send(f"{server.base_url}/chat/completions", {**BODY, "prompt": prompt}, timeout_s=60)
+    assert found.ok, found.error
+    assert server.requests[0].json["prompt"] == prompt
+
+
+def test_what_is_still_under_way_is_dropped_at_the_end():
+    with serving(chat=Answer([30.0])) as server:
+        with streaming.Streams() as streams:
+            streams.start(Request(f"{server.base_url}/chat/completions", BODY, 60))
+            while not server.requests:
+                time.sleep(0.01)
+        assert not streams._wire._thread.is_alive()
+
+
+def test_a_mistake_in_the_loop_is_told_and_not_waited_for(monkeypatch):
+    monkeypatch.setattr(wire.Exchange, "take", lambda *_: 1 / 0)
+    with serving() as server, pytest.raises(ZeroDivisionError):
+        send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+
+
+def test_nothing_is_imported_while_the_first_request_is_timed():
+    """The client is warm before its first request: what the openai package imports then cost 40 to 100 ms."""
+    with serving(chat=streamed([0.05, HELLO, 0.05, WORLD, STOP, event(usage(9, 4)), DONE])) as server:
+        script = f"""
+import sys, time
+from helpers import streaming
+imports = []
+sys.addaudithook(lambda name, args: imports.append((time.perf_counter(), args[0])) if name == "import" else None)
+found = streaming.send(streaming.Request("{server.base_url}/chat/completions", {BODY!r}, 20))
+assert found.ok, found.error
+print([name for at, name in imports if found.written_at <= at <= found.ended_at], len(found.chunk_times_s))
+"""
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == "[] 2", done.stderr
 
 
 # Proxies ------------------------------------------------------------------------------------------------------------
@@ -688,7 +852,7 @@ def test_loopback_is_reached_without_the_proxy(proxy_variables):
 )
 def test_what_is_loopback(url, loopback_address, proxy_variables):
     proxy_variables(http_proxy="http://proxy.example:3128")
-    assert streaming.is_loopback(url) is loopback_address
+    assert wire.is_loopback(url) is loopback_address
     assert proxy_for(url) == (None if loopback_address else "http://proxy.example:3128")
 
 
@@ -727,6 +891,62 @@ def test_https_through_a_proxy_asks_for_a_tunnel_and_says_when_it_is_refused(pro
     assert "407" in found.error
     assert [(r.method, r.path) for r in proxy.requests] == [("CONNECT", "models.example:443")]
     assert "Authorization" not in proxy.requests[0].headers  # the key is for the server, not for the proxy
+
+
+BASIC = "Basic dXNlcjpwQHNz"  # user:p@ss
+
+
+def test_a_proxys_password_is_sent_to_the_proxy_and_shown_to_nobody(proxy_variables):
+    with Loopback(lambda _: whole(b"no", status=407)) as proxy:
+        address = f"http://user:p%40ss@127.0.0.1:{proxy.port}"
+        proxy_variables(http_proxy=address, https_proxy=address)
+        plain = send("http://models.example/v1/chat/completions", BODY, timeout_s=20)
+        secure = send("https://models.example/v1/chat/completions", BODY, timeout_s=20)
+    assert [r.headers["Proxy-Authorization"] for r in proxy.requests] == [BASIC, BASIC]
+    assert (plain.status, secure.status) == ("failed", "failed")
+    assert "p@ss" not in f"{plain}{secure}"
+    assert "p%40ss" not in f"{plain}{secure}"
+
+
+def test_no_proxy_password_is_sent_to_the_server_itself(proxy_variables):
+    with serving() as server:
+        proxy_variables(http_proxy="http://user:secret@127.0.0.1:1")
+        send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    assert "Proxy-Authorization" not in server.requests[0].headers
+
+
+def test_all_proxy_is_for_both_schemes(proxy_variables):
+    proxy_variables(all_proxy="http://a.example:1", http_proxy="http://b.example:2")
+    assert proxy_for("https://models.example/v1") == "http://a.example:1"
+    assert proxy_for("http://models.example/v1") == "http://b.example:2"
+
+
+@pytest.mark.parametrize("address", ["socks5://127.0.0.1:1", "https://127.0.0.1:1"])
+def test_a_kind_of_proxy_that_cannot_be_used_is_named(proxy_variables, address):
+    proxy_variables(https_proxy=address)
+    found = send("https://models.example/v1/chat/completions", BODY, timeout_s=20)
+    assert found.error == f"a proxy of the kind {address[:6].rstrip(':/')}:// cannot be used for https://models.example; name an http:// proxy"
+
+
+def test_a_tunnel_to_an_ipv6_address_names_it_in_brackets(proxy_variables):
+    with Loopback(lambda _: whole(b"", status=403)) as proxy:
+        proxy_variables(https_proxy=proxy.url)
+        found = send("https://[2001:db8::7]/v1/chat/completions", BODY, timeout_s=20)
+    assert "the proxy refused: HTTP/1.1 403" in found.error
+    assert proxy.requests[0].path == "[2001:db8::7]:443"
+
+
+def test_a_name_and_password_in_the_address_are_sent_and_shown_to_nobody():
+    with Loopback(lambda _: error_answer(401, "no")) as server:
+        found = send(f"http://user:p%40ss@127.0.0.1:{server.port}/v1/chat/completions", BODY, timeout_s=20)
+    assert server.requests[0].headers["Authorization"] == BASIC
+    assert server.requests[0].headers["Host"] == f"127.0.0.1:{server.port}"
+    assert found.error == "HTTP 401: no"
+
+
+def test_a_key_that_no_header_can_carry_is_told_without_it():
+    found = send("http://127.0.0.1:1/v1/chat/completions", BODY, timeout_s=20, headers={"Authorization": f"Bearer {KEY}\r\n"})
+    assert found.error == "the Authorization has a character that no HTTP header can carry"
 
 
 def test_a_proxy_that_is_not_there(proxy_variables):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.streaming import Timeline
-from helpers.timing import METRIC_WORDS, Comparison, Metrics, compare_paired, held_back, interval_of_median, metrics, outliers, summarise
+from helpers.timing import METRIC_WORDS, Comparison, Metrics, _bootstrap, compare_paired, held_back, interval_of_median, metrics, outliers, summarise
 
 # Metrics: the definitions of docs/measurement.md -------------------------------------------------------------------
 
@@ -355,3 +355,28 @@ def test_a_stream_that_was_held_back_is_recognised(times, expected):
     assert held_back(times) is expected
     timeline = Timeline(status="ok", text="x", chunk_times_s=tuple(times), latency_s=times[-1], completion_tokens=len(times))
     assert (metrics(timeline).output_tokens_per_s is None) is expected
+
+
+def test_the_interval_of_a_large_sample_is_that_of_the_bootstrap():
+    sample = np.random.default_rng(3).lognormal(0, 0.3, 5000)
+    low, high = interval_of_median(sample)
+    slow_low, slow_high = _bootstrap(sample, np.median, 0.95)
+    assert (low, high) == pytest.approx((slow_low, slow_high), rel=0.003)
+
+
+def test_how_often_the_interval_of_a_large_sample_holds_the_median():
+    rng = np.random.default_rng(4)
+    hits = [low <= 0 <= high for low, high in (interval_of_median(rng.normal(size=1001)) for _ in range(400))]
+    assert 0.92 <= np.mean(hits) <= 0.98
+
+
+def test_one_prompt_with_many_rounds_is_compared_at_once_and_rightly():
+    rng = np.random.default_rng(5)
+    hits = []
+    for _ in range(200):
+        ours, theirs = (level * np.exp(rng.normal(0, 0.2, 1200)) for level in (1.1, 1.0))
+        found = compare_paired("ttft_s", "a", "b", {"p": ours}, {"p": theirs})
+        hits.append(found.low <= 1.1 <= found.high)
+    assert 0.91 <= np.mean(hits) <= 0.99
+    large = np.exp(rng.normal(0, 0.2, 300_000))
+    assert compare_paired("ttft_s", "a", "b", {"p": 1.01 * large}, {"p": large[::-1]}).apart

@@ -1,0 +1,371 @@
+"""Which client sees a stream nearest to when it was sent: the first table of docs/measurement.md.
+
+    python bench/clients.py [--turns N]
+
+Every candidate only brings bytes and the time at which it had them; the kit's parser reads them all afterwards. They take
+turns against the same truth server, each turn in a process of its own. `--one` is how this program calls itself.
+"""
+
+import argparse
+import asyncio
+import importlib.util
+import json
+import os
+import pickle
+import queue
+import resource
+import selectors
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+TOKENS = 64
+STREAMS = {1: 20, 16: 160, 64: 640}  # streams at once to requests measured
+Pieces = tuple[list[float], list[bytes]]  # when each piece was there, in seconds since just before the request was written; and the piece
+clock = time.perf_counter
+
+
+def body(name: str) -> dict:
+    """The request of every candidate."""
+    messages = [{"role": "user", "content": "How late are you?"}]
+    options = {"include_usage": True}
+    return {"model": "truth", "messages": messages, "max_tokens": TOKENS, "stream": True, "stream_options": options, "user": name}
+
+
+def request_bytes(url: str, name: str) -> bytes:
+    """The same as HTTP, for the candidates that write it themselves."""
+    payload = json.dumps(body(name)).encode()
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: {urllib.parse.urlsplit(url).netloc}\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    )
+    return f"{head}Content-Length: {len(payload)}\r\n\r\n".encode() + payload
+
+
+def address(url: str) -> tuple[str, int]:
+    """Host and port."""
+    parts = urllib.parse.urlsplit(url)
+    return parts.hostname, parts.port
+
+
+def in_threads(one: Callable, names: list[str], streams: int) -> dict[str, Pieces]:
+    """`one(name)` for each name, in as many threads as streams."""
+    waiting, found = queue.SimpleQueue(), {}
+    for name in names:
+        waiting.put(name)
+
+    def work() -> None:
+        while True:
+            try:
+                name = waiting.get_nowait()
+            except queue.Empty:
+                return
+            found[name] = one(name)
+
+    threads = [threading.Thread(target=work) for _ in range(streams)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+async def in_tasks(one: Callable, names: list[str], streams: int) -> dict[str, Pieces]:
+    """The same in asyncio."""
+    waiting, found = list(reversed(names)), {}
+
+    async def work() -> None:
+        while waiting:
+            name = waiting.pop()
+            found[name] = await one(name)
+
+    await asyncio.gather(*(work() for _ in range(streams)))
+    return found
+
+
+def floor(url: str):
+    """Raw sockets in one loop, the body's framing not looked at: what no client can beat."""
+
+    def run(names: list[str], streams: int) -> dict[str, Pieces]:
+        selector, found, waiting = selectors.DefaultSelector(), {}, list(reversed(names))
+
+        def begin() -> None:
+            if waiting:
+                name = waiting.pop()
+                sock = socket.create_connection(address(url))
+                data, found[name] = request_bytes(url, name), ([], [])
+                selector.register(sock, selectors.EVENT_READ, (*found[name], clock()))
+                sock.sendall(data)
+
+        for _ in range(streams):
+            begin()
+        while selector.get_map():
+            for key, _ in selector.select():
+                times, pieces, start = key.data
+                piece = key.fileobj.recv(65536)
+                times.append(clock() - start)
+                pieces.append(piece)
+                if not piece:
+                    selector.unregister(key.fileobj)
+                    key.fileobj.close()
+                    begin()
+        return found
+
+    return run
+
+
+def threads(url: str):
+    """A blocking socket and a thread for each stream: what the kit had before."""
+
+    def one(name: str) -> Pieces:
+        times, pieces = [], []
+        with socket.create_connection(address(url)) as sock:
+            data, start = request_bytes(url, name), clock()
+            sock.sendall(data)
+            while piece := sock.recv(65536):
+                times.append(clock() - start)
+                pieces.append(piece)
+        return times, pieces
+
+    return lambda names, streams: in_threads(one, names, streams)
+
+
+def kit(url: str):
+    """The kit's own transport: one loop for all streams, connections opened beside it."""
+    from helpers import wire
+
+    def run(names: list[str], streams: int) -> dict[str, Pieces]:
+        found, waiting = {}, list(reversed(names))
+        with wire.Wire() as line:
+            under_way = 0
+            while waiting or under_way:
+                while waiting and under_way < streams:
+                    name = waiting.pop()
+                    line.start(wire.Exchange(f"{url}/v1/chat/completions", json.dumps(body(name)).encode(), timeout_s=60, key=name))
+                    under_way += 1
+                done = line.finished()
+                under_way -= 1
+                found[done.key] = (done.raw.times_s, done.raw.pieces)
+        return found
+
+    return run
+
+
+def asyncio_protocol(parser: str):
+    """A bare asyncio protocol; the parser says when the message is complete."""
+
+    def client(url: str):
+        class Stream(asyncio.Protocol):
+            def __init__(self, done):
+                self.times, self.pieces, self.done = [], [], done
+                if parser == "httptools":
+                    import httptools
+
+                    self.feed = httptools.HttpResponseParser(self).feed_data
+                else:
+                    import h11
+
+                    self.h11 = h11.Connection(h11.CLIENT)
+                    self.h11.send(h11.Request(method="POST", target="/", headers=[("Host", "x"), ("Content-Length", "0")]))
+                    self.h11.send(h11.EndOfMessage())
+                    self.feed = self.feed_h11
+
+            def connection_made(self, transport):
+                self.transport = transport
+
+            def data_received(self, data):
+                self.times.append(clock() - self.start)
+                self.pieces.append(data)
+                self.feed(data)
+
+            def feed_h11(self, data):
+                import h11
+
+                self.h11.receive_data(data)
+                while (event := self.h11.next_event()) is not h11.NEED_DATA:
+                    if type(event) is h11.EndOfMessage:
+                        self.on_message_complete()
+                        return
+
+            def on_message_complete(self):
+                self.transport.close()
+                if not self.done.done():
+                    self.done.set_result(None)
+
+            def connection_lost(self, _error):
+                if not self.done.done():
+                    self.done.set_result(None)
+
+        async def one(name: str) -> Pieces:
+            loop = asyncio.get_running_loop()
+            transport, stream = await loop.create_connection(lambda: Stream(loop.create_future()), *address(url))
+            data, stream.start = request_bytes(url, name), clock()
+            transport.write(data)
+            await stream.done
+            return stream.times, stream.pieces
+
+        return lambda names, streams: asyncio.run(in_tasks(one, names, streams))
+
+    return client
+
+
+def aiohttp(url: str):
+    """The aiohttp package, reading whatever has arrived."""
+    import aiohttp
+
+    async def main(names: list[str], streams: int) -> dict[str, Pieces]:
+        connector = aiohttp.TCPConnector(limit=0, force_close=True)
+        async with aiohttp.ClientSession(connector=connector) as session:
+
+            async def one(name: str) -> Pieces:
+                times, pieces, start = [], [], clock()
+                async with session.post(f"{url}/v1/chat/completions", json=body(name)) as answer:
+                    async for piece in answer.content.iter_any():
+                        times.append(clock() - start)
+                        pieces.append(piece)
+                return times, pieces
+
+            return await in_tasks(one, names, streams)
+
+    return lambda names, streams: asyncio.run(main(names, streams))
+
+
+def httpx(url: str):
+    """The httpx package in asyncio, raw bytes."""
+    import httpx
+
+    async def main(names: list[str], streams: int) -> dict[str, Pieces]:
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+        async with httpx.AsyncClient(limits=limits, timeout=60, trust_env=False) as client:
+
+            async def one(name: str) -> Pieces:
+                times, pieces, start = [], [], clock()
+                async with client.stream("POST", f"{url}/v1/chat/completions", json=body(name)) as answer:
+                    async for piece in answer.aiter_raw():
+                        times.append(clock() - start)
+                        pieces.append(piece)
+                return times, pieces
+
+            return await in_tasks(one, names, streams)
+
+    return lambda names, streams: asyncio.run(main(names, streams))
+
+
+def openai(url: str):
+    """The openai package with `with_streaming_response`: raw bytes, its own parser left out. A thread for each stream."""
+    import openai
+
+    client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, http_client=openai.DefaultHttpxClient(trust_env=False))
+
+    def one(name: str) -> Pieces:
+        times, pieces, start = [], [], clock()
+        with client.chat.completions.with_streaming_response.create(**body(name)) as answer:
+            for piece in answer.iter_bytes():
+                times.append(clock() - start)
+                pieces.append(piece)
+        return times, pieces
+
+    return lambda names, streams: in_threads(one, names, streams)
+
+
+CANDIDATES: dict[str, tuple[Callable, str | None]] = {  # and the package that it needs
+    "raw sockets, one loop (floor)": (floor, None),
+    "the kit: one loop": (kit, None),
+    "sockets, a thread each": (threads, None),
+    "asyncio protocol, httptools": (asyncio_protocol("httptools"), "httptools"),
+    "asyncio protocol, h11": (asyncio_protocol("h11"), "h11"),
+    "aiohttp": (aiohttp, "aiohttp"),
+    "httpx": (httpx, "httpx"),
+    "openai, with_streaming_response": (openai, "openai"),
+}
+
+
+def one(name: str, url: str, streams: int) -> None:
+    """Run a candidate in this process: warm up, measure, write what it saw to standard output."""
+    run = CANDIDATES[name][0](url)
+    run([f"warmup {i}" for i in range(2 * streams)], streams)
+    memory_mb, cpu_s = psutil.Process().memory_info().rss / 2**20, time.process_time()
+    seen = run([f"measure {i}" for i in range(STREAMS[streams])], streams)
+    cpu_s, peak_mb = time.process_time() - cpu_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    pickle.dump({"cpu_s": cpu_s, "grown_mb": max(peak_mb - memory_mb, 0), "memory_mb": peak_mb, "seen": seen}, sys.stdout.buffer)
+
+
+def judged(found: dict, log: dict) -> dict[str, float]:
+    """TTFT and ITL against the server's log, in milliseconds; processor time and memory."""
+    import numpy as np
+
+    from helpers import streaming, timing, wire
+
+    seen, true = [], []
+    for name, (times, pieces) in found["seen"].items():
+        raw = wire.Packets(times, pieces)
+        packets = wire.unpack(raw).packets if b"HTTP/1.1" in pieces[0][:8] else raw
+        seen.append(timing.metrics(streaming.parse(packets)))
+        sent = log[name]["sent_at"]
+        true.append((sent[0] - log[name]["read_at"], (sent[-1] - sent[0]) / (len(sent) - 1)))
+    ttft, own = 1000 * np.array([m.ttft_s for m in seen]), 1000 * np.array([first for first, _ in true])
+    itl = [abs(m.itl_s - step) * 1000 for m, (_, step) in zip(seen, true, strict=True) if m.itl_s is not None]
+    return {
+        "p50_ms": float(np.median(ttft - own)),
+        "p95_ms": float(np.percentile(ttft, 95) - np.percentile(own, 95)),
+        "itl_ms": float(np.median(itl)) if itl else float("nan"),
+        "cpu_s": found["cpu_s"],
+        "grown_mb": found["grown_mb"],
+        "memory_mb": found["memory_mb"],
+    }
+
+
+def table(turns: int) -> str:
+    """All candidates in turns; the range over turns as a Markdown table."""
+    from helpers.calibration import TruthServer
+
+    names = [name for name, (_, package) in CANDIDATES.items() if package is None or importlib.util.find_spec(package)]
+    found: dict[tuple[str, int], list[dict]] = {}
+    for _ in range(turns):
+        for streams in STREAMS:
+            for name in names:
+                with TruthServer() as server:
+                    command = [sys.executable, __file__, "--one", name, "--url", server.url, "--streams", str(streams)]
+                    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+                    found.setdefault((name, streams), []).append(judged(pickle.loads(done.stdout), server.log()))
+    lines = [
+        "| client | TTFT error p50 / p95, 1 stream, ms | 16 streams | 64 streams | ITL error at 16, ms | CPU at 16, s | memory at 16, MB |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name in names:
+        errors = [f"{span(found[name, n], 'p50_ms')} / {span(found[name, n], 'p95_ms')}" for n in STREAMS]
+        at_16 = found[name, 16]
+        lines.append(f"| {name} | {' | '.join(errors)} | {span(at_16, 'itl_ms', 4)} | {span(at_16, 'cpu_s')} | {span(at_16, 'memory_mb', 0)} |")
+    missing = [name for name in CANDIDATES if name not in names]
+    return "\n".join(lines + ([f"\nNot installed here: {', '.join(missing)}."] if missing else []))
+
+
+def span(turns: list[dict], figure: str, digits: int = 2) -> str:
+    """Lowest to highest over the turns."""
+    low, high = (f"{pick(turn[figure] for turn in turns):.{digits}f}" for pick in (min, max))
+    return low if low == high else f"{low} to {high}"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--one")
+    parser.add_argument("--url")
+    parser.add_argument("--streams", type=int)
+    asked = parser.parse_args()
+    if asked.one:
+        one(asked.one, asked.url, asked.streams)
+    else:
+        print(table(asked.turns))
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.fspath(Path(__file__).parents[1]))
+    main()
