@@ -61,10 +61,9 @@ def with_solutions(notebook: Path) -> dict:
 
 
 def reading_minutes(notebook: Path) -> float:
-    """Minutes to read a notebook at 200 words a minute; a line of code reads like ten words."""
+    """Minutes to read the text of a notebook, at 200 words a minute."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    prose = sum(len("".join(cell["source"]).split()) for cell in cells if cell["cell_type"] == "markdown")
-    return (prose + 10 * sum(len(cell["source"]) for cell in cells if cell["cell_type"] == "code")) / 200
+    return sum(len("".join(cell["source"]).split()) for cell in cells if cell["cell_type"] == "markdown") / 200
 
 
 def parameter_names(notebook: Path) -> set[str]:
@@ -80,7 +79,8 @@ def workshop(output: str | None = None, parameters: dict[str, dict] | None = Non
     `parameters` maps the first two digits of a notebook to parameters for it.
     """
     folder = results_folder(output) / f"workshop-{now()[:19].replace(':', '-')}"
-    settings = {"03": {"output": str(folder)}, "04": {"run": str(folder)}}
+    measured, custom = str(folder), str(folder / "custom")
+    settings = {"03": {"output": measured}, "04": {"run": measured}, "05": {"run": measured}, "06": {"output": custom}}
     for key, values in (parameters or {}).items():
         settings[key] = {**settings.get(key, {}), **values}
     all_notebooks = notebooks()

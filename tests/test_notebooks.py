@@ -11,9 +11,19 @@ from loopback import error_answer, serving
 
 from helpers import course, load_run
 from helpers.errors import KitError, UsageError
+from helpers.exercises import EXERCISES
 
-NAMES = ["00_check", "01_download", "02_smoke_test", "03_benchmark", "04_compare"]
-SMALL = {"03_benchmark": {"prompts": "deterministic", "rounds": 2}}
+NAMES = [
+    "00_check",
+    "01_download",
+    "02_smoke_test",
+    "03_benchmark",
+    "04_compare",
+    "05_quality",
+    "06_custom_model",
+    "07_starter_project",
+]
+SMALL = {"03_benchmark": {"prompts": "deterministic", "rounds": 2}, "06_custom_model": {"rounds": 1}, "07_starter_project": {"rounds": 1}}
 
 
 def notebook(name: str) -> Path:
@@ -31,16 +41,41 @@ def text_of(executed: Path) -> str:
     return "\n".join(shown)
 
 
+def outcomes_of(executed: Path) -> dict[str, str]:
+    """Exercise to what its check said."""
+    return dict(re.findall(r"<strong>([\w-]+): (todo|passed|not yet)\.</strong>", text_of(executed)))
+
+
+def settings(name: str, folder: Path) -> dict:
+    """Small parameters, with the run of notebook 03 in `folder`."""
+    places = {"03_benchmark": {"output": folder / "run"}, "06_custom_model": {"output": folder / "custom"}}
+    places |= {key: {"run": folder / "run"} for key in ("04_compare", "05_quality")}
+    return SMALL.get(name, {}) | {key: str(value) for key, value in places.get(name, {}).items()}
+
+
 @pytest.fixture(scope="module")
 def executed(server, tmp_path_factory):
     """All notebooks, executed in order with small parameters: name to executed copy, and the folder of the run."""
     folder = tmp_path_factory.mktemp("course")
-    settings = {"03_benchmark": {**SMALL["03_benchmark"], "output": str(folder)}, "04_compare": {"run": str(folder)}}
-    return {name: course.execute(notebook(name), folder / f"{name}.ipynb", settings.get(name)) for name in NAMES}, folder
+    return {name: course.execute(notebook(name), folder / f"{name}.ipynb", settings(name, folder)) for name in NAMES}, folder / "run"
 
 
-def test_the_course_is_the_five_notebooks():
-    assert [path.stem for path in course.notebooks()] == NAMES
+@pytest.mark.parametrize("name", NAMES)
+def test_as_shipped_every_exercise_is_to_do(executed, name):
+    mine = [exercise for exercise, about in EXERCISES.items() if about.notebook == name]
+    assert outcomes_of(executed[0][name]) == dict.fromkeys(mine, "todo")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_as_solved_every_exercise_is_passed(executed, name, tmp_path):
+    solved = course.execute(notebook(name), tmp_path / "solved.ipynb", settings(name, executed[1].parent) | later(name, tmp_path), solved=True)
+    mine = [exercise for exercise, about in EXERCISES.items() if about.notebook == name]
+    assert outcomes_of(solved) == dict.fromkeys(mine, "passed")
+
+
+def later(name: str, folder: Path) -> dict:
+    """Where a second execution writes, so that it leaves the first one's run alone."""
+    return {"output": str(folder)} if name in ("03_benchmark", "06_custom_model") else {}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -56,7 +91,13 @@ def test_every_cell_ran_without_error(executed, name):
         ("00_check", ["Ready.", "Foundry Local 2.2.1", "pocket-mini-generic-cpu:2", "did you mean pocket-mini"]),
         ("01_download", ["ships with the kit, hashes verified", "is called &#x27;mistral-7b-v0.2&#x27; today", "free"]),
         ("02_smoke_test", ["loaded in", "same words: True", "maximum context length", "cached, loaded, listed, answered", "Ready."]),
-        ("03_benchmark", ["latency_<wbr>p50_<wbr>s", "This client sees a first token", "warm-up request", "outliers", "The slowest prompt is"]),
+        (
+            "03_benchmark",
+            ["latency_p95", "224.3 s; the slowest request: 191.8 s", "can be set while it runs: True", "This client sees a first token"],
+        ),
+        ("03_benchmark", ["latency_<wbr>p50_<wbr>s", "the_script_said", "outliers", "The slowest prompt is"]),
+        ("06_custom_model", ["is a CustomModel: True", "Not converted: torch", "/catalogs/local/v1", "my-summariser", "extractive"]),
+        ("07_starter_project", ["def to_csv(rows):", "Still to do: write to_csv", "passed. Next:"]),
         ("04_compare", ["pocket-mini", "pocket-nano", "the size of", "Quality is matched by words", "Quality: ", "benchmark_report.md"]),
     ],
 )
@@ -138,7 +179,7 @@ def test_cells_are_short_and_outputs_are_stripped(name):
     cells = json.loads(notebook(name).read_text(encoding="utf-8"))["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     lengths = [len(cell["source"]) for cell in code]
-    assert 10 <= len(code) <= 15
+    assert 10 <= len([cell for cell in code if not cell["id"].startswith("exercise-")]) <= 15
     assert statistics.median(lengths) <= 5
     assert max(lengths) <= 15
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
