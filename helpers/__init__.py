@@ -18,6 +18,8 @@ from .lineup import load_models, load_prompts
 from .quality import judge
 from .record import load_run
 from .report import compare, write_report
+from .routing import route
+from .selection import decide
 
 __all__ = [
     "KitError",
@@ -28,11 +30,13 @@ __all__ = [
     "check_setup",
     "compare",
     "connect",
+    "decide",
     "download",
     "judge",
     "load_models",
     "load_prompts",
     "load_run",
+    "route",
     "validate",
     "write_report",
 ]

@@ -4,11 +4,30 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from . import calibrate, check_setup, connect, course, download, foundry, load_run, regression, write_report  # first, as it checks the Python version
+from . import (
+    calibrate,
+    check_setup,
+    connect,
+    course,
+    download,
+    foundry,
+    load_run,
+    regression,
+    route,
+    write_report,
+)  # first: it checks the Python version
+from .annotations import Blind
 from .benchmark import benchmark, make_plan, resume
+from .contribute import check, contribute
+from .cost import make_prices
+from .endpoint import KEY_VARIABLE
 from .errors import KitError, UsageError
 from .exercises import overview
+from .joined import join
+from .judges import ask_judge
+from .selection import DIMENSIONS
 
 INTERRUPTED = 130
 
@@ -90,6 +109,9 @@ def _benchmark(options) -> int:
         raise UsageError("Give either --output or --resume, not both: a resumed run goes on in its own folder.")
     if options.calibrate and options.resume is not None:
         raise UsageError("Give either --calibrate or --resume, not both: a resumed run keeps the calibration that it began with.")
+    if options.against and (options.resume is not None or options.variants):
+        raise UsageError("--against measures the plan on a second server; give it without --resume and --variants.")
+    other = connect(options.against, key_variable=options.against_key_env) if options.against else None  # a wrong address first
     with connect(options.endpoint) as server:
         if options.resume is not None:
             asked = {"models": options.models, "prompts": options.prompts or (options.prompt and [options.prompt]), **settings}
@@ -97,9 +119,15 @@ def _benchmark(options) -> int:
             print(f"resumed after {run.info['resumed'][-1]['rows_before']} requests", file=sys.stderr)
         else:
             plan, _ = make_plan(server, models=options.models, prompts=options.prompts, prompt=options.prompt, **settings)  # mistakes first
+            models = _variants(server, plan.models) if options.variants else options.models
             calibration = calibrate(plan.concurrency, progress=not options.quiet) if options.calibrate else None
             where = {"output": options.output, "progress": not options.quiet, "calibration": calibration}
-            run = benchmark(server, options.models, options.prompts, prompt=options.prompt, **where, **settings)
+            run = benchmark(server, models, options.prompts, prompt=options.prompt, **where, **settings)
+    if other is not None and run.status == "finished":
+        with other:
+            against = {**settings, "warmup": plan.warmup, "rounds": plan.rounds, "stream": plan.stream}
+            second = benchmark(other, options.against_models, plan.prompts, output=options.output, progress=not options.quiet, **against)
+        run = join([run, second], options.output)
     report = write_report(run)
     if options.json:
         print(json.dumps({"run": str(run.folder), "status": run.status, "models": run.summary}, indent=2))
@@ -113,6 +141,12 @@ def _benchmark(options) -> int:
     return 0 if any(row["n_ok"] for row in run.summary) else 1
 
 
+def _variants(server, models: Sequence[str]) -> list[str]:
+    found = server.variants(models)
+    print(found.note or "Every model is there for more than one device.", file=sys.stderr)
+    return [model.id for model in found]
+
+
 def _calibrate(options) -> int:
     calibration = calibrate(1 if options.concurrency is None else options.concurrency)
     print(json.dumps(calibration.to_dict(), indent=2) if options.json else calibration.table())
@@ -120,9 +154,80 @@ def _calibrate(options) -> int:
 
 
 def _report(options) -> int:
+    runs = [load_run(folder) for folder in options.folder or [None]]
+    choices = _choices(options)
+    run = join(runs, options.output) if len(runs) > 1 else runs[0]
+    path = write_report(run, **choices)
+    print(run, "", (run.folder / "decision.md").read_text(encoding="utf-8"), sep="\n")
+    print(f"report: {path}\npage: {run.folder / 'report.html'}\ndecision: {run.folder / 'decision.md'}")
+    return 0
+
+
+def _choices(options) -> dict:
+    """Prices, limits, weights and the source of quality, as `write_report` takes them."""
+    price_names = ("per_kwh", "currency", "hardware", "years", "use", "cloud_input", "cloud_output")
+    limit_names = ("max_p95_s", "max_memory_mb", "max_disk_mb", "min_quality")
+    licenses = tuple(name.strip() for name in options.licenses.split(",") if name.strip()) if options.licenses else None
+    return {
+        "prices": make_prices(**{name: getattr(options, name) for name in price_names}),
+        "limits": {**{name: getattr(options, name) for name in limit_names}, "licenses": licenses},
+        "weights": _pairs(options.weights, "--weights"),
+        "enough": {} if options.enough == "none" else _pairs(options.enough, "--enough"),
+        "quality": options.quality,
+    }
+
+
+def _pairs(text: str | None, option: str) -> dict[str, str] | None:
+    if text is None:
+        return None
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(equals and value.strip() for _, equals, value in pairs):
+        raise UsageError(f"{option} '{text:.60}': expected NAME=NUMBER, several with commas between, for instance quality=60,latency=40.")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _annotate(options) -> int:
     run = load_run(options.folder)
-    print(run)
-    print(f"report: {write_report(run)}")
+    blind = Blind(run, options.rater, seed=options.seed or 0)
+    if not blind.todo:
+        print(f"{options.rater} has scored all {len(blind.items)} answers of {run.folder.name}.")
+        return 0
+    safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in options.rater)
+    path = Path(options.output) if options.output else run.folder / f"annotations-{safe}.csv"
+    if path.exists():
+        raise UsageError(f"{path} is there already and may hold scores; fill it in, or name another file with --output.")
+    print(f"{len(blind.todo)} answers to score from 1 (useless) to 5 (nothing to improve): {blind.sheet(path)}")
+    print(f"Fill in the column score, save as CSV, then: python -m helpers report {run.folder}")
+    return 0
+
+
+def _judge(options) -> int:
+    run = load_run(options.folder)
+    with connect(options.endpoint, **({"key_variable": options.key_env} if options.key_env else {})) as server:
+        judged = ask_judge(server, options.model, run, pairs=options.pairs, limit=options.limit)
+    print(judged, *([judged.wins(run)] if options.pairs else []), sep="\n")
+    return 0 if judged.failures < len(judged.judgements) else 1
+
+
+def _route(options) -> int:
+    limits = {name: getattr(options, name) for name in ("max_p95_s", "max_memory_mb", "max_disk_mb", "min_quality")}
+    found = route(options.prompt, options.need or ("chat",), limits, run=options.run_folder)
+    if not options.ask:
+        print(found)
+        return 0 if found.choices else 1
+    with connect(options.endpoint) as server:
+        reply = found.ask(server)
+    print(found, "", reply, sep="\n")
+    return 0
+
+
+def _contribute(options) -> int:
+    if options.check:
+        print(*check(Path(options.check)), sep="\n")
+        return 0
+    run = load_run(options.folder)
+    folder = contribute(run, Path(options.output) if options.output else run.folder / "contribution")
+    print(f"{folder}: look through it, then send it. What the check says:", *check(folder), sep="\n")
     return 0
 
 
@@ -150,7 +255,9 @@ def _stop(_options) -> int:
 
 
 def _workshop(options) -> int:
-    print(f"report: {course.workshop(options.output)}")
+    report = course.workshop(options.output)
+    print((report.parent / "decision.md").read_text(encoding="utf-8"))
+    print(f"page: {report.parent / 'report.html'}\ndecision: {report.parent / 'decision.md'}\nreport: {report}")
     return 0
 
 
@@ -188,8 +295,33 @@ def _parser() -> argparse.ArgumentParser:
     one = command("calibrate", _calibrate, "measure the instrument's own error on this machine")
     one.add_argument("--concurrency", metavar="N", help="requests under way at once (default 1)")
     one.add_argument("--json", action="store_true", help="print the figures as JSON")
-    one = command("report", _report, "make the report of a recorded run again")
+    one = command("report", _report, "make the report of a recorded run again, or of several side by side")
+    one.add_argument("folder", nargs="*", metavar="RUN", help="folder of the run (default: the latest); several are joined into one")
+    one.add_argument("--output", metavar="DIR", help="with several runs: folder in which the joined one is made")
+    _choice_options(one)
+    one = command("annotate", _annotate, "write a blind sheet of a run's answers for a person to score")
     one.add_argument("folder", nargs="?", metavar="RUN", help="folder of the run (default: the latest)")
+    one.add_argument("--rater", required=True, metavar="NAME", help="who scores")
+    one.add_argument("--seed", type=int, metavar="N", help="for the order (default 0)")
+    one.add_argument("--output", metavar="FILE", help="the sheet (default: annotations-NAME.csv in the run's folder)")
+    one = command("judge", _judge, "let a model score the answers of a run")
+    one.add_argument("folder", nargs="?", metavar="RUN", help="folder of the run (default: the latest)")
+    one.add_argument("--model", required=True, metavar="ALIAS", help="the judge")
+    one.add_argument("--pairs", action="store_true", help="compare answers two by two, each pair in both orders")
+    one.add_argument("--limit", type=int, metavar="N", help="at most so many requests")
+    one.add_argument("--key-env", metavar="NAME", help="variable with the key of the judge's server (default FOUNDRY_LOCAL_API_KEY)")
+    _endpoint(one)
+    one = command("route", _route, "choose a model for a prompt by capability and a finished run")
+    one.add_argument("prompt", metavar="PROMPT")
+    one.add_argument("--need", action="append", default=[], metavar="TAG", help="capability that the model must have (may be repeated; default chat)")
+    one.add_argument("--run", dest="run_folder", metavar="RUN", help="folder of the run (default: the latest)")
+    one.add_argument("--ask", action="store_true", help="ask the model, and the next one when it fails")
+    _limit_options(one)
+    _endpoint(one)
+    one = command("contribute", _contribute, "write a small folder with entry and result of a run, or check one")
+    one.add_argument("folder", nargs="?", metavar="RUN", help="folder of the run (default: the latest)")
+    one.add_argument("--output", metavar="DIR", help="the new folder (default: contribution/ in the run's)")
+    one.add_argument("--check", metavar="DIR", help="check a folder that somebody sent, and write nothing")
     one = command("compare", _compare, "compare two recorded runs of the same prompts, before and after a change")
     one.add_argument("before", metavar="RUN_A", help="folder of the run before")
     one.add_argument("after", metavar="RUN_B", help="folder of the run after")
@@ -228,10 +360,38 @@ def _benchmark_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calibrate", action="store_true", help="first measure the instrument's own error, and record it with the run")
     parser.add_argument("--resume", metavar="RUN", nargs="?", const="", help="finish a run that was interrupted or killed (default: the latest)")
     parser.add_argument("--force", action="store_true", help="with --resume: go on although packages, server or model files have changed")
+    parser.add_argument("--variants", action="store_true", help="measure each model on every device that it was built for (GPU on and off)")
+    parser.add_argument("--against", metavar="URL", help="measure the same plan on a second server too, and report both side by side")
+    parser.add_argument("--against-models", metavar="A,B", help="its models (default: what it offers of the line-up)")
+    parser.add_argument("--against-key-env", default=KEY_VARIABLE, metavar="NAME", help=f"variable with its key (default {KEY_VARIABLE})")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress line")
     _answer(parser)
     _endpoint(parser)
+
+
+def _choice_options(parser: argparse.ArgumentParser) -> None:
+    _limit_options(parser)
+    parser.add_argument("--licenses", metavar="A,B", help="licences that are allowed, for instance MIT,apache-2.0")
+    parser.add_argument(
+        "--weights", metavar="NAME=N,...", help=f"what counts how much, of {', '.join(DIMENSIONS)} (default: quality 40, latency 20, others 10)"
+    )
+    parser.add_argument("--enough", metavar="NAME=N,...", help="beyond which better does not count, or none (default: latency=1,throughput=20)")
+    parser.add_argument("--quality-from", dest="quality", default="facets", metavar="SOURCE", help="facets, people or judge (default facets)")
+    parser.add_argument("--price-per-kwh", dest="per_kwh", metavar="P", help="price of electricity")
+    parser.add_argument("--currency", metavar="CODE", help="of all prices (default EUR)")
+    parser.add_argument("--hardware-price", dest="hardware", metavar="P", help="price of the machine, to be spread over its requests")
+    parser.add_argument("--hardware-years", dest="years", metavar="N", help="years that it is used (default 3)")
+    parser.add_argument("--hardware-use", dest="use", metavar="SHARE", help="share of that time in which it answers requests (default 0.25)")
+    parser.add_argument("--cloud-input", metavar="P", help="a cloud's price for a million prompt tokens")
+    parser.add_argument("--cloud-output", metavar="P", help="a cloud's price for a million generated tokens")
+
+
+def _limit_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--max-p95", dest="max_p95_s", metavar="S", help="limit: 95 in 100 answers within so many seconds")
+    parser.add_argument("--max-memory-mb", metavar="MB", help="limit: memory")
+    parser.add_argument("--max-disk-mb", metavar="MB", help="limit: disk")
+    parser.add_argument("--min-quality", metavar="Q", help="limit: quality from 0 to 1")
 
 
 def _answer(parser: argparse.ArgumentParser) -> None:

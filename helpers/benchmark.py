@@ -417,6 +417,7 @@ class _Session:
             self._ready[alias] = model
             self._recorder.info["models"][alias] |= {
                 "model_id": model.id,
+                "alias": model.alias,
                 "size_mb": model.size_mb,
                 "license": model.license,
                 "source": model.source,
@@ -433,7 +434,7 @@ class _Session:
         if model.files_sha256:
             about["disk_mb"] = model.size_mb
         else:
-            about["not_measured"]["disk_mb"] = "its files were not verified here"
+            about["not_measured"]["disk_mb"] = "its files were not verified here: its size is what the catalog says"
         if self._server.pid is None:
             about["not_measured"]["energy_j_per_request"] = NOT_FROM_HERE
         elif self._plan.resources:

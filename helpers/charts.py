@@ -12,12 +12,15 @@ import numpy as np
 
 from . import quality, timing
 from .record import Run
+from .scorecard import listed as _listed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito (2008), darkest first; black is for text
 MARKERS = "osD^vPX*"
+DOTS = 3000  # in one chart; of more only every n-th is drawn, and the chart says so
+PROMPTS_SHOWN = 30
 NAMES = {metric: words.name for metric, words in timing.METRIC_WORDS.items()}
 
 
@@ -35,6 +38,15 @@ class Chart:
         self.figure.savefig(out, format="png", dpi=110)
         return out.getvalue()
 
+    def svg(self) -> bytes:
+        """The picture as SVG, letters as shapes, the same bytes for the same run."""
+        import matplotlib
+
+        out = io.BytesIO()
+        with matplotlib.rc_context({"svg.hashsalt": "kit", "svg.fonttype": "path"}):
+            self.figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+        return out.getvalue()
+
     def save(self, path: Path) -> None:
         """Write the picture as a PNG file."""
         path.write_bytes(self.png())
@@ -48,42 +60,55 @@ class Chart:
 
 
 def for_report(run: Run) -> dict[str, Chart]:
-    """The charts of the Markdown report, by file name; none when nothing was answered."""
+    """The charts of the report, by file name; none when nothing was answered."""
     if not any(row["n_ok"] for row in run.summary):
         return {}
-    made = {"models": per_model(run)}
+    made = {}
     if any(row["quality"] is not None for row in quality.judge(run).summary):
         made["quality"] = quality_and_speed(run)
-    return made | {"prompts": per_prompt(run, "latency_s")}
+    made |= {"models": per_model(run), "footprint": footprint(run), "prompts": per_prompt(run, "latency_s")}
+    if any(row["ttft_p50_s"] is not None for row in run.summary):
+        made |= {"prompts-ttft": per_prompt(run, "ttft_s"), "stream": arrivals(run)}
+    return made | {"drift": drift(run)}
 
 
 def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
-    """Every measured value as a dot, by prompt and model, with medians as bars; outliers are ringed and kept."""
+    """Every measured value as a dot, by prompt and model, with medians as bars; outliers are ringed and kept.
+
+    Of more than 30 prompts the slowest are shown.
+    """
     models, prompts = _answered(run), [p["id"] for p in run.info["plan"]["prompts"]["prompts"]]
-    if not any(run.values(model, metric) for model in models):
+    values = {model: run.values(model, metric) for model in models}
+    if not any(values.values()):
         return _nothing(f"{NAMES[metric]}: no model has an answer with this figure, so there is nothing to draw.")
     scale, unit = _unit(run, models, metric)
-    figure, (axes,) = _figure(1, height=0.9 + 0.25 * len(prompts) * max(len(models), 2))
-    flagged = 0
+    slow = {p: max((float(np.median(values[m][p])) for m in models if p in values[m]), default=0.0) for p in prompts}
+    shown = sorted(sorted(prompts, key=lambda p: -slow[p])[:PROMPTS_SHOWN], key=prompts.index)
+    figure, (axes,) = _figure(1, height=0.9 + 0.17 * len(shown) * max(len(models), 2))
+    count, flagged = sum(len(some) for of in values.values() for some in of.values()), 0
+    step = -(-count // DOTS)
     for i, model in enumerate(models):
-        for j, (prompt, values) in enumerate((p, run.values(model, metric).get(p, [])) for p in prompts):
-            if not values:
+        marks = run.outlier_marks(model, metric)
+        flagged += sum(map(sum, marks.values()))
+        for j, prompt in enumerate(shown):
+            if not (some := values[model].get(prompt)):
                 continue
             y = j + (i - (len(models) - 1) / 2) * 0.7 / max(len(models), 2)
-            x = np.array(values) * scale
-            axes.plot(x, np.full(len(x), y), MARKERS[i % 8], color=_colour(i), alpha=0.65, ms=5, label=model if j == 0 else None)
+            x = np.asarray(some) * scale
+            marked = x[np.asarray(marks[prompt], dtype=bool)][:DOTS]
+            axes.plot(x[::step], np.full(len(x[::step]), y), MARKERS[i % 8], color=_colour(i), alpha=0.65, ms=5, label=model if j == 0 else None)
             axes.plot([np.median(x)] * 2, [y - 0.14, y + 0.14], color=_colour(i), lw=2.5)
-            marked = x[run.outlier_marks(model, metric)[prompt]]
-            flagged += len(marked)
             axes.plot(marked, np.full(len(marked), y), "o", mfc="none", mec="black", ms=11)
-    axes.set_yticks(range(len(prompts)), prompts)
+    axes.set_yticks(range(len(shown)), [_short(prompt) for prompt in shown])
     axes.invert_yaxis()
     axes.set_xlim(left=0)
     axes.set_xlabel(f"{NAMES[metric]} ({unit}); bar: median, ring: outlier")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=4, frameon=False)
-    slowest = max(prompts, key=lambda p: max((np.median(run.values(m, metric).get(p, [0])) for m in models), default=0))
-    finding = f"The slowest prompt is {slowest}; {flagged} of {sum(len(run.measured(m)) for m in models)} requests are flagged as outliers and kept."
-    return Chart(figure, f"{NAMES[metric]} of every request by prompt for {_listed(models)}.", finding)
+    finding = (
+        f"{NAMES[metric]}: the slowest prompt is {max(prompts, key=slow.get)}; {flagged:,} of {count:,} requests are flagged as outliers and kept."
+    )
+    finding += f" Shown: the {len(shown)} slowest of {len(prompts)} prompts." if len(shown) < len(prompts) else ""
+    return Chart(figure, f"{NAMES[metric]} of every request by prompt for {_listed(models)}.", finding + _thinned(step))
 
 
 def per_model(run: Run) -> Chart:
@@ -93,17 +118,19 @@ def per_model(run: Run) -> Chart:
         return _nothing("No model answered: there is nothing to draw.")
     metrics = [m for m in NAMES if any(run.values(model, m) for model in models)]
     figure, panels = _figure(len(metrics), height=1.2 + 0.45 * len(models))
+    step = -(-max(sum(len(_all_values(run, model, m)) for model in models) for m in metrics) // DOTS)
     for axes, metric in zip(panels, metrics, strict=True):
         scale, unit = _unit(run, models, metric)
         highest = 0.0
         for i, model in enumerate(models):
-            values = np.array([v for some in run.values(model, metric).values() for v in some]) * scale
+            values = _all_values(run, model, metric) * scale
             if not len(values):
                 continue
             middle = float(np.median(values))
             low, high = run.intervals[model][metric]
-            jitter = np.linspace(-0.12, 0.12, len(values)) if len(values) > 1 else [0]
-            axes.plot(values, i + 0.1 + np.array(jitter), MARKERS[i % 8], color=_colour(i), alpha=0.35, ms=4, mec="none")
+            thin = values[::step]
+            jitter = np.linspace(-0.12, 0.12, len(thin)) if len(thin) > 1 else [0]
+            axes.plot(thin, i + 0.1 + np.array(jitter), MARKERS[i % 8], color=_colour(i), alpha=0.5, ms=4, mec="none")
             if low is not None:
                 axes.plot([low * scale, high * scale], [i - 0.22] * 2, color="black", lw=1.5)
             axes.plot(middle, i - 0.22, "|", color="black", ms=12, mew=2.5)
@@ -118,9 +145,13 @@ def per_model(run: Run) -> Chart:
             highest = max(highest, float(np.percentile(values, 97)))
         axes.set_xlim(0, highest * 1.15)
         axes.set_ylim(len(models) - 0.4, -0.65)
-        axes.set_yticks(range(len(models)), models if axes is panels[0] else [""] * len(models))
+        axes.set_yticks(range(len(models)), [_short(model) for model in models] if axes is panels[0] else [""] * len(models))
         axes.set_xlabel(f"{NAMES[metric]}{f' ({unit})' if unit else ''}")
-    return Chart(figure, f"{_listed([NAMES[m] for m in metrics])} of {_listed(models)}: dots, medians and intervals.", _speed_finding(run, models))
+    return Chart(
+        figure,
+        f"{_listed([NAMES[m] for m in metrics])} of {_listed(models)}: dots, medians and intervals.",
+        _speed_finding(run, models) + _thinned(step),
+    )
 
 
 def size_and_speed(run: Run) -> Chart:
@@ -130,17 +161,19 @@ def size_and_speed(run: Run) -> Chart:
         return _nothing("No model of this run has both an answer and a known size: there is nothing to draw.")
     figure, (axes,) = _figure(1, height=3)
     scale, unit = _unit(run, [row["model"] for row in rows], "latency_s")
+    points = []
     for i, row in enumerate(rows):
         low, high = run.intervals[row["model"]]["latency_s"]
         x, y = row["latency_p50_s"] * scale, row["size_mb"]
         if low is not None:
             axes.plot([low * scale, high * scale], [y, y], color=_colour(i), lw=2)
         axes.plot(x, y, MARKERS[i % 8], color=_colour(i), ms=9)
-        axes.annotate(row["model"], (x, y), xytext=(0, 9), textcoords="offset points", ha="center")
+        points.append((x, y, row["model"], i))
     axes.set_xlim(0, 1.3 * max(run.intervals[row["model"]]["latency_s"][1] or row["latency_p50_s"] for row in rows) * scale)
     axes.set_ylim(0, 1.3 * max(row["size_mb"] for row in rows))
     axes.set_xlabel(f"median latency ({unit}) with its 95 % interval")
     axes.set_ylabel("size (MB)")
+    _label(figure, axes, points)
     small, large = (pick(rows, key=lambda row: row["size_mb"]) for pick in (min, max))
     finding = f"{large['model']} is {large['size_mb'] / small['size_mb']:.2g}x the size of {small['model']}. {_speed_finding(run, [small['model'], large['model']])}"
     finding = finding if small is not large else f"Only {small['model']} has answers and a known size."
@@ -153,19 +186,18 @@ def quality_and_speed(run: Run) -> Chart:
     rows = [row | judged[row["model"]] for row in run.summary if row["n_ok"] and row["model"] in judged]
     if not rows:
         return _nothing("No prompt of this run expects anything in particular, so there is no quality to draw.")
-    figure, (axes,) = _figure(1, height=3.4)
+    figure, (axes,) = _figure(1, height=3.8)
     scale, unit = _unit(run, [row["model"] for row in rows], "latency_s")
-    from_left = sorted(range(len(rows)), key=lambda i: rows[i]["latency_p50_s"])
+    points = []
     for i, row in enumerate(rows):
         low, high = run.intervals[row["model"]]["latency_s"]
         x, y = row["latency_p50_s"] * scale, row["quality"]
-        below = from_left.index(i) % 2  # labels of neighbours do not meet
         if low is not None:
             axes.plot([low * scale, high * scale], [y, y], color=_colour(i), lw=2)
         if row["quality_low"] is not None:
             axes.plot([x, x], [row["quality_low"], row["quality_high"]], color=_colour(i), lw=2)
         axes.plot(x, y, MARKERS[i % 8], color=_colour(i), ms=9)
-        axes.annotate(row["model"], (x, y), xytext=(8, -15 if below else 6), textcoords="offset points")
+        points.append((x, y, row["model"], i))
     front = pareto(rows)
     axes.step(
         [row["latency_p50_s"] * scale for row in front], [row["quality"] for row in front], where="post", color="0.6", lw=1.2, ls="--", zorder=0
@@ -174,6 +206,7 @@ def quality_and_speed(run: Run) -> Chart:
     axes.set_ylim(0, 1.05)
     axes.set_xlabel(f"median latency ({unit}) with its 95 % interval")
     axes.set_ylabel("quality (share of checks passed)")
+    _label(figure, axes, points)
     names = [row["model"] for row in rows]
     best = "another" if len(front) == len(rows) > 1 else _listed([row["model"] for row in front])
     finding = f"By these medians no model is both faster and better than {best}; the bars tell how sure that is."
@@ -190,27 +223,31 @@ def pareto(rows: Sequence[dict]) -> list[dict]:
 
 
 def arrivals(run: Run, prompt: str | None = None) -> Chart:
-    """How one answer of each model came in: chunks over time, for `prompt` (default: the one with the longest answers)."""
-    streamed = [r for r in run.measured() if r["status"] == "ok" and r["chunk_times_s"]]
-    if not streamed:
+    """How one answer of each model came in: chunks over time, for `prompt` (default: the one with the longest answer in time)."""
+    frame = run.headline
+    frame = frame[((frame["status"] == "ok") & frame["ttft_s"].notna()).to_numpy()]
+    if frame.empty:
         return _nothing("This run has no streamed answer to draw.")
-    prompt = prompt or max(streamed, key=lambda row: len(row["chunk_times_s"]))["prompt_id"]
-    shown = {}
-    for row in sorted((r for r in streamed if r["prompt_id"] == prompt), key=lambda r: (r["itl_s"] is None, r["round"])):
-        shown.setdefault(row["model"], row)
+    prompt = prompt or frame.loc[frame["latency_s"].idxmax(), "prompt_id"]
+    some = frame[(frame["prompt_id"] == prompt).to_numpy()]
+    some = some.assign(hidden=some["itl_s"].isna()).sort_values(["hidden", "round"], kind="stable").drop_duplicates("model")
+    shown = {model: run.row(place) for place, model in some["model"].items()}
     shown = {model: shown[model] for model in run.models if model in shown}
-    figure, (axes,) = _figure(1, height=3)
+    figure, (axes,) = _figure(1, height=1 + 0.5 * len(shown))
     for i, (model, row) in enumerate(shown.items()):
-        times = np.array(row["chunk_times_s"]) * 1000
-        axes.step(np.r_[0, times], np.arange(len(times) + 1), where="post", color=_colour(i), lw=1.8)
-        axes.plot(times[0], 1, MARKERS[i % 8], color=_colour(i), ms=7)
-        axes.annotate(f"  {model}", (times[-1], len(times)), va="center")
-    axes.set_xlabel("milliseconds since the request was written; marker: first token")
-    axes.set_ylabel("chunks received")
-    axes.margins(x=0.14)
-    axes.set_xlim(left=0)
-    axes.set_ylim(bottom=0)
-    axes.set_title(f"One answer to {prompt}", loc="left", fontsize=10)
+        times, together = np.unique(np.asarray(row["chunk_times_s"], dtype=float) * 1000, return_counts=True)
+        index = run.models.index(model)
+        axes.plot([0, times[-1]], [i, i], color="0.8", lw=1, zorder=0)
+        axes.scatter(times, np.full(len(times), i), s=16 * np.minimum(together, 40), color=_colour(index), alpha=0.55, edgecolors="white", lw=0.4)
+        axes.plot([times[0]] * 2, [i - 0.35, i + 0.35], color="black", lw=1.5)
+        axes.annotate(
+            f"{together.sum():,} chunks, {times[-1]:,.3g} ms", (times[-1], i), xytext=(20, 0), textcoords="offset points", fontsize=8, va="center"
+        )
+    axes.set_yticks(range(len(shown)), [_short(model) for model in shown])
+    axes.set_ylim(len(shown) - 0.4, -0.7)
+    axes.set_xlabel("milliseconds since the request was written; black: first token, dot: chunks, larger where several came together")
+    axes.set_xlim(0, 1.25 * max(row["chunk_times_s"][-1] for row in shown.values()) * 1000)
+    axes.set_title(f"One answer to {_short(prompt)}", loc="left", fontsize=10)
     share = [1 - row["ttft_s"] / row["latency_s"] for row in shown.values()]
     words = _listed([f"{model} {100 * s:.0f} %" for model, s in zip(shown, share, strict=True)])
     return Chart(
@@ -218,6 +255,70 @@ def arrivals(run: Run, prompt: str | None = None) -> Chart:
         f"Chunks received over time for prompt {prompt}, one stream for each of {_listed(list(shown))}.",
         f"Share of the latency after the first token: {words}.",
     )
+
+
+def footprint(run: Run) -> Chart:
+    """Memory and disk of each model as bars, with the figures beside them; what was not measured says so."""
+    rows = [row for row in run.summary if row["n_ok"]]
+    if not rows:
+        return _nothing("No model answered: there is nothing to draw.")
+    columns = {"memory_mb": "memory (MB)", "gpu_memory_mb": "GPU memory (MB)", "disk_mb": "disk (MB)"}
+    values = {name: [row["disk_mb"] or row["size_mb"] if name == "disk_mb" else row[name] for row in rows] for name in columns}
+    shown = [name for name in columns if name != "gpu_memory_mb" or any(values[name])]
+    figure, panels = _figure(len(shown), height=0.8 + 0.4 * len(rows))
+    said = []
+    for axes, name in zip(panels, shown, strict=True):
+        for i, value in enumerate(values[name]):
+            axes.barh(i, value or 0, 0.6, color=_colour(i), edgecolor="black", lw=0.6)
+            text = f" {value:,.3g}" if value and value < 1000 else f" {value:,.0f}" if value else " not measured"
+            axes.text(value or 0, i, text, va="center", fontsize=9)
+        known = [(value, row["model"]) for value, row in zip(values[name], rows, strict=True) if value]
+        axes.set_xlim(0, 1.25 * max((value for value, _ in known), default=1))
+        if not known:
+            axes.set_xticks([])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_yticks(range(len(rows)), [_short(row["model"]) for row in rows] if axes is panels[0] else [""] * len(rows))
+        axes.set_xlabel(columns[name])
+        what = columns[name].removesuffix(" (MB)")
+        if len(known) > 1:
+            said.append(f"{what}: {min(known)[1]} needs {min(known)[0]:,.3g} MB and {max(known)[1]} {max(known)[0]:,.3g} MB")
+        elif not known:
+            said.append(f"{what}: not measured")
+    finding = "; ".join(said) or f"Only {rows[0]['model']} answered"
+    return Chart(figure, f"Bars of memory and disk for {_listed([row['model'] for row in rows])}.", f"{finding[0].upper()}{finding[1:]}.")
+
+
+def drift(run: Run) -> Chart:
+    """Each latency over the median of its model and prompt, in the order of the run: does the machine get slower or busier?"""
+    frame = run.headline.loc[(run.headline["status"] == "ok").to_numpy(), ["model", "prompt_id", "started_at", "latency_s"]].dropna()
+    if len(frame) < 2:
+        return _nothing("It takes two answered requests to see a drift: there is nothing to draw.")
+    seconds = (frame["started_at"] - frame["started_at"].min()).dt.total_seconds()
+    ratio = frame["latency_s"] / frame.groupby(["model", "prompt_id"], observed=True)["latency_s"].transform("median")
+    divide, unit = (60, "minutes") if seconds.max() > 300 else (1, "seconds")
+    figure, (axes,) = _figure(1, height=3)
+    step, models = -(-len(frame) // DOTS), _answered(run)
+    for i, model in enumerate(models):
+        mine = (frame["model"] == model).to_numpy()
+        x, y = seconds.to_numpy()[mine] / divide, ratio.to_numpy()[mine]
+        order = np.argsort(x, kind="stable")
+        x, y = x[order], y[order]
+        axes.plot(x[::step], y[::step], MARKERS[i % 8], color=_colour(i), alpha=0.3, ms=4, mec="none")
+        pieces = np.array_split(np.arange(len(x)), min(20, max(len(x) // 5, 1)))
+        axes.plot(
+            [np.median(x[p]) for p in pieces], [np.median(y[p]) for p in pieces], color=_colour(i), lw=2, marker=MARKERS[i % 8], ms=5, label=model
+        )
+    axes.axhline(1, color="0.4", lw=1, ls="--")
+    axes.set_ylim(min(0.5, float(np.percentile(ratio, 1)) * 0.9), min(max(1.5, float(np.percentile(ratio, 99)) * 1.1), 5))
+    axes.set_xlim(left=0)
+    axes.set_xlabel(f"{unit} since the first measured request; line: medians of stretches")
+    axes.set_ylabel("latency / median of its prompt")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=4, frameon=False)
+    looked = [drift for drift in run.drifts if drift.metric == "latency_s"]
+    said = " ".join(str(drift) for drift in looked if drift.found) or str(max(looked, key=lambda drift: drift.rounds))
+    if len(looked) > 1 and not any(drift.found for drift in looked):
+        said = said.replace(f" of {max(looked, key=lambda drift: drift.rounds).model}", "")
+    return Chart(figure, f"Latency in the order of the run for {_listed(models)}.", said + _thinned(step))
 
 
 def _speed_finding(run: Run, models: Sequence[str]) -> str:
@@ -248,7 +349,7 @@ def _unit(run: Run, models: Sequence[str], metric: str) -> tuple[float, str]:
     """Factor and unit that give readable numbers."""
     if not metric.endswith("_s") or metric.endswith("per_s"):
         return 1.0, ""
-    middle = np.median([v for m in models for some in run.values(m, metric).values() for v in some])
+    middle = np.median(np.concatenate([_all_values(run, model, metric) for model in models]))
     return (1000.0, "ms") if middle < 1 else (1.0, "s")
 
 
@@ -264,9 +365,59 @@ def _figure(columns: int, height: float):
     return figure, axes
 
 
+def _label(figure, axes, points: Sequence[tuple[float, float, str, int]]) -> None:
+    """Names beside their points (x, y, name, index of the model), where they meet no other name or point and no other point is nearer."""
+    figure.draw_without_rendering()  # the layout is known only now
+    dots = [axes.transData.transform((x, y)) * 72 / figure.dpi for x, y, *_ in points]  # in typographic points
+    frame = axes.get_window_extent().transformed(figure.dpi_scale_trans.inverted())
+    left, right, bottom, top = frame.x0 * 72, frame.x1 * 72, frame.y0 * 72, frame.y1 * 72
+    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in dots]
+    for n, (x, y, name, index) in enumerate(points):
+        text = _short(name)
+        width, height = 5.6 * len(text), 11
+        places = [(dx, dy) for dy in (7, -17, 21, -31, 35, -45, 49, -59) for dx in (9, -9 - width)]
+        boxes = {
+            place: (dots[n][0] + place[0], dots[n][1] + place[1], dots[n][0] + place[0] + width, dots[n][1] + place[1] + height) for place in places
+        }
+
+        def meets(place, boxes=boxes, own=n):
+            a = boxes[place]
+            outside = a[0] < left or a[2] > right + 4 or a[1] < bottom or a[3] > top + 4
+            return outside or any(a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3] for k, b in enumerate(taken) if k != own)
+
+        def nearest(place, boxes=boxes, own=n):
+            a = boxes[place]
+            away = [np.hypot(max(a[0] - px, px - a[2], 0), max(a[1] - py, py - a[3], 0)) for px, py in dots]
+            return away[own] <= min(away)
+
+        free = [place for place in places if not meets(place)]
+        place = next(iter([p for p in free if nearest(p)] or free or places))
+        taken.append(boxes[place])
+        line = None if nearest(place) and abs(place[1]) < 20 else {"arrowstyle": "-", "color": "0.5", "lw": 0.8}
+        axes.annotate(text, (x, y), xytext=place, textcoords="offset points", fontsize=9, color=_dark(index), arrowprops=line)
+
+
+def _all_values(run: Run, model: str, metric: str) -> np.ndarray:
+    some = [np.asarray(values, dtype=float) for values in run.values(model, metric).values()]
+    return np.concatenate(some) if some else np.array([])
+
+
+def _thinned(step: int) -> str:
+    return f" Dots: one in {step:,} is drawn." if step > 1 else ""
+
+
+def _short(name: str, width: int = 34) -> str:
+    """A name for a chart: matplotlib reads a dollar sign as mathematics."""
+    plain = "".join(c if c.isprintable() else " " for c in name).replace("$", r"\$")
+    return plain if len(plain) <= width else f"{plain[: width - 3]}..."
+
+
+def _dark(index: int) -> tuple[float, float, float]:
+    """The colour of a model, dark enough for letters on white."""
+    from matplotlib.colors import to_rgb
+
+    return tuple(0.62 * part for part in to_rgb(_colour(index)))
+
+
 def _colour(index: int):
     return COLOURS[index % len(COLOURS)]
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

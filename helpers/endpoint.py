@@ -191,6 +191,25 @@ class Server:
             return next((m for m in found if m.loaded), found[0])
         raise lineup.unknown(name, dict.fromkeys(m.alias for m in offered), self._lineup, offered.note)
 
+    def variants(self, names: Sequence[str]) -> ModelTable:
+        """The same models for each device that they were built for; its `note` says of which there is only one. Name them by their ids."""
+        found, single = [], []
+        for name in names:
+            model = self.resolve(name)
+            some = self._variants(model)
+            found += some
+            single += [model.alias] if len(some) == 1 else []
+        table = ModelTable(found)
+        single = f"Built for one device only, so there is nothing to compare: {', '.join(single)}." if single else ""
+        table.note = " ".join(filter(None, [self._provider_note(), single]))
+        return table
+
+    def _provider_note(self) -> str:
+        return ""
+
+    def _variants(self, model: ModelInfo) -> list[ModelInfo]:
+        return [other for other in self.models() if other.alias == model.alias] or [model]
+
     def load(self, name: str) -> float | None:
         """Make a model ready to answer; seconds, or None when this server loads models by itself."""
         raise NotImplementedError
@@ -344,8 +363,7 @@ class BuiltIn(Server):
 
     def models(self) -> ModelTable:
         """Every model of the catalogs that could be read when the service started, built-in ones first."""
-        rows = [{**row, "source": "built-in" if row["publisher"] == "Workshop" else "catalog"} for row in self.runtime.list()]
-        table = ModelTable(sorted(map(self._info, rows), key=lambda m: (m.source, m.size_mb or 0)))
+        table = ModelTable(sorted(map(self._listed, self.runtime.list()), key=lambda m: (m.source, m.size_mb or 0)))
         table.note = f"Azure catalog: {self.runtime.azure_note}."
         return table
 
@@ -358,11 +376,36 @@ class BuiltIn(Server):
         if not model.cached:
             raise KitError(f"'{model.alias}' is not downloaded; fetch it with: python -m helpers download {model.alias}")
         self._check_memory(model)
-        return self.runtime.load(model.alias)
+        return self.runtime.load(name if name == model.id else model.alias)
 
     def unload(self, name: str) -> None:
         """Free a model's memory."""
-        self.runtime.unload(self.resolve(name).alias)
+        model = self.resolve(name)
+        self.runtime.unload(name if name == model.id else model.alias)
+
+    def resolve(self, name: str) -> ModelInfo:
+        """The model with this alias, on the device that the runtime would choose; or the variant with this id."""
+        if variant := next((v for row in self.runtime.list() for v in row["variants"] if v["id"] == name), None):
+            return self._listed(variant)
+        return super().resolve(name)
+
+    def _variants(self, model: ModelInfo) -> list[ModelInfo]:
+        rows = next((row["variants"] for row in self.runtime.list() if row["alias"] == model.alias), [])
+        return [self._listed(row) for row in rows] or [model]
+
+    def _provider_note(self) -> str:
+        try:
+            providers = self.runtime.providers()
+        except RuntimeStopped:
+            raise
+        except KitError as error:
+            return f"Execution providers: {error}"
+        if not providers:
+            return "No execution provider for a GPU or NPU was found on this machine, so models run on its CPU."
+        return f"Execution providers: {', '.join(f'{name} ready' if ready else f'{name} not ready' for name, ready in providers.items())}."
+
+    def _listed(self, row: dict) -> ModelInfo:
+        return self._info({**row, "source": "built-in" if row["publisher"] == "Workshop" else "catalog"})
 
     def download(self, name: str, progress: Callable[[float], None] = lambda percent: None) -> ModelInfo:
         """Fetch a model into the cache; returns its row afterwards."""
@@ -393,7 +436,8 @@ class BuiltIn(Server):
     def restore(self, names: Sequence[str]) -> dict[str, str]:
         """Load again what is not loaded any more; when the service had died, this starts it."""
         try:
-            loaded = {model.alias for model in self.models() if model.loaded}
+            rows = [variant for row in self.runtime.list() for variant in (row, *row["variants"])]
+            loaded = {name for row in rows if row["loaded"] for name in (row["alias"], row["id"])}
         except RuntimeStopped:
             loaded = set()
         failed = {}
@@ -478,16 +522,18 @@ class Remote(Server):
             return None
 
 
-def connect(endpoint: str | None = None, *, models: lineup.Lineup | None = None, key: str | None = None) -> Server:
+def connect(endpoint: str | None = None, *, models: lineup.Lineup | None = None, key: str | None = None, key_variable: str = KEY_VARIABLE) -> Server:
     """A server to ask: `endpoint`, else the address in `FOUNDRY_LOCAL_ENDPOINT`, else the built-in runtime.
 
-    `key` (else `FOUNDRY_LOCAL_API_KEY`) is sent to an endpoint and never stored. Raises UsageError for an address that
+    `key` (else the variable that `key_variable` names) is sent to an endpoint and never stored. Raises UsageError for an address that
     is none, EndpointError when nothing OpenAI-compatible answers there, KitError when the runtime cannot start.
     """
     address = endpoint or os.environ.get(ENDPOINT_VARIABLE)
     if not address:
         return BuiltIn(models)
-    return Remote(normalised(address), models, key or os.environ.get(KEY_VARIABLE))
+    if key_variable != KEY_VARIABLE and not (key or os.environ.get(key_variable)):
+        raise UsageError(f"The variable {key_variable} is empty or not set; put the key of {normalised(address)} into it.")
+    return Remote(normalised(address), models, key or os.environ.get(key_variable))
 
 
 def normalised(address: str) -> str:

@@ -63,6 +63,10 @@ class Runtime:
         """One row for each model of the catalogs: alias, id, license, size_mb, device, cached, loaded and more."""
         return self._call("list")
 
+    def providers(self) -> dict[str, bool]:
+        """Execution providers for GPU or NPU that this machine could use, and whether each is ready. Fetching one takes minutes."""
+        return self._call("providers")
+
     def load(self, alias: str) -> float:
         """Load a cached model; returns the seconds that the runtime's own load call took."""
         return self._call("load", alias)

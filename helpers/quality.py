@@ -13,6 +13,7 @@ import numpy as np
 from rapidfuzz import fuzz
 
 from . import timing
+from .answers import distinct
 from .errors import UsageError
 from .lineup import MONTHS, AnswerFormat, Facet, Prompt, PromptSet, load_prompts
 from .record import Run
@@ -76,25 +77,25 @@ class Quality:
     prompts: PromptSet
 
     @cached_property
-    def scores(self) -> dict[str, dict[str, list[Score]]]:
-        """Model to prompt id to the scores of its answers; only prompts that expect something."""
+    def scores(self) -> dict[str, dict[str, list[tuple[Score, int]]]]:
+        """Model to prompt id to each distinct answer's score with how often it was given; only prompts that expect something."""
         expecting = {prompt.id: prompt for prompt in self.prompts.prompts if prompt.facets or prompt.format}
-        found: dict[str, dict[str, list[Score]]] = {model: {} for model in self.run.models}
-        known: dict[tuple[str, str], Score] = {}  # at temperature 0 most rounds repeat an answer
-        for row in self.run.measured():
-            if row["status"] == "ok" and row["prompt_id"] in expecting:
-                key = row["prompt_id"], row["text"]
+        found: dict[str, dict[str, list[tuple[Score, int]]]] = {model: {} for model in self.run.models}
+        known: dict[tuple[str, str], Score] = {}  # models may agree to the letter
+        for row in distinct(self.run).itertuples():
+            if row.prompt_id in expecting:
+                key = row.prompt_id, row.answer
                 if key not in known:
-                    known[key] = score(expecting[row["prompt_id"]], row["text"])
-                found[row["model"]].setdefault(row["prompt_id"], []).append(known[key])
+                    known[key] = score(expecting[row.prompt_id], row.text)
+                found[row.model].setdefault(row.prompt_id, []).append((known[key], row.n))
         return found
 
     def by_prompt(self, model: str) -> dict[str, float]:
         """Prompt id to the mean quality of the model's answers to it, 0 to 1."""
         return {
-            prompt: float(np.mean([value for s in some if (value := s.quality) is not None]))
+            prompt: _mean([(value, n) for s, n in some if (value := s.quality) is not None])
             for prompt, some in self.scores[model].items()
-            if any(s.quality is not None for s in some)
+            if any(s.quality is not None for s, _ in some)
         }
 
     @cached_property
@@ -106,19 +107,19 @@ class Quality:
         values = list(self.by_prompt(model).values())
         # Where all prompts agree, a few of them do not show how much others would differ.
         low, high = timing.interval_of_mean(values, within=(0, 1)) if len(set(values)) > 1 else (None, None)
-        scores = [s for some in self.scores[model].values() for s in some]
-        checks = [c for s in scores for c in s.checks]
-        required, form = ([c.passed for c in checks if c.kind == kind] for kind in ("required", "form"))
+        scores = [pair for some in self.scores[model].values() for pair in some]
+        checks = [(c, n) for s, n in scores for c in s.checks]
+        required, form = ([(c.passed, n) for c, n in checks if c.kind == kind] for kind in ("required", "form"))
         return {
             "model": model,
             "quality": float(np.mean(values)) if values else None,
             "quality_low": low,
             "quality_high": high,
             "prompts_judged": len(values),
-            "facets_found": float(np.mean(required)) if required else None,
-            "form_kept": float(np.mean(form)) if form else None,
-            "forbidden_named": sum(not c.passed for c in checks if c.kind == "forbidden"),
-            "answers_judged": len(scores),
+            "facets_found": _mean(required) if required else None,
+            "form_kept": _mean(form) if form else None,
+            "forbidden_named": sum(n for c, n in checks if c.kind == "forbidden" and not c.passed),
+            "answers_judged": sum(n for _, n in scores),
         }
 
     def compare(self, baseline: str | None = None) -> list[str]:
@@ -154,7 +155,7 @@ class Quality:
         prompt = next((p for p in self.prompts.prompts if p.id == prompt_id), None)
         if prompt is None:
             raise UsageError(f"No prompt is called '{prompt_id}' here; there are {', '.join(p.id for p in self.prompts.prompts)}.")
-        columns = {model: some[prompt_id][0] for model, some in self.scores.items() if prompt_id in some}
+        columns = {model: some[prompt_id][0][0] for model, some in self.scores.items() if prompt_id in some}
         names = [(c.name, c.kind) for c in score(prompt, "").checks]
         cells = [[name, kind, *(_cell(column.checks[n]) for column in columns.values())] for n, (name, kind) in enumerate(names)]
         note = "" if prompt.facets or prompt.format else f"'{prompt_id}' expects nothing in particular: give it facets in prompts.json."
@@ -188,6 +189,11 @@ def judge(run: Run, prompts: PromptSet | str | None = None) -> Quality:
     if not shared:
         raise UsageError(f"The prompt set '{now.name}' and this run have no prompt in common (same id and same text); judge it by '{then.name}'.")
     return Quality(run, now.model_copy(update={"prompts": shared}))
+
+
+def _mean(counted: list[tuple[float, int]]) -> float:
+    values, counts = zip(*counted, strict=True)
+    return float(np.average(values, weights=counts))
 
 
 def _cell(check: Check) -> str:

@@ -1,14 +1,24 @@
-"""A finished run to tables and words: comparison with verdicts, `summary.json`, `summary.csv`, `benchmark_report.md`."""
+"""A finished run to tables and words: comparison with verdicts, and everything that `write_report` leaves in the run's folder."""
 
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
 
-from . import calibration, capacity, charts, quality, resources, steadiness, timing
+import numpy as np
+
+from . import calibration, capacity, charts, resources, steadiness, timing, webpage
+from .agreement import Opinions, opinions
+from .cost import Prices, money
 from .errors import UsageError
-from .record import RESOURCES, Run, write_json, write_text
-from .tables import one_line, plain_markdown
+from .quality import judge
+from .record import Run, write_json, write_text
+from .regression import DRIFT
+from .scorecard import Scorecard, listed
+from .selection import UNITS, Decision, Evidence
+from .tables import Table, harmless, plain_markdown
 
 SUMMARY_COLUMNS = (
     "model",
@@ -16,16 +26,24 @@ SUMMARY_COLUMNS = (
     "n_ok",
     "n_failed",
     "n_skipped",
+    "quality",
     "latency_mean_s",
     "latency_p50_s",
     "latency_p95_s",
     "ttft_p50_s",
     "ttft_p95_s",
     "output_tokens_per_s_p50",
+    "request_tokens_per_s_p50",
     "load_s",
-    *RESOURCES,
+    "cold_ttft_s",
+    "memory_mb",
+    "gpu_memory_mb",
+    "disk_mb",
     "size_mb",
-    "quality",
+    "energy_j_per_request",
+    "energy_source",
+    "cost_per_1000",
+    "cloud_per_1000",
     "license",
     "sample",
 )
@@ -65,75 +83,245 @@ def compare(run: Run, baseline: str | None = None) -> Comparisons:
     total = len(others) * len(metrics)
     return Comparisons(
         tuple(
-            timing.compare_paired(metric, model, baseline, run.values(model, metric), run.values(baseline, metric), comparisons=total)
+            _across_sittings(
+                run, timing.compare_paired(metric, model, baseline, run.values(model, metric), run.values(baseline, metric), comparisons=total)
+            )
             for model in others
             for metric in metrics
         )
     )
 
 
-def write_report(run: Run):
-    """Write summary.json, summary.csv, the charts and benchmark_report.md into the run's folder; returns the report's path."""
-    write_json(
-        run.folder / "summary.json", {"run": run.folder.name, "status": run.status, "models": _models(run), "median_intervals_95": run.intervals}
-    )
-    write_text(run.folder / "summary.csv", summary_csv(run))
-    pictures = charts.for_report(run) | capacity.for_report(run)
-    for name, chart in pictures.items():
+def _across_sittings(run: Run, found: timing.Comparison) -> timing.Comparison:
+    """Models of two joined runs were not interleaved: the interval gets the same allowance for drift as a comparison of two runs."""
+    sittings = [run.info["models"][model].get("from_run") for model in (found.model, found.baseline)]
+    if sittings[0] == sittings[1] or found.low is None:
+        return found
+    from scipy import stats
+
+    drift = float(stats.norm.ppf((1 + found.confidence) / 2)) * DRIFT * np.sqrt(2)
+    low, middle, high = np.log([found.low, found.ratio, found.high])
+    return replace(found, low=float(np.exp(middle - np.hypot(middle - low, drift))), high=float(np.exp(middle + np.hypot(high - middle, drift))))
+
+
+@dataclass(frozen=True)
+class Report:
+    """One run, judged and decided, in the form that every file of the report is written from."""
+
+    card: Scorecard
+    opinions: Opinions
+    decision: Decision
+
+    @property
+    def run(self) -> Run:
+        """The run."""
+        return self.card.run
+
+    @cached_property
+    def pictures(self) -> dict[str, charts.Chart]:
+        """File name to chart."""
+        return charts.for_report(self.run) | capacity.for_report(self.run)
+
+    @property
+    def setting(self) -> str:
+        """What was measured, in a sentence or two."""
+        info, plan = self.run.info, self.run.info["plan"]
+        return (
+            f"{_count(len(self.run.models), 'model')}, {_count(len(plan['prompts']['prompts']), 'prompt')} ({plan['prompts']['name']}), "
+            f"{_count(plan['rounds'], 'round')}, temperature {plan['temperature']:g}, at most {plan['max_tokens']} tokens an answer, "
+            f"concurrency {plan['concurrency']}. Served by {info['server']['kind']}, started {info['started_at'][:16].replace('T', ' ')} UTC."
+        )
+
+    @property
+    def unfinished(self) -> str:
+        """A warning when the run did not end by itself."""
+        status = "not finished" if self.run.status == "running" else self.run.status
+        return "" if self.run.status == "finished" else f"This run is {status}: what follows is what was measured until then."
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """The first screen: what stands beside the answer, as label and sentence."""
+        d = self.decision
+        caution = self.opinions.caution(self.card.source) if self._has_quality else ""
+        said = [("Why", d.reason), ("How sure", d.sureness), ("What it costs", self.price), ("What would change it", d.change)]
+        said += [("Before you rely on it", caution)] if caution and d.winner else []
+        said += [("Limits asked for", str(d.limits))] if str(d.limits) else []
+        return [(label, sentence) for label, sentence in said if sentence]
+
+    @property
+    def price(self) -> str:
+        """What the winner takes in time, space, energy and money."""
+        if self.decision.winner is None:
+            return ""
+        row, prices = self.card.by_model[self.decision.winner.model], self.card.prices
+        parts = [f"{_seconds(row['latency_p50_s'])} an answer (median)"]
+        parts += [f"{row['memory_mb']:,.3g} MB of memory"] if row["memory_mb"] is not None else ["memory not measured"]
+        parts += [f"{row['disk_mb']:,.3g} MB on disk"] if row["disk_mb"] is not None else []
+        if row["energy_j_per_request"] is not None:
+            parts.append(
+                f"{row['energy_j_per_request']:.2g} J a request ({'estimated' if row['energy_source'] == 'estimate' else row['energy_source']})"
+            )
+        said = f"{listed(parts)}."
+        if row["cost_per_1000"] is not None:
+            said += f" 1,000 requests cost {money(row['cost_per_1000'], prices.currency)} here ({row['cost_source']})."
+        if row["cloud_per_1000"] is not None:
+            said += f" The same tokens at the cloud's price cost {money(row['cloud_per_1000'], prices.currency)} (estimated: a cloud model counts its own)."
+        return said
+
+    @property
+    def _has_quality(self) -> bool:
+        return any(row["quality"] is not None for row in self.card.rows)
+
+    def table(self) -> Table:
+        """The one table: everything known of each model."""
+        return self.card.table()
+
+    def quality_table(self) -> Table:
+        """Quality with its interval and the checks behind it."""
+        return replace(
+            self.card.quality.table(),
+            note="Quality is the share of checks that the answers pass: required facets found, form kept, nothing forbidden named. "
+            "Interval: 95 %, over prompts.",
+        )
+
+    def costs(self) -> list[str]:
+        """How the costs were reckoned."""
+        if not self.card.prices.given:
+            return []
+        rows = [f"{row['model']}: {row['cost_source']}." for row in self.card.rows if row["cost_source"]]
+        return [f"Prices given: {self.card.prices}. Cost is for 1,000 requests like these.", *rows]
+
+    def highlights(self) -> list[str]:
+        """What the figures say, in sentences: problems first, then the comparison with the first model, then who agrees on quality."""
+        return highlights(self.run) + network(self.card) + acceleration(self.run)
+
+    def limits(self) -> list[str]:
+        """What the figures do not say."""
+        return limits(self.run)
+
+    def samples(self) -> list[tuple[str, str]]:
+        """Model and the beginning of its first answer."""
+        return [(row["model"], row["sample"]) for row in self.run.summary if row["sample"]]
+
+    def environment(self) -> list[str]:
+        """What the run stood on."""
+        return list(_environment(self.run))
+
+    def markdown(self) -> str:
+        """`benchmark_report.md`."""
+        return "\n".join(_report_lines(self)) + "\n"
+
+    def as_dict(self) -> dict:
+        """`summary.json`."""
+        return {
+            "run": self.run.folder.name,
+            "status": self.run.status,
+            "models": self.card.rows,
+            "median_intervals_95": self.run.intervals,
+            "prices": self.card.prices.model_dump() if self.card.prices.given else None,
+            "agreement": [vars(pair) for pair in self.opinions.pairs],
+            "decision": self.decision.as_dict(),
+        }
+
+
+def make_report(run: Run, *, prices: Prices | None = None, limits=None, weights=None, enough=None, quality: str = "facets") -> Report:
+    """Judge and decide. `quality` is its source: facets, people, or judge; the rest as for `selection.decide`.
+
+    Raises UsageError when there is nothing from that source, and for a limit, weight or price that makes no sense.
+    """
+    said = opinions(run)
+    by_source = said.quality()
+    if quality != "facets" and quality not in by_source:
+        there = ", ".join(["facets", *(s for s in by_source if s != "facets")])
+        raise UsageError(f"There is no quality from '{quality}' for this run; there is {there}. Score answers in notebook 05, or ask a judge.")
+    card = Scorecard(run, prices or Prices(), by_source, quality)
+    return Report(card, said, Evidence(card).decide(limits, weights, enough))
+
+
+def write_report(run: Run, **choices) -> Path:
+    """Write summary.json, summary.csv, the charts, benchmark_report.md, decision.md and report.html into the run's folder.
+
+    `choices` as for `make_report`. Returns the path of benchmark_report.md.
+    """
+    report = make_report(run, **choices)
+    write_json(run.folder / "summary.json", report.as_dict())
+    write_text(run.folder / "summary.csv", summary_csv(run, report.card))
+    for name, chart in report.pictures.items():
         chart.save(run.folder / f"{name}.png")
+    write_text(run.folder / "decision.md", decision_markdown(report))
+    write_text(run.folder / "report.html", webpage.page(report))
     path = run.folder / "benchmark_report.md"
-    write_text(path, "\n".join(_report_lines(run, pictures)) + "\n")
+    write_text(path, report.markdown())
     return path
 
 
-def summary_csv(run: Run) -> str:
+def summary_csv(run: Run, card: Scorecard | None = None) -> str:
     """The summary with one line a model. Cells that a spreadsheet would run as a formula are made text."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(SUMMARY_COLUMNS)
-    for row in _models(run):
-        writer.writerow([_harmless(row[name]) for name in SUMMARY_COLUMNS])
+    for row in (card or Scorecard(run)).rows:
+        writer.writerow([harmless(value) if isinstance(value := row[name], str) else value for name in SUMMARY_COLUMNS])
     return out.getvalue()
 
 
-def _models(run: Run) -> list[dict]:
-    """One row a model: times, counts and quality."""
-    return [row | judged for row, judged in zip(run.summary, quality.judge(run).summary, strict=True)]
-
-
-def _harmless(value):
-    if isinstance(value, str):
-        flat = one_line(value, width=200)
-        return f"'{flat}" if flat[:1] in tuple("=+-@") else flat
-    return value
-
-
-def _report_lines(run: Run, pictures: dict) -> Iterator[str]:
-    info, plan = run.info, run.info["plan"]
-    yield "# Benchmark report"
-    yield ""
-    yield (
-        f"{len(run.models)} models, {len(plan['prompts']['prompts'])} prompts ({plan['prompts']['name']}), {plan['rounds']} rounds, "
-        f"temperature {plan['temperature']:g}, at most {plan['max_tokens']} tokens an answer, concurrency {plan['concurrency']}. "
-        f"Served by {info['server']['kind']}, started {info['started_at'][:16].replace('T', ' ')} UTC."
-    )
-    if run.status != "finished":
-        yield f"\n**This run is {'not finished' if run.status == 'running' else run.status}: what follows is what was measured until then.**"
-    yield from ("", "## Table", "", run.table().to_markdown(), "")
-    yield "Times are seconds; p95 needs 20 answered requests and is a dash below that."
-    yield from ("", "## Quality", "", quality.judge(run).table().to_markdown(), "")
-    yield "Quality is the share of checks that the answers pass: required facets found, form kept, nothing forbidden named. Interval: 95 %, over prompts."
+def _report_lines(report: Report) -> Iterator[str]:
+    yield from ("# Benchmark report", "", f"**{plain_markdown(report.decision.question)}**", "", f"**{plain_markdown(report.decision.answer)}**", "")
+    yield from (f"- {label}: {plain_markdown(sentence)}" for label, sentence in report.facts)
+    yield from ("", plain_markdown(report.setting))
+    yield from ("", f"**{report.unfinished}**") if report.unfinished else ()
+    yield from ("", "## Table", "", report.table().to_markdown(), "", report.table().note)
+    yield from (f"- {plain_markdown(line)}" for line in ["", *report.costs()] if line)
+    yield from ("", "## Decision", "", report.decision.table().to_markdown(), "", _HOW_DECIDED, "")
+    yield from (f"- {plain_markdown(line)}" for line in report.decision.sentences())
+    yield from ("", "## Quality", "", report.quality_table().to_markdown(), "", report.quality_table().note, "")
+    yield from (f"- {plain_markdown(line)}" for line in report.opinions.sentences())
     yield from ("", "## Highlights", "")
-    yield from (f"- {plain_markdown(sentence)}" for sentence in highlights(run))
-    for name, chart in pictures.items():
+    yield from (f"- {plain_markdown(line)}" for line in report.highlights())
+    for name, chart in report.pictures.items():
         yield from ("", f"![{plain_markdown(chart.alt)}]({name}.png)", "", plain_markdown(chart.finding))
-    yield from capacity.report_lines(run)
+    yield from capacity.report_lines(report.run)
     yield from ("", "## Sample answers", "")
-    yield from _samples(run)
+    yield from (f"- **{plain_markdown(model)}**: {plain_markdown(sample)}" for model, sample in report.samples())
     yield from ("", "## Limits", "")
-    yield from (f"- {plain_markdown(sentence)}" for sentence in limits(run))
+    yield from (f"- {plain_markdown(line)}" for line in report.limits())
     yield from ("", "## Environment", "")
-    yield from _environment(run)
+    yield from (f"- {plain_markdown(line)}" for line in report.environment())
+
+
+_HOW_DECIDED = (
+    "Scores are 0 to 1: the best model's value over a model's own (or its own over the best's where more is better), against what is enough where that is "
+    "given. The total weighs them; *first in* counts resamples with other prompts and other weights."
+)
+
+
+def decision_markdown(report: Report) -> str:
+    """`decision.md`: context, options, decision, consequences, on one page that a team can commit."""
+    run, d = report.run, report.decision
+    machine = run.info["environment"]["machine"]
+    enough = (
+        listed([f"{dimension} {value:g} {UNITS.get(dimension, '')}".strip() for dimension, value in d.enough.items()]) if d.enough else "not said"
+    )
+    title = d.winner.model if d.winner else "no model"
+    lines = [
+        f"# Decision: {plain_markdown(title)}",
+        "",
+        f"Status: proposed. Date: {run.info['started_at'][:10]}. Evidence: run {run.folder.name}, kit revision {run.info['environment']['git_revision']}.",
+        *("", "## Context", "", plain_markdown(d.question), ""),
+        f"Measured on {plain_markdown(str(machine['cpu']))}, {machine['cores']} cores, {machine['memory_mb']:,} MB, {plain_markdown(machine['system'])}. "
+        f"{plain_markdown(report.setting)}",
+        "",
+        f"Limits: {plain_markdown(str(d.limits)) or 'none'}. Good enough: {enough}. Quality from: {plain_markdown(d.source)}.",
+        *("", "## Options", "", d.table().to_markdown(), ""),
+        *(f"- {plain_markdown(o.model)} is out: {plain_markdown(listed(o.out))}." for o in d.options if o.out),
+        *("", "## Decision", "", f"**{plain_markdown(d.answer)}** {plain_markdown(d.reason)}", "", plain_markdown(d.sureness)),
+        *("", "## Consequences", ""),
+        *(f"- {label}: {plain_markdown(sentence)}" for label, sentence in report.facts if label not in ("Why", "How sure", "Limits asked for")),
+        *(f"- {plain_markdown(note)}" for note in d.notes),
+        *([f"- Measure more prompts before treating {plain_markdown(listed(d.close))} as worse: the data does not say so."] if d.close else []),
+        "- Look at it again when the machine, the runtime, the prompts or the models change: `python -m helpers benchmark`, then `python -m helpers report`.",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def highlights(run: Run) -> list[str]:
@@ -146,9 +334,53 @@ def highlights(run: Run) -> list[str]:
     answered = [row for row in run.summary if row["n_ok"]]
     if not answered:
         return [*said, "No model answered: there is nothing to compare."]
-    return said + [str(verdict) for verdict in compare(run)] + quality.judge(run).compare() or [
+    return said + [str(verdict) for verdict in compare(run) if verdict.n] + judge(run).compare() or [
         "One model answered; measure a second one to compare."
     ]
+
+
+def network(card: Scorecard) -> list[str]:
+    """How much of the times is the way to the server, where it could be measured."""
+    said = []
+    for row in card.rows:
+        info = card.run.info["models"][row["model"]].get("server") or card.run.info["server"]
+        if row["connect_p50_s"] is None or row["ttft_p50_s"] is None:
+            continue
+        shown = f"{row['model']}: opening a connection takes {_seconds(row['connect_p50_s'])} (median) and is not in TTFT"
+        address = str(info.get("base_url", ""))
+        if address.startswith("https"):
+            said.append(f"{shown}; with TLS that is two round trips or more, so one of them, which TTFT does contain, is at most half of it.")
+        elif not any(local in address for local in ("127.0.0.1", "localhost", "[::1]")):
+            rest = row["ttft_p50_s"] - row["connect_p50_s"]
+            said.append(
+                f"{shown}; it is about one round trip, which TTFT contains once: without the network TTFT would be about {_seconds(max(rest, 0))}."
+            )
+    return said
+
+
+def acceleration(run: Run) -> list[str]:
+    """The same alias on two devices: how much the accelerator gives, or why it could not be measured."""
+    kinds: dict[str, dict[str, str]] = {}
+    for model, about in run.info["models"].items():
+        if about.get("alias") and about.get("device"):
+            kinds.setdefault(about["alias"], {})[model] = str(about["device"]).upper()
+    said = []
+    for alias, devices in kinds.items():
+        plain = next((model for model, device in devices.items() if device == "CPU"), None)
+        for model, device in devices.items():
+            if plain is None or device == "CPU":
+                continue
+            if not run.values(model, "latency_s") or not run.values(plain, "latency_s"):
+                said.append(f"{alias} on {device}: not measured. {run.info['models'][model].get('error') or 'It gave no answer.'}")
+                continue
+            for metric in ("ttft_s", "latency_s"):
+                said.append(f"{alias} on {device} against CPU: {compare_two(run, metric, model, plain)}")
+    return said
+
+
+def compare_two(run: Run, metric: str, model: str, baseline: str) -> timing.Comparison:
+    """One metric of one model against another, paired by prompt."""
+    return _across_sittings(run, timing.compare_paired(metric, model, baseline, run.values(model, metric), run.values(baseline, metric)))
 
 
 def limits(run: Run) -> list[str]:
@@ -176,6 +408,7 @@ def limits(run: Run) -> list[str]:
     said += _unsteady(run)
     if run.info.get("order", "").startswith("one model"):
         said.append(f"Order: {run.info['order']}, so drift does not hit all models alike.")
+    said += run.info.get("joined_notes", [])
     return said + calibration.limits(run.info.get("calibration"), plan["concurrency"], run.summary)
 
 
@@ -212,16 +445,18 @@ def _reasons(not_measured: dict[str, str]) -> Iterator[tuple[str, list[str]]]:
         yield reason, [name for name, text in not_measured.items() if text == reason]
 
 
-def _samples(run: Run) -> Iterator[str]:
-    for row in run.summary:
-        if row["sample"]:
-            yield f"- **{plain_markdown(row['model'])}**: {plain_markdown(row['sample'])}"
-
-
 def _environment(run: Run) -> Iterator[str]:
     about = run.info["environment"]
     machine, packages = about["machine"], about["packages"]
-    yield f"- {machine['cpu']}, {machine['cores']} cores, {machine['memory_mb']:,} MB memory, {machine['system']}, Python {machine['python']}"
-    yield f"- Packages: {', '.join(f'{name} {version}' for name, version in packages.items() if version)}"
-    yield f"- Kit revision: {about['git_revision'] or 'not a git checkout'}"
-    yield f"- Seed {run.info['plan']['seed']}; order: {run.info.get('order', 'not started')}; record: requests.jsonl and run.json beside this file"
+    yield f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_mb']:,} MB memory, {machine['system']}, Python {machine['python']}"
+    yield f"Packages: {', '.join(f'{name} {version}' for name, version in packages.items() if version)}"
+    yield f"Kit revision: {about['git_revision'] or 'not a git checkout'}"
+    yield f"Seed {run.info['plan']['seed']}; order: {run.info.get('order', 'not started')}; record: requests.jsonl and run.json beside this file"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.3g} s" if value >= 1 else f"{1000 * value:.3g} ms"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}{'' if n == 1 else 's'}"

@@ -102,9 +102,20 @@ class Runtime:
         }
 
     def list(self) -> list[dict]:
-        """Every model of the catalogs, one row a model, in the catalogs' own words."""
+        """Every model of the catalogs, one row a model, in the catalogs' own words; `variants` has a row for each device that it was built for."""
         hashes = {alias: files_digest(package["files"]) for alias, package in read_manifest(BUILT_IN_MODELS).items()}
-        return [{**_row(model), "files_sha256": hashes.get(model.alias)} for model in self._manager.catalog.list_models()]
+        rows = []
+        for model in self._manager.catalog.list_models():
+            variants = model.variants
+            devices = [_row(variant) for variant in variants] if len(variants) > 1 else []
+            rows.append({**_row(model), "files_sha256": hashes.get(model.alias), "variants": devices})
+        return rows
+
+    def providers(self) -> dict[str, bool]:
+        """Execution providers for GPU or NPU that this machine could use, and whether each is ready; what is missing is fetched first."""
+        if any(not provider.is_registered for provider in self._manager.discover_eps()):
+            self._manager.download_and_register_eps()
+        return {provider.name: provider.is_registered for provider in self._manager.discover_eps()}
 
     def load(self, alias: str) -> float:
         """Load a model that is in the cache; seconds, measured around the runtime's own call."""
@@ -156,7 +167,9 @@ class Runtime:
             catalog.register_model(folder, model_id, about)
 
     def _model(self, alias: str):
+        """The model with this alias, as the runtime would choose its device; or the variant with this id."""
         models = {m.alias: m for m in self._manager.catalog.list_models()}
+        models |= {variant.id: variant for m in models.values() for variant in m.variants if alias not in models}
         if alias and alias not in models:
             raise KitError(f"The runtime's catalog has no model '{alias}'.")
         return models.get(alias)

@@ -60,6 +60,12 @@ def one_line(text: str, width: int = 400) -> str:
     return flat if len(flat) <= width else f"{flat[: width - 3]}..."
 
 
+def harmless(text: str, width: int = 200) -> str:
+    """One line of text that no spreadsheet takes for a formula: one that could start one gets an apostrophe in front."""
+    flat = one_line(text, width)
+    return f"'{flat}" if flat[:1] in tuple("=+-@'") else flat
+
+
 def plain_markdown(text: str) -> str:
     """Text as one line of Markdown that shows every character and runs none."""
     flat = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

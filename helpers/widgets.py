@@ -1,4 +1,4 @@
-"""What a notebook may offer beside its cells. A panel calls what the cells call, and shows the same."""
+"""What a notebook may offer beside its cells: a chat, buttons to score answers, sliders to weigh. They call what the cells call, and show the same."""
 
 import html
 import threading
@@ -7,8 +7,11 @@ from collections.abc import Sequence
 
 import ipywidgets as panel
 
+from .annotations import SCALE, Blind
 from .endpoint import Server
 from .errors import KitError
+from .scorecard import Scorecard
+from .selection import DIMENSIONS, RESAMPLES, WEIGHTS, Evidence
 
 REFRESH_S = 0.1
 
@@ -60,3 +63,52 @@ def chat_box(server: Server, models: Sequence[str]) -> panel.VBox:
     stop.on_click(lambda _: stopped.set())
     line.on_msg(lambda _widget, message, _buffers: message.get("event") == "submit" and begin())
     return panel.VBox([panel.HBox([picker, line, send, stop]), shown, figures])
+
+
+def score_answers(blind: Blind) -> panel.VBox:
+    """One answer at a time with five buttons and a note; each press is on disk before the next answer is shown."""
+    shown, said = panel.HTML(), panel.HTML()
+    note = panel.Text(placeholder="why (may stay empty)", description="note", layout={"width": "40em"})
+    buttons = [panel.Button(description=f"{score} {words}", layout={"width": "auto"}) for score, words in SCALE.items()]
+    later = panel.Button(description="later", layout={"width": "auto"})
+
+    def show() -> None:
+        shown.value = blind._repr_html_()
+        for button in (*buttons, later):
+            button.disabled = blind.current is None
+
+    def press(action) -> None:
+        try:
+            action()
+            note.value = said.value = ""
+        except KitError as error:
+            said.value = html.escape(str(error))
+        show()
+
+    for score, button in zip(SCALE, buttons, strict=True):
+        button.on_click(lambda _, score=score: press(lambda: blind.score(score, note.value)))
+    later.on_click(lambda _: press(blind.skip))
+    show()
+    return panel.VBox([shown, note, panel.HBox([*buttons, later]), said])
+
+
+def weigh(card: Scorecard, limits=None, enough=None) -> panel.VBox:
+    """A slider for each weight and one for the least quality; below them what `decide` says to these numbers."""
+    evidence, shown = Evidence(card), panel.HTML()
+    sliders = {d: panel.FloatSlider(value=WEIGHTS[d], min=0, max=100, step=5, description=d, continuous_update=False) for d in DIMENSIONS}
+    least = panel.FloatSlider(
+        value=(limits or {}).get("min_quality") or 0, min=0, max=1, step=0.05, description="least quality", continuous_update=False
+    )
+
+    def show(_=None) -> None:
+        wanted = {**(limits or {}), "min_quality": least.value or None}
+        try:
+            decision = evidence.decide(wanted, {d: slider.value for d, slider in sliders.items()}, enough, resamples=RESAMPLES)
+            shown.value = decision._repr_html_()
+        except KitError as error:
+            shown.value = f"<p><strong>{html.escape(str(error))}</strong></p>"
+
+    for slider in (*sliders.values(), least):
+        slider.observe(show, "value")
+    show()
+    return panel.VBox([panel.HBox([panel.VBox([*sliders.values()]), least]), shown])

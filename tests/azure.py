@@ -51,6 +51,26 @@ def azure(alias: str, files: dict[str, bytes], folder: Path) -> Iterator[dict[st
         server.server_close()
 
 
+@contextlib.contextmanager
+def catalog_of(entries: list[dict]) -> Iterator[str]:
+    """A catalog with these entries and nothing to download; yields its address."""
+    page = json.dumps({"totalCount": len(entries), "continuationToken": "", "summaries": entries}).encode()
+
+    class Handler(_Remote):
+        def do_POST(self):
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self._answer(200, page, "application/json")
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/asset-gallery/v1.0/models"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 def catalog_entry(alias: str, size: int) -> dict:
     name = f"{alias}-generic-cpu"
     return {

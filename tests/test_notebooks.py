@@ -23,7 +23,12 @@ NAMES = [
     "06_custom_model",
     "07_starter_project",
 ]
-SMALL = {"03_benchmark": {"prompts": "deterministic", "rounds": 2}, "06_custom_model": {"rounds": 1}, "07_starter_project": {"rounds": 1}}
+SMALL = {
+    "03_benchmark": {"prompts": "deterministic", "rounds": 2},
+    "05_quality": {"requests": 2},
+    "06_custom_model": {"rounds": 1},
+    "07_starter_project": {"rounds": 1},
+}
 
 
 def notebook(name: str) -> Path:
@@ -49,7 +54,7 @@ def outcomes_of(executed: Path) -> dict[str, str]:
 def settings(name: str, folder: Path) -> dict:
     """Small parameters, with the run of notebook 03 in `folder`."""
     places = {"03_benchmark": {"output": folder / "run"}, "06_custom_model": {"output": folder / "custom"}}
-    places |= {key: {"run": folder / "run"} for key in ("04_compare", "05_quality")}
+    places |= {"04_compare": {"run": folder / "run"}, "05_quality": {"run": folder / "run", "annotations": folder / "scores.csv"}}
     return SMALL.get(name, {}) | {key: str(value) for key, value in places.get(name, {}).items()}
 
 
@@ -78,6 +83,10 @@ def later(name: str, folder: Path) -> dict:
     return {"output": str(folder)} if name in ("03_benchmark", "06_custom_model") else {}
 
 
+def test_the_course_is_these_notebooks():
+    assert [path.stem for path in course.notebooks()] == NAMES
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_cell_ran_without_error(executed, name):
     cells = [cell for cell in nbformat.read(executed[0][name], as_version=4).cells if cell.cell_type == "code"]
@@ -95,10 +104,17 @@ def test_every_cell_ran_without_error(executed, name):
             "03_benchmark",
             ["latency_p95", "224.3 s; the slowest request: 191.8 s", "can be set while it runs: True", "This client sees a first token"],
         ),
-        ("03_benchmark", ["latency_<wbr>p50_<wbr>s", "the_script_said", "outliers", "The slowest prompt is"]),
+        (
+            "03_benchmark",
+            ["latency_<wbr>p50_<wbr>s", "the_script_said", "outliers", "the slowest prompt is", "No execution provider for a GPU or NPU"],
+        ),
         ("06_custom_model", ["is a CustomModel: True", "Not converted: torch", "/catalogs/local/v1", "my-summariser", "extractive"]),
         ("07_starter_project", ["def to_csv(rows):", "Still to do: write to_csv", "passed. Next:"]),
-        ("04_compare", ["pocket-mini", "pocket-nano", "the size of", "Quality is matched by words", "Quality: ", "benchmark_report.md"]),
+        ("04_compare", ["pocket-mini", "pocket-nano", "cannot tell", "It stays first in", "has summarise; total", "# Decision: ", "decision.md"]),
+        (
+            "05_quality",
+            ["yes: ", "0 of", "replies were no valid JSON", "judges its own answers", "No person has scored", "Quality comes from facets alone"],
+        ),
     ],
 )
 def test_each_notebook_shows_what_it_promises(executed, name, shown):
@@ -117,9 +133,8 @@ def test_the_charts_of_the_notebooks_have_alternative_text_and_a_finding(execute
 def test_the_course_leaves_a_report_with_every_file(executed):
     run = load_run(executed[1])
     assert run.status == "finished"
-    assert {"summary.json", "summary.csv", "benchmark_report.md", "models.png", "quality.png", "prompts.png"} <= {
-        path.name for path in run.folder.iterdir()
-    }
+    files = {"summary.json", "summary.csv", "benchmark_report.md", "decision.md", "report.html", "models.png", "quality.png", "prompts.png"}
+    assert files <= {path.name for path in run.folder.iterdir()}
     assert all(row["n_ok"] == 6 for row in run.summary)
 
 

@@ -55,6 +55,7 @@ def answer(
         "token_source": "usage" if tokens else "none",
         "chunk_times_s": times,
         "finish_reason": "stop",
+        "started_at": f"2026-01-02T03:04:{number:02d}.000+00:00",
     }
     return Row(model, f"{model}:1", prompt, number, phase, "ok", text=text, **{**figures, **fields})
 
@@ -319,9 +320,9 @@ def test_summary_json(run):
     write_report(run)
     found = json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))
     assert (found["run"], found["status"]) == (run.folder.name, "finished")
-    assert [row | {"quality": None} for row in found["models"]] == [
-        row | extra for row, extra in zip(json.loads(json.dumps(run.summary)), judge(run).summary, strict=True)
-    ]
+    for row, measured, judged in zip(found["models"], run.summary, judge(run).summary, strict=True):
+        expected = {**measured, **judged, "disk_mb": measured["size_mb"]}  # nobody measured the disk: the size is what there is
+        assert {name: row[name] for name in expected} == expected
     assert set(SUMMARY_COLUMNS) <= set(found["models"][0])
     assert found["models"][0]["sample"] == NASTY[:160]
     assert found["median_intervals_95"]["large"]["latency_s"] == run.intervals["large"]["latency_s"]
@@ -355,6 +356,7 @@ def test_report_has_every_part(run):
     assert re.findall(r"^#+ .*$", text, re.M) == [
         "# Benchmark report",
         "## Table",
+        "## Decision",
         "## Quality",
         "## Highlights",
         "## Sample answers",
@@ -363,7 +365,7 @@ def test_report_has_every_part(run):
     ]
     assert "3 models, 3 prompts (mine), 7 rounds, temperature 0, at most 64 tokens an answer, concurrency 1." in text
     assert "Served by test server" in text
-    assert re.search(r"^\| small +\| partial +\| +20 +\| +1 +\|", text, re.M)
+    assert re.search(r"^\| small +\| partial +\| +20 +\| +21 +\|", text, re.M)
     assert "- small: partial; 1 failed, 0 skipped. HTTP 500" in text
     assert "- missing: skipped; 0 failed, 21 skipped. No model is called 'missing'." in text
     assert "- Latency: large is 2x slower than small" in text
@@ -374,7 +376,7 @@ def test_report_has_every_part(run):
 def test_pictures_of_the_report_exist_and_have_words(run):
     text = write_report(run).read_text(encoding="utf-8")
     pictures = re.findall(r"^!\[(.+)\]\((.+)\)$", text, re.M)
-    assert [name for _, name in pictures] == ["models.png", "prompts.png"]
+    assert [name for _, name in pictures] == [f"{name}.png" for name in ("models", "footprint", "prompts", "prompts-ttft", "stream", "drift")]
     for alt, name in pictures:
         assert len(alt) > 20
         assert (run.folder / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
@@ -482,7 +484,7 @@ def size_of(png: bytes) -> tuple[int, int]:
     return struct.unpack(">II", png[16:24])
 
 
-@pytest.mark.parametrize("draw", [charts.per_model, charts.per_prompt, charts.arrivals, charts.size_and_speed])
+@pytest.mark.parametrize("draw", [charts.per_model, charts.per_prompt, charts.arrivals, charts.size_and_speed, charts.footprint, charts.drift])
 def test_every_chart_has_a_picture_a_text_and_a_finding(run, draw):
     chart = draw(run)
     assert min(size_of(chart.png())) > 100
@@ -496,7 +498,7 @@ def test_every_chart_has_a_picture_a_text_and_a_finding(run, draw):
 
 def test_findings_say_what_the_figures_say(run):
     assert "Latency: large is 2x slower than small" in charts.per_model(run).finding
-    assert charts.per_prompt(run).finding.startswith("The slowest prompt is long; 0 of 42 requests are flagged as outliers")
+    assert charts.per_prompt(run).finding.startswith("Latency: the slowest prompt is long; 0 of 41 requests are flagged as outliers")
     assert charts.arrivals(run).finding == "Share of the latency after the first token: small 90 % and large 90 %."
     assert charts.size_and_speed(run).finding.startswith("large is 10x the size of small. Latency: large is 2x slower")
 

@@ -1,0 +1,125 @@
+"""One row a model: everything that is known of it from one run. Tables, charts, decision and contribution all start here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from . import cost, quality
+from .cost import Prices
+from .record import Run
+from .tables import Table
+
+# Column to its heading for people. In this order; a column that no model has is left out of tables.
+HEADINGS = {
+    "model": "model",
+    "status": "status",
+    "n_ok": "answered",
+    "n": "asked",
+    "quality": "quality, 0 to 1",
+    "latency_p50_s": "latency p50",
+    "latency_mean_s": "latency mean",
+    "latency_p95_s": "latency p95",
+    "ttft_p50_s": "TTFT p50",
+    "ttft_p95_s": "TTFT p95",
+    "output_tokens_per_s_p50": "output tokens/s",
+    "request_tokens_per_s_p50": "request tokens/s",
+    "connect_p50_s": "connecting",
+    "load_s": "load",
+    "cold_ttft_s": "cold TTFT",
+    "memory_mb": "memory, MB",
+    "gpu_memory_mb": "GPU memory, MB",
+    "disk_mb": "disk, MB",
+    "energy_j_per_request": "J a request",
+    "cost_per_1000": "1,000 here",
+    "cloud_per_1000": "1,000 in the cloud",
+    "license": "licence",
+}
+TIMES = tuple(name for name in HEADINGS if name.endswith("_s") and "per_s" not in name)
+ALWAYS = ("model", "status", "n_ok", "n", "quality", "latency_p50_s", "ttft_p50_s", "output_tokens_per_s_p50", "memory_mb", "disk_mb", "license")
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """All rows of a run. `source` is the quality that decides: facets, or one of `others` (source to model to prompt id to 0 to 1)."""
+
+    run: Run
+    prices: Prices = field(default_factory=Prices)
+    others: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    source: str = "facets"
+
+    @cached_property
+    def quality(self) -> quality.Quality:
+        """The facets of all answers."""
+        return quality.judge(self.run)
+
+    @cached_property
+    def rows(self) -> list[dict]:
+        """The summary of the run with quality and cost, one row a model."""
+        costs, medians = cost.costs(self.run, self.prices), self._medians
+        joined = []
+        for row, judged in zip(self.run.summary, self.quality.summary, strict=True):
+            price, seen = costs[row["model"]], medians.get(row["model"], {})
+            joined.append(
+                row
+                | judged
+                | {
+                    "n": row["n_ok"] + row["n_failed"] + row["n_skipped"],
+                    "disk_mb": row["disk_mb"] if row["disk_mb"] is not None else row["size_mb"],
+                    "connect_p50_s": seen.get("connect_s"),
+                    "request_tokens_per_s_p50": seen.get("request_tokens_per_s"),
+                    "cost_per_1000": price.here,
+                    "cloud_per_1000": price.cloud,
+                    "cost_source": price.source,
+                }
+            )
+        return joined
+
+    @cached_property
+    def by_model(self) -> dict[str, dict]:
+        """Model to its row."""
+        return {row["model"]: row for row in self.rows}
+
+    def columns(self) -> list[str]:
+        """The columns worth a place in a table for people: those that some model has."""
+        return [name for name in HEADINGS if name in ALWAYS or any(row.get(name) is not None for row in self.rows)]
+
+    def table(self) -> Table:
+        """The one table for people: everything known of each model. Times are milliseconds where all medians are below a second."""
+        columns = self.columns()
+        factor, unit = (1000, "ms") if max((row["latency_p50_s"] or 0 for row in self.rows), default=0) < 1 else (1, "s")
+        units = {name: f", {unit}" if name in TIMES else f", {self.prices.currency}" if name.endswith("_per_1000") else "" for name in columns}
+        rows = [[row.get(name) * factor if name in TIMES and row.get(name) is not None else row.get(name) for name in columns] for row in self.rows]
+        return Table([HEADINGS[name] + units[name] for name in columns], rows, note="p95 needs 20 answered requests and is a dash below that.")
+
+    def quality_by_prompt(self, model: str) -> Mapping[str, float]:
+        """Prompt id to quality, 0 to 1, from the chosen source."""
+        return self.quality.by_prompt(model) if self.source == "facets" else self.others.get(self.source, {}).get(model, {})
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    @cached_property
+    def _medians(self) -> dict[str, dict[str, float]]:
+        frame = self.answered[["model", "connect_s", "request_tokens_per_s"]]
+        medians = frame.groupby("model", observed=True).median(numeric_only=True)
+        return {model: row.dropna().to_dict() for model, row in medians.iterrows()}
+
+    @cached_property
+    def answered(self):
+        """Every answered request of the measured phase, as a data frame, with request tokens/s (generated tokens / latency)."""
+        frame = self.run.headline[(self.run.headline["status"] == "ok").to_numpy()]
+        numeric = {name: frame[name].astype(float) for name in ("completion_tokens", "latency_s", "connect_s")}
+        return frame.assign(**numeric, request_tokens_per_s=numeric["completion_tokens"] / numeric["latency_s"])
+
+    def rate_by_prompt(self, model: str) -> dict[str, float]:
+        """Prompt id to the median request tokens/s."""
+        frame = self.answered[self.answered["model"] == model]
+        return frame.groupby("prompt_id", observed=True)["request_tokens_per_s"].median().dropna().to_dict()
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a sentence lists them."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

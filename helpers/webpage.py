@@ -1,0 +1,42 @@
+"""`report.html`: one file, no outside resource, for a reader who has two minutes. The template stands beside this module."""
+
+import base64
+import hashlib
+from pathlib import Path
+
+import jinja2
+
+from .tables import Table, one_line, shown
+
+TEMPLATE = Path(__file__).with_name("report.html.jinja")
+SCRIPT = Path(__file__).with_name("sort.js")
+
+
+def page(report) -> str:
+    """The whole page of a `report.Report`. Whatever a model or a file said is escaped, and a policy in the page lets no script run but its own."""
+    script = SCRIPT.read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"cell": _cell, "one_line": lambda text: one_line(str(text), 600)}
+    environment.globals |= {"sort_key": _sort_key, "is_number": _is_number}
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        report=report,
+        decision=report.decision,
+        pictures=[(chart, base64.b64encode(chart.svg()).decode()) for chart in report.pictures.values()],
+        script=jinja2.utils.markupsafe.Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        tables={"all": report.table(), "decision": report.decision.table(), "quality": report.quality_table()},
+    )
+
+
+def _cell(value: object) -> str:
+    return one_line(shown(value), 200)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _sort_key(table: Table, row: int, column: int) -> str:
+    """What a cell sorts by: a number exactly, text in lower case, and nothing for a value that is not there."""
+    value = table.rows[row][column]
+    return "" if value is None else repr(value) if _is_number(value) else one_line(str(value), 200).casefold()
