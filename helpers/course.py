@@ -53,7 +53,8 @@ def with_solutions(notebook: Path) -> dict:
     """A notebook with its solutions in place: the cell `exercise-NAME` becomes the part [NAME] of its file in notebooks/solutions/."""
     content, left = json.loads(notebook.read_text(encoding="utf-8")), exercises.solutions(notebook.stem)
     for cell in content["cells"]:
-        if source := left.pop(cell["id"].removeprefix("exercise-"), None):
+        kind, _, name = cell["id"].partition("-")
+        if kind == "exercise" and (source := left.pop(name, None)):
             cell["source"] = source.splitlines(keepends=True)
     if left:
         raise KitError(f"{notebook.name} has no cell for the solution of {', '.join(left)}.")
