@@ -9,7 +9,7 @@ import numpy as np
 from .charts import COLOURS, MARKERS, Chart
 from .load import Limits
 from .record import Run
-from .tables import Table, plain_markdown
+from .tables import Table
 from .timing import P95_NEEDS
 
 if TYPE_CHECKING:
@@ -174,19 +174,22 @@ def for_report(run: Run) -> dict[str, Chart]:
     return {"load": curve(run)} if (plan.get("sweep") or plan.get("rate")) and any(level.n_ok for level in levels(run)) else {}
 
 
-def report_lines(run: Run) -> Iterator[str]:
-    """The section of the report on load; nothing for a run of one stream without limits."""
+def loaded(run: Run) -> bool:
+    """Whether there is anything to say of load: not for one stream without limits, nor for a record without times."""
     plan = run.info["plan"]
-    if not (plan.get("sweep") or plan.get("rate") or plan.get("slo") or plan["concurrency"] > 1) or not levels(run):
-        return
-    yield from ("", "## Load", "", table(run).to_markdown(), "")
-    yield from (f"- {plain_markdown(sentence)}" for sentence in findings(run))
-    yield ""
-    yield "Requests, tokens and goodput are per second of the whole block of requests, its start and end included; failed requests keep no limit."
+    return bool((plan.get("sweep") or plan.get("rate") or plan.get("slo") or plan["concurrency"] > 1) and levels(run))
+
+
+def notes(run: Run) -> list[str]:
+    """How the figures of load were measured."""
+    plan = run.info["plan"]
+    said = ["Requests, tokens and goodput are per second of the whole block of requests, its start and end included; failed requests keep no limit."]
     if plan.get("sweep"):
-        yield f"All other figures of this report stand for {_streams(plan['concurrency'])}; each further level was measured in one go, all rounds in a row."
+        first = _streams(plan["concurrency"])
+        said.append(f"All other figures of this report stand for {first}; each further level was measured in one go, all rounds in a row.")
     if plan.get("rate"):
-        yield "Requests were sent at random times (Poisson), whatever was under way; TTFT and latency count from when a request was due."
+        said.append("Requests were sent at random times (Poisson), whatever was under way; TTFT and latency count from when a request was due.")
+    return said
 
 
 def curve(run: Run) -> Chart:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito (2008), darkest first; black is for text
 MARKERS = "osD^vPX*"
-DOTS = 3000  # in one chart; of more only every n-th is drawn, and the chart says so
+DOTS = 1500  # in one chart; of more only every n-th is drawn, and the chart says so
 PROMPTS_SHOWN = 30
 NAMES = {metric: words.name for metric, words in timing.METRIC_WORDS.items()}
 
@@ -85,17 +85,16 @@ def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
     slow = {p: max((float(np.median(values[m][p])) for m in models if p in values[m]), default=0.0) for p in prompts}
     shown = sorted(sorted(prompts, key=lambda p: -slow[p])[:PROMPTS_SHOWN], key=prompts.index)
     figure, (axes,) = _figure(1, height=0.9 + 0.17 * len(shown) * max(len(models), 2))
-    count, flagged = sum(len(some) for of in values.values() for some in of.values()), 0
-    step = -(-count // DOTS)
+    marks = {model: run.outlier_marks(model, metric) for model in models}
+    count, flagged = (sum(f(some) for of in all_of.values() for some in of.values()) for f, all_of in ((len, values), (np.count_nonzero, marks)))
+    step, rings = -(-count // DOTS), max(-(-flagged // 300), 1)
     for i, model in enumerate(models):
-        marks = run.outlier_marks(model, metric)
-        flagged += sum(map(sum, marks.values()))
         for j, prompt in enumerate(shown):
             if not (some := values[model].get(prompt)):
                 continue
             y = j + (i - (len(models) - 1) / 2) * 0.7 / max(len(models), 2)
             x = np.asarray(some) * scale
-            marked = x[np.asarray(marks[prompt], dtype=bool)][:DOTS]
+            marked = x[np.asarray(marks[model][prompt], dtype=bool)][::rings]
             axes.plot(x[::step], np.full(len(x[::step]), y), MARKERS[i % 8], color=_colour(i), alpha=0.65, ms=5, label=model if j == 0 else None)
             axes.plot([np.median(x)] * 2, [y - 0.14, y + 0.14], color=_colour(i), lw=2.5)
             axes.plot(marked, np.full(len(marked), y), "o", mfc="none", mec="black", ms=11)
@@ -108,7 +107,7 @@ def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
         f"{NAMES[metric]}: the slowest prompt is {max(prompts, key=slow.get)}; {flagged:,} of {count:,} requests are flagged as outliers and kept."
     )
     finding += f" Shown: the {len(shown)} slowest of {len(prompts)} prompts." if len(shown) < len(prompts) else ""
-    return Chart(figure, f"{NAMES[metric]} of every request by prompt for {_listed(models)}.", finding + _thinned(step))
+    return Chart(figure, f"{NAMES[metric]} of every request by prompt for {_listed(models)}.", finding + _thinned(step, rings))
 
 
 def per_model(run: Run) -> Chart:
@@ -152,32 +151,6 @@ def per_model(run: Run) -> Chart:
         f"{_listed([NAMES[m] for m in metrics])} of {_listed(models)}: dots, medians and intervals.",
         _speed_finding(run, models) + _thinned(step),
     )
-
-
-def size_and_speed(run: Run) -> Chart:
-    """Size on disk against median latency with its interval, one point a model: lower left is better on both."""
-    rows = [row for row in run.summary if row["n_ok"] and row["size_mb"]]
-    if not rows:
-        return _nothing("No model of this run has both an answer and a known size: there is nothing to draw.")
-    figure, (axes,) = _figure(1, height=3)
-    scale, unit = _unit(run, [row["model"] for row in rows], "latency_s")
-    points = []
-    for i, row in enumerate(rows):
-        low, high = run.intervals[row["model"]]["latency_s"]
-        x, y = row["latency_p50_s"] * scale, row["size_mb"]
-        if low is not None:
-            axes.plot([low * scale, high * scale], [y, y], color=_colour(i), lw=2)
-        axes.plot(x, y, MARKERS[i % 8], color=_colour(i), ms=9)
-        points.append((x, y, row["model"], i))
-    axes.set_xlim(0, 1.3 * max(run.intervals[row["model"]]["latency_s"][1] or row["latency_p50_s"] for row in rows) * scale)
-    axes.set_ylim(0, 1.3 * max(row["size_mb"] for row in rows))
-    axes.set_xlabel(f"median latency ({unit}) with its 95 % interval")
-    axes.set_ylabel("size (MB)")
-    _label(figure, axes, points)
-    small, large = (pick(rows, key=lambda row: row["size_mb"]) for pick in (min, max))
-    finding = f"{large['model']} is {large['size_mb'] / small['size_mb']:.2g}x the size of {small['model']}. {_speed_finding(run, [small['model'], large['model']])}"
-    finding = finding if small is not large else f"Only {small['model']} has answers and a known size."
-    return Chart(figure, f"Size against median latency of {_listed([row['model'] for row in rows])}.", finding)
 
 
 def quality_and_speed(run: Run) -> Chart:
@@ -402,8 +375,10 @@ def _all_values(run: Run, model: str, metric: str) -> np.ndarray:
     return np.concatenate(some) if some else np.array([])
 
 
-def _thinned(step: int) -> str:
-    return f" Dots: one in {step:,} is drawn." if step > 1 else ""
+def _thinned(step: int, rings: int = 1) -> str:
+    said = [f"one dot in {step:,}"] if step > 1 else []
+    said += [f"one ring in {rings:,}"] if rings > 1 else []
+    return f" Drawn: {' and '.join(said)}." if said else ""
 
 
 def _short(name: str, width: int = 34) -> str:

@@ -8,16 +8,17 @@ README.md          what it is, in words
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from .errors import UsageError
-from .lineup import Lineup, ModelEntry, load_models
+from .lineup import Lineup, load_models
 from .record import Run, write_json, write_text
 from .report import make_report
-from .tables import Table, one_line, plain_markdown
+from .tables import Table, one_line
 
 FILES = ("models.json", "result.json", "environment.json", "README.md")
 MAX_BYTES = 200_000
@@ -30,45 +31,34 @@ PRIVATE = (
     r"(?:sk|key|ghp|hf|xox[bp])[-_][A-Za-z0-9]{12,}",
     r"(?i)bearer\s+\S{8,}",
 )
+FIGURES = (
+    *("latency_p50_s", "latency_p95_s", "ttft_p50_s", "output_tokens_per_s_p50", "request_tokens_per_s_p50", "load_s", "cold_ttft_s"),
+    *("memory_mb", "gpu_memory_mb", "disk_mb", "energy_j_per_request"),
+)
+STRICT = ConfigDict(frozen=True, extra="forbid")
 Figure = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
 Count = Annotated[int, Field(ge=0, le=10**9)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}( @ (local|endpoint))?$")]
 Word = Annotated[str, Field(max_length=200)] | None
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Result(_Part):
-    """What was measured of one model. Times in seconds, sizes in MB."""
-
-    model: Name
-    status: Literal["ok", "partial", "failed", "skipped"]
-    n_ok: Count
-    n_failed: Count
-    n_skipped: Count
-    latency_p50_s: Figure = None
-    latency_p95_s: Figure = None
-    ttft_p50_s: Figure = None
-    output_tokens_per_s_p50: Figure = None
-    request_tokens_per_s_p50: Figure = None
-    load_s: Figure = None
-    cold_ttft_s: Figure = None
-    memory_mb: Figure = None
-    gpu_memory_mb: Figure = None
-    disk_mb: Figure = None
-    energy_j_per_request: Figure = None
-    energy_source: Word = None
-    quality: Annotated[float, Field(ge=0, le=1)] | None = None
-    files_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    execution_provider: Word = None
+Result = create_model(
+    "Result",
+    __config__=STRICT,
+    model=(Name, ...),
+    status=(Literal["ok", "partial", "failed", "skipped"], ...),
+    **dict.fromkeys(("n_ok", "n_failed", "n_skipped"), (Count, ...)),
+    **dict.fromkeys(FIGURES, (Figure, None)),
+    quality=(Annotated[float, Field(ge=0, le=1)] | None, None),
+    **dict.fromkeys(("energy_source", "execution_provider", "files_sha256"), (Word, None)),
+)
 
 
-class Contribution(_Part):
-    """`result.json`."""
+class Contribution(BaseModel):
+    """`result.json`. Times in seconds, sizes in MB."""
 
-    schema_: Literal[1] = Field(1, alias="schema")
+    model_config = STRICT
+
+    form: Literal[1]
     measured_on: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
     prompt_set: Name
     prompts: Count
@@ -80,8 +70,10 @@ class Contribution(_Part):
     results: Annotated[tuple[Result, ...], Field(min_length=1, max_length=100)]
 
 
-class Environment(_Part):
+class Environment(BaseModel):
     """`environment.json`."""
+
+    model_config = STRICT
 
     machine: dict[Annotated[str, Field(max_length=40)], str | int | float | bool | None]
     packages: dict[Annotated[str, Field(max_length=60)], Word]
@@ -100,10 +92,10 @@ def contribute(run: Run, folder: Path) -> Path:
     report, known = make_report(run), load_models()
     parts = {
         "models.json": {_alias(row["model"]): _entry(_alias(row["model"]), row, known) for row in report.card.rows if row["n_ok"]},
-        "result.json": _result(run, report),
-        "environment.json": {name: run.info["environment"].get(name) for name in ("machine", "packages", "git_revision")},
+        "result.json": _result(run, report.card.rows),
+        "environment.json": {name: run.info["environment"].get(name) for name in Environment.model_fields},
     }
-    readme = _readme(run, report)
+    readme = _readme(run, report.card.table())
     _check_private({**{name: json.dumps(part) for name, part in parts.items()}, "README.md": readme})
     folder.mkdir(parents=True, exist_ok=True)
     for name, part in parts.items():
@@ -122,17 +114,7 @@ def check(folder: Path) -> list[str]:
     there = {path.name: path for path in folder.iterdir()}
     if unknown := sorted(set(there) - set(FILES)):
         raise UsageError(f"{folder}: {one_line(unknown[0], 60)} does not belong into a contribution; it holds {', '.join(FILES)} and nothing else.")
-    texts = {}
-    for name in FILES:
-        path = there.get(name)
-        if path is None or path.is_symlink() or not path.is_file():
-            raise UsageError(f"{folder}: {name} is missing, or no plain file.")
-        if path.stat().st_size > MAX_BYTES:
-            raise UsageError(f"{path} is larger than {MAX_BYTES // 1000} kB; a contribution is a summary.")
-        try:
-            texts[name] = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            raise UsageError(f"{path} is not UTF-8 text.") from None
+    texts = {name: _text(folder / name) for name in FILES}
     if re.search(r"<[A-Za-z!/]|javascript:", texts["README.md"]):
         raise UsageError(f"{folder / 'README.md'} holds HTML or a script; it is plain Markdown.")
     _check_private(texts)
@@ -142,19 +124,17 @@ def check(folder: Path) -> list[str]:
     return [one_line(finding) for finding in _findings(entries, result, environment)]
 
 
-def _findings(entries: Lineup, result: Contribution, environment: Environment):
+def _findings(entries: Lineup, result: Contribution, environment: Environment) -> Iterator[str]:
     known = load_models()
     yield f"{len(result.results)} models on {environment.machine.get('cpu') or 'a machine without a name'}, measured on {result.measured_on}."
     for alias, entry in entries.items():
         if alias not in known:
             yield f"{alias}: a new entry for models.json."
         elif known[alias] != entry:
-            changed = [name for name in ModelEntry.model_fields if getattr(known[alias], name) != getattr(entry, name)]
+            changed = [name for name, value in entry if getattr(known[alias], name) != value]
             yield f"{alias}: differs from the line-up in {', '.join(changed)}; look which is right."
-        if not any(_alias(one.model) == alias for one in result.results):
-            yield f"{alias}: an entry without a result."
     for one in result.results:
-        if _alias(one.model) not in entries and one.n_ok:
+        if one.n_ok and _alias(one.model) not in entries:
             yield f"{one.model}: a result without an entry in models.json."
         if one.latency_p50_s and one.ttft_p50_s and one.ttft_p50_s > one.latency_p50_s:
             yield f"{one.model}: a median TTFT above the median latency; ask how it was measured."
@@ -173,60 +153,54 @@ def _public(model: str) -> str:
     return f"{name}{at}{place if place == 'local' else 'endpoint'}" if at else name
 
 
-def _entry(model: str, row: dict, known: Lineup) -> dict:
-    if model in known:
-        return known[model].model_dump(mode="json", exclude_defaults=True) | {
-            "capabilities": list(known[model].capabilities),
-            "size_mb": known[model].size_mb,
-        }
-    return {"capabilities": ["chat"], "size_mb": row["size_mb"]} | ({"license": row["license"]} if row["license"] else {})
+def _entry(alias: str, row: dict, known: Lineup) -> dict:
+    if alias not in known:
+        return {"capabilities": ["chat"], "size_mb": row["size_mb"]} | ({"license": row["license"]} if row["license"] else {})
+    return {"size_mb": known[alias].size_mb, **known[alias].model_dump(mode="json", exclude_defaults=True)}
 
 
-def _result(run: Run, report) -> dict:
+def _result(run: Run, rows: list[dict]) -> dict:
     plan = run.info["plan"]
-    rows = []
-    for row in report.card.rows:
-        about = run.info["models"][row["model"]]
-        extra = {name: about.get(name) for name in ("files_sha256", "execution_provider")}
-        rows.append({name: row[name] if name in row else extra.get(name) for name in Result.model_fields} | {"model": _public(row["model"])})
-    kind = re.sub(r"\([^)]*\)", "", run.info["server"]["kind"]).strip()
     return {
-        "schema": 1,
+        "form": 1,
         "measured_on": run.info["started_at"][:10],
         "prompt_set": plan["prompts"]["name"],
         "prompts": len(plan["prompts"]["prompts"]),
         **{name: plan[name] for name in ("rounds", "temperature", "max_tokens", "concurrency")},
-        "runtime": kind,
-        "results": rows,
+        "runtime": re.sub(r" \([^)]*\)", "", run.info["server"]["kind"]),
+        "results": [
+            {name: {**run.info["models"][row["model"]], **row}.get(name) for name in Result.model_fields} | {"model": _public(row["model"])}
+            for row in rows
+        ],
     }
 
 
-def _readme(run: Run, report) -> str:
-    table = report.table()
-    return "\n".join(
-        [
-            "# A result for the line-up",
-            "",
-            f"Measured on {run.info['started_at'][:10]} with prompt set {plain_markdown(run.info['plan']['prompts']['name'])}.",
-            "",
-            Table(table.headers, [[_public(row[0]), *row[1:]] for row in table.rows]).to_markdown(),
-            "",
-            "No prompt, answer, address or name of a person is in this folder. Check it with `python -m helpers contribute --check FOLDER`.",
-            "",
-        ]
+def _readme(run: Run, table: Table) -> str:
+    shown = Table(table.headers, [[_public(row[0]), *row[1:]] for row in table.rows]).to_markdown()
+    return (
+        f"# A result for the line-up\n\nMeasured on {run.info['started_at'][:10]} with prompt set {run.info['plan']['prompts']['name']}.\n\n{shown}\n\n"
+        "No prompt, answer, address or name of a person is in this folder. Check it with `python -m helpers contribute --check FOLDER`.\n"
     )
+
+
+def _text(path: Path) -> str:
+    if path.is_symlink() or not path.is_file():
+        raise UsageError(f"{path.parent}: {path.name} is missing, or no plain file.")
+    if path.stat().st_size > MAX_BYTES:
+        raise UsageError(f"{path} is larger than {MAX_BYTES // 1000} kB; a contribution is a summary.")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not UTF-8 text.") from None
 
 
 def _check_private(texts: dict[str, str]) -> None:
     for name, text in texts.items():
-        for pattern in PRIVATE:
-            if found := re.search(pattern, text):
-                raise UsageError(
-                    f"{name} holds what looks like an address, a home folder, an e-mail or a key ({one_line(found[0], 12)}); take it out."
-                )
+        if found := next(filter(None, (re.search(pattern, text) for pattern in PRIVATE)), None):
+            raise UsageError(f"{name} holds what looks like an address, a home folder, an e-mail or a key ({one_line(found[0], 12)}); take it out.")
 
 
-def _validated(model, path: Path, text: str):
+def _validated(model: type[BaseModel], path: Path, text: str):
     try:
         return model.model_validate_json(text)
     except ValidationError as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from pydantic import ValidationError
 from rapidfuzz import fuzz
 
 from . import timing
@@ -180,9 +181,13 @@ def judge(run: Run, prompts: PromptSet | str | None = None) -> Quality:
 
     Raises UsageError when `prompts` shares no prompt (same id and same text) with the run.
     """
-    then = PromptSet.model_validate(run.info["plan"]["prompts"])
+    try:
+        then = PromptSet.model_validate(run.info["plan"]["prompts"])
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors(include_url=False)[0]["loc"]))
+        raise UsageError(f"{run.folder / 'run.json'}: the plan's {place} is not what a prompt set may have; judge it by a prompt file.") from None
     if prompts is None:
-        return Quality(run, then)
+        return run.__dict__.setdefault("quality", Quality(run, then))  # kept, as report, charts and decision all ask
     now = load_prompts(prompts) if isinstance(prompts, str) else prompts
     texts = {prompt.id: prompt.text for prompt in then.prompts}
     shared = tuple(prompt for prompt in now.prompts if texts.get(prompt.id) == prompt.text)

@@ -187,7 +187,7 @@ class Run:
     def headline(self) -> "pd.DataFrame":
         """The measured rows that summary and comparisons stand for: those at the first level of concurrency."""
         frame = self.frame[(self.frame["phase"] == "measure").to_numpy()]
-        level, levels = self.info["plan"]["concurrency"], frame["concurrency"].to_numpy()
+        level, levels = self.info["plan"].get("concurrency", 1), frame["concurrency"].to_numpy()
         # Rows of an older kit name no level: they all read as 1.
         return frame[levels == level] if (levels == level).any() else frame
 

@@ -2,8 +2,8 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from .quality import judge
 from .record import Run, write_json, write_text
 from .regression import DRIFT
 from .scorecard import Scorecard, listed
-from .selection import UNITS, Decision, Evidence
+from .selection import UNITS, Decision, decide
 from .tables import Table, harmless, plain_markdown
 
 SUMMARY_COLUMNS = (
@@ -104,6 +104,25 @@ def _across_sittings(run: Run, found: timing.Comparison) -> timing.Comparison:
     return replace(found, low=float(np.exp(middle - np.hypot(middle - low, drift))), high=float(np.exp(middle + np.hypot(high - middle, drift))))
 
 
+HOW_DECIDED = (
+    "Scores are 0 to 1: the best model's value over a model's own (or its own over the best's where more is better), against what is enough where "
+    'that is given. The total weighs them; "first in" counts resamples with other prompts and other weights.'
+)
+HOW_JUDGED = (
+    "Quality is the share of checks that the answers pass: required facets found, form kept, nothing forbidden named. Interval: 95 %, over prompts."
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report under a heading: a table, sentences, pictures, or some of them."""
+
+    title: str
+    table: Table | None = None
+    points: Sequence[str] = ()
+    pictures: Mapping[str, charts.Chart] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Report:
     """One run, judged and decided, in the form that every file of the report is written from."""
@@ -116,11 +135,6 @@ class Report:
     def run(self) -> Run:
         """The run."""
         return self.card.run
-
-    @cached_property
-    def pictures(self) -> dict[str, charts.Chart]:
-        """File name to chart."""
-        return charts.for_report(self.run) | capacity.for_report(self.run)
 
     @property
     def setting(self) -> str:
@@ -142,7 +156,7 @@ class Report:
     def facts(self) -> list[tuple[str, str]]:
         """The first screen: what stands beside the answer, as label and sentence."""
         d = self.decision
-        caution = self.opinions.caution(self.card.source) if self._has_quality else ""
+        caution = self.opinions.caution(self.card.source) if any(row["quality"] is not None for row in self.card.rows) else ""
         said = [("Why", d.reason), ("How sure", d.sureness), ("What it costs", self.price), ("What would change it", d.change)]
         said += [("Before you rely on it", caution)] if caution and d.winner else []
         said += [("Limits asked for", str(d.limits))] if str(d.limits) else []
@@ -168,48 +182,31 @@ class Report:
             said += f" The same tokens at the cloud's price cost {money(row['cloud_per_1000'], prices.currency)} (estimated: a cloud model counts its own)."
         return said
 
-    @property
-    def _has_quality(self) -> bool:
-        return any(row["quality"] is not None for row in self.card.rows)
-
-    def table(self) -> Table:
-        """The one table: everything known of each model."""
-        return self.card.table()
-
-    def quality_table(self) -> Table:
-        """Quality with its interval and the checks behind it."""
-        return replace(
-            self.card.quality.table(),
-            note="Quality is the share of checks that the answers pass: required facets found, form kept, nothing forbidden named. "
-            "Interval: 95 %, over prompts.",
+    @cached_property
+    def sections(self) -> list[Section]:
+        """What follows the first screen, in order."""
+        run, prices = self.run, self.card.prices
+        said = {row["model"]: row["cost_source"] for row in self.card.rows if row["cost_source"]}
+        sources = (
+            [f"All: {next(iter(said.values()))}."] if len(set(said.values())) == 1 else [f"{model}: {source}." for model, source in said.items()]
         )
+        costs = [f"Prices given: {prices}. Cost is for 1,000 requests like these.", *sources] if prices.given else []
+        return [
+            Section("Table", self.card.table(), costs),
+            Section("Decision", replace(self.decision.table(), note=HOW_DECIDED), self.decision.sentences()[1:]),
+            Section("Quality", replace(judge(run).table(), note=HOW_JUDGED), self.opinions.sentences()),
+            Section("Highlights", points=highlights(run) + network(self.card) + acceleration(run)),
+            Section("Pictures", pictures=charts.for_report(run)),
+            *([Section("Load", capacity.table(run), capacity.notes(run), capacity.for_report(run))] if capacity.loaded(run) else []),
+            Section("Sample answers", points=[f"{row['model']}: {row['sample']}" for row in run.summary if row["sample"]]),
+            Section("Limits", points=limits(run)),
+            Section("Environment", points=list(_environment(run))),
+        ]
 
-    def costs(self) -> list[str]:
-        """How the costs were reckoned."""
-        if not self.card.prices.given:
-            return []
-        rows = [f"{row['model']}: {row['cost_source']}." for row in self.card.rows if row["cost_source"]]
-        return [f"Prices given: {self.card.prices}. Cost is for 1,000 requests like these.", *rows]
-
-    def highlights(self) -> list[str]:
-        """What the figures say, in sentences: problems first, then the comparison with the first model, then who agrees on quality."""
-        return highlights(self.run) + network(self.card) + acceleration(self.run)
-
-    def limits(self) -> list[str]:
-        """What the figures do not say."""
-        return limits(self.run)
-
-    def samples(self) -> list[tuple[str, str]]:
-        """Model and the beginning of its first answer."""
-        return [(row["model"], row["sample"]) for row in self.run.summary if row["sample"]]
-
-    def environment(self) -> list[str]:
-        """What the run stood on."""
-        return list(_environment(self.run))
-
-    def markdown(self) -> str:
-        """`benchmark_report.md`."""
-        return "\n".join(_report_lines(self)) + "\n"
+    @property
+    def pictures(self) -> Mapping[str, charts.Chart]:
+        """File name to chart, of all sections."""
+        return {name: chart for section in self.sections for name, chart in section.pictures.items()}
 
     def as_dict(self) -> dict:
         """`summary.json`."""
@@ -235,7 +232,7 @@ def make_report(run: Run, *, prices: Prices | None = None, limits=None, weights=
         there = ", ".join(["facets", *(s for s in by_source if s != "facets")])
         raise UsageError(f"There is no quality from '{quality}' for this run; there is {there}. Score answers in notebook 05, or ask a judge.")
     card = Scorecard(run, prices or Prices(), by_source, quality)
-    return Report(card, said, Evidence(card).decide(limits, weights, enough))
+    return Report(card, said, decide(card, limits, weights, enough))
 
 
 def write_report(run: Run, **choices) -> Path:
@@ -251,7 +248,7 @@ def write_report(run: Run, **choices) -> Path:
     write_text(run.folder / "decision.md", decision_markdown(report))
     write_text(run.folder / "report.html", webpage.page(report))
     path = run.folder / "benchmark_report.md"
-    write_text(path, report.markdown())
+    write_text(path, "\n".join(_markdown(report)) + "\n")
     return path
 
 
@@ -265,34 +262,19 @@ def summary_csv(run: Run, card: Scorecard | None = None) -> str:
     return out.getvalue()
 
 
-def _report_lines(report: Report) -> Iterator[str]:
+def _markdown(report: Report) -> Iterator[str]:
     yield from ("# Benchmark report", "", f"**{plain_markdown(report.decision.question)}**", "", f"**{plain_markdown(report.decision.answer)}**", "")
     yield from (f"- {label}: {plain_markdown(sentence)}" for label, sentence in report.facts)
     yield from ("", plain_markdown(report.setting))
     yield from ("", f"**{report.unfinished}**") if report.unfinished else ()
-    yield from ("", "## Table", "", report.table().to_markdown(), "", report.table().note)
-    yield from (f"- {plain_markdown(line)}" for line in ["", *report.costs()] if line)
-    yield from ("", "## Decision", "", report.decision.table().to_markdown(), "", _HOW_DECIDED, "")
-    yield from (f"- {plain_markdown(line)}" for line in report.decision.sentences())
-    yield from ("", "## Quality", "", report.quality_table().to_markdown(), "", report.quality_table().note, "")
-    yield from (f"- {plain_markdown(line)}" for line in report.opinions.sentences())
-    yield from ("", "## Highlights", "")
-    yield from (f"- {plain_markdown(line)}" for line in report.highlights())
-    for name, chart in report.pictures.items():
-        yield from ("", f"![{plain_markdown(chart.alt)}]({name}.png)", "", plain_markdown(chart.finding))
-    yield from capacity.report_lines(report.run)
-    yield from ("", "## Sample answers", "")
-    yield from (f"- **{plain_markdown(model)}**: {plain_markdown(sample)}" for model, sample in report.samples())
-    yield from ("", "## Limits", "")
-    yield from (f"- {plain_markdown(line)}" for line in report.limits())
-    yield from ("", "## Environment", "")
-    yield from (f"- {plain_markdown(line)}" for line in report.environment())
-
-
-_HOW_DECIDED = (
-    "Scores are 0 to 1: the best model's value over a model's own (or its own over the best's where more is better), against what is enough where that is "
-    "given. The total weighs them; *first in* counts resamples with other prompts and other weights."
-)
+    for section in report.sections:
+        if section.table or section.points or section.pictures:
+            yield from ("", f"## {section.title}", "")
+        if section.table:
+            yield from (section.table.to_markdown(), "", plain_markdown(section.table.note), "")
+        yield from (f"- {plain_markdown(point)}" for point in section.points)
+        for name, chart in section.pictures.items():
+            yield from (f"![{plain_markdown(chart.alt)}]({name}.png)", "", plain_markdown(chart.finding), "")
 
 
 def decision_markdown(report: Report) -> str:
@@ -313,7 +295,7 @@ def decision_markdown(report: Report) -> str:
         "",
         f"Limits: {plain_markdown(str(d.limits)) or 'none'}. Good enough: {enough}. Quality from: {plain_markdown(d.source)}.",
         *("", "## Options", "", d.table().to_markdown(), ""),
-        *(f"- {plain_markdown(o.model)} is out: {plain_markdown(listed(o.out))}." for o in d.options if o.out),
+        *(f"- {plain_markdown(o.model)} is out: {plain_markdown(o.out)}." for o in d.options if o.out),
         *("", "## Decision", "", f"**{plain_markdown(d.answer)}** {plain_markdown(d.reason)}", "", plain_markdown(d.sureness)),
         *("", "## Consequences", ""),
         *(f"- {label}: {plain_markdown(sentence)}" for label, sentence in report.facts if label not in ("Why", "How sure", "Limits asked for")),

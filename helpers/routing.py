@@ -94,7 +94,7 @@ def route(
     decision = decide(run, limits)
     found = Route(prompt, [])
     for option in decision.options:
-        reason = _unfit(prompt, needs, known.get(option.model)) or listed(option.out or ("",))
+        reason = _unfit(prompt, needs, known.get(option.model)) or option.out
         if not reason:
             found.choices.append(option.model)
             reason = f"has {listed(needs)}" + (f"; total {option.total:.2f} of 1 in {run.folder.name}" if option.total is not None else "")

@@ -1,15 +1,17 @@
-"""One row a model: everything that is known of it from one run. Tables, charts, decision and contribution all start here."""
+"""One row a model: everything that is known of it from one run. Tables, decision and contribution all start here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+
+import numpy as np
 
 from . import cost, quality
 from .cost import Prices
 from .record import Run
 from .tables import Table
 
-# Column to its heading for people. In this order; a column that no model has is left out of tables.
+# Column to its heading in tables for people; one that no model has is left out, unless it is in ALWAYS.
 HEADINGS = {
     "model": "model",
     "status": "status",
@@ -48,30 +50,23 @@ class Scorecard:
     source: str = "facets"
 
     @cached_property
-    def quality(self) -> quality.Quality:
-        """The facets of all answers."""
-        return quality.judge(self.run)
-
-    @cached_property
     def rows(self) -> list[dict]:
         """The summary of the run with quality and cost, one row a model."""
-        costs, medians = cost.costs(self.run, self.prices), self._medians
-        joined = []
-        for row, judged in zip(self.run.summary, self.quality.summary, strict=True):
-            price, seen = costs[row["model"]], medians.get(row["model"], {})
-            joined.append(
-                row
-                | judged
-                | {
-                    "n": row["n_ok"] + row["n_failed"] + row["n_skipped"],
-                    "disk_mb": row["disk_mb"] if row["disk_mb"] is not None else row["size_mb"],
-                    "connect_p50_s": seen.get("connect_s"),
-                    "request_tokens_per_s_p50": seen.get("request_tokens_per_s"),
-                    "cost_per_1000": price.here,
-                    "cloud_per_1000": price.cloud,
-                    "cost_source": price.source,
-                }
-            )
+        costs, joined = cost.costs(self.run, self.prices), []
+        medians = self._answered.groupby("model", observed=True)[["connect_s", "request_tokens_per_s"]].median()
+        for row, judged in zip(self.run.summary, quality.judge(self.run).summary, strict=True):
+            price = costs[row["model"]]
+            seen = medians.loc[row["model"]].dropna() if row["model"] in medians.index else {}
+            more = {
+                "n": row["n_ok"] + row["n_failed"] + row["n_skipped"],
+                "disk_mb": row["disk_mb"] if row["disk_mb"] is not None else row["size_mb"],
+                "connect_p50_s": seen.get("connect_s"),
+                "request_tokens_per_s_p50": seen.get("request_tokens_per_s"),
+                "cost_per_1000": price.here,
+                "cloud_per_1000": price.cloud,
+                "cost_source": price.source,
+            }
+            joined.append(row | judged | more)
         return joined
 
     @cached_property
@@ -79,21 +74,25 @@ class Scorecard:
         """Model to its row."""
         return {row["model"]: row for row in self.rows}
 
-    def columns(self) -> list[str]:
-        """The columns worth a place in a table for people: those that some model has."""
-        return [name for name in HEADINGS if name in ALWAYS or any(row.get(name) is not None for row in self.rows)]
+    @cached_property
+    def by_prompt(self) -> dict[str, dict[str, Mapping[str, float]]]:
+        """Dimension (latency, throughput, quality) to model to prompt id to the model's value there."""
+        rates = self._answered.groupby(["model", "prompt_id"], observed=True)["request_tokens_per_s"].median().dropna()
+        judged = quality.judge(self.run)
+        found: dict[str, dict] = {"latency": {}, "throughput": {}, "quality": {}}
+        for model in self.run.models:
+            found["latency"][model] = {prompt: float(np.median(some)) for prompt, some in self.run.values(model, "latency_s").items()}
+            found["throughput"][model] = rates[model].to_dict() if model in rates.index else {}
+            found["quality"][model] = judged.by_prompt(model) if self.source == "facets" else self.others.get(self.source, {}).get(model, {})
+        return found
 
     def table(self) -> Table:
-        """The one table for people: everything known of each model. Times are milliseconds where all medians are below a second."""
-        columns = self.columns()
+        """The one table for people. Times are milliseconds where all medians are below a second."""
+        columns = [name for name in HEADINGS if name in ALWAYS or any(row[name] is not None for row in self.rows)]
         factor, unit = (1000, "ms") if max((row["latency_p50_s"] or 0 for row in self.rows), default=0) < 1 else (1, "s")
         units = {name: f", {unit}" if name in TIMES else f", {self.prices.currency}" if name.endswith("_per_1000") else "" for name in columns}
-        rows = [[row.get(name) * factor if name in TIMES and row.get(name) is not None else row.get(name) for name in columns] for row in self.rows]
+        rows = [[row[name] * factor if name in TIMES and row[name] is not None else row[name] for name in columns] for row in self.rows]
         return Table([HEADINGS[name] + units[name] for name in columns], rows, note="p95 needs 20 answered requests and is a dash below that.")
-
-    def quality_by_prompt(self, model: str) -> Mapping[str, float]:
-        """Prompt id to quality, 0 to 1, from the chosen source."""
-        return self.quality.by_prompt(model) if self.source == "facets" else self.others.get(self.source, {}).get(model, {})
 
     def __str__(self) -> str:
         return str(self.table())
@@ -102,22 +101,13 @@ class Scorecard:
         return self.table()._repr_html_()
 
     @cached_property
-    def _medians(self) -> dict[str, dict[str, float]]:
-        frame = self.answered[["model", "connect_s", "request_tokens_per_s"]]
-        medians = frame.groupby("model", observed=True).median(numeric_only=True)
-        return {model: row.dropna().to_dict() for model, row in medians.iterrows()}
-
-    @cached_property
-    def answered(self):
-        """Every answered request of the measured phase, as a data frame, with request tokens/s (generated tokens / latency)."""
+    def _answered(self):
+        """Every answered request that the headline stands for, with request tokens/s (generated tokens / latency)."""
         frame = self.run.headline[(self.run.headline["status"] == "ok").to_numpy()]
-        numeric = {name: frame[name].astype(float) for name in ("completion_tokens", "latency_s", "connect_s")}
-        return frame.assign(**numeric, request_tokens_per_s=numeric["completion_tokens"] / numeric["latency_s"])
-
-    def rate_by_prompt(self, model: str) -> dict[str, float]:
-        """Prompt id to the median request tokens/s."""
-        frame = self.answered[self.answered["model"] == model]
-        return frame.groupby("prompt_id", observed=True)["request_tokens_per_s"].median().dropna().to_dict()
+        numbers = frame[["completion_tokens", "latency_s", "connect_s"]]
+        return frame[["model", "prompt_id"]].assign(
+            connect_s=numbers["connect_s"], request_tokens_per_s=numbers["completion_tokens"] / numbers["latency_s"]
+        )
 
 
 def listed(words: Sequence[str]) -> str:

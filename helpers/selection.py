@@ -1,16 +1,15 @@
 """From a scorecard to a decision: limits first, then weights, then how much of it would survive other prompts and other weights.
 
-Six dimensions, those of the session: latency, throughput, memory, quality, disk, licence. Each model gets 0 to 1 in each:
-the best model's value over its own (its own over the best's where more is better), so 0.5 is "half as good as the best".
-Where a value is given that is good `enough`, it takes the best's place, and better than enough counts as 1. The total is
-the weighted mean. Latency and throughput are geometric means over prompts of each prompt's median, quality the mean over
-prompts, so that all three can be resampled by prompt; the licence is 1 when it is permissive, 0.5 when another, 0 when unknown.
+Six dimensions, those of the session. Each model gets 0 to 1 in each: the best model's value over its own (its own over the best's where more is
+better), so 0.5 is "half as good as the best". A value that is good `enough` takes the best's place, and better than enough counts as 1. The total
+is the weighted mean. Latency and throughput are geometric means over prompts of each prompt's median, quality the mean over prompts, so that all
+three can be resampled by prompt; the licence is 1 when it is permissive, 0.5 when another, 0 when unknown.
 """
 
+import html
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import asdict, dataclass, field
 from typing import Annotated
 
 import numpy as np
@@ -21,21 +20,20 @@ from .record import Run
 from .scorecard import Scorecard, listed
 from .tables import Table, shown
 
-DIMENSIONS = ("latency", "throughput", "memory", "quality", "disk", "licence")
 # For one person who waits for a summary and reads it: below a second a wait is hardly felt (Nielsen, 1993), and 20 tokens/s is
 # about three times the speed of reading. Beyond that, faster is no reason to accept worse answers.
 ENOUGH = {"latency": 1.0, "throughput": 20.0}
 WEIGHTS = {"latency": 20.0, "throughput": 10.0, "memory": 10.0, "quality": 40.0, "disk": 10.0, "licence": 10.0}
+DIMENSIONS = tuple(WEIGHTS)
+UNITS = {"latency": "s", "throughput": "tokens/s", "memory": "MB", "disk": "MB"}
 LESS_IS_BETTER = ("latency", "memory", "disk")
 BY_PROMPT = ("latency", "throughput", "quality")
-UNITS = {"latency": "s", "throughput": "tokens/s", "memory": "MB", "disk": "MB"}
+COLUMNS = {"memory": "memory_mb", "disk": "disk_mb"}
 PERMISSIVE = r"(?i)(mit|apache|bsd|isc|unlicense|cc0|cc-by-4)"
 RESAMPLES = 2000
 SPREAD = 50  # Dirichlet concentration: a weight of 40 % varies with a standard deviation of 7 points
-SURE = 0.95
 PROMPTS_NEEDED = 5
 QUESTION = "Which small model should be the default for summarising meeting notes offline on this hardware?"
-
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -51,56 +49,38 @@ class Limits(BaseModel):
     licenses: tuple[str, ...] | None = None
 
     def __str__(self) -> str:
-        return "; ".join(
-            f"licence one of {', '.join(value)}" if name == "licenses" else f"{_limit_words(name)} {shown(float(value))}{_unit(name)}"
-            for name, value in self.model_dump(exclude_none=True).items()
-        )
+        return "; ".join(_bound(name, value) for name, value in self.model_dump(exclude_none=True).items())
 
 
-# Limit to the column it looks at.
-LIMITED = {"max_p95_s": "latency_p95_s", "max_memory_mb": "memory_mb", "max_disk_mb": "disk_mb", "min_quality": "quality", "licenses": "license"}
+# Limit to the column that it looks at, its name and its unit.
+LIMITED = {
+    "max_p95_s": ("latency_p95_s", "p95 latency", " s"),
+    "max_memory_mb": ("memory_mb", "memory", " MB"),
+    "max_disk_mb": ("disk_mb", "disk", " MB"),
+    "min_quality": ("quality", "quality", ""),
+    "licenses": ("license", "licence", ""),
+}
 
 
 @dataclass(frozen=True)
 class Broken:
-    """A limit that a model breaks. `excess` is by how much, as a share of the limit; None when it cannot be checked or is no number."""
+    """A limit that a model breaks, in words, and by how much, as a share of the limit; infinite when it cannot be said."""
 
     limit: str
-    value: object
-    bound: object
-    excess: float | None
-
-    def __str__(self) -> str:
-        if self.limit == "licenses":
-            return f"licence {self.value or 'unknown'} is not on the list"
-        if self.value is None:
-            return f"{_limit_words(self.limit)} {shown(float(self.bound))}{_unit(self.limit)} cannot be checked: not measured"
-        sign = "under" if self.limit.startswith("min") else "over"
-        by = f"{sign}" if self.excess is None else f"{100 * self.excess:.3g} % {sign}" if self.excess < 1 else f"{1 + self.excess:,.3g} times"
-        return f"{LIMIT_NAMES[self.limit]} {shown(float(self.value))}{_unit(self.limit)} is {by} the limit of {shown(float(self.bound))}{_unit(self.limit)}"
-
-
-LIMIT_NAMES = {"max_p95_s": "p95 latency", "max_memory_mb": "memory", "max_disk_mb": "disk", "min_quality": "quality", "licenses": "licence"}
-
-
-def _limit_words(limit: str) -> str:
-    return f"{LIMIT_NAMES[limit]} at {'least' if limit.startswith('min') else 'most'}"
-
-
-def _unit(limit: str) -> str:
-    return " s" if limit.endswith("_s") else " MB" if limit.endswith("_mb") else ""
+    words: str
+    excess: float
 
 
 @dataclass(frozen=True)
 class Option:
-    """One model on the table. `scores` are 0 to 1 by dimension; `wins` is the share of resamples in which it comes first."""
+    """One model on the table. `values` and `scores` (0 to 1) are by dimension; `wins` is the share of resamples in which it comes first."""
 
     model: str
-    values: Mapping[str, object]
+    values: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
     total: float | None = None
     wins: float | None = None
-    out: tuple[str, ...] = ()
+    out: str = ""
     broken: tuple[Broken, ...] = ()
 
 
@@ -114,60 +94,51 @@ class Flip:
     winner: str
 
     def __str__(self) -> str:
-        change = "rose" if self.to > self.share else "fell"
-        return (
-            f"If the weight of {self.dimension} {change} from {100 * self.share:.3g} % to {100 * self.to:.3g} %, the others in proportion, "
-            f"{self.winner} would come first."
-        )
+        change = f"{'rose' if self.to > self.share else 'fell'} from {100 * self.share:.3g} % to {100 * self.to:.3g} %"
+        return f"If the weight of {self.dimension} {change}, the others in proportion, {self.winner} would come first."
 
 
 @dataclass(frozen=True)
 class Stability:
-    """Shares of resamples, 0 to 1, in which the winner stays: with other prompts, with other weights, with both."""
+    """Shares of resamples in which the winner stays: with other prompts, other weights, both. `close`: models that `n` prompts cannot tell from it."""
 
     prompts: float
     weights: float
     both: float
-    against: Mapping[str, float]
+    close: tuple[str, ...]
     n: int
 
-    @property
-    def apart(self) -> bool:
-        """Whether the prompts that were measured tell the winner from every other model."""
-        return self.n >= PROMPTS_NEEDED and all(share >= SURE for share in self.against.values())
+    def __str__(self) -> str:
+        few = f" With {self.n} prompts that is little to go by: below {PROMPTS_NEEDED} nothing is told apart." if self.n < PROMPTS_NEEDED else ""
+        return (
+            f"It stays first in {_hundred(self.prompts)} of 100 resamples of the {self.n} prompts, in {_hundred(self.weights)} of 100 draws of other "
+            f"weights, and in {_hundred(self.both)} of 100 when both vary.{few}"
+        )
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Who wins, why, how surely, and what would change it. Shows itself as sentences and a table."""
+    """Who wins, why, how surely, and what would change it: `options` best first, those that are out at the end. Shows itself."""
 
     options: tuple[Option, ...]
     limits: Limits
     weights: Mapping[str, float]
     enough: Mapping[str, float]
+    source: str
     notes: tuple[str, ...] = ()
     stability: Stability | None = None
     flip: Flip | None = None
-    source: str = "facets"
     question: str = QUESTION
 
     @property
-    def ranked(self) -> list[Option]:
-        """The models that meet the limits, best first."""
-        return [option for option in self.options if not option.out]
-
-    @property
     def winner(self) -> Option | None:
-        """The first of them."""
-        return next(iter(self.ranked), None)
+        """The best of the models that meet the limits."""
+        return next((option for option in self.options if not option.out), None)
 
     @property
-    def close(self) -> list[str]:
+    def close(self) -> tuple[str, ...]:
         """The models that the data cannot tell from the winner."""
-        if self.stability is None or self.stability.apart:
-            return []
-        few = self.stability.n < PROMPTS_NEEDED
-        return [model for model, share in self.stability.against.items() if few or share < SURE]
+        return self.stability.close if self.stability else ()
 
     @property
     def answer(self) -> str:
@@ -177,188 +148,76 @@ class Decision:
         if self.stability is None:
             return f"{self.winner.model} is the default: it is the only model left to choose from."
         if self.close:
-            return f"{self.winner.model} is the first choice, but these prompts cannot tell it apart from {listed(self.close)}."
+            all_others = 2 < len(self.close) + 1 == sum(not option.out for option in self.options)
+            return f"{self.winner.model} is the first choice, but these prompts cannot tell it apart from {'any other' if all_others else listed(self.close)}."
         return f"{self.winner.model} is the default."
 
     @property
     def reason(self) -> str:
         """What the winner is best at, and what it gives away."""
-        if self.winner is None or self.stability is None:
+        if self.stability is None:
             return ""
-        best = [d for d, s in self.winner.scores.items() if s >= max(o.scores[d] for o in self.ranked) and any(o.scores[d] < s for o in self.ranked)]
-        worst = min(self.winner.scores, key=lambda d: self.weights[d] * (self.winner.scores[d] - max(o.scores[d] for o in self.ranked)))
-        loss = max(o.scores[worst] for o in self.ranked) - self.winner.scores[worst]
+        mine, left = self.winner.scores, [option.scores for option in self.options if not option.out]
+        top = {d: max(scores[d] for scores in left) for d in mine}
+        best = [d for d in mine if mine[d] == top[d] and any(scores[d] < mine[d] for scores in left)]
+        worst = max(mine, key=lambda d: self.weights[d] * (top[d] - mine[d]))
         first = f"Nobody left beats it in {listed(best)}" if best else "It is best in nothing alone, and good in everything together"
-        return f"{first}. It gives away most in {worst} ({self.winner.scores[worst]:.2f} of the best)." if loss > 0.005 else f"{first}."
+        return first + (f". It gives away most in {worst} ({mine[worst]:.2f} of the best)." if top[worst] - mine[worst] > 0.005 else ".")
 
     @property
     def sureness(self) -> str:
         """How often the winner stays."""
-        if self.stability is None:
-            return ""
-        s = self.stability
-        few = f" With {s.n} prompts that is little to go by: below {PROMPTS_NEEDED} nothing is told apart." if s.n < PROMPTS_NEEDED else ""
-        return (
-            f"It stays first in {_hundred(s.prompts)} of 100 resamples of the {s.n} prompts, in {_hundred(s.weights)} of 100 draws of other weights, "
-            f"and in {_hundred(s.both)} of 100 when both vary.{few}"
-        )
+        return str(self.stability or "")
 
     @property
     def change(self) -> str:
         """What would change the decision."""
-        if self.stability is None:
-            return ""
-        return str(self.flip) if self.flip else "No change of a single weight puts another model first."
+        return "" if self.stability is None else str(self.flip or "No change of a single weight puts another model first.")
 
     @property
     def tightest(self) -> str:
         """When nobody is left: the limit that is hardest to meet, and by how much it is missed."""
-        broken = [(o, b) for o in self.options for b in o.broken]
-        if not broken:
+        answered = [option for option in self.options if option.broken]
+        if not answered:
             return "No model answered."
-        nearest: dict[str, tuple[Option, Broken]] = {}
-        for option, one in broken:
-            if one.limit not in nearest or _size(one) < _size(nearest[one.limit][1]):
-                nearest[one.limit] = option, one
-        answered = [o for o in self.options if o.broken]
-        of_all = [limit for limit in nearest if sum(any(b.limit == limit for b in o.broken) for o in answered) == len(answered)]
+        nearest = {
+            limit: min((b.excess, o.model, b.words) for o in answered for b in o.broken if b.limit == limit)
+            for limit in LIMITED
+            if _in(limit, answered)
+        }
+        of_all = {limit: found for limit, found in nearest.items() if all(_in(limit, [option]) for option in answered)}
         if not of_all:
-            option = min(answered, key=lambda o: max(map(_size, o.broken)))
-            return (
-                f"Each limit is met by some model, and no model meets all. The nearest is {option.model}: {listed([str(b) for b in option.broken])}."
-            )
-        option, one = nearest[max(of_all, key=lambda limit: _size(nearest[limit][1]))]
-        return f"The tightest limit is {LIMIT_NAMES[one.limit]}: of the nearest model, {option.model}, {one}."
+            option = min(answered, key=lambda o: max(b.excess for b in o.broken))
+            return f"Each limit is met by some model, and no model meets all. The nearest is {option.model}: {option.out}."
+        limit = max(of_all, key=lambda limit: of_all[limit][0])
+        return f"The tightest limit is {LIMITED[limit][1]}: of the nearest model, {of_all[limit][1]}, {of_all[limit][2]}."
 
     def sentences(self) -> list[str]:
         """All of it, one finding each: the answer first."""
-        losers = [f"{o.model} is out: {listed(o.out)}." for o in self.options if o.out]
+        losers = [f"{option.model} is out: {option.out}." for option in self.options if option.out]
         return [line for line in (self.answer, self.reason, self.sureness, self.change, *losers, *self.notes) if line]
 
     def table(self) -> Table:
         """One row a model, best first: the total, the scores behind it, and how often the model comes first."""
-        used = list(self.weights)
         headers = ("place", "model", "total", *(f"{d} ({100 * w:.3g} %)" for d, w in self.weights.items()), "first in")
-        rows = []
-        for place, option in enumerate(self.options, 1):
-            if option.out:
-                rows.append(["out", option.model, None, *(None for _ in used), None])
-            else:
-                first = None if option.wins is None else f"{_hundred(option.wins)} of 100"
-                rows.append([place, option.model, option.total, *(option.scores[d] for d in used), first])
+        rows = [
+            ["out" if o.out else place, o.model, o.total, *(o.scores.get(d) for d in self.weights), o.wins and f"{_hundred(o.wins)} of 100"]
+            for place, o in enumerate(self.options, 1)
+        ]
         return Table(headers, rows)
 
     def as_dict(self) -> dict:
-        """Everything for JSON."""
-        return {
-            "question": self.question,
-            "winner": self.winner and self.winner.model,
-            "cannot_tell_apart_from": self.close,
-            "sentences": self.sentences(),
-            "quality_source": self.source,
-            "limits": self.limits.model_dump(exclude_none=True),
-            "weights": dict(self.weights),
-            "enough": dict(self.enough),
-            "stability": self.stability and {k: v if not isinstance(v, Mapping) else dict(v) for k, v in vars(self.stability).items()},
-            "flip": self.flip and vars(self.flip),
-            "options": [
-                {"model": o.model, "total": o.total, "scores": dict(o.scores), "values": dict(o.values), "first": o.wins, "out": list(o.out)}
-                for o in self.options
-            ],
-        }
+        """Everything as plain values, for JSON."""
+        said = {"winner": self.winner and self.winner.model, "cannot_tell_apart_from": self.close, "sentences": self.sentences()}
+        options = [{name: value for name, value in asdict(option).items() if name != "broken"} for option in self.options]
+        return {**said, **asdict(self), "limits": self.limits.model_dump(exclude_none=True), "options": options}
 
     def __str__(self) -> str:
         return "\n".join([*self.sentences(), "", str(self.table())])
 
     def _repr_html_(self) -> str:
-        import html
-
         lines = "".join(f"<li>{html.escape(line)}</li>" for line in self.sentences()[1:])
         return f"<p><strong>{html.escape(self.answer)}</strong></p><ul>{lines}</ul>{self.table()._repr_html_()}"
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a decision stands on, read once from a scorecard, so that `decide` can be asked again at once with other weights."""
-
-    card: Scorecard
-
-    @cached_property
-    def models(self) -> list[str]:
-        """The models that answered anything."""
-        return [row["model"] for row in self.card.rows if row["n_ok"]]
-
-    @cached_property
-    def by_prompt(self) -> dict[str, dict[str, Mapping[str, float]]]:
-        """Dimension to model to prompt id to its value."""
-        medians = {m: {p: float(np.median(v)) for p, v in self.card.run.values(m, "latency_s").items()} for m in self.models}
-        return {
-            "latency": medians,
-            "throughput": {m: self.card.rate_by_prompt(m) for m in self.models},
-            "quality": {m: self.card.quality_by_prompt(m) for m in self.models},
-        }
-
-    def decide(self, limits=None, weights=None, enough=None, *, resamples: int = RESAMPLES, seed: int = 0) -> Decision:
-        """See `decide`."""
-        limits, weights = make_limits(limits), make_weights(weights)
-        enough = _checked(ENOUGH if enough is None else enough, "enough", "a number above 0", lambda v: v > 0, set(DIMENSIONS) - {"licence"})
-        options = [self._option(row, limits) for row in self.card.rows]
-        left = [option for option in options if not option.out]
-        out = [option for option in options if option.out]
-        if not left:
-            return Decision(tuple(out), limits, {}, enough, source=self.card.source)
-        matrix, notes = self._matrix([option.model for option in left])
-        weights, shared = _share_out(weights, matrix)
-        used = list(weights)
-        values = {d: _mean_of(d, matrix[d]) for d in used}
-        scores = np.array([_scored(d, values[d], enough.get(d)) for d in used])  # dimension x model
-        share = np.array(list(weights.values()))
-        totals = share @ scores
-        order = sorted(range(len(left)), key=lambda i: (-totals[i], left[i].model))
-        stability, wins = None, [None] * len(left)
-        if len(left) > 1:
-            stability, wins = _stability(matrix, weights, enough, order[0], [o.model for o in left], limits, resamples, seed)
-        ranked = [
-            Option(
-                left[i].model,
-                {**left[i].values, **{d: float(values[d][i]) for d in used}},
-                {d: float(scores[k, i]) for k, d in enumerate(used)},
-                float(totals[i]),
-                wins[i],
-            )
-            for i in order
-        ]
-        flip = _flip(weights, scores, order[0], [o.model for o in left])
-        return Decision(tuple(ranked + out), limits, weights, enough, tuple(notes + shared), stability, flip, self.card.source)
-
-    def _option(self, row: dict, limits: Limits) -> Option:
-        by_prompt = self.card.quality_by_prompt(row["model"])
-        quality = float(np.mean(list(by_prompt.values()))) if by_prompt else None
-        seen = {**row, "quality": quality}
-        values = {"latency": row["latency_p50_s"], "memory": row["memory_mb"], "disk": row["disk_mb"], "quality": quality, "licence": row["license"]}
-        if not row["n_ok"]:
-            return Option(row["model"], values, out=(f"it did not answer ({row['error'] or row['status']})",))
-        broken = tuple(_broken(limits, seen))
-        return Option(row["model"], values, out=tuple(map(str, broken)), broken=broken)
-
-    def _matrix(self, models: list[str]) -> tuple[dict[str, np.ndarray | None], list[str]]:
-        """Dimension to values, prompts x models (one line where it does not vary by prompt), or None where a model has none."""
-        notes, found = [], {}
-        rows = [self.card.by_model[m] for m in models]
-        usable = {d: [set(self.by_prompt[d][m]) for m in models] for d in BY_PROMPT}
-        usable = {d: set.intersection(*some) for d, some in usable.items()}
-        present = [prompts for prompts in usable.values() if prompts]
-        shared = sorted(set.intersection(*present)) if present else []
-        for d in BY_PROMPT:
-            found[d] = np.array([[self.by_prompt[d][m][p] for m in models] for p in shared]) if usable[d] and shared else None
-        total = len(self.card.run.info["plan"]["prompts"]["prompts"])
-        if shared and len(shared) < total and len(models) > 1:
-            notes.append(f"Latency, throughput and quality are compared on the {len(shared)} of {total} prompts for which all models have them.")
-        for d, column in (("memory", "memory_mb"), ("disk", "disk_mb")):
-            values = [row[column] for row in rows]
-            found[d] = None if any(v is None for v in values) else np.maximum(np.array([values], dtype=float), 1e-9)
-        found["licence"] = np.array([[licence_score(row["license"]) for row in rows]])
-        return {d: found[d] for d in DIMENSIONS}, notes
 
 
 def decide(run: Run | Scorecard, limits=None, weights=None, enough=None, *, seed: int = 0) -> Decision:
@@ -367,13 +226,37 @@ def decide(run: Run | Scorecard, limits=None, weights=None, enough=None, *, seed
     Args:
         run: the run, or its Scorecard (for prices, or another source of quality).
         limits: a mapping with any of max_p95_s, max_memory_mb, max_disk_mb, min_quality (0 to 1), licenses (allowed ones).
-        weights: dimension to a number, in any scale; what is not named keeps its default when none is given, else counts 0.
-        enough: dimension to a value beyond which better does not count; default 1 s of latency and 20 tokens/s, {} for none.
+        weights: dimension to a number, in any scale; a dimension that is not named counts 0. None: the defaults.
+        enough: dimension to a value beyond which better does not count. None: 1 s of latency and 20 tokens/s; {}: nothing is enough.
         seed: for resampling.
 
     Raises UsageError for a limit or weight that makes no sense.
     """
-    return Evidence(run if isinstance(run, Scorecard) else Scorecard(run)).decide(limits, weights, enough, seed=seed)
+    card = run if isinstance(run, Scorecard) else Scorecard(run)
+    limits, weights = make_limits(limits), make_weights(weights)
+    enough = _checked(ENOUGH if enough is None else enough, "enough", "a number above 0", lambda v: v > 0, set(DIMENSIONS) - {"licence"})
+    judged = [_against(limits, row, card) for row in card.rows]
+    out, left = tuple(option for option in judged if option.out), [option.model for option in judged if not option.out]
+    if not left:
+        return Decision(out, limits, {}, enough, card.source)
+    matrix, notes = _matrix(card, left)
+    weights, shared = _share_out(weights, matrix)
+    values = {d: _mean_of(d, matrix[d]) for d in weights}
+    scores = np.array([_scored(d, values[d], enough.get(d)) for d in weights])  # dimension x model
+    totals = np.array(list(weights.values())) @ scores
+    order = sorted(range(len(left)), key=lambda i: (-totals[i], left[i]))
+    stability, wins = _stability(matrix, weights, enough, order[0], left, limits, seed) if len(left) > 1 else (None, [None])
+    ranked = tuple(
+        Option(
+            left[i],
+            {d: float(values[d][i]) for d in weights},
+            {d: float(scores[k, i]) for k, d in enumerate(weights)},
+            float(totals[i]),
+            wins[i],
+        )
+        for i in order
+    )
+    return Decision(ranked + out, limits, weights, enough, card.source, tuple(notes + shared), stability, _flip(weights, scores, order[0], left))
 
 
 def make_limits(given) -> Limits:
@@ -418,20 +301,59 @@ def _checked(given, what: str, expected: str, fits, names: set[str]) -> dict[str
     return found
 
 
-def _broken(limits: Limits, row: Mapping) -> list[Broken]:
-    found = []
-    for limit, bound in limits.model_dump(exclude_none=True).items():
-        value = row[LIMITED[limit]]
-        if limit == "licenses":
-            if (value or "").casefold() not in {name.casefold() for name in bound}:
-                found.append(Broken(limit, value, bound, None))
-        elif value is None or (value < bound if limit.startswith("min") else value > bound):
-            found.append(Broken(limit, value, bound, abs(value - bound) / bound if value is not None and bound else None))
-    return found
+def _against(limits: Limits, row: Mapping, card: Scorecard) -> Option:
+    """A model as an option that is out, with the limits that it breaks; or one that is in."""
+    if not row["n_ok"]:
+        return Option(row["model"], out=f"it did not answer ({row['error'] or row['status']})")
+    by_prompt = card.by_prompt["quality"][row["model"]]
+    row = {**row, "quality": float(np.mean(list(by_prompt.values()))) if by_prompt else None}
+    broken = tuple(filter(None, (_broken(name, bound, row[LIMITED[name][0]]) for name, bound in limits.model_dump(exclude_none=True).items())))
+    return Option(row["model"], out=listed([b.words for b in broken]) if broken else "", broken=broken)
 
 
-def _size(broken: Broken) -> float:
-    return float("inf") if broken.excess is None else broken.excess
+def _broken(limit: str, bound, value) -> Broken | None:
+    _, name, unit = LIMITED[limit]
+    if limit == "licenses":
+        fits = (value or "").casefold() in {licence.casefold() for licence in bound}
+        return None if fits else Broken(limit, f"licence {value or 'unknown'} is not on the list", np.inf)
+    if value is None:
+        return Broken(limit, f"{_bound(limit, bound)} cannot be checked: not measured", np.inf)
+    least = limit.startswith("min")
+    if value >= bound if least else value <= bound:
+        return None
+    excess = abs(value - bound) / bound if bound else np.inf
+    by = f"{100 * excess:.3g} % {'under' if least else 'over'}" if excess < 1 else f"{1 + excess:,.3g} times" if bound else "over"
+    return Broken(limit, f"{name} {shown(float(value))}{unit} is {by} the limit of {shown(float(bound))}{unit}", excess)
+
+
+def _bound(limit: str, bound) -> str:
+    _, name, unit = LIMITED[limit]
+    return (
+        f"licence one of {', '.join(bound)}"
+        if limit == "licenses"
+        else f"{name} at {'least' if limit[:3] == 'min' else 'most'} {shown(float(bound))}{unit}"
+    )
+
+
+def _in(limit: str, options: Sequence[Option]) -> bool:
+    return any(broken.limit == limit for option in options for broken in option.broken)
+
+
+def _matrix(card: Scorecard, models: Sequence[str]) -> tuple[dict[str, np.ndarray | None], list[str]]:
+    """Dimension to values, prompts x models (one line where it does not vary by prompt); None where some model has none."""
+    found: dict[str, np.ndarray | None] = {}
+    usable = {d: set.intersection(*(set(card.by_prompt[d][m]) for m in models)) for d in BY_PROMPT}
+    shared = sorted(set.intersection(*filter(None, usable.values()))) if any(usable.values()) else []
+    for d in BY_PROMPT:
+        found[d] = np.array([[card.by_prompt[d][m][p] for m in models] for p in shared]) if usable[d] and shared else None
+    for d, column in COLUMNS.items():
+        values = [card.by_model[m][column] for m in models]
+        found[d] = None if any(v is None for v in values) else np.maximum(np.array([values], dtype=float), 1e-9)
+    found["licence"] = np.array([[licence_score(card.by_model[m]["license"]) for m in models]])
+    total = len(card.run.info["plan"]["prompts"]["prompts"])
+    partly = len(models) > 1 and 0 < len(shared) < total
+    note = f"Latency, throughput and quality are compared on the {len(shared)} of {total} prompts for which all models have them."
+    return found, [note] if partly else []
 
 
 def _share_out(weights: dict[str, float], matrix: Mapping) -> tuple[dict[str, float], list[str]]:
@@ -440,11 +362,10 @@ def _share_out(weights: dict[str, float], matrix: Mapping) -> tuple[dict[str, fl
     left = {d: w for d, w in weights.items() if d not in missing}
     if not left:
         raise UsageError(f"Nothing to decide by: {listed(missing)} got all the weight and was not measured for every model.")
-    total = sum(left.values())
     notes = [
         f"{d.capitalize()} was not measured for every model: its weight of {100 * weights[d]:.3g} % is shared out among the others." for d in missing
     ]
-    return {d: w / total for d, w in left.items()}, notes
+    return {d: w / sum(left.values()) for d, w in left.items()}, notes
 
 
 def _mean_of(dimension: str, values: np.ndarray) -> np.ndarray:
@@ -463,35 +384,39 @@ def _scored(dimension: str, values: np.ndarray, enough: float | None) -> np.ndar
     return np.minimum(np.nan_to_num(ratio, nan=1.0, posinf=1.0), 1.0)
 
 
-def _stability(matrix, weights, enough, first: int, models: Sequence[str], limits: Limits, resamples: int, seed: int):
-    """(Stability, share of first places of each model when prompts and weights vary)."""
+def _stability(matrix, weights, enough, first: int, models: Sequence[str], limits: Limits, seed: int) -> tuple[Stability, list[float]]:
+    """How often the winner stays, and the share of first places of each model when prompts and weights vary."""
     rng = np.random.default_rng(seed)
     n = next((len(matrix[d]) for d in weights if d in BY_PROMPT), 0)
     # One prompt fewer than there are: with few prompts a bootstrap of all n is too narrow by (n - 1) / n (Rao and Wu, 1988).
-    picks = rng.integers(0, max(n, 1), size=(resamples, max(n - 1, 1)))
-    layers = []
-    for d in weights:
-        values = _mean_of(d, matrix[d][picks]) if d in BY_PROMPT else np.broadcast_to(matrix[d][0], (resamples, len(models)))
-        layers.append(_scored(d, values, enough.get(d)))
-    scores = np.stack(layers)  # dimension x resample x model
+    picks = rng.integers(0, max(n, 1), size=(RESAMPLES, max(n - 1, 1)))
+    drawn = [_mean_of(d, matrix[d][picks]) if d in BY_PROMPT else np.broadcast_to(matrix[d][0], (RESAMPLES, len(models))) for d in weights]
+    scores = np.stack([_scored(d, values, enough.get(d)) for d, values in zip(weights, drawn, strict=True)])  # dimension x resample x model
     fixed = np.stack([_scored(d, _mean_of(d, matrix[d]), enough.get(d)) for d in weights])
     given = np.array(list(weights.values()))
-    drawn = rng.dirichlet(given * SPREAD, size=resamples)
-    by_prompts = np.einsum("d,drm->rm", given, scores)
-    by_both = np.einsum("rd,drm->rm", drawn, scores)
+    others = rng.dirichlet(given * SPREAD, size=RESAMPLES)
+    by_prompts, by_both = np.einsum("d,drm->rm", given, scores), np.einsum("rd,drm->rm", others, scores)
+    close = _close(given @ fixed, by_prompts, first, n)
     if limits.min_quality is not None and matrix["quality"] is not None:
         fails = matrix["quality"][picks].mean(axis=1) < limits.min_quality
         by_prompts, by_both = np.where(fails, -1.0, by_prompts), np.where(fails, -1.0, by_both)
-    against = {m: float(np.mean(by_prompts[:, first] > by_prompts[:, i])) for i, m in enumerate(models) if i != first}
-    shares = [float(np.mean(totals.argmax(axis=1) == first)) for totals in (by_prompts, drawn @ fixed, by_both)]
+    stays = [float(np.mean(totals.argmax(axis=1) == first)) for totals in (by_prompts, others @ fixed, by_both)]
     wins = [float(np.mean(by_both.argmax(axis=1) == i)) for i in range(len(models))]
-    return Stability(*shares, against, n), wins
+    return Stability(*stays, tuple(m for i, m in enumerate(models) if i in close), n), wins
+
+
+def _close(totals: np.ndarray, resampled: np.ndarray, first: int, n: int) -> set[int]:
+    """Models whose gap to the winner is within Student's interval: the spread of the resampled gaps, n - 1 degrees of freedom, Bonferroni."""
+    from scipy import stats
+
+    gaps, spread = totals[first] - totals, (resampled[:, [first]] - resampled).std(axis=0)
+    reach = stats.t.ppf(1 - 0.025 / (len(totals) - 1), n - 1) if n >= PROMPTS_NEEDED else np.inf
+    return {i for i in range(len(totals)) if i != first and (n < PROMPTS_NEEDED or gaps[i] <= 0 or gaps[i] < reach * spread[i])}
 
 
 def _flip(weights: Mapping[str, float], scores: np.ndarray, first: int, models: Sequence[str]) -> Flip | None:
     """Exact, because totals are linear in the weights: set weight d to v and scale the others by (1 - v) / (1 - w)."""
-    found = []
-    share = np.array(list(weights.values()))
+    found, share = [], np.array(list(weights.values()))
     for i in range(len(models)):
         gap = scores[:, first] - scores[:, i]
         for k, dimension in enumerate(weights):
@@ -504,4 +429,5 @@ def _flip(weights: Mapping[str, float], scores: np.ndarray, first: int, models: 
 
 
 def _hundred(share: float) -> str:
-    return "all" if share == 1 else f"{min(100 * share, 99):.0f}" if share > 0.5 else f"{100 * share:.0f}"
+    """A share as so many of 100; only all of them is "all"."""
+    return "all" if share == 1 else f"{min(100 * share, 99):.0f}"

@@ -9,6 +9,12 @@ import jinja2
 from .tables import Table, one_line, shown
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
+CAPTIONS = {
+    "Table": "Every model and what is known of it",
+    "Load": "Each model at each level of load",
+    "Decision": "How the models rank: totals, and the scores behind them",
+    "Quality": "Quality and the checks behind it",
+}
 SCRIPT = Path(__file__).with_name("sort.js")
 
 
@@ -16,16 +22,19 @@ def page(report) -> str:
     """The whole page of a `report.Report`. Whatever a model or a file said is escaped, and a policy in the page lets no script run but its own."""
     script = SCRIPT.read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"cell": _cell, "one_line": lambda text: one_line(str(text), 600)}
+    environment.filters |= {"cell": _cell, "one_line": lambda text: one_line(str(text), 600), "picture": lambda chart: _base64(chart.svg())}
     environment.globals |= {"sort_key": _sort_key, "is_number": _is_number}
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         report=report,
         decision=report.decision,
-        pictures=[(chart, base64.b64encode(chart.svg()).decode()) for chart in report.pictures.values()],
+        captions=CAPTIONS,
         script=jinja2.utils.markupsafe.Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        tables={"all": report.table(), "decision": report.decision.table(), "quality": report.quality_table()},
+        script_hash=_base64(hashlib.sha256(script.encode()).digest()),
     )
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def _cell(value: object) -> str:

@@ -11,7 +11,7 @@ from .annotations import SCALE, Blind
 from .endpoint import Server
 from .errors import KitError
 from .scorecard import Scorecard
-from .selection import DIMENSIONS, RESAMPLES, WEIGHTS, Evidence
+from .selection import WEIGHTS, decide
 
 REFRESH_S = 0.1
 
@@ -94,8 +94,8 @@ def score_answers(blind: Blind) -> panel.VBox:
 
 def weigh(card: Scorecard, limits=None, enough=None) -> panel.VBox:
     """A slider for each weight and one for the least quality; below them what `decide` says to these numbers."""
-    evidence, shown = Evidence(card), panel.HTML()
-    sliders = {d: panel.FloatSlider(value=WEIGHTS[d], min=0, max=100, step=5, description=d, continuous_update=False) for d in DIMENSIONS}
+    shown = panel.HTML()
+    sliders = {d: panel.FloatSlider(value=w, min=0, max=100, step=5, description=d, continuous_update=False) for d, w in WEIGHTS.items()}
     least = panel.FloatSlider(
         value=(limits or {}).get("min_quality") or 0, min=0, max=1, step=0.05, description="least quality", continuous_update=False
     )
@@ -103,8 +103,7 @@ def weigh(card: Scorecard, limits=None, enough=None) -> panel.VBox:
     def show(_=None) -> None:
         wanted = {**(limits or {}), "min_quality": least.value or None}
         try:
-            decision = evidence.decide(wanted, {d: slider.value for d, slider in sliders.items()}, enough, resamples=RESAMPLES)
-            shown.value = decision._repr_html_()
+            shown.value = decide(card, wanted, {d: slider.value for d, slider in sliders.items()}, enough)._repr_html_()
         except KitError as error:
             shown.value = f"<p><strong>{html.escape(str(error))}</strong></p>"
 

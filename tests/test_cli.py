@@ -132,7 +132,7 @@ def test_a_mistake_is_one_sentence(server, helpers_command, arguments, code, sai
 def test_a_wrong_setting_is_told_before_the_calibration_runs(server, helpers_command):
     done = helpers_command("benchmark", "--calibrate", "--rounds", "0")
     assert done.returncode == 2
-    assert done.stderr.strip() == "error: rounds: must be greater than or equal to 1, found '0'."
+    assert done.stderr.strip() == "error: rounds: must be greater than or equal to 1, found '0'; allowed is 1 to 10,000."
 
 
 def test_stop_ends_the_runtime_and_says_so(own_home, helpers_command):

@@ -172,7 +172,7 @@ def test_everything_counts_from_when_a_request_was_due(tmp_path, monkeypatch):
 
 def test_ctrl_c_at_a_rate_keeps_what_was_measured(tmp_path):
     with serving(["tiny"], streamed(GOOD)) as endpoint:
-        options = ["--endpoint", endpoint.base_url, "--models", "tiny", "--prompt", "Hello", "--rounds", "5000", "--rate", "100"]
+        options = ["--endpoint", endpoint.base_url, "--models", "tiny", "--prompt", "Hello", "--rounds", "5000", "--warmup", "2", "--rate", "100"]
         command = [sys.executable, "-m", "helpers", "benchmark", "--quiet", "--output", str(tmp_path), *options]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             while not (found := list(tmp_path.glob("*/requests.jsonl"))) or found[0].read_bytes().count(b"\n") < 20:

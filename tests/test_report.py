@@ -359,6 +359,7 @@ def test_report_has_every_part(run):
         "## Decision",
         "## Quality",
         "## Highlights",
+        "## Pictures",
         "## Sample answers",
         "## Limits",
         "## Environment",
@@ -411,11 +412,11 @@ def test_nothing_in_the_report_is_markup_of_a_model(run):
     text = write_report(run).read_text(encoding="utf-8")
     assert "<script" not in text
     assert not re.search(r"(?<!\\)\]\(javascript", text)
-    sample = next(line for line in text.splitlines() if line.startswith("- **small**: "))
+    sample = next(line for line in text.splitlines() if line.startswith("- small: =HYPER"))
     # The sample's first 160 characters on one line, every mark of Markdown behind a backslash.
-    plain = html.unescape(re.sub(r"\\([^\w\s])", r"\1", sample.removeprefix("- **small**: ")))
+    plain = html.unescape(re.sub(r"\\([^\w\s])", r"\1", sample.removeprefix("- small: ")))
     assert plain == " ".join(NASTY[:160].split())
-    assert not re.search(r"(?<!\\)[`*|~\[\]]", sample.removeprefix("- **small**: "))
+    assert not re.search(r"(?<!\\)[`*|~\[\]]", sample.removeprefix("- small: "))
 
 
 def test_limits_name_the_answers_without_a_rate(tmp_path):
@@ -484,7 +485,7 @@ def size_of(png: bytes) -> tuple[int, int]:
     return struct.unpack(">II", png[16:24])
 
 
-@pytest.mark.parametrize("draw", [charts.per_model, charts.per_prompt, charts.arrivals, charts.size_and_speed, charts.footprint, charts.drift])
+@pytest.mark.parametrize("draw", [charts.per_model, charts.per_prompt, charts.arrivals, charts.footprint, charts.drift])
 def test_every_chart_has_a_picture_a_text_and_a_finding(run, draw):
     chart = draw(run)
     assert min(size_of(chart.png())) > 100
@@ -500,7 +501,7 @@ def test_findings_say_what_the_figures_say(run):
     assert "Latency: large is 2x slower than small" in charts.per_model(run).finding
     assert charts.per_prompt(run).finding.startswith("Latency: the slowest prompt is long; 0 of 41 requests are flagged as outliers")
     assert charts.arrivals(run).finding == "Share of the latency after the first token: small 90 % and large 90 %."
-    assert charts.size_and_speed(run).finding.startswith("large is 10x the size of small. Latency: large is 2x slower")
+    assert charts.footprint(run).finding == "Memory: not measured; disk: small needs 2.7 MB and large 27 MB."
 
 
 def test_the_chart_and_the_comparison_give_the_same_verdict(run):
@@ -517,7 +518,7 @@ def test_every_answer_is_a_dot(run):
 def test_charts_of_one_model(tmp_path):
     run = record(tmp_path, {"small": TWO["small"]}, rows_of("small"))
     assert "Only small answered" in charts.per_model(run).finding
-    for draw in (charts.per_model, charts.per_prompt, charts.arrivals, charts.size_and_speed, charts.quality_and_speed):
+    for draw in (charts.per_model, charts.per_prompt, charts.arrivals, charts.footprint, charts.quality_and_speed):
         size_of(draw(run).png())
 
 
@@ -542,7 +543,7 @@ def test_a_run_without_its_rows_is_told_in_a_sentence(tmp_path):
 
 def test_a_chart_without_anything_to_draw_says_so_as_a_picture(tmp_path):
     run = record(tmp_path, {"small": TWO["small"]}, [])
-    for draw in (charts.per_model, charts.per_prompt, charts.arrivals, charts.size_and_speed, charts.quality_and_speed):
+    for draw in (charts.per_model, charts.per_prompt, charts.arrivals, charts.footprint, charts.quality_and_speed):
         assert "to draw" in draw(run).finding
         size_of(draw(run).png())
 

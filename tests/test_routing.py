@@ -242,7 +242,7 @@ def edit(folder, name: str, change) -> None:
         (lambda f: edit(f, "result.json", lambda r: r["results"][0].update(model="<b>x")), r"results\.0\.model"),
         (lambda f: edit(f, "result.json", lambda r: r["results"][0].update(quality=3)), r"results\.0\.quality"),
         (lambda f: edit(f, "result.json", lambda r: r.update(results=[])), "results"),
-        (lambda f: edit(f, "result.json", lambda r: r.update(schema=2)), "schema"),
+        (lambda f: edit(f, "result.json", lambda r: r.update(form=2)), "form"),
         (lambda f: edit(f, "result.json", lambda r: r.update(note="x")), "note: Extra inputs are not permitted"),
         (lambda f: edit(f, "environment.json", lambda e: e["machine"].update(cpu={"a": 1})), r"environment\.json: machine\.cpu"),
         (lambda f: edit(f, "environment.json", lambda e: e["machine"].update(cpu="of ana@example.com")), r"environment\.json holds what looks like"),
