@@ -127,3 +127,18 @@ def test_the_chat_box_answers_and_shows_its_ttft(page):
     page.locator(f"{PANEL} .widget-vbox").first.screenshot(path=PICTURES / "chat.png")
     assert page.locator(f"{PANEL} .widget-vbox pre").inner_text().count("\n") >= 2
     assert page.get_by_role("button", name="Stop").is_disabled()
+
+
+def test_the_sliders_change_the_decision(page):
+    outputs = opened(page, "04_compare")
+    assert not [o for o in outputs if o["output_type"] == "error"]
+    panel = page.locator(f"{PANEL} .widget-vbox").first
+    panel.scroll_into_view_if_needed()
+    before = panel.inner_text()
+    limit = panel.locator(".noUi-handle").last  # the least quality
+    limit.focus()
+    for _ in range(20):
+        limit.press("ArrowRight")
+    page.wait_for_function("before => document.querySelector('.jp-NotebookPanel:not(.lm-mod-hidden) .widget-vbox').innerText !== before", arg=before)
+    panel.screenshot(path=PICTURES / "sliders.png")
+    assert "quality" in panel.inner_text()
