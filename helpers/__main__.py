@@ -6,9 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import (
+from . import (  # first, as it checks the Python version
     calibrate,
     check_setup,
+    classroom,
     connect,
     course,
     download,
@@ -17,11 +18,12 @@ from . import (
     regression,
     route,
     write_report,
-)  # first: it checks the Python version
+)
 from .annotations import Blind
 from .benchmark import benchmark, make_plan, resume
 from .contribute import check, contribute
 from .cost import make_prices
+from .downloads import cache_contents, find_stored, prefetch, remove, verify
 from .endpoint import KEY_VARIABLE
 from .errors import KitError, UsageError
 from .exercises import overview
@@ -57,20 +59,52 @@ def _check(options) -> int:
 
 
 def _models(options) -> int:
-    with connect(options.endpoint) as server:
-        print(server.models().where(options.name, max_mb=options.max_mb, license=options.license, device=options.device, task=options.task))
+    wanted = {name: getattr(options, name) for name in ("max_mb", "license", "device", "task", "capability", "source", "cached", "fits")}
+    with connect(options.endpoint, mirror=options.mirror) as server:
+        print(server.models().where(options.name, **wanted))
     return 0
 
 
 def _download(options) -> int:
-    with connect(options.endpoint) as server:
-        done = download(server, options.alias)
+    with connect(options.endpoint, mirror=options.mirror) as server:
+        return _told(download(server, options.alias or None))
+
+
+def _prefetch(options) -> int:
+    return _told(prefetch(lambda: connect(options.endpoint, mirror=options.mirror), options.alias or None, options.at))
+
+
+def _verify(options) -> int:
+    with connect(mirror=options.mirror) as server:
+        return _told(verify(server, options.alias or None))
+
+
+def _told(done) -> int:
     print(done)
     return 0 if done.ok else 1
 
 
+def _cache(options) -> int:
+    for alias in options.remove:
+        stored = find_stored(alias)
+        if not options.yes and _ask(f"Delete {stored.alias}, {stored.bytes / 1e6:,.1f} MB, from {stored.folder}? [y/N] ").lower() not in ("y", "yes"):
+            raise UsageError(f"'{stored.alias}' stays; to delete it without a question say --yes.")
+        with connect() as server:
+            remove(server, stored)
+        print(f"removed {stored.alias}", file=sys.stderr)
+    print(cache_contents())
+    return 0
+
+
+def _mirror(options) -> int:
+    classroom.serve(host=options.host, port=options.port, only=options.alias, say=lambda line: print(line, flush=True))
+    return 0
+
+
 def _chat(options) -> int:
     with connect(options.endpoint) as server:
+        if options.unload_others:
+            server.load(options.alias, unload_others=True)
         if options.prompt is not None:
             print(server.chat(options.alias, options.prompt, **_answer_settings(options)))
             return 0
@@ -88,9 +122,9 @@ def _converse(server, options) -> None:
             print(f"error: {error}", file=sys.stderr)
 
 
-def _ask() -> str:
+def _ask(question: str = "> ") -> str:
     try:
-        return input("> ").strip()
+        return input(question).strip()
     except EOFError:
         return ""
 
@@ -277,18 +311,40 @@ def _parser() -> argparse.ArgumentParser:
 
     _endpoint(command("check", _check, "look whether this machine is ready"))
     one = command("models", _models, "list the models that can be had")
-    one.add_argument("--name", default="", metavar="TEXT", help="part of the alias, for instance a family")
+    one.add_argument("--name", "--family", default="", metavar="TEXT", help="part of the alias, for instance a family")
     one.add_argument("--max-mb", type=float, metavar="MB", help="largest size")
     one.add_argument("--license", default="", metavar="TEXT", help="part of the licence")
     one.add_argument("--device", default="", metavar="TEXT", help="cpu, gpu or npu")
     one.add_argument("--task", default="", metavar="TEXT", help="part of the task, for instance chat")
+    one.add_argument("--capability", default="", metavar="TAG", help="one of its capabilities, for instance summarise")
+    one.add_argument("--source", default="", choices=("built-in", "mirror", "catalog"), help="where it comes from")
+    one.add_argument("--cached", action="store_true", default=None, help="only what is on this machine")
+    one.add_argument("--fits", action="store_true", default=None, help="only what fits in the memory and on the disk that are free now")
     _endpoint(one)
-    one = command("download", _download, "bring models into the cache")
-    one.add_argument("alias", nargs="+")
+    _from_mirror(one)
+    one = command("download", _download, "bring models into the cache; with a mirror and without aliases, all that it has")
+    one.add_argument("alias", nargs="*")
     _endpoint(one)
+    _from_mirror(one)
+    one = command("prefetch", _prefetch, "download at a quiet hour: waits until then, Ctrl-C ends it")
+    one.add_argument("alias", nargs="*")
+    one.add_argument("--at", metavar="HH:MM", help="time of day on this machine's clock (default: now)")
+    _endpoint(one)
+    _from_mirror(one)
+    one = command("verify", _verify, "hash every file of cached models, and fetch damaged ones again, alone")
+    one.add_argument("alias", nargs="*", help="models to look at (default: all in the cache)")
+    _from_mirror(one)
+    one = command("cache", _cache, "see what the model cache holds, and remove models")
+    one.add_argument("--remove", action="append", default=[], metavar="ALIAS", help="delete a model's files (may be repeated)")
+    one.add_argument("--yes", action="store_true", help="do not ask before deleting")
+    one = command("mirror", _mirror, "serve the models of this machine's cache to a room")
+    one.add_argument("alias", nargs="*", help="models to serve (default: all that are whole)")
+    one.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="0.0.0.0 serves the room (default: this machine alone)")
+    one.add_argument("--port", type=int, default=classroom.PORT, metavar="N", help=f"port to listen on (default {classroom.PORT})")
     one = command("chat", _chat, "ask a model once, or until an empty line")
     one.add_argument("alias")
     one.add_argument("--prompt", metavar="TEXT", help="one prompt; without it a conversation starts, one question at a time")
+    one.add_argument("--unload-others", action="store_true", help="free the memory of other models first")
     _answer(one)
     _endpoint(one)
     _benchmark_options(command("benchmark", _benchmark, "measure models and write a report"))
@@ -403,6 +459,10 @@ def _answer(parser: argparse.ArgumentParser) -> None:
 
 def _endpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--endpoint", metavar="URL", help="an OpenAI-compatible server (FOUNDRY_LOCAL_ENDPOINT; default: the built-in runtime)")
+
+
+def _from_mirror(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--mirror", metavar="URL", help="classroom mirror to fetch from (WORKSHOP_MIRROR), for instance http://192.168.1.20:8321")
 
 
 if __name__ == "__main__":

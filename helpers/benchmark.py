@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Annotated, Literal
 
-import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from . import lineup, load, resources, steadiness, streaming, timing
 from .calibration import Calibration
-from .endpoint import MAX_TOKENS, MEMORY_FACTOR, NOT_FROM_HERE, TIMEOUT_S, ModelInfo, Server
+from .endpoint import MAX_TOKENS, NOT_FROM_HERE, TIMEOUT_S, ModelInfo, Server, free_memory_mb
 from .errors import KitError, UnknownModel, UsageError
 from .foundry import RuntimeStopped
 from .progress import Progress
@@ -342,7 +341,8 @@ class _Session:
 
     def _one(self, job: _Job) -> Row:
         began = time.time()
-        (answer,) = load.Block([job], self._prepare, limit=1)
+        with self._server.timed():
+            (answer,) = load.Block([job], self._prepare, limit=1)
         row = self._row(answer, began)
         self._clock_s += answer.ended_s
         self._take(row)
@@ -443,8 +443,8 @@ class _Session:
             about["not_measured"] |= dict.fromkeys(("memory_mb", "gpu_memory_mb", "energy_j_per_request"), "not asked for")
 
     def _fit_together(self) -> bool:
-        needed_mb = MEMORY_FACTOR * sum(m.size_mb or 0 for m in self._ready.values() if not m.loaded)
-        return needed_mb <= psutil.virtual_memory().available / 2**20
+        needed_mb = sum(m.memory_mb or 0 for m in self._ready.values() if not m.loaded)
+        return needed_mb <= free_memory_mb()
 
     def _load(self, alias: str) -> float | None:
         """Unload and load, so that the load time is a real one: seconds, or None where the server loads by itself."""
@@ -472,7 +472,7 @@ class _Session:
         if not jobs:
             return
         limit, began, ended_s = jobs[0].concurrency if due_s is None else load.MAX_OPEN, time.time(), 0.0
-        with self._energy.get(jobs[0].model) or contextlib.nullcontext():
+        with self._server.timed(), self._energy.get(jobs[0].model) or contextlib.nullcontext():
             for answer in load.Block(jobs, self._prepare, limit=limit, due_s=due_s):
                 self._take(self._row(answer, began))
                 ended_s = max(ended_s, answer.ended_s)

@@ -1,6 +1,5 @@
 """Does it work? The set-up check of notebook 00, and the validation checklist of notebook 02."""
 
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ import psutil
 from . import lineup, resources
 from .endpoint import Server, connect
 from .errors import KitError
-from .paths import PROJECT, model_cache, results_folder
+from .paths import PROJECT, free_disk_gb, results_folder
 from .tables import Table
 
 DISK_GB = 15
@@ -80,14 +79,6 @@ def validate(server: Server, models: Iterable[str], prompt: str = "Say hello.") 
         detail += f"; the endpoint does not say whether {' or '.join(unknown)}" if unknown else ""
         results.append(Check(alias, "FAIL" if wrong else "OK", f"{detail}: {reply.text[:60]!r}"))
     return results
-
-
-def free_disk_gb() -> float:
-    """Free space in GB (10^9 bytes) where models are kept."""
-    folder = model_cache()
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free / 1e9
 
 
 def _python() -> Check:

@@ -1,26 +1,31 @@
 """One server of models: the built-in runtime, or any OpenAI-compatible address. Names to ids, load, one chat."""
 
+import contextlib
 import dataclasses
 import os
 import re
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import psutil
 
-from . import lineup, resources, streaming, timing, wire
-from .errors import EndpointError, KitError, UsageError
+from . import lineup, mirror, resources, streaming, timing, wire
+from .cache import Package, locked
+from .errors import EndpointError, KitError, MirrorError, UsageError
 from .foundry import Runtime, RuntimeStopped, private_service
+from .paths import free_disk_gb, home, model_cache, service_folder
 from .tables import Table
+from .warm import EVERY_S, Pings, Traffic, pinged
 
 ENDPOINT_VARIABLE = "FOUNDRY_LOCAL_ENDPOINT"
 KEY_VARIABLE = "FOUNDRY_LOCAL_API_KEY"
 MAX_TOKENS = 150
 TIMEOUT_S = 120.0
 NOT_FROM_HERE = "not measurable from here: the server's process is on another machine, or not known to the kit"
+PING_LIMIT_S = 30.0
 MEMORY_FACTOR = 1.2  # weights plus key-value cache and buffers, as a share of the weights
 
 
@@ -41,6 +46,20 @@ class ModelInfo:
     cached: bool | None = None
     loaded: bool | None = None
     files_sha256: str | None = None
+    kv_cache_mb: float | None = None
+    package: Package | None = field(default=None, repr=False)
+
+    @property
+    def memory_mb(self) -> float | None:
+        """About how much memory it takes when loaded, in MB: its weights and a fifth, or the weights and the key-value cache of a full context."""
+        return None if self.size_mb is None else max(MEMORY_FACTOR * self.size_mb, self.size_mb + (self.kv_cache_mb or 0))
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether it fits in the free memory, and on the free disk if it is not there yet; None when its size is unknown."""
+        if self.size_mb is None:
+            return None
+        return bool(self.loaded or self.memory_mb <= free_memory_mb(self)) and bool(self.cached or self.size_mb / 1000 <= free_disk_gb())
 
 
 class ModelTable(list[ModelInfo]):
@@ -57,23 +76,27 @@ class ModelTable(list[ModelInfo]):
         device: str = "",
         task: str = "",
         capability: str = "",
+        source: str = "",
         cached: bool | None = None,
+        fits: bool | None = None,
     ) -> "ModelTable":
-        """The models for which all of it holds: part of the alias (a family, say), size, licence, device, task, capability, in the cache.
+        """The models for which all of it holds: part of the alias (a family, say), size, licence, device, task, capability, source, in the cache.
 
-        A model whose size is unknown passes no limit on it.
+        `fits=True` asks for room now: in memory, and on the disk for one that is not there yet. A model whose size is unknown passes no limit on it.
         """
 
-        def fits(model: ModelInfo) -> bool:
+        def wanted_is(model: ModelInfo) -> bool:
             texts = ((name, model.alias), (license, model.license), (device, model.device), (task, model.task))
             return (
                 all(wanted.lower() in (has or "").lower() for wanted, has in texts)
                 and (max_mb is None or (model.size_mb is not None and model.size_mb <= max_mb))
                 and (not capability or capability in model.capabilities)
+                and (not source or source == model.source)
                 and (cached is None or model.cached == cached)
+                and (fits is None or model.fits is fits)
             )
 
-        found = ModelTable(filter(fits, self))
+        found = ModelTable(filter(wanted_is, self))
         found.note = f"{len(found)} of {len(self)} models." + (f" {self.note}" if self.note else "")
         return found
 
@@ -154,6 +177,7 @@ class Server:
         self._base_url = base_url
         self._lineup = lineup.load_models() if models is None else models
         self._key = key
+        self._traffic = Traffic()
 
     @property
     def base_url(self) -> str:
@@ -193,10 +217,10 @@ class Server:
 
     def variants(self, names: Sequence[str]) -> ModelTable:
         """The same models for each device that they were built for; its `note` says of which there is only one. Name them by their ids."""
-        found, single = [], []
+        offered, found, single = self.models(), [], []
         for name in names:
             model = self.resolve(name)
-            some = self._variants(model)
+            some = [other for other in offered if other.alias == model.alias] or [model]
             found += some
             single += [model.alias] if len(some) == 1 else []
         table = ModelTable(found)
@@ -207,19 +231,51 @@ class Server:
     def _provider_note(self) -> str:
         return ""
 
-    def _variants(self, model: ModelInfo) -> list[ModelInfo]:
-        return [other for other in self.models() if other.alias == model.alias] or [model]
-
-    def load(self, name: str) -> float | None:
-        """Make a model ready to answer; seconds, or None when this server loads models by itself."""
+    def load(self, name: str, *, unload_others: bool = False) -> float | None:
+        """Make a model ready to answer; seconds, or None when this server loads models by itself. `unload_others` frees their memory first."""
         raise NotImplementedError
 
     def unload(self, name: str) -> None:
         """Free a model's memory, where this server offers that."""
 
-    def download(self, name: str, progress: Callable[[float], None] = lambda percent: None) -> ModelInfo:
-        """Bring a model to this server, calling `progress` with percent. Raises KitError where that cannot be asked for."""
+    def download(
+        self, name: str, progress: Callable[[float], None] = lambda percent: None, note: Callable[[str], None] = lambda text: None
+    ) -> ModelInfo:
+        """Bring a model to this server, calling `progress` with percent and `note` with what is worth saying.
+
+        Raises KitError where that cannot be asked for.
+        """
         raise KitError(f"{self.where} cannot be told to download '{name}'; download it on that machine.")
+
+    @contextlib.contextmanager
+    def keep_warm(self, name: str, every_s: float = EVERY_S) -> Iterator[Pings]:
+        """Loads a model and, until the block ends, asks it for one token whenever nobody has asked anything for `every_s` seconds.
+
+        A ping never runs beside a request that is timed: it does not start during one, and one that comes meanwhile waits for it before its clock
+        starts. Yields the count of pings.
+        """
+        model = self.resolve(name)
+        if not model.loaded:
+            self.load(name)
+
+        def ping() -> bool:
+            with self._traffic.ping(every_s) as free:
+                if free:
+                    self._send_ping(model)
+                return free
+
+        with pinged(ping, max(0.01, every_s / 4)) as pings:
+            yield pings
+
+    def _send_ping(self, model: ModelInfo) -> None:
+        """One token, untimed; whether it comes does not matter."""
+        body = {"model": model.id, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1, "temperature": 0}
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        streaming.send(f"{self.base_url}/chat/completions", body, timeout_s=PING_LIMIT_S, headers=headers)
+
+    def died(self) -> str | None:
+        """What to say when the process behind this server has ended without being asked to; None otherwise."""
+        return None
 
     def listed_ids(self) -> list[str]:
         """The ids that `GET /v1/models` names, asked through the openai package."""
@@ -267,9 +323,15 @@ class Server:
     def request(self, model: ModelInfo, prompt: str | Sequence[dict], **options) -> streaming.Timeline:
         """One request to a loaded model, timed. Never raises for what the server does: the timeline says it. `options` as for `prepare`."""
         try:
-            return streaming.send(self.prepare(model, prompt, **options))
+            request = self.prepare(model, prompt, **options)
         except KitError as error:  # the runtime had died and did not start again
             return streaming.Timeline(error=str(error))
+        with self.timed():
+            return streaming.send(request)
+
+    def timed(self) -> contextlib.AbstractContextManager:
+        """Around timed requests: no ping that keeps a model warm is sent meanwhile."""
+        return self._traffic.timed()
 
     def chat(self, name: str, prompt: str | Sequence[dict], **options) -> Reply:
         """One answer with its timing; loads the model when it is not loaded. `options` as for `prepare`.
@@ -281,6 +343,8 @@ class Server:
             self.load(name)
         timeline = self.request(model, prompt, **options)
         if not timeline.ok:
+            if ended := self.died():
+                raise RuntimeStopped(f"{model.alias} did not answer: {ended}")
             advice = " Shorten the prompt, or ask for fewer tokens." if "context length" in timeline.error else ""
             raise EndpointError(f"{model.alias} did not answer: {timeline.error.rstrip('.')}.{advice}")
         return Reply(model.alias, prompt if isinstance(prompt, str) else prompt[-1]["content"], timeline)
@@ -349,12 +413,14 @@ class Server:
 
 
 class BuiltIn(Server):
-    """Foundry Local, run by the kit in a process of its own."""
+    """Foundry Local, run by the kit in a process of its own, with the models of the classroom mirror if there is one."""
 
-    def __init__(self, models: lineup.Lineup | None = None):
+    def __init__(self, models: lineup.Lineup | None = None, mirror_address: str | None = None):
         super().__init__("", models)
+        self.mirror = mirror.given(mirror_address)
         self.runtime = Runtime()
         self.kind = self.runtime.name
+        self._traffic = Traffic(service_folder() / "asked")
 
     @property
     def base_url(self) -> str:
@@ -362,36 +428,46 @@ class BuiltIn(Server):
         return f"{self.runtime.base_url}/v1"
 
     def models(self) -> ModelTable:
-        """Every model of the catalogs that could be read when the service started, built-in ones first."""
-        table = ModelTable(sorted(map(self._listed, self.runtime.list()), key=lambda m: (m.source, m.size_mb or 0)))
-        table.note = f"Azure catalog: {self.runtime.azure_note}."
+        """Every model that can be had: built in, from the mirror, from the catalogs that could be read when the service started.
+
+        Where two sources have a model of one alias, the built-in one wins (its hashes ship with the kit), then the mirror (it is nearer than Azure).
+        """
+        mine = self._runtime_models()
+        offered, notes = self._mirror_models(mine)
+        elsewhere = {m.id for m in offered}
+        rows = [*(m for m in mine if m.id not in elsewhere), *offered]
+        order = {"built-in": 0, "mirror": 1, "catalog": 2}
+        table = ModelTable(sorted(rows, key=lambda m: (order.get(m.source, 3), m.size_mb or 0)))
+        notes.append(f"Azure catalog: {self.runtime.azure_note}.")
+        if self.runtime.azure_note.startswith("reachable"):
+            notes += [f"{alias} of the line-up is not in the catalog now{near}." for alias, near in self._gone({m.alias for m in rows})]
+        table.note = " ".join(notes)
         return table
 
-    def load(self, name: str) -> float:
+    def resolve(self, name: str) -> ModelInfo:
+        """The model with this alias or id; one that is in the cache is found without asking the mirror."""
+        if found := [m for m in self._runtime_models() if m.cached and name in (m.id, m.alias)]:
+            return next((m for m in found if m.id == name or m.loaded), found[0])
+        return super().resolve(name)
+
+    def load(self, name: str, *, unload_others: bool = False) -> float:
         """Load a cached model and return the seconds it took.
 
-        Raises KitError when it is not in the cache or too large for the free memory.
+        Raises KitError when it is not in the cache, its files are damaged, or it is too large for the free memory.
         """
         model = self.resolve(name)
         if not model.cached:
             raise KitError(f"'{model.alias}' is not downloaded; fetch it with: python -m helpers download {model.alias}")
+        if unload_others:
+            for other in self._runtime_models():
+                if other.loaded and other.id != model.id:
+                    self.runtime.unload(other.id)
         self._check_memory(model)
-        return self.runtime.load(name if name == model.id else model.alias)
+        return self.runtime.load(model.id)
 
     def unload(self, name: str) -> None:
         """Free a model's memory."""
-        model = self.resolve(name)
-        self.runtime.unload(name if name == model.id else model.alias)
-
-    def resolve(self, name: str) -> ModelInfo:
-        """The model with this alias, on the device that the runtime would choose; or the variant with this id."""
-        if variant := next((v for row in self.runtime.list() for v in row["variants"] if v["id"] == name), None):
-            return self._listed(variant)
-        return super().resolve(name)
-
-    def _variants(self, model: ModelInfo) -> list[ModelInfo]:
-        rows = next((row["variants"] for row in self.runtime.list() if row["alias"] == model.alias), [])
-        return [self._listed(row) for row in rows] or [model]
+        self.runtime.unload(self.resolve(name).id)
 
     def _provider_note(self) -> str:
         try:
@@ -404,13 +480,31 @@ class BuiltIn(Server):
             return "No execution provider for a GPU or NPU was found on this machine, so models run on its CPU."
         return f"Execution providers: {', '.join(f'{name} ready' if ready else f'{name} not ready' for name, ready in providers.items())}."
 
-    def _listed(self, row: dict) -> ModelInfo:
-        return self._info({**row, "source": "built-in" if row["publisher"] == "Workshop" else "catalog"})
+    def download(
+        self, name: str, progress: Callable[[float], None] = lambda percent: None, note: Callable[[str], None] = lambda text: None
+    ) -> ModelInfo:
+        """Fetch a model into the cache, from the mirror where it has it, else from the catalog; returns its row afterwards."""
+        model = self.resolve(name)
+        if model.cached:
+            progress(100.0)
+            return model
+        if model.package is None:
+            return self._from_catalog(model, progress, note)
+        try:
+            self.mirror.fetch(model.package, home(), model_cache(), lambda done: progress(100 * done / max(1, model.package.bytes)), note)
+        except MirrorError as error:
+            other = next((m for m in self._runtime_models() if m.alias == model.alias), None)
+            if other is None:
+                raise
+            note(f"{error} Going on with the Azure catalog.")
+            return self._from_catalog(other, progress, note)
+        self.runtime.arrived(model.id)
+        return self.resolve(model.id)
 
-    def download(self, name: str, progress: Callable[[float], None] = lambda percent: None) -> ModelInfo:
-        """Fetch a model into the cache; returns its row afterwards."""
-        self.runtime.download(self.resolve(name).alias, progress)
-        return self.resolve(name)
+    def _from_catalog(self, model: ModelInfo, progress, note) -> ModelInfo:
+        with locked(home(), model.id, lambda: note("another process is fetching it; waiting for that")):
+            self.runtime.download(model.id, progress, note)
+        return self.resolve(model.id)
 
     @property
     def pid(self) -> int:
@@ -426,7 +520,7 @@ class BuiltIn(Server):
         model = self.resolve(name)
         self._check_memory(dataclasses.replace(model, loaded=False))
         with private_service() as runtime, resources.PeakMemory(runtime.pid) as memory:
-            runtime.load(model.alias)
+            runtime.load(model.id)
             request = self.prepare(model, prompt, max_tokens=max_tokens)
             timeline = streaming.send(dataclasses.replace(request, url=f"{runtime.base_url}/v1/chat/completions"))
         if not timeline.ok:
@@ -436,8 +530,7 @@ class BuiltIn(Server):
     def restore(self, names: Sequence[str]) -> dict[str, str]:
         """Load again what is not loaded any more; when the service had died, this starts it."""
         try:
-            rows = [variant for row in self.runtime.list() for variant in (row, *row["variants"])]
-            loaded = {name for row in rows if row["loaded"] for name in (row["alias"], row["id"])}
+            loaded = {name for model in self._runtime_models() if model.loaded for name in (model.alias, model.id)}
         except RuntimeStopped:
             loaded = set()
         failed = {}
@@ -449,18 +542,74 @@ class BuiltIn(Server):
                 failed[name] = str(error)
         return failed
 
+    def died(self) -> str | None:
+        """What to say when the service process has ended without being asked to."""
+        return self.runtime.died()
+
     def close(self) -> None:
         """Let go of the service."""
         self.runtime.close()
 
+    def _runtime_models(self) -> list[ModelInfo]:
+        return [self._info(row) for row in self.runtime.list()]
+
+    def _gone(self, offered: Set[str]) -> Iterator[tuple[str, str]]:
+        """Aliases of the line-up that no source has, each with what is near it."""
+        for alias, entry in self._lineup.items():
+            if entry.source == "catalog" and alias not in offered:
+                near = lineup.nearest(alias, offered)
+                yield alias, f"; near it: {', '.join(near)}" if near else ""
+
+    def _mirror_models(self, mine: Sequence[ModelInfo]) -> tuple[list[ModelInfo], list[str]]:
+        """What the mirror adds to the runtime's own models, and what to say about it."""
+        if self.mirror is None:
+            return [], []
+        try:
+            packages = self.mirror.packages()
+        except MirrorError as error:
+            return [], [str(error)]
+        built_in, cached = {m.alias: m for m in mine if m.source == "built-in"}, {m.id for m in mine if m.cached}
+        notes = [f"Mirror: {self.mirror.url}."]
+        if other := [p.alias for p in packages if p.alias in built_in and p.digest != built_in[p.alias].files_sha256]:
+            notes.append(
+                f"The mirror's {', '.join(other)} differs from the built-in model of that name; the built-in one is used: its hashes ship with the kit."
+            )
+        wanted = [p for p in packages if p.id not in cached and p.alias not in built_in]
+        if both := sorted({p.alias for p in wanted} & {m.alias for m in mine}):
+            notes.append(f"On the mirror and in the Azure catalog: {', '.join(both)}; the mirror is used: it is nearer.")
+        return [self._offered(package) for package in wanted], notes
+
+    def _offered(self, package: Package) -> ModelInfo:
+        row = {name: getattr(package, name) for name in ("alias", "id", "license", "device", "execution_provider", "task", "context", "capabilities")}
+        size = {"size_mb": round(package.bytes / 1e6, 1), "cached": False, "loaded": False}
+        return replace(self._info({**row, **size, "source": "mirror"}), package=package)
+
     def _check_memory(self, model: ModelInfo) -> None:
-        free_mb = psutil.virtual_memory().available / 2**20
-        needed_mb = MEMORY_FACTOR * (model.size_mb or 0)
-        if model.loaded or needed_mb <= free_mb:
+        if model.loaded or model.size_mb is None:
             return
-        smaller = [m.alias for m in self.models() if m.cached and MEMORY_FACTOR * (m.size_mb or 0) <= free_mb]
-        advice = f"try the smaller {smaller[-1]}" if smaller else "close other programs"
-        raise KitError(f"'{model.alias}' needs about {needed_mb:,.0f} MB of memory and {free_mb:,.0f} MB are free; unload other models or {advice}.")
+        free_mb = free_memory_mb(model)
+        if model.memory_mb <= free_mb:
+            return
+        where = "GPU memory" if _on_gpu(model) else "memory"
+        raise KitError(
+            f"'{model.alias}' needs about {model.memory_mb:,.0f} MB of {where} and {free_mb:,.0f} MB are free; {self._smaller(model, free_mb)}."
+        )
+
+    def _smaller(self, model: ModelInfo, free_mb: float) -> str:
+        """What to do about a model that is too large."""
+        rows = self.models()
+        others = sum(m.memory_mb or 0 for m in rows if m.loaded and m.id != model.id)
+        advice = (
+            ["unload the others first (--unload-others, or load(..., unload_others=True))"] if others and model.memory_mb <= free_mb + others else []
+        )
+        smaller = [m for m in rows if m.memory_mb is not None and m.memory_mb <= free_mb and m.size_mb < model.size_mb]
+        # A variant of the same model first, then one that is here already, then the largest.
+        best = max(smaller, key=lambda m: (m.alias == model.alias, bool(m.cached), m.size_mb), default=None)
+        if best and best.alias == model.alias:
+            advice.append(f"try its smaller variant {best.id}")
+        elif best:
+            advice.append(f"try the smaller {best.alias}" + ("" if best.cached else f" (python -m helpers download {best.alias})"))
+        return " or ".join(advice) or "close other programs"
 
 
 class Remote(Server):
@@ -482,8 +631,12 @@ class Remote(Server):
         ]
         return ModelTable(map(self._info, rows))
 
-    def load(self, name: str) -> float | None:
+    def load(self, name: str, *, unload_others: bool = False) -> float | None:
         """Load a model where the server offers that (Foundry Local does); else None, for it loads by itself."""
+        model = self.resolve(name)
+        for other in self.models() if unload_others else []:
+            if other.loaded and other.id != model.id:
+                self._told("unload", other.id)
         return self._told("load", name)
 
     def unload(self, name: str) -> None:
@@ -522,15 +675,33 @@ class Remote(Server):
             return None
 
 
-def connect(endpoint: str | None = None, *, models: lineup.Lineup | None = None, key: str | None = None, key_variable: str = KEY_VARIABLE) -> Server:
+def free_memory_mb(model: ModelInfo | None = None) -> float:
+    """Free memory in MB where a model would go: that of the GPU for a GPU model if the driver tells it, else the machine's."""
+    on_gpu = resources.nvml().free_mb() if model is not None and _on_gpu(model) else None
+    return psutil.virtual_memory().available / 1e6 if on_gpu is None else on_gpu
+
+
+def _on_gpu(model: ModelInfo) -> bool:
+    return (model.device or "").upper() == "GPU"
+
+
+def connect(
+    endpoint: str | None = None,
+    *,
+    models: lineup.Lineup | None = None,
+    key: str | None = None,
+    key_variable: str = KEY_VARIABLE,
+    mirror: str | None = None,
+) -> Server:
     """A server to ask: `endpoint`, else the address in `FOUNDRY_LOCAL_ENDPOINT`, else the built-in runtime.
 
-    `key` (else the variable that `key_variable` names) is sent to an endpoint and never stored. Raises UsageError for an address that
-    is none, EndpointError when nothing OpenAI-compatible answers there, KitError when the runtime cannot start.
+    `key` (else the variable that `key_variable` names) is sent to an endpoint and never stored. `mirror` (else `WORKSHOP_MIRROR`) is the
+    address of a classroom mirror for the built-in runtime. Raises UsageError for an address that is none, EndpointError when nothing
+    OpenAI-compatible answers there, KitError when the runtime cannot start.
     """
     address = endpoint or os.environ.get(ENDPOINT_VARIABLE)
     if not address:
-        return BuiltIn(models)
+        return BuiltIn(models, mirror)
     if key_variable != KEY_VARIABLE and not (key or os.environ.get(key_variable)):
         raise UsageError(f"The variable {key_variable} is empty or not set; put the key of {normalised(address)} into it.")
     return Remote(normalised(address), models, key or os.environ.get(key_variable))

@@ -23,6 +23,14 @@ class UnknownModel(KitError):
     """No model has this alias or id; the message names near ones."""
 
 
+class UnsafePackage(KitError):
+    """A description of a model that cannot be trusted with this disk: the message says which part of it."""
+
+
+class MirrorError(KitError):
+    """The classroom mirror could not be reached, refused, or served something else than it promised."""
+
+
 def plain(message: str) -> str:
     """A native runtime's message without the C++ source location that it starts with."""
     return re.sub(r"^[\w./]+\.(?:cc|cpp|h):\d+ .*?\)(?: const)? ", "", message)

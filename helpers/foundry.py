@@ -10,8 +10,9 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
@@ -24,10 +25,19 @@ from .paths import PROJECT, service_folder
 
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 15.0
+DEATH_S = 0.5
 
 
 class RuntimeStopped(KitError):
     """The service process ended while it was needed; the next call starts it again."""
+
+
+Progress = Callable[[float], None]
+Note = Callable[[str], None]
+
+
+def _ignore(_) -> None:
+    """Nobody wants to know."""
 
 
 class Runtime:
@@ -37,6 +47,8 @@ class Runtime:
         self._folder = folder or service_folder()
         self._connection: Connection | None = None
         self._hello: dict = {}
+        self._created = 0.0
+        self._lock = threading.RLock()
         self._connect()
 
     @property
@@ -67,20 +79,46 @@ class Runtime:
         """Execution providers for GPU or NPU that this machine could use, and whether each is ready. Fetching one takes minutes."""
         return self._call("providers")
 
-    def load(self, alias: str) -> float:
-        """Load a cached model; returns the seconds that the runtime's own load call took."""
-        return self._call("load", alias)
+    def load(self, name: str) -> float:
+        """Load a cached model, by alias or id; returns the seconds that the runtime's own load call took."""
+        return self._call("load", name)
 
-    def unload(self, alias: str) -> None:
+    def unload(self, name: str) -> None:
         """Free a model's memory."""
-        self._call("unload", alias)
+        self._call("unload", name)
 
-    def download(self, alias: str, progress: Callable[[float], None] = lambda percent: None) -> Path:
-        """Fetch a model into the cache, calling `progress` with percent; returns its folder.
+    def download(self, name: str, progress: Progress = _ignore, note: Note = _ignore) -> Path:
+        """Fetch a model into the cache, calling `progress` with percent, and `note` with what is worth saying; returns its folder.
 
         Interrupting it (Ctrl-C) cancels the download and keeps what is there; a later call resumes.
         """
-        return Path(self._call("download", alias, progress))
+        return Path(self._call("download", name, progress, note))
+
+    def repair(self, name: str, files: Sequence[str], progress: Progress = _ignore, note: Note = _ignore) -> Path:
+        """Fetch some files of a cached model again from the catalog that it came from; returns its folder."""
+        return Path(self._call("repair", name, progress, note, files=list(files)))
+
+    def arrived(self, model_id: str) -> None:
+        """Tell the runtime of a model that was put into its cache."""
+        self._call("arrived", model_id)
+
+    def remove(self, name: str) -> None:
+        """Delete a model's files from the cache."""
+        self._call("remove", name)
+
+    def record(self, name: str) -> None:
+        """Hash the files of a cached model that has no hashes yet."""
+        self._call("record", name)
+
+    def died(self) -> str | None:
+        """What to say when the service process has ended without being asked to; None while it lives."""
+        deadline = time.monotonic() + DEATH_S  # the system closes a dying process's connections a moment before it is gone
+        while _alive(self._hello["pid"], self._created):
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(0.02)
+        self.close()
+        return self._obituary()
 
     def register(self, model_id: str, folder: Path) -> None:
         """Put an ONNX GenAI folder into the local catalog under this id (`NAME-generic-cpu:1`); an older registration gives way."""
@@ -99,37 +137,54 @@ class Runtime:
 
     def _about(self) -> dict:
         if self._connection is None:
-            self._connect()
+            with self._lock:
+                if self._connection is None:
+                    self._connect()
         return self._hello
 
     def _connect(self) -> None:
         self._connection = find(self._folder) or _start(self._folder)
         self._hello = self._call("hello")
+        with contextlib.suppress(psutil.Error):
+            self._created = psutil.Process(self._hello["pid"]).create_time()
 
-    def _call(self, action: str, alias: str | None = None, progress: Callable[[float], None] | None = None, **more):
-        if self._connection is None:
-            self._connect()
-        try:
-            self._connection.send_bytes(json.dumps({"do": action, **({"alias": alias} if alias else {}), **more}).encode())
-            answer = self._receive(progress)
-        except (OSError, EOFError):
-            self.close()
-            raise RuntimeStopped(
-                f"Foundry Local's process ended during '{action}{f' {alias}' if alias else ''}', most often for want of memory; "
-                f"the next call starts it again. Its log: {self._folder / 'service.log'}"
-            ) from None
+    def _call(self, action: str, name: str | None = None, progress: Progress = _ignore, note: Note = _ignore, **more):
+        request = {"do": action, **({"alias": name} if name else {}), **more}
+        with self._lock:  # one question at a time: a notebook may ask from several threads
+            if self._connection is None:
+                self._connect()
+            try:
+                self._connection.send_bytes(json.dumps(request).encode())
+                answer = self._receive(progress, note)
+            except (OSError, EOFError):
+                self.close()
+                raise RuntimeStopped(self._obituary(f" during '{action}{f' {name}' if name else ''}'")) from None
         if "error" in answer:
-            raise KitError(f"Foundry Local could not {action} {alias or ''}: {plain(answer['error'])}")
+            raise KitError(f"Foundry Local could not {action} {name or ''}: {plain(answer['error'])}")
         return answer["ok"]
 
-    def _receive(self, progress: Callable[[float], None] | None) -> dict:
+    def _obituary(self, during: str = "") -> str:
+        code = None
+        for child in _children:
+            if child.pid == self._hello.get("pid"):
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    code = child.wait(DEATH_S)
+        if code == 0:
+            return f"Foundry Local's process was stopped{during}; the next call starts it again."
+        how = f" (killed by signal {-code})" if code and code < 0 else ""
+        return (
+            f"Foundry Local's process ended{during}{how}, most often for want of memory: try a smaller model, or unload others; "
+            f"the next call starts it again. Its log: {self._folder / 'service.log'}"
+        )
+
+    def _receive(self, progress: Progress, note: Note) -> dict:
         try:
             while True:
                 answer = json.loads(self._connection.recv_bytes())
                 if "progress" not in answer:
                     return answer
-                if progress:
-                    progress(answer["progress"])
+                progress(answer["progress"])
+                note(answer["note"])
         except KeyboardInterrupt:
             self.close()  # the service takes a closed line as a cancel, and the answer under way cannot be mistaken for the next
             raise

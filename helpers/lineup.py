@@ -198,11 +198,18 @@ def unknown(alias: str, known: Iterable[str], lineup: Lineup | None = None, note
     renamed = f"'{alias}' is called '{today}' today" if today != alias else ""
     if renamed and today in known:
         return UnknownModel(f"{renamed}; use that name.")
-    if lineup and today in lineup:
-        return UnknownModel(f"{renamed or f'{alias!r} is in the line-up'}, but is not offered here. {note or 'The catalog does not list it.'}")
-    near = difflib.get_close_matches(alias, known, n=3, cutoff=0.5) or [name for name in known if alias in name][:3]
+    near = nearest(today, known)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known here: {', '.join(known[:8]) or 'none'}."
+    if lineup and today in lineup:
+        also = f" Near it: {', '.join(near)}." if near else ""
+        return UnknownModel(f"{renamed or f'{alias!r} is in the line-up'}, but is not offered here. {note or 'The catalog does not list it.'}{also}")
     return UnknownModel(f"No model is called '{alias}'; {hint} List them with: python -m helpers models")
+
+
+def nearest(alias: str, known: Iterable[str]) -> list[str]:
+    """Up to three names that are like this one: spelled alike, or with it in them."""
+    known = list(known)
+    return difflib.get_close_matches(alias, known, n=3, cutoff=0.5) or [name for name in known if alias in name][:3]
 
 
 def _split_source(source: str) -> tuple[Path, str | None]:

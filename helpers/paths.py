@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -26,6 +27,14 @@ def home() -> Path:
 def model_cache() -> Path:
     """Foundry Local's model cache (`<publisher>/<name>-<version>/` inside)."""
     return home() / "models"
+
+
+def free_disk_gb() -> float:
+    """Free space in GB (10^9 bytes) where models are kept."""
+    folder = model_cache()
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free / 1e9
 
 
 def service_folder() -> Path:

@@ -183,6 +183,11 @@ class Nvml:
         ]
         return sum(found) / 1e6 if found else None
 
+    def free_mb(self) -> float | None:
+        """Free memory of the roomiest GPU in MB; None where no GPU says."""
+        found = [info.free for device in self.devices if (info := self._ask("nvmlDeviceGetMemoryInfo", device))]
+        return max(found) / 1e6 if found else None
+
     def energy_j(self) -> float | None:
         """Energy that all GPUs have used since their driver was loaded, in joules; None where one does not say."""
         found = [self._ask("nvmlDeviceGetTotalEnergyConsumption", device) for device in self.devices]  # millijoules

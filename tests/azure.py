@@ -1,7 +1,7 @@
 """Loopback stand-ins of the remote side of a download: model catalog, registry and blob store. Our side and the SDK are real.
 
 The SDK asks `https://<region>.api.azureml.ms` where a model's files are. `HTTPS_PROXY` leads it to this server, which ends the TLS tunnel itself
-with a certificate that `SSL_CERT_FILE` names.
+with a certificate that `SSL_CERT_FILE` names. A `Fault` says what goes wrong with a file, and how often.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import ssl
 import threading
 import urllib.parse
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -28,25 +29,66 @@ BLOB_HEADERS = {  # without the last four the SDK gives up with "map::at"
 }
 
 
+@dataclass
+class Fault:
+    """What goes wrong with the next `times` requests for a file: after `after` bytes of the body the server does `what`.
+
+    `cut` closes the connection, `hold` waits until `released` and then goes on, `short` promises and sends `after` bytes too few,
+    a number is an HTTP status in place of an answer.
+    """
+
+    what: str | int
+    after: int = 0
+    times: int = 1
+    held: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass
+class Azure:
+    """The remote side: files of each model, faults by `alias/file`, and what was sent: (`alias/file`, first byte, bytes of the body)."""
+
+    models: dict[str, dict[str, bytes]]
+    tls: ssl.SSLContext
+    variables: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, Fault] = field(default_factory=dict)
+    sent: list[tuple[str, int, int]] = field(default_factory=list)
+
+    def take_fault(self, what: str) -> Fault | None:
+        fault = self.faults.get(what)
+        if fault is None or fault.times <= 0:
+            return None
+        fault.times -= 1
+        return fault
+
+    def parts(self, alias: str, since: int = 0) -> list[tuple[str, int, int]]:
+        """What was sent of one model: (file, first byte, bytes)."""
+        return [(what.partition("/")[2], first, count) for what, first, count in self.sent[since:] if what.startswith(f"{alias}/")]
+
+
 @contextlib.contextmanager
-def azure(alias: str, files: dict[str, bytes], folder: Path) -> Iterator[dict[str, str]]:
-    """A catalog with one model, and its files; yields the variables that lead the runtime to it."""
+def azure(models: dict[str, dict[str, bytes]], folder: Path) -> Iterator[Azure]:
+    """A catalog with some models, and their files; `variables` lead the runtime to it."""
     authority = trustme.CA()
     certificate = folder / "authority.pem"
     authority.cert_pem.write_to_path(str(certificate))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("*.api.azureml.ms").configure_cert(tls)
+    authority.issue_cert("*.api.azureml.ms", "127.0.0.1").configure_cert(tls)
+    remote = Azure(models, tls=tls)
 
     class Handler(_Remote):
-        context, entry, blobs = tls, catalog_entry(alias, sum(map(len, files.values()))), files
+        azure = remote
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
+    remote.variables = {"WORKSHOP_CATALOG": f"{address}/asset-gallery/v1.0/models", "HTTPS_PROXY": address, "SSL_CERT_FILE": str(certificate)}
     try:
-        yield {"WORKSHOP_CATALOG": f"{address}/asset-gallery/v1.0/models", "HTTPS_PROXY": address, "SSL_CERT_FILE": str(certificate)}
+        yield remote
     finally:
+        for fault in remote.faults.values():
+            fault.released.set()
         server.shutdown()
         server.server_close()
 
@@ -99,9 +141,7 @@ def catalog_entry(alias: str, size: int) -> dict:
 
 class _Remote(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    context: ssl.SSLContext
-    entry: dict
-    blobs: dict[str, bytes]
+    azure: Azure
 
     def log_message(self, *_):
         pass
@@ -109,12 +149,13 @@ class _Remote(BaseHTTPRequestHandler):
     def do_CONNECT(self):
         self.send_response(200)
         self.end_headers()
-        self.connection = self.context.wrap_socket(self.connection, server_side=True)
+        self.connection = self.azure.tls.wrap_socket(self.connection, server_side=True)
         self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", buffering=0)
 
     def do_POST(self):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self._answer(200, json.dumps({"totalCount": 1, "continuationToken": "", "summaries": [self.entry]}).encode(), "application/json")
+        entries = [catalog_entry(alias, sum(map(len, files.values()))) for alias, files in self.azure.models.items()]
+        self._answer(200, json.dumps({"totalCount": len(entries), "continuationToken": "", "summaries": entries}).encode(), "application/json")
 
     def do_HEAD(self):
         self.do_GET()
@@ -122,33 +163,54 @@ class _Remote(BaseHTTPRequestHandler):
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
         if "/modelregistry/" in url.path:
-            where = {"blobSasUri": f"http://127.0.0.1:{self.server.server_port}/container?sv=x&sig=y"}
+            alias = next(alias for alias in self.azure.models if f"{alias}-generic-cpu" in urllib.parse.unquote(url.path + url.query))
+            if self._failed(f"registry:{alias}"):
+                return None
+            where = {"blobSasUri": f"http://127.0.0.1:{self.server.server_port}/{alias}?sv=x&sig=y"}
             return self._answer(200, json.dumps(where).encode(), "application/json")
+        alias, _, name = urllib.parse.unquote(url.path.lstrip("/")).partition("/")
+        files = self.azure.models.get(alias, {})
         if "comp=list" in url.query:
-            return self._answer(200, self._listing(), "application/xml")
-        data = self.blobs.get(urllib.parse.unquote(url.path.removeprefix("/container/")))
-        if data is None:
+            return None if self._failed(f"listing:{alias}") else self._answer(200, _listing(files), "application/xml")
+        if name not in files:
             return self._answer(404, b"{}", "application/json")
-        span = self.headers.get("x-ms-range") or self.headers.get("Range")
+        data, span = files[name], self.headers.get("x-ms-range") or self.headers.get("Range")
         if not span or self.command == "HEAD":
             return self._answer(200, data, "application/octet-stream", **BLOB_HEADERS)
         first, last = span.removeprefix("bytes=").split("-")
-        last = min(int(last or len(data) - 1), len(data) - 1)
-        part = data[int(first) : last + 1]
-        self._answer(206, part, "application/octet-stream", **BLOB_HEADERS, **{"Content-Range": f"bytes {first}-{last}/{len(data)}"})
+        first, last = int(first), min(int(last or len(data) - 1), len(data) - 1)
+        span = {"Content-Range": f"bytes {first}-{last}/{len(data)}"}
+        self._part(f"{alias}/{name}", first, data[first : last + 1], {**BLOB_HEADERS, **span, "Content-Type": "application/octet-stream"})
 
-    def _listing(self) -> bytes:
-        blobs = "".join(
-            f"<Blob><Name>{name}</Name><Properties><Creation-Time>{STAMP}</Creation-Time><Last-Modified>{STAMP}</Last-Modified><Etag>0x1</Etag>"
-            f"<Content-Length>{len(data)}</Content-Length><Content-Type>application/octet-stream</Content-Type><BlobType>BlockBlob</BlobType>"
-            "<AccessTier>Hot</AccessTier><LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState><ServerEncrypted>true</ServerEncrypted>"
-            "</Properties></Blob>"
-            for name, data in self.blobs.items()
-        )
-        return (
-            '<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="http://127.0.0.1/" ContainerName="container">'
-            f"<Blobs>{blobs}</Blobs><NextMarker /></EnumerationResults>"
-        ).encode()
+    def _part(self, name: str, first: int, part: bytes, headers: dict) -> None:
+        """One range of a file, with whatever is to go wrong with it."""
+        fault = self.azure.take_fault(name)
+        if fault and isinstance(fault.what, int):
+            return self._answer(fault.what, b"{}", "application/json")
+        promised = len(part) - (fault.after if fault and fault.what == "short" else 0)
+        now = part[: fault.after] if fault and fault.what != "short" else part[:promised]
+        self.send_response(206)
+        for key, value in {**headers, "Content-Length": str(promised)}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        self._send(name, first, now)
+        if fault and fault.what == "hold":
+            fault.held.set()
+            fault.released.wait()
+            self._send(name, first + len(now), part[len(now) :])
+        self.close_connection = fault is not None
+
+    def _send(self, name: str, first: int, body: bytes) -> None:
+        self.azure.sent.append((name, first, len(body)))
+        with contextlib.suppress(OSError):  # a client that gave up is no error of ours
+            self.wfile.write(body)
+            self.wfile.flush()
+
+    def _failed(self, what: str) -> bool:
+        fault = self.azure.take_fault(what)
+        if fault:
+            self._answer(fault.what, b"{}", "application/json")
+        return fault is not None
 
     def _answer(self, status: int, body: bytes, kind: str, **headers: str) -> None:
         self.send_response(status)
@@ -157,3 +219,17 @@ class _Remote(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+
+def _listing(files: dict[str, bytes]) -> bytes:
+    blobs = "".join(
+        f"<Blob><Name>{name}</Name><Properties><Creation-Time>{STAMP}</Creation-Time><Last-Modified>{STAMP}</Last-Modified><Etag>0x1</Etag>"
+        f"<Content-Length>{len(data)}</Content-Length><Content-Type>application/octet-stream</Content-Type><BlobType>BlockBlob</BlobType>"
+        "<AccessTier>Hot</AccessTier><LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState><ServerEncrypted>true</ServerEncrypted>"
+        "</Properties></Blob>"
+        for name, data in files.items()
+    )
+    return (
+        '<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="http://127.0.0.1/" ContainerName="container">'
+        f"<Blobs>{blobs}</Blobs><NextMarker /></EnumerationResults>"
+    ).encode()

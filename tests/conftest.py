@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -54,6 +55,29 @@ def own_home(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "home"))
     yield tmp_path / "home"
     foundry.stop_service()
+
+
+@pytest.fixture(scope="session")
+def stalling(tmp_path_factory):
+    """A download on which nothing comes after 1,000 bytes, in a home of its own: its outcome, what was said, the remote side, the folder.
+
+    The SDK gives up such a connection after 60 s. It is begun early and looked at late, so that nobody waits for that.
+    """
+    from azure import Fault, azure
+
+    from helpers import connect
+
+    folder, said = tmp_path_factory.mktemp("stalling"), []
+    files = {"genai_config.json": b"{}", "extra.bin": bytes(range(256)) * 2**15}  # four of the SDK's chunks of 2 MiB
+    with azure({"stalled": files}, folder) as remote:
+        remote.faults["stalled/extra.bin"] = Fault("hold", after=1000)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in {**remote.variables, "WORKSHOP_HOME": str(folder)}.items():
+                patch.setenv(name, value)
+            server = connect()
+        with ThreadPoolExecutor(1) as pool:
+            yield pool.submit(lambda: server.download("stalled", note=said.append)), said, remote, folder
+            psutil.Process(server.runtime.pid).kill()  # a download that nobody waited for would hold a polite stop up
 
 
 @pytest.fixture

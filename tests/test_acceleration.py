@@ -17,7 +17,7 @@ ALIAS = "two-ways"
 
 def entry(provider: str, device: str, name: str) -> dict:
     """pocket-nano's catalog entry under another name, for a device."""
-    made = json.loads(json.dumps(next(e for e in service.built_in_catalog(BUILT_IN_MODELS) if e["entityId"] == "pocket-nano")))
+    made = service.catalog_entry(service.built_in_packages(BUILT_IN_MODELS)["pocket-nano"])
     made |= {
         "name": name,
         "entityId": name,

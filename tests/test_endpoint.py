@@ -1,11 +1,18 @@
 """Addresses, names and errors of a server; the runtime both as the kit starts it and as an endpoint elsewhere."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import psutil
 import pytest
 from loopback import Answer, error_answer, json_answer, serving, whole
 
-from helpers import connect, lineup
-from helpers.endpoint import KEY_VARIABLE, ModelInfo, ModelTable, alias_of, normalised
+from helpers import connect, lineup, resources
+from helpers.endpoint import KEY_VARIABLE, ModelInfo, ModelTable, alias_of, free_memory_mb, normalised
 from helpers.errors import EndpointError, KitError, UnknownModel, UsageError
+from helpers.foundry import RuntimeStopped
+from helpers.paths import service_folder
 
 RAG = "Explain the principle of retrieval augmented generation in 2 sentences."
 
@@ -118,12 +125,97 @@ def test_a_model_that_is_not_loaded_is_told_by_the_server(server):
     assert "not loaded" in timeline.error
 
 
+def offering(server, monkeypatch, *models: ModelInfo) -> None:
+    monkeypatch.setattr(server, "models", lambda: ModelTable(models))
+
+
 def test_a_model_too_large_for_the_free_memory_is_refused_before_loading(server, monkeypatch):
-    monkeypatch.setattr(
-        server, "models", lambda: ModelTable([ModelInfo("giant", "giant-generic-cpu:1", "catalog", size_mb=1e9, cached=True, loaded=False)])
-    )
-    with pytest.raises(KitError, match=r"'giant' needs about 1,200,000,000 MB of memory and .* are free; .*close other programs"):
+    giant = ModelInfo("giant", "giant-generic-cpu:1", "catalog", size_mb=1e9, cached=True, loaded=False)
+    offering(server, monkeypatch, giant)
+    monkeypatch.setattr(server, "resolve", lambda name: giant)
+    with pytest.raises(KitError, match=r"'giant' needs about 1,200,000,000 MB of memory and .* are free; close other programs"):
         server.load("giant")
+
+
+@pytest.mark.parametrize(
+    ("others", "advice"),
+    [
+        ([("giant", "giant-small:1", 100, False), ("near", "near:1", 200, True)], "try its smaller variant giant-small:1"),
+        ([("far", "far:1", 300, False), ("near", "near:1", 200, True)], "try the smaller near."),
+        ([("far", "far:1", 300, False)], r"try the smaller far \(python -m helpers download far\)"),
+    ],
+    ids=["a variant", "one that is here", "one to download"],
+)
+def test_what_fits_instead_is_named(server, monkeypatch, others, advice):
+    giant = ModelInfo("giant", "giant:1", "catalog", size_mb=1e9, cached=True, loaded=False)
+    offering(server, monkeypatch, giant, *(ModelInfo(a, i, "catalog", size_mb=mb, cached=here, loaded=False) for a, i, mb, here in others))
+    monkeypatch.setattr(server, "resolve", lambda name: giant)
+    with pytest.raises(KitError, match=advice):
+        server.load("giant")
+
+
+def test_when_others_hold_the_memory_unloading_them_is_offered(server, monkeypatch):
+    free_mb = free_memory_mb()
+    large = ModelInfo("large", "large:1", "catalog", size_mb=free_mb, cached=True, loaded=False)
+    offering(server, monkeypatch, large, ModelInfo("held", "held:1", "catalog", size_mb=free_mb, cached=True, loaded=True))
+    monkeypatch.setattr(server, "resolve", lambda name: large)
+    with pytest.raises(KitError, match=r"unload the others first \(--unload-others, or load\(\.\.\., unload_others=True\)\)"):
+        server.load("large")
+
+
+def test_the_context_counts_when_it_is_what_needs_the_memory():
+    model = ModelInfo("long", "long:1", "catalog", size_mb=1000, kv_cache_mb=4000)
+    assert (model.memory_mb, ModelInfo("short", "short:1", "catalog", size_mb=1000, kv_cache_mb=10).memory_mb) == (5000, 1200)
+    assert ModelInfo("unknown", "unknown:1", "catalog").memory_mb is None
+
+
+class Driver:
+    """The functions of pynvml that tell free memory, for two boards."""
+
+    def nvmlInit(self):
+        pass
+
+    def nvmlDeviceGetCount(self):
+        return 2
+
+    def nvmlDeviceGetHandleByIndex(self, number):
+        return number
+
+    def nvmlDeviceGetMemoryInfo(self, device):
+        return SimpleNamespace(free=(500_000_000, 734_000_000)[device])
+
+
+def test_a_gpu_model_is_held_against_the_memory_of_the_gpu(server, monkeypatch):
+    monkeypatch.setattr(resources, "nvml", lambda: resources.Nvml(Driver()))
+    big = ModelInfo("big", "big-cuda-gpu:1", "catalog", size_mb=2000, device="GPU", cached=True, loaded=False)
+    offering(server, monkeypatch, big)
+    monkeypatch.setattr(server, "resolve", lambda name: big)
+    with pytest.raises(KitError, match="needs about 2,400 MB of GPU memory and 734 MB are free"):
+        server.load("big")
+    assert big.fits is False
+
+
+def test_unloading_the_others_leaves_one_loaded(server):
+    for alias in ("pocket-nano", "pocket-mini"):
+        server.load(alias)
+    server.load("pocket-mini", unload_others=True)
+    assert [m.alias for m in server.models() if m.loaded] == ["pocket-mini"]
+
+
+def test_the_runtime_killed_during_an_answer_is_one_sentence_and_the_next_question_is_answered(own_home):
+    """What a lack of memory does to it."""
+    with connect() as server:
+        server.load("pocket-midi")
+        pid = server.runtime.pid
+        with ThreadPoolExecutor(1) as pool:
+            answers = pool.submit(lambda: [server.chat("pocket-midi", "Tell me a long story.", max_tokens=256) for _ in range(1000)])
+            while time.time() - (service_folder() / "asked").stat().st_mtime > 5:
+                assert not answers.done()
+            psutil.Process(pid).kill()
+            with pytest.raises(RuntimeStopped, match=r"process ended.*\(killed by signal 9\), most often for want of memory: try a smaller model"):
+                answers.result()
+        assert server.chat("pocket-nano", "Hello").text
+        assert server.runtime.pid != pid
 
 
 def test_a_model_that_is_not_downloaded_says_how_to_get_it(server, monkeypatch):
@@ -144,6 +236,7 @@ def test_the_list_can_be_filtered():
     def names(**wanted):
         return [model.alias for model in table.where(**wanted)]
 
+    assert names(source="catalog") == ["qwen2.5-0.5b", "phi-3.5-mini", "unknown-size"]
     assert names(name="qwen") == ["qwen2.5-0.5b"]
     assert names(license="mit") == ["phi-3.5-mini"]
     assert names(max_mb=1000) == ["qwen2.5-0.5b"]

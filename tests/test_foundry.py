@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -13,8 +14,10 @@ from multiprocessing.connection import Client
 import filelock
 import psutil
 import pytest
+from azure import azure
+from loopback import Answer, Loopback
 
-from helpers import foundry, service
+from helpers import cache, foundry, service
 from helpers.errors import KitError
 from helpers.foundry import Runtime, RuntimeStopped, find
 from helpers.paths import BUILT_IN_MODELS, model_cache, service_folder
@@ -148,6 +151,20 @@ def test_an_unreachable_catalog_is_named_and_the_built_in_models_are_there(own_h
     runtime.close()
 
 
+@pytest.mark.parametrize("proxied", [False, True], ids=["direct", "through a proxy"])
+def test_a_certificate_that_nobody_here_trusts_is_said_with_the_way_out(proxied, tmp_path, monkeypatch):
+    with azure({}, tmp_path) as remote, Loopback(lambda request: Answer([]), tls=remote.tls) as direct:
+        url = "https://eastus.api.azureml.ms/models" if proxied else f"{direct.url}/models"
+        monkeypatch.setenv("WORKSHOP_CATALOG", url)
+        if proxied:
+            monkeypatch.setenv("HTTPS_PROXY", remote.variables["HTTPS_PROXY"])
+        found = service.azure_catalog(wait_s=10)
+        assert found["url"] == url
+        assert re.search(r"reachable, but its certificate is not trusted here \(.+\): .* SSL_CERT_FILE", found["note"])
+        monkeypatch.setenv("SSL_CERT_FILE", remote.variables["SSL_CERT_FILE"])
+        assert service.azure_catalog(wait_s=10) == {"url": url, "note": "reachable"}
+
+
 def test_a_taken_port_is_said_in_a_sentence(own_home, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -168,17 +185,17 @@ def test_an_unknown_alias_is_refused_by_the_runtime(server):
         server.runtime.load("nothing-like-it")
 
 
-def test_a_changed_file_in_the_cache_is_repaired_at_the_next_start(tmp_path):
-    cache = tmp_path / "cache"
-    service.install_built_in(BUILT_IN_MODELS, cache)
-    package = service.read_manifest(BUILT_IN_MODELS)["pocket-nano"]
-    folder = cache / "Workshop" / f"{package['name']}-{package['version']}"
-    name = "model.onnx"
-    original = (folder / name).read_bytes()
-    (folder / name).write_bytes(original[:-1])
-    assert service.file_problems(folder, package["files"]) == [name]
-    service.install_built_in(BUILT_IN_MODELS, cache)
-    assert (folder / name).read_bytes() == original
+def test_a_changed_file_in_the_cache_is_repaired_alone_at_the_next_start(tmp_path):
+    target = tmp_path / "cache"
+    service.install_built_in(BUILT_IN_MODELS, target)
+    package = service.built_in_packages(BUILT_IN_MODELS)["pocket-nano"]
+    folder = package.folder(target)
+    original, untouched = (folder / "model.onnx").read_bytes(), (folder / "tokenizer.json").stat().st_mtime_ns
+    (folder / "model.onnx").write_bytes(original[:-1])
+    assert [problem.file for problem in cache.problems(folder, package)] == ["model.onnx"]
+    service.install_built_in(BUILT_IN_MODELS, target)
+    assert (folder / "model.onnx").read_bytes() == original
+    assert (folder / "tokenizer.json").stat().st_mtime_ns == untouched
 
 
 def test_a_changed_file_in_the_kit_is_refused_by_name(tmp_path):

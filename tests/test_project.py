@@ -9,14 +9,15 @@ import sys
 import pytest
 
 import helpers
-from helpers import lineup, service
+from helpers import cache, lineup, service
 from helpers.paths import BUILT_IN_MODELS, PROJECT
 
 LAYERS = [
     {"errors", "paths", "tables"},
-    {"lineup", "service", "wire", "progress", "resources", "truth", "columns"},
+    {"cache", "lineup", "wire", "progress", "resources", "truth", "columns", "warm"},
     {"streaming"},
-    {"foundry", "timing", "steadiness", "load"},
+    {"mirror", "service", "timing", "steadiness", "load"},
+    {"classroom", "foundry"},
     {"endpoint", "record", "calibration"},
     {"answers", "joined"},
     {"benchmark", "checks", "quality", "cost", "annotations", "judges"},
@@ -115,7 +116,7 @@ def test_the_line_up_and_the_packages_agree():
         size_mb = sum(file["bytes"] for file in package["files"].values()) / 1e6
         assert entry.size_mb == pytest.approx(size_mb, abs=0.06), alias
         assert (entry.license, entry.context, entry.parameters) == (package["license"], package["context_length"], package["parameters"])
-        assert service.file_problems(BUILT_IN_MODELS / alias, package["files"]) == []
+        assert cache.problems(BUILT_IN_MODELS / alias, service.built_in_packages(BUILT_IN_MODELS)[alias]) == []
         assert {path.name for path in (BUILT_IN_MODELS / alias).iterdir()} == set(package["files"])
 
 

@@ -1,0 +1,89 @@
+"""Keeping a loaded model warm: a light ping now and then, and never while an answer is being timed."""
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+EVERY_S = 240.0  # longer than a timed request may take, so that one of another process is not disturbed either
+THREAD = "keep-warm"
+
+
+class Traffic:
+    """Who may use a server now. Timed requests go beside one another; a ping goes alone, and only after a time without any.
+
+    `mark` is a file that the processes of one machine share: its time of change is when one of them last began a timed request.
+    """
+
+    def __init__(self, mark: Path | None = None):
+        self._mark, self._changed = mark, threading.Condition()
+        self._timed, self._pinging = 0, False
+        self._last = time.monotonic()
+        if mark:
+            with contextlib.suppress(OSError):
+                mark.touch()
+
+    @contextlib.contextmanager
+    def timed(self) -> Iterator[None]:
+        """Around a timed request: a ping under way is waited for, and none begins."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._pinging)
+            self._timed += 1
+        self._tell_others()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._timed -= 1
+                self._last = time.monotonic()
+
+    @contextlib.contextmanager
+    def ping(self, idle_s: float) -> Iterator[bool]:
+        """Around a ping; whether it may be sent: not during a timed request, nor within `idle_s` after the last."""
+        with self._changed:
+            free = not self._timed and min(time.monotonic() - self._last, self._others_idle_s()) >= idle_s
+            self._pinging = free
+        try:
+            yield free
+        finally:
+            with self._changed:
+                if free:
+                    self._pinging, self._last = False, time.monotonic()
+                    self._changed.notify_all()
+
+    def _tell_others(self) -> None:
+        if self._mark:
+            with contextlib.suppress(OSError):
+                os.utime(self._mark)
+
+    def _others_idle_s(self) -> float:
+        try:
+            return time.time() - self._mark.stat().st_mtime if self._mark else float("inf")
+        except OSError:
+            return float("inf")
+
+
+@contextlib.contextmanager
+def pinged(send: Callable[[], bool], every_s: float) -> Iterator["Pings"]:
+    """Calls `send` every `every_s` seconds in a thread until the block ends. `send` says whether it sent anything."""
+    pings, ended = Pings(), threading.Event()
+
+    def work() -> None:
+        while not ended.wait(every_s):
+            pings.sent += bool(send())
+
+    thread = threading.Thread(target=work, name=THREAD, daemon=True)
+    thread.start()
+    try:
+        yield pings
+    finally:
+        ended.set()
+        thread.join()
+
+
+class Pings:
+    """How many pings have been sent."""
+
+    sent = 0
