@@ -12,6 +12,8 @@ from loopback import error_answer, serving
 from helpers import course, load_run
 from helpers.errors import KitError, UsageError
 from helpers.exercises import EXERCISES
+from helpers.paths import DATA
+from helpers.record import SAMPLE
 
 NAMES = [
     "00_check",
@@ -177,6 +179,55 @@ def test_an_endpoint_that_offers_nothing_of_the_line_up_is_told_in_a_sentence(tm
 def test_the_compare_notebook_without_any_run_says_what_to_do(tmp_path):
     with pytest.raises(KitError, match=r"04_compare.ipynb stopped in cell \d+ with UsageError: There is no run in .* yet; measure one"):
         course.execute(notebook("04_compare"), tmp_path / "04.ipynb", {"run": str(tmp_path)})
+
+
+@pytest.mark.parametrize("name", ["04_compare", "05_quality"])
+def test_a_notebook_starts_from_the_sample_run_when_the_earlier_one_was_skipped(server, tmp_path, monkeypatch, name):
+    monkeypatch.setenv("WORKSHOP_RESULTS", str(tmp_path / "results"))
+    small = {"annotations": str(tmp_path / "scores.csv"), "requests": 1} if name == "05_quality" else {}
+    executed = course.execute(notebook(name), tmp_path / "out.ipynb", small)
+    assert "Sample run that ships with the kit" in text_of(executed)
+    assert load_run(tmp_path / "results").info == json.loads((DATA / SAMPLE / "run.json").read_text("utf-8"))
+    assert {path.name for path in (DATA / SAMPLE).iterdir()} == {"run.json", "requests.jsonl"}  # the shipped one stays as it is
+
+
+def test_a_run_of_ones_own_is_preferred_to_the_sample(executed, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_RESULTS", str(executed[1]))
+    assert load_run(sample=True).folder.name != SAMPLE
+
+
+def test_a_run_of_another_form_does_not_stand_in_the_way_of_the_sample(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_RESULTS", str(tmp_path))
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "run.json").write_text('{"schema": 0, "started_at": "2020-01-01"}')
+    assert load_run(sample=True).folder.name == SAMPLE
+    with pytest.raises(UsageError, match="was recorded in form 0, this kit reads form"):
+        load_run("old")
+
+
+@pytest.mark.parametrize("name", ["00_check", "02_smoke_test", "06_custom_model"])
+def test_cells_may_be_run_twice(server, tmp_path, monkeypatch, name):
+    content = json.loads(notebook(name).read_text("utf-8"))
+    content["cells"] = [cell | {"id": f"{cell['id']}-{n}"} for cell in content["cells"] for n in (1, 2)]
+    for cell in content["cells"]:
+        cell["metadata"] = {"tags": []} if cell["id"] == "parameters-2" else cell["metadata"]
+    twice = tmp_path / f"{name}.ipynb"
+    twice.write_text(json.dumps(content), encoding="utf-8")
+    course.execute(twice, tmp_path / "out.ipynb", SMALL.get(name, {}) | ({"output": str(tmp_path)} if name == "06_custom_model" else {}))
+
+
+def test_a_service_killed_between_two_cells_is_told_and_started_by_the_next(own_home, tmp_path):
+    content = json.loads(notebook("02_smoke_test").read_text("utf-8"))
+    blank = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    kill = blank | {"id": "kill", "source": ["import psutil\n", "psutil.Process(server.pid).kill()"]}
+    told = blank | {"id": "told", "source": ["try:\n", "    server.models()\n", "except KitError as error:\n", "    print(error)"]}
+    place = next(number for number, cell in enumerate(content["cells"]) if cell["id"] == "ask")
+    content["cells"] = [*content["cells"][: place + 1], kill, told, content["cells"][place] | {"id": "ask-again"}]
+    broken = tmp_path / "02_smoke_test.ipynb"
+    broken.write_text(json.dumps(content), encoding="utf-8")
+    said = text_of(course.execute(broken, tmp_path / "out.ipynb"))
+    assert "Foundry Local's process ended during 'list' (killed by signal 9)" in said
+    assert said.count("TTFT") == 4
 
 
 def test_a_parameter_that_a_notebook_does_not_have_is_refused(tmp_path):
