@@ -268,16 +268,15 @@ class Conversion:
 def convert(source: str | os.PathLike, folder: str | os.PathLike, *, precision: str = "int4") -> Conversion:
     """A Hugging Face checkpoint (folder or hub name) as an ONNX GenAI folder, made by the ONNX Runtime GenAI model builder.
 
-    Without the builder's packages nothing is made, and the folder of the shipped pocket-mini is given instead, with a note that says so.
-    Raises KitError with the builder's last words when it fails.
+    Without a checkpoint or the builder's packages nothing is made, and the folder of the shipped pocket-mini is given instead, with a note that
+    says so. Raises KitError with the builder's last words when it fails.
     """
     python = _python_with_extras()
-    if python is None:
+    if python is None or not str(source):
+        missing = f"{', '.join(EXTRAS)} are not installed here (data/models/recipe/requirements.txt has them, in an environment of their own)"
+        reason = "no checkpoint was named" if python else missing
         return Conversion(
-            BUILT_IN_MODELS / "pocket-mini",
-            False,
-            f"Not converted: {', '.join(EXTRAS)} are not installed here (data/models/recipe/requirements.txt has them, in an environment of their own). "
-            "Going on with pocket-mini as it ships: the same builder made it.",
+            BUILT_IN_MODELS / "pocket-mini", False, f"Not converted: {reason}. Going on with pocket-mini as it ships: the same builder made it."
         )
     folder = Path(folder)
     command = [python, "-m", "onnxruntime_genai.models.builder", "-o", str(folder), "-p", precision, "-e", "cpu", "-c", str(folder / "cache")]

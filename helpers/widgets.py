@@ -97,7 +97,13 @@ def weigh(card: Scorecard, limits=None, enough=None) -> panel.VBox:
     shown = panel.HTML()
     sliders = {d: panel.FloatSlider(value=w, min=0, max=100, step=5, description=d, continuous_update=False) for d, w in WEIGHTS.items()}
     least = panel.FloatSlider(
-        value=(limits or {}).get("min_quality") or 0, min=0, max=1, step=0.05, description="least quality", continuous_update=False
+        value=(limits or {}).get("min_quality") or 0,
+        min=0,
+        max=1,
+        step=0.05,
+        description="least quality",
+        style={"description_width": "initial"},
+        continuous_update=False,
     )
 
     def show(_=None) -> None:

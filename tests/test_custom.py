@@ -235,6 +235,13 @@ def test_without_the_builder_the_shipped_folder_is_given_and_said_to_be(tmp_path
     assert not (tmp_path / "out").exists()
 
 
+def test_without_a_checkpoint_the_shipped_folder_is_given(tmp_path, monkeypatch):
+    monkeypatch.setattr(custom, "_python_with_extras", lambda: sys.executable)
+    found = convert("", tmp_path / "out")
+    assert (found.folder, found.converted) == (BUILT_IN_MODELS / "pocket-mini", False)
+    assert "no checkpoint was named" in str(found)
+
+
 def test_a_builder_that_fails_is_told_with_its_last_words(tmp_path, monkeypatch):
     monkeypatch.setattr(custom, "_python_with_extras", lambda: sys.executable)  # without torch the builder fails
     with pytest.raises(KitError, match=r"The model builder could not convert .*: .*No module named"):
