@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help workshop test lab lint check benchmark models evaluate-models stop clean
+.PHONY: help workshop test lab lint check benchmark mirror bench models evaluate-models stop clean
 
 help: ## list the targets
 	@$(PYTHON) -c "import re; [print(f'  make {n:<16} {t}') for n, t in re.findall(r'^([a-z-]+):.*?## (.*)$$', open('Makefile', encoding='utf-8').read(), re.M)]"
@@ -24,11 +24,18 @@ check: $(VENV)/ready ## look whether this machine is ready
 benchmark: $(VENV)/ready ## measure the built-in models and write a report
 	@$(PY) -m helpers benchmark
 
+mirror: $(VENV)/ready ## serve this machine's models to the room: make mirror HOST=0.0.0.0
+	@$(PY) -m helpers mirror $(if $(HOST),--host $(HOST))
+
 models: $(VENV)-models/ready ## make the built-in models again, from nothing (about two hours)
 	@$(subst $(VENV),$(VENV)-models,$(PY)) data/models/recipe
 
 evaluate-models: $(VENV)/ready ## ask the built-in models the test sets and refresh their tables (some minutes)
 	@$(PY) data/models/recipe evaluate package
+
+bench: $(VENV)/ready-dev ## measure the instrument itself, beside its peers, into docs/measurement.md (about half an hour)
+	-@$(MAKE) --no-print-directory $(VENV)-bench/ready || echo "the peers could not be installed: they are left out"
+	@$(PY) bench/all.py
 
 lint: $(VENV)/ready-dev ## check style
 	@$(PY) -m ruff check .
@@ -38,7 +45,7 @@ stop: $(VENV)/ready ## stop the runtime that the kit started
 	@$(PY) -m helpers stop
 
 clean: ## remove the virtual environment and all results
-	@$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('$(VENV)', '$(VENV)-models', 'results')]"
+	@$(PYTHON) -c "import shutil; [shutil.rmtree(p, ignore_errors=True) for p in ('$(VENV)', '$(VENV)-models', '$(VENV)-bench', 'results')]"
 
 $(VENV)/ready: requirements.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] < (3, 15) else 'error: this kit needs Python 3.11 to 3.14 and found %d.%d; name another one with: make PYTHON=/path/to/python' % sys.version_info[:2])"
@@ -53,4 +60,9 @@ $(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
 $(VENV)-models/ready: data/models/recipe/requirements.txt
 	$(PYTHON) -m venv $(VENV)-models
 	$(subst $(VENV),$(VENV)-models,$(PY)) -m pip install --quiet --disable-pip-version-check -r data/models/recipe/requirements.txt
+	@$(PYTHON) -c "open('$@', 'w').close()"
+
+$(VENV)-bench/ready: bench/requirements.txt
+	$(PYTHON) -m venv $(VENV)-bench
+	$(subst $(VENV),$(VENV)-bench,$(PY)) -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 	@$(PYTHON) -c "open('$@', 'w').close()"

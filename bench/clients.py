@@ -1,6 +1,6 @@
-"""Which client sees a stream nearest to when it was sent: the first table of docs/measurement.md.
+"""Which client sees a stream nearest to when it was sent: a table of docs/measurement.md.
 
-    python bench/clients.py [--turns N]
+    python bench/clients.py [--turns N] [--keep FILE]
 
 Every candidate only brings bytes and the time at which it had them; the kit's parser reads them all afterwards. They take
 turns against the same truth server, each turn in a process of its own. `--one` is how this program calls itself.
@@ -8,12 +8,11 @@ turns against the same truth server, each turn in a process of its own. `--one` 
 
 import argparse
 import asyncio
+import functools
 import importlib.util
 import json
-import os
 import pickle
 import queue
-import resource
 import selectors
 import socket
 import subprocess
@@ -22,12 +21,12 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
+import shared
 
 TOKENS = 64
-STREAMS = {1: 20, 16: 160, 64: 640}  # streams at once to requests measured
+STREAMS = {1: 12, 16: 160, 64: 640}  # streams at once to requests measured
 Pieces = tuple[list[float], list[bytes]]  # when each piece was there, in seconds since just before the request was written; and the piece
 clock = time.perf_counter
 
@@ -90,7 +89,7 @@ async def in_tasks(one: Callable, names: list[str], streams: int) -> dict[str, P
 
 
 def floor(url: str):
-    """Raw sockets in one loop, the body's framing not looked at: what no client can beat."""
+    """Raw sockets in one loop that also connects, the framing of the body not looked at: the floor."""
 
     def run(names: list[str], streams: int) -> dict[str, Pieces]:
         selector, found, waiting = selectors.DefaultSelector(), {}, list(reversed(names))
@@ -275,7 +274,7 @@ def openai(url: str):
 
 
 CANDIDATES: dict[str, tuple[Callable, str | None]] = {  # and the package that it needs
-    "raw sockets, one loop (floor)": (floor, None),
+    "raw sockets, one loop": (floor, None),
     "the kit: one loop": (kit, None),
     "sockets, a thread each": (threads, None),
     "asyncio protocol, httptools": (asyncio_protocol("httptools"), "httptools"),
@@ -289,14 +288,15 @@ CANDIDATES: dict[str, tuple[Callable, str | None]] = {  # and the package that i
 def one(name: str, url: str, streams: int) -> None:
     """Run a candidate in this process: warm up, measure, write what it saw to standard output."""
     run = CANDIDATES[name][0](url)
+    imported_mb = psutil.Process().memory_info().rss / 2**20
     run([f"warmup {i}" for i in range(2 * streams)], streams)
-    memory_mb, cpu_s = psutil.Process().memory_info().rss / 2**20, time.process_time()
+    cpu_s = time.process_time()
     seen = run([f"measure {i}" for i in range(STREAMS[streams])], streams)
-    cpu_s, peak_mb = time.process_time() - cpu_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    pickle.dump({"cpu_s": cpu_s, "grown_mb": max(peak_mb - memory_mb, 0), "memory_mb": peak_mb, "seen": seen}, sys.stdout.buffer)
+    cpu_s, grown_mb = time.process_time() - cpu_s, psutil.Process().memory_info().rss / 2**20 - imported_mb
+    pickle.dump({"cpu_s": cpu_s, "grown_mb": grown_mb, "seen": seen}, sys.stdout.buffer)
 
 
-def judged(found: dict, log: dict) -> dict[str, float]:
+def judged(found: dict, log: dict) -> dict[str, float | None]:
     """TTFT and ITL against the server's log, in milliseconds; processor time and memory."""
     import numpy as np
 
@@ -305,7 +305,7 @@ def judged(found: dict, log: dict) -> dict[str, float]:
     seen, true = [], []
     for name, (times, pieces) in found["seen"].items():
         raw = wire.Packets(times, pieces)
-        packets = wire.unpack(raw).packets if b"HTTP/1.1" in pieces[0][:8] else raw
+        packets = wire.unpack(raw).packets if pieces[0].startswith(b"HTTP/1.1") else raw
         seen.append(timing.metrics(streaming.parse(packets)))
         sent = log[name]["sent_at"]
         true.append((sent[0] - log[name]["read_at"], (sent[-1] - sent[0]) / (len(sent) - 1)))
@@ -314,58 +314,64 @@ def judged(found: dict, log: dict) -> dict[str, float]:
     return {
         "p50_ms": float(np.median(ttft - own)),
         "p95_ms": float(np.percentile(ttft, 95) - np.percentile(own, 95)),
-        "itl_ms": float(np.median(itl)) if itl else float("nan"),
+        "itl_ms": float(np.median(itl)) if itl else None,
         "cpu_s": found["cpu_s"],
         "grown_mb": found["grown_mb"],
-        "memory_mb": found["memory_mb"],
     }
 
 
-def table(turns: int) -> str:
-    """All candidates in turns; the range over turns as a Markdown table."""
+def measure(samples: shared.Samples) -> None:
+    """Every candidate at every number of streams, once."""
     from helpers.calibration import TruthServer
 
-    names = [name for name, (_, package) in CANDIDATES.items() if package is None or importlib.util.find_spec(package)]
-    found: dict[tuple[str, int], list[dict]] = {}
-    for _ in range(turns):
-        for streams in STREAMS:
-            for name in names:
-                with TruthServer() as server:
-                    command = [sys.executable, __file__, "--one", name, "--url", server.url, "--streams", str(streams)]
-                    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-                    found.setdefault((name, streams), []).append(judged(pickle.loads(done.stdout), server.log()))
-    lines = [
-        "| client | TTFT error p50 / p95, 1 stream, ms | 16 streams | 64 streams | ITL error at 16, ms | CPU at 16, s | memory at 16, MB |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name in names:
-        errors = [f"{span(found[name, n], 'p50_ms')} / {span(found[name, n], 'p95_ms')}" for n in STREAMS]
-        at_16 = found[name, 16]
-        lines.append(f"| {name} | {' | '.join(errors)} | {span(at_16, 'itl_ms', 4)} | {span(at_16, 'cpu_s')} | {span(at_16, 'memory_mb', 0)} |")
-    missing = [name for name in CANDIDATES if name not in names]
-    return "\n".join(lines + ([f"\nNot installed here: {', '.join(missing)}."] if missing else []))
+    for streams in STREAMS:
+        for name in installed():
+            shared.note(f"{name}, {streams}")
+            with TruthServer() as server:
+                command = [interpreter(CANDIDATES[name][1]), __file__, "--one", name, "--url", server.url, "--streams", str(streams)]
+                done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+                samples.add((name, streams), judged(pickle.loads(done.stdout), server.log()))
 
 
-def span(turns: list[dict], figure: str, digits: int = 2) -> str:
-    """Lowest to highest over the turns."""
-    low, high = (f"{pick(turn[figure] for turn in turns):.{digits}f}" for pick in (min, max))
-    return low if low == high else f"{low} to {high}"
+@functools.cache
+def interpreter(package: str | None) -> str | None:
+    """The Python that has a package: this one, else that of the peers, else None."""
+    if package is None or importlib.util.find_spec(package):
+        return sys.executable
+    other = shared.peer("python")
+    return other if other and subprocess.run([other, "-c", f"import {package}"], capture_output=True).returncode == 0 else None
+
+
+def installed() -> list[str]:
+    """The candidates whose package is there."""
+    return [name for name, (_, package) in CANDIDATES.items() if interpreter(package)]
 
 
 def main() -> None:
-    """Print the table."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--one")
-    parser.add_argument("--url")
-    parser.add_argument("--streams", type=int)
+    parser.add_argument("--keep", metavar="FILE", help="add to the samples of this file, and print the table of them all")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--url", help=argparse.SUPPRESS)
+    parser.add_argument("--streams", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
         one(asked.one, asked.url, asked.streams)
-    else:
-        print(table(asked.turns))
+        return
+    samples = shared.Samples(asked.keep)
+    for _ in range(asked.turns):
+        measure(samples)
+    headers = ("client", *(f"TTFT error p50 / p95 at {n}, ms" for n in STREAMS), "ITL error at 16, ms", "CPU at 16, s", "memory grown at 64, MB")
+    rows = []
+    for name in installed():
+        errors = [f"{samples.range((name, n), 'p50_ms')} / {samples.range((name, n), 'p95_ms')}" for n in STREAMS]
+        costs = samples.range((name, 16), "itl_ms", 4), samples.range((name, 16), "cpu_s"), samples.range((name, 64), "grown_mb", 0)
+        rows.append([name, *errors, *costs])
+    print(shared.table(headers, rows))
+    if missing := [name for name in CANDIDATES if name not in installed()]:
+        print(f"\nNot installed here: {', '.join(missing)}.")
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, os.fspath(Path(__file__).parents[1]))
     main()

@@ -154,14 +154,15 @@ def _benchmark(options) -> int:
         else:
             plan, _ = make_plan(server, models=options.models, prompts=options.prompts, prompt=options.prompt, **settings)  # mistakes first
             models = _variants(server, plan.models) if options.variants else options.models
+            second_plan = other and make_plan(other, models=options.against_models, prompts=plan.prompts, **settings)[0]
             calibration = calibrate(plan.concurrency, progress=not options.quiet) if options.calibrate else None
             where = {"output": options.output, "progress": not options.quiet, "calibration": calibration}
             run = benchmark(server, models, options.prompts, prompt=options.prompt, **where, **settings)
+    measured = run
     if other is not None and run.status == "finished":
         with other:
-            against = {**settings, "warmup": plan.warmup, "rounds": plan.rounds, "stream": plan.stream}
-            second = benchmark(other, options.against_models, plan.prompts, output=options.output, progress=not options.quiet, **against)
-        run = join([run, second], options.output)
+            second = benchmark(other, second_plan.models, plan.prompts, output=options.output, progress=not options.quiet, **settings)
+        measured, run = second, join([run, second], options.output)
     report = write_report(run)
     if options.json:
         print(json.dumps({"run": str(run.folder), "status": run.status, "models": run.summary}, indent=2))
@@ -169,8 +170,9 @@ def _benchmark(options) -> int:
         print(run)
         print("\nlatency and TTFT: lower is better; output tokens/s: higher is better. Read the sample answers before you choose.")
     print(f"report: {report}", file=sys.stderr)
-    if run.status == "interrupted":
-        print(f"interrupted; what was measured is in {run.folder}; go on with: python -m helpers benchmark --resume {run.folder}", file=sys.stderr)
+    if measured.status == "interrupted":
+        again = f"python -m helpers benchmark --resume {measured.folder}"
+        print(f"interrupted; what was measured is in {measured.folder}; go on with: {again}", file=sys.stderr)
         return INTERRUPTED
     return 0 if any(row["n_ok"] for row in run.summary) else 1
 
@@ -178,7 +180,7 @@ def _benchmark(options) -> int:
 def _variants(server, models: Sequence[str]) -> list[str]:
     found = server.variants(models)
     print(found.note or "Every model is there for more than one device.", file=sys.stderr)
-    return [model.id for model in found]
+    return found.names()
 
 
 def _calibrate(options) -> int:

@@ -106,11 +106,15 @@ class TruthServer:
             except subprocess.TimeoutExpired:
                 process.kill()
 
-    def log(self) -> dict[str, dict]:
-        """The server's record, by the `user` field of the request. Raises OSError or ValueError when it cannot be had."""
+    def entries(self) -> list[dict]:
+        """The server's record, in the order in which requests were read. Raises OSError or ValueError when it cannot be had."""
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(f"{self.url}/log", timeout=TIMEOUT_S) as answer:
-            return {entry["user"]: entry for entry in json.load(answer)}
+            return json.load(answer)
+
+    def log(self) -> dict[str, dict]:
+        """The same by the `user` field of the request."""
+        return {entry["user"]: entry for entry in self.entries()}
 
 
 def calibrate(concurrency: int = 1, requests: int | None = None, tokens: int = 64, *, progress: bool = True) -> Calibration:

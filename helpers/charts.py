@@ -90,7 +90,8 @@ def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
     step, rings = -(-count // DOTS), max(-(-flagged // 300), 1)
     for i, model in enumerate(models):
         for j, prompt in enumerate(shown):
-            if not (some := values[model].get(prompt)):
+            some = values[model].get(prompt, ())
+            if not len(some):
                 continue
             y = j + (i - (len(models) - 1) / 2) * 0.7 / max(len(models), 2)
             x = np.asarray(some) * scale
@@ -161,13 +162,15 @@ def quality_and_speed(run: Run) -> Chart:
         return _nothing("No prompt of this run expects anything in particular, so there is no quality to draw.")
     figure, (axes,) = _figure(1, height=3.8)
     scale, unit = _unit(run, [row["model"] for row in rows], "latency_s")
-    points = []
+    points, bars = [], []
     for i, row in enumerate(rows):
         low, high = run.intervals[row["model"]]["latency_s"]
         x, y = row["latency_p50_s"] * scale, row["quality"]
         if low is not None:
             axes.plot([low * scale, high * scale], [y, y], color=_colour(i), lw=2)
+            bars.append((low * scale, y, high * scale, y))
         if row["quality_low"] is not None:
+            bars.append((x, row["quality_low"], x, row["quality_high"]))
             axes.plot([x, x], [row["quality_low"], row["quality_high"]], color=_colour(i), lw=2)
         axes.plot(x, y, MARKERS[i % 8], color=_colour(i), ms=9)
         points.append((x, y, row["model"], i))
@@ -179,7 +182,7 @@ def quality_and_speed(run: Run) -> Chart:
     axes.set_ylim(0, 1.05)
     axes.set_xlabel(f"median latency ({unit}) with its 95 % interval")
     axes.set_ylabel("quality (share of checks passed)")
-    _label(figure, axes, points)
+    _label(figure, axes, points, bars)
     names = [row["model"] for row in rows]
     best = "another" if len(front) == len(rows) > 1 else _listed([row["model"] for row in front])
     finding = f"By these medians no model is both faster and better than {best}; the bars tell how sure that is."
@@ -338,13 +341,14 @@ def _figure(columns: int, height: float):
     return figure, axes
 
 
-def _label(figure, axes, points: Sequence[tuple[float, float, str, int]]) -> None:
-    """Names beside their points (x, y, name, index of the model), where they meet no other name or point and no other point is nearer."""
+def _label(figure, axes, points: Sequence[tuple[float, float, str, int]], bars: Sequence[tuple[float, float, float, float]] = ()) -> None:
+    """Names beside their points (x, y, name, index of the model), where they meet no other name, point or bar and no other point is nearer."""
     figure.draw_without_rendering()  # the layout is known only now
     dots = [axes.transData.transform((x, y)) * 72 / figure.dpi for x, y, *_ in points]  # in typographic points
     frame = axes.get_window_extent().transformed(figure.dpi_scale_trans.inverted())
     left, right, bottom, top = frame.x0 * 72, frame.x1 * 72, frame.y0 * 72, frame.y1 * 72
-    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in dots]
+    ends = [axes.transData.transform([bar[:2], bar[2:]]).ravel() * 72 / figure.dpi for bar in bars]
+    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in dots] + [(a - 1, b - 1, c + 1, d + 1) for a, b, c, d in ends]
     for n, (x, y, name, index) in enumerate(points):
         text = _short(name)
         width, height = 5.6 * len(text), 11

@@ -78,7 +78,7 @@ class Room:
         """What went out lately."""
         then, before = self._recent[0]
         now = time.monotonic()
-        return (self.bytes_sent - before) / (now - then) if now - self._recent[-1][0] < RATE_OVER_S and now > then else 0.0
+        return (self.bytes_sent - before) / max(now - then, 1.0) if now - self._recent[-1][0] < RATE_OVER_S else 0.0
 
 
 class Shelf:

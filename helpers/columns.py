@@ -5,6 +5,7 @@ Reading skips the chunk times, which are most of the bytes and which no figure n
 """
 
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 BLOCK = 8 * 2**20
 
 
-class Line(msgspec.Struct):
+class Line(msgspec.Struct, gc=False):
     """One line of requests.jsonl as far as figures need it: the fields of `record.Row` without `chunk_times_s`.
 
     A record of an older kit lacks some of those that have a default.
@@ -68,7 +69,7 @@ def read(path: Path) -> tuple["pd.DataFrame", np.ndarray]:
     for offset, lines, rows in _blocks(path):
         starts.append(offset + lines)
         for name in Line.__struct_fields__:
-            pieces[name].append(_column(name, [getattr(row, name) for row in rows], tables))
+            pieces[name].append(_column(name, list(map(attrgetter(name), rows)), tables))
     joined = {name: np.concatenate(parts) if parts else _column(name, [], tables) for name, parts in pieces.items()}
     for name in WORDS:
         joined[name] = pd.Categorical.from_codes(joined[name], categories=list(tables[name])[1:])
@@ -78,7 +79,10 @@ def read(path: Path) -> tuple["pd.DataFrame", np.ndarray]:
 def _column(name: str, values: list, tables: dict[str, dict]) -> np.ndarray:
     if name in WORDS:
         table = tables[name]
-        return np.array([table.setdefault(value, len(table) - 1) for value in values], dtype=np.int32)
+        codes = list(map(table.get, values))
+        if None in codes:  # words that are new
+            codes = [table.setdefault(value, len(table) - 1) for value in values]
+        return np.array(codes, dtype=np.int32)
     if name == "started_at":
         return np.array([value and value[:23] for value in values], dtype="datetime64[ms]")
     return np.array(values, dtype=np.int64 if name in COUNTS else float)

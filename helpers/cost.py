@@ -71,8 +71,7 @@ class Cost:
 
 def costs(run: Run, prices: Prices) -> dict[str, Cost]:
     """Model to the cost of 1,000 of its requests."""
-    tokens = _mean_tokens(run)
-    streams = max(run.info["plan"].get("concurrency") or 1, 1)
+    tokens, streams = _mean_tokens(run), run.info["plan"].get("concurrency", 1)
     return {row["model"]: _cost(row, run.info["models"][row["model"]], prices, tokens.get(row["model"]), streams) for row in run.summary}
 
 
@@ -104,7 +103,10 @@ def _mean_tokens(run: Run) -> dict[str, tuple[float, float]]:
     """Model to its mean prompt and generated tokens a request, where the server counted them."""
     frame = run.headline[(run.headline["status"] == "ok").to_numpy()]
     counted = frame[["model", "prompt_tokens", "completion_tokens"]].dropna()
-    return {model: (float(some["prompt_tokens"].mean()), float(some["completion_tokens"].mean())) for model, some in counted.groupby("model")}
+    return {
+        model: (float(some["prompt_tokens"].mean()), float(some["completion_tokens"].mean()))
+        for model, some in counted.groupby("model", observed=True)
+    }
 
 
 def money(amount: float, currency: str) -> str:

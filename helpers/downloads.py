@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from . import cache
-from .cache import Problem, Record
+from .cache import Package, Problem, Record
 from .checks import DISK_GB
 from .endpoint import BuiltIn, ModelInfo, Server
 from .errors import KitError, MirrorError, UsageError
@@ -87,10 +87,10 @@ def next_time(text: str, now: datetime) -> datetime:
 def verify(server: Server, aliases: Iterable[str] | None = None, *, progress: bool = True) -> Outcomes:
     """Hash every file of cached models, and fetch again, alone, what is truncated, changed or missing.
 
-    Without aliases, all models in the cache. Raises UsageError for a server whose cache is not on this machine.
+    Without aliases, all models in the cache. A server elsewhere has its cache there: nothing is looked at.
     """
     if not isinstance(server, BuiltIn):
-        raise UsageError("Only the cache of this machine can be verified; leave the endpoint out.")
+        return Outcomes((alias, "skipped", f"its files are not on this machine, but at {server.where}") for alias in aliases or ())
     for model in server.models():
         if model.cached and model.files_sha256 is None and cache.read(_folder_of(server, model) or Path()) is None:
             with suppress(KitError):
@@ -99,14 +99,20 @@ def verify(server: Server, aliases: Iterable[str] | None = None, *, progress: bo
     for folder, record in cache.records(model_cache()):
         known.setdefault(record.package.alias, []).append((folder, record))
     done = Outcomes()
-    for alias in known if aliases is None else dict.fromkeys(aliases):
-        if alias not in known:
-            done.append((alias, "failed", f"is not in the cache; it holds {', '.join(known)}."))
-        for folder, record in known.get(alias, []):
-            try:
-                done.append((alias, *_verified(server, folder, record, progress)))
-            except (KitError, OSError) as error:
-                done.append((alias, "failed", str(error)))
+    names = list(known if aliases is None else dict.fromkeys(aliases))
+    total = sum(record.package.bytes for name in names for _, record in known.get(name, []))
+    with _Line("verify", total / 1e6, progress) as line:
+        before = 0
+        for alias in names:
+            if alias not in known:
+                done.append((alias, "failed", f"is not in the cache; it holds {', '.join(known)}."))
+            for folder, record in known.get(alias, []):
+                try:
+                    hashed = lambda n, start=before: line.percent(100 * (start + n) / max(1, total))  # noqa: E731
+                    done.append((alias, *_verified(server, folder, record, hashed, line.note)))
+                except (KitError, OSError) as error:
+                    done.append((alias, "failed", str(error)))
+                before += record.package.bytes
     return done
 
 
@@ -256,17 +262,16 @@ def _folder_of(server: BuiltIn, model: ModelInfo) -> Path | None:
     return next(iter(model_cache().glob(f"*/{name}-{version}")), None)
 
 
-def _verified(server: BuiltIn, folder: Path, record: Record, progress: bool) -> tuple[str, str]:
+def _verified(server: BuiltIn, folder: Path, record: Record, hashed: Callable[[int], None], note: Callable[[str], None]) -> tuple[str, str]:
     package = record.package
-    with cache.locked(home(), package.id, lambda: None), _Line(package.alias, package.bytes / 1e6, progress) as line:
-        total = max(1, package.bytes)
-        wrong = cache.check(folder, record, full=True, progress=lambda done: line.percent(100 * done / total))
+    with cache.locked(home(), package.id, lambda: note(f"another process is busy with {package.alias}; waiting for that")):
+        wrong = cache.check(folder, record, full=True, progress=hashed)
         if not wrong:
             return "whole", f"{len(package.files)} files, {package.bytes / 1e6:,.1f} MB"
         named = ", ".join(map(str, wrong))
         with suppress(KitError):  # a runtime that does not know it has not loaded it
             server.runtime.unload(package.id)
-        source = _repair(server, folder, record, wrong, line)
+        source = _repair(server, folder, record, wrong, note)
         if left := cache.check(folder, record, full=True):
             return (
                 "failed",
@@ -275,35 +280,41 @@ def _verified(server: BuiltIn, folder: Path, record: Record, progress: bool) -> 
         return "repaired", f"{named}; fetched again from {source}"
 
 
-def _repair(server: BuiltIn, folder: Path, record: Record, wrong: Sequence[Problem], line: "_Line") -> str:
+def _repair(server: BuiltIn, folder: Path, record: Record, wrong: Sequence[Problem], note: Callable[[str], None]) -> str:
     """Put the right files in place of the wrong ones; returns where they came from. Raises KitError when nobody has them."""
     package, names = record.package, [problem.file for problem in wrong]
-    shipped = {name: BUILT_IN_MODELS / package.alias / name for name in names}
-    if record.source == "built-in" and all(p.is_file() and cache.sha256(p) == package.files[name].sha256 for name, p in shipped.items()):
-        try:
-            for name, path in shipped.items():
-                cache.copy_in(path, folder / name)
-        except OSError as error:
-            raise cache.disk_error(error, folder) from None
+    if record.source == "built-in" and _repaired_from_kit(package, names, folder):
         return "the kit"
     reasons = []
     if server.mirror:
         try:
             if any(p.id == package.id and all(p.files.get(n) == package.files[n] for n in names) for p in server.mirror.packages()):
                 for name in names:
-                    server.mirror.fetch_again(package, name, home(), folder, note=line.note)
+                    server.mirror.fetch_again(package, name, home(), folder, note=note)
                 return "the mirror"
             reasons.append("the mirror has other files or none")
         except MirrorError as error:
             reasons.append(str(error))
     if package.uri and server.runtime.azure_note.startswith("reachable"):
-        server.runtime.repair(package.id, names, line.percent, line.note)
+        server.runtime.repair(package.id, names, note=note)
         return "the catalog"
-    named = ", ".join(map(str, wrong))
     reasons.append(f"the Azure catalog is {server.runtime.azure_note}" if package.uri else "")
+    named = ", ".join(map(str, wrong))
     raise KitError(
         f"damaged: {named}. It cannot be repaired now ({'; '.join(filter(None, reasons)) or 'no mirror is given'}). {_start_over(package.alias)}"
     )
+
+
+def _repaired_from_kit(package: Package, names: Sequence[str], folder: Path) -> bool:
+    shipped = {name: BUILT_IN_MODELS / package.alias / name for name in names}
+    if not all(path.is_file() and cache.sha256(path) == package.files[name].sha256 for name, path in shipped.items()):
+        return False
+    try:
+        for name, path in shipped.items():
+            cache.copy_in(path, folder / name)
+    except OSError as error:
+        raise cache.disk_error(error, folder) from None
+    return True
 
 
 def _start_over(alias: str) -> str:

@@ -100,6 +100,11 @@ class ModelTable(list[ModelInfo]):
         found.note = f"{len(found)} of {len(self)} models." + (f" {self.note}" if self.note else "")
         return found
 
+    def names(self) -> list[str]:
+        """What to ask for: aliases, and ids where the table holds an alias more than once."""
+        aliases = [model.alias for model in self]
+        return [model.id if aliases.count(model.alias) > 1 else model.alias for model in self]
+
     def table(self) -> Table:
         """The models as a table."""
         headers = ("alias", "size_mb", "license", "device", "cached", "loaded", "source", "capabilities", "id")
@@ -405,6 +410,7 @@ class Server:
         """A server's row, completed from the line-up."""
         entry = self._lineup.get(row["alias"])
         known = {k: v for k, v in row.items() if k in ModelInfo.__dataclass_fields__}
+        known |= {"capabilities": tuple(row.get("capabilities", ()))}
         if entry:
             known |= {"size_mb": entry.size_mb if entry.source == "built-in" else row.get("size_mb") or entry.size_mb}
             known |= {"capabilities": entry.capabilities, "license": row.get("license") or entry.license}

@@ -134,6 +134,8 @@ def ask_judge(
 
     Every reply is appended to `judge-<name>.jsonl` in the run's folder as it comes. Raises UnknownModel, KitError.
     """
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit: expected a whole number from 1, found {limit}.")
     model = server.resolve(judge)
     if not model.loaded:
         server.load(judge)
@@ -189,7 +191,7 @@ def _score_questions(run: Run) -> Iterator[tuple]:
 def _pair_questions(run: Run) -> Iterator[tuple]:
     asked = prompt_texts(run)
     first = distinct(run).drop_duplicates(["model", "prompt_id"]).drop_duplicates(["prompt_id", "answer"])
-    for prompt, some in first.groupby("prompt_id", sort=False):
+    for prompt, some in first.groupby("prompt_id", sort=False, observed=True):
         texts: Mapping[str, str] = dict(zip(some["answer"], some["text"], strict=True))
         for a, b in combinations(sorted(texts), 2):
             for one, two in ((a, b), (b, a)):

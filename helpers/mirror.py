@@ -8,8 +8,10 @@ import hashlib
 import http.client
 import json
 import os
+import queue
 import re
 import shutil
+import threading
 import time
 import urllib.parse
 from collections.abc import Callable
@@ -29,6 +31,7 @@ NAME_HEADER = "Workshop-Name"
 PORT = 8321
 KIT = "foundry-local-workshop"
 CHUNK = 2**18  # one read from the network; what a killed client may have to fetch again
+PIECES = 4
 MOST_LISTED = 8 * 2**20
 LISTED_FOR_S = 10.0
 CONNECT_S = 3.0
@@ -82,10 +85,10 @@ class Mirror:
             with cache.locked(home, package.id, lambda: note("another process is fetching it; waiting for that")):
                 record = cache.read(folder)
                 if record is None or record.package.digest != package.digest or cache.check(folder, record):
+                    _refuse_unwritable(folder.parent)
                     self._fetch_all(package, incoming, progress, note)
                     cache.write(incoming, package, "mirror")
                     shutil.rmtree(folder, ignore_errors=True)
-                    folder.parent.mkdir(parents=True, exist_ok=True)
                     incoming.replace(folder)
         except OSError as error:
             raise cache.disk_error(error, target, _kept(incoming, package)) from None
@@ -127,13 +130,12 @@ class Mirror:
         for kept in (True, False):
             resumed = kept and part.exists() and 0 < part.stat().st_size <= expected.bytes
             try:
-                with part.open("r+b" if resumed else "wb", buffering=0) as file:
-                    digest = _digest_of(file, progress) if resumed else hashlib.sha256()
-                    self._receive_all(f"/files/{package.id}/{name}", expected, file, digest, progress, note)
+                with part.open("r+b" if resumed else "w+b", buffering=0) as file, _Hashing(_digest_of(file, progress)) as hashing:
+                    self._receive_all(f"/files/{package.id}/{name}", expected, file, hashing, progress, note)
             finally:
                 if part.stat().st_size == 0 < expected.bytes:
                     part.unlink()
-            if digest.hexdigest() == expected.sha256:
+            if hashing.digest.hexdigest() == expected.sha256:
                 return
             part.unlink()
             if not resumed:  # else what was kept may be of another version: once more, from the start
@@ -143,11 +145,11 @@ class Mirror:
             "Tell whoever runs it to try: python -m helpers verify"
         )
 
-    def _receive_all(self, path: str, expected: File, file, digest, progress: Progress, note: Note) -> None:
+    def _receive_all(self, path: str, expected: File, file, hashing: "_Hashing", progress: Progress, note: Note) -> None:
         failures = 0
         while (before := file.tell()) < expected.bytes:
             try:
-                self._receive(path, expected, file, digest, progress)
+                self._receive(path, expected, file, hashing, progress)
                 continue
             except _Again as error:
                 why = str(error)
@@ -161,23 +163,25 @@ class Mirror:
             time.sleep(wait_s)
             note("")
 
-    def _receive(self, path: str, expected: File, file, digest, progress: Progress) -> None:
+    def _receive(self, path: str, expected: File, file, hashing: "_Hashing", progress: Progress) -> None:
         """One request for the rest of a file. Raises _Again for what may pass by itself."""
         start = file.tell()
-        piece = memoryview(bytearray(CHUNK))
         with self._asked("GET", path, {"Range": f"bytes={start}-"} if start else {}) as answer:
             self._refuse_other_length(answer, path, start, expected)
             while (done := file.tell()) < expected.bytes:
+                piece = hashing.piece()
                 try:
                     count = answer.readinto(piece[: expected.bytes - done])
                 except TimeoutError:
+                    hashing.add(piece, 0)
                     raise _Again(f"nothing has come for {self._stall_s:.0f} s") from None
                 except (OSError, http.client.HTTPException):
                     count = 0
+                if count:
+                    _write(file, piece[:count])
+                hashing.add(piece, count)
                 if not count:
                     raise _Again("the connection was cut")
-                _write(file, piece[:count])
-                digest.update(piece[:count])
                 progress(done + count)
 
     def _refuse_other_length(self, answer: http.client.HTTPResponse, path: str, start: int, expected: File) -> None:
@@ -248,6 +252,40 @@ class Mirror:
             pass
 
 
+class _Hashing:
+    """SHA-256 in a thread, beside receiving and writing, over a few pieces of memory that go round."""
+
+    def __init__(self, digest):
+        self.digest = digest
+        self._free: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
+        self._filled: queue.SimpleQueue[tuple[memoryview, int] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        for _ in range(PIECES):
+            self._free.put(memoryview(bytearray(CHUNK)))
+
+    def piece(self) -> memoryview:
+        """Memory to fill; give it back with `add`."""
+        return self._free.get()
+
+    def add(self, piece: memoryview, count: int) -> None:
+        """Take the first `count` bytes of a piece into the hash."""
+        self._filled.put((piece, count))
+
+    def _work(self) -> None:
+        while (filled := self._filled.get()) is not None:
+            piece, count = filled
+            self.digest.update(piece[:count])
+            self._free.put(piece)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._filled.put(None)
+        self._thread.join()
+
+
 class _Again(Exception):
     """Something that may pass when it is tried again."""
 
@@ -307,6 +345,14 @@ def _digest_of(file, progress: Progress):
         digest.update(piece[:count])
         progress(file.tell())
     return digest
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    """Raises OSError for a folder into which nothing can be put: better now than after gigabytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f".write-test-{os.getpid()}"
+    probe.touch()
+    probe.unlink()
 
 
 def _refuse_too_large(package: Package, incoming: Path) -> None:

@@ -295,7 +295,7 @@ def decision_markdown(report: Report) -> str:
         "",
         f"Limits: {plain_markdown(str(d.limits)) or 'none'}. Good enough: {enough}. Quality from: {plain_markdown(d.source)}.",
         *("", "## Options", "", d.table().to_markdown(), ""),
-        *(f"- {plain_markdown(o.model)} is out: {plain_markdown(o.out)}." for o in d.options if o.out),
+        *(f"- {plain_markdown(reason)}" for reason in d.losers),
         *("", "## Decision", "", f"**{plain_markdown(d.answer)}** {plain_markdown(d.reason)}", "", plain_markdown(d.sureness)),
         *("", "## Consequences", ""),
         *(f"- {label}: {plain_markdown(sentence)}" for label, sentence in report.facts if label not in ("Why", "How sure", "Limits asked for")),

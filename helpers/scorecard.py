@@ -94,6 +94,12 @@ class Scorecard:
         rows = [[row[name] * factor if name in TIMES and row[name] is not None else row[name] for name in columns] for row in self.rows]
         return Table([HEADINGS[name] + units[name] for name in columns], rows, note="p95 needs 20 answered requests and is a dash below that.")
 
+    def costs(self) -> Table:
+        """Energy and cost of 1,000 requests like these, and where each figure comes from."""
+        headers = ("model", "energy, J a request", f"1,000 here, {self.prices.currency}", f"1,000 in the cloud, {self.prices.currency}", "source")
+        names = ("model", "energy_j_per_request", "cost_per_1000", "cloud_per_1000", "cost_source")
+        return Table(headers, [[row[name] for name in names] for row in self.rows], note=f"Prices given: {self.prices}." if self.prices.given else "")
+
     def __str__(self) -> str:
         return str(self.table())
 

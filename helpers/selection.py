@@ -109,6 +109,8 @@ class Stability:
     n: int
 
     def __str__(self) -> str:
+        if not self.n:
+            return f"It does not depend on the prompts, and stays first in {_hundred(self.weights)} of 100 draws of other weights."
         few = f" With {self.n} prompts that is little to go by: below {PROMPTS_NEEDED} nothing is told apart." if self.n < PROMPTS_NEEDED else ""
         return (
             f"It stays first in {_hundred(self.prompts)} of 100 resamples of the {self.n} prompts, in {_hundred(self.weights)} of 100 draws of other "
@@ -192,10 +194,23 @@ class Decision:
         limit = max(of_all, key=lambda limit: of_all[limit][0])
         return f"The tightest limit is {LIMITED[limit][1]}: of the nearest model, {of_all[limit][1]}, {of_all[limit][2]}."
 
+    @property
+    def losers(self) -> list[str]:
+        """Why each of the other models did not win."""
+        said = []
+        for option in self.options:
+            if option.out:
+                said.append(f"{option.model} is out: {option.out}.")
+            elif option is not self.winner:
+                lost = {d: w * (self.winner.scores[d] - option.scores[d]) for d, w in self.weights.items()}
+                worst = max(lost, key=lost.get)
+                scores = f"{option.scores[worst]:.2f} against {self.winner.scores[worst]:.2f}"
+                said.append(f"{option.model} loses most to {self.winner.model} in {worst} ({scores}).")
+        return said
+
     def sentences(self) -> list[str]:
         """All of it, one finding each: the answer first."""
-        losers = [f"{option.model} is out: {option.out}." for option in self.options if option.out]
-        return [line for line in (self.answer, self.reason, self.sureness, self.change, *losers, *self.notes) if line]
+        return [line for line in (self.answer, self.reason, self.sureness, self.change, *self.losers, *self.notes) if line]
 
     def table(self) -> Table:
         """One row a model, best first: the total, the scores behind it, and how often the model comes first."""
@@ -410,8 +425,9 @@ def _close(totals: np.ndarray, resampled: np.ndarray, first: int, n: int) -> set
     from scipy import stats
 
     gaps, spread = totals[first] - totals, (resampled[:, [first]] - resampled).std(axis=0)
-    reach = stats.t.ppf(1 - 0.025 / (len(totals) - 1), n - 1) if n >= PROMPTS_NEEDED else np.inf
-    return {i for i in range(len(totals)) if i != first and (n < PROMPTS_NEEDED or gaps[i] <= 0 or gaps[i] < reach * spread[i])}
+    few = 0 < n < PROMPTS_NEEDED
+    reach = stats.t.ppf(1 - 0.025 / (len(totals) - 1), n - 1) if n >= PROMPTS_NEEDED else 0.0
+    return {i for i in range(len(totals)) if i != first and (few or gaps[i] <= reach * spread[i])}
 
 
 def _flip(weights: Mapping[str, float], scores: np.ndarray, first: int, models: Sequence[str]) -> Flip | None:

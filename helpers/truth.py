@@ -6,7 +6,8 @@ process that started it, the server does not stay behind. One plain loop serves 
 server would take from the client what is then called the client's error.
 
 POST <any path>   answers with `max_tokens` tokens, the first FIRST_TOKEN_S after the request was read
-GET /log          for each request: its `user` field, when it was read, and when each token was sent (perf_counter)
+GET /v1/models    names the one model, so that any client of such servers can be pointed here
+GET /<else>       for each request: its `user` field, when it was read, and when each token was sent (perf_counter)
 """
 
 import contextlib
@@ -40,18 +41,20 @@ def _end(tokens: int) -> bytes:
     return _framed(_event({}, "stop")) + _framed(_event({}, choices=[], usage=usage)) + _framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 
 
-_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-_START = _HEAD + _framed(_event({"role": "assistant", "content": ""}))
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\nConnection: %s\r\n\r\n"
+_JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+_MODELS = {"object": "list", "data": [{"id": "truth", "object": "model", "created": 1, "owned_by": "truth"}]}
+_ROLE = _framed(_event({"role": "assistant", "content": ""}))
 _TOKEN = _framed(_event({"content": " token"}))
 
 
 class _Answer:
-    """One connection, one request. Each token has its own time from the start, so that delays do not add up."""
+    """One connection, one request at a time. Each token has its own time from the start, so that delays do not add up."""
 
     def __init__(self, connection: socket.socket):
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.connection, self._received, self._unsent, self._sent_at = connection, b"", b"", []
+        self.connection, self._received, self._unsent = connection, b"", b""
 
     def read(self, log: list[dict]) -> bool:
         """Take what has arrived; whether the request is whole now. Raises OSError when there will be none."""
@@ -64,14 +67,16 @@ class _Answer:
         if not complete or len(body) < int(length[1] if length else 0):
             return False
         if head.startswith(b"POST "):
-            asked = json.loads(body)
-            self._tokens, self._first_at = asked["max_tokens"], now + FIRST_TOKEN_S
+            asked, self.kept = json.loads(body), b"\r\nconnection: close\r\n" not in head.lower() + b"\r\n"
+            self._received, self._sent_at = b"", []
+            self._tokens = asked.get("max_tokens") or asked["max_completion_tokens"]
+            self._first_at = now + FIRST_TOKEN_S
             log.append({"user": asked.get("user"), "read_at": now, "sent_at": self._sent_at})
-            self._send(_START)
+            self._send(_HEAD % (b"keep-alive" if self.kept else b"close") + _ROLE)
         else:
-            body = json.dumps(log).encode()
+            body = json.dumps(_MODELS if head.startswith(b"GET /v1/models ") else log).encode()
             self.connection.setblocking(True)
-            self.connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(body), body))
+            self.connection.sendall(_JSON_HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
             raise ConnectionAbortedError
         return True
 
@@ -87,6 +92,7 @@ class _Answer:
             return True
         self.connection.setblocking(True)
         self._send(_end(self._tokens))
+        self.connection.setblocking(False)
         return False
 
     def _send(self, data: bytes) -> None:
@@ -112,6 +118,9 @@ def _serve(listener: socket.socket) -> None:
                 if answer.step():
                     heapq.heappush(answering, (answer.due(), next(numbers), answer))
                     continue
+                if answer.kept:
+                    reading[answer.connection] = answer
+                    continue
             answer.connection.close()
         for sock in ready:
             if sock is listener:
@@ -122,7 +131,7 @@ def _serve(listener: socket.socket) -> None:
                 if reading[sock].read(log):
                     answer = reading.pop(sock)
                     heapq.heappush(answering, (answer.due(), next(numbers), answer))
-            except OSError:
+            except (OSError, ValueError, KeyError):
                 reading.pop(sock)
                 sock.close()
 

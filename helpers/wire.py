@@ -178,6 +178,9 @@ class Wire:
             exchange.failure = str(error)
         except ValueError as error:
             exchange.failure = f"{exchange.url!r:.120} is no address to send a request to: {error}"
+        except Exception as error:  # a mistake of the kit: better told than waited for
+            self._over.put(error)
+            return
         if exchange.failure is None:
             self._connected.append(exchange)
             self._ring()
@@ -228,23 +231,24 @@ class Wire:
         exchange._sock.setblocking(False)
         exchange.written_at = _clock()
         self._selector.register(exchange._sock, selectors.EVENT_READ, exchange)
-        try:
-            self._write(exchange)
-        except OSError as error:
-            self._end(exchange, f"the connection broke: {error}")
+        self._serve(exchange, read=False)
 
     def _write(self, exchange: Exchange) -> None:
-        with contextlib.suppress(*_BLOCKED):
+        try:
             while exchange._unsent:
                 exchange._unsent = exchange._unsent[exchange._sock.send(exchange._unsent) :]
+        except _BLOCKED:
+            pass
+        except (BrokenPipeError, ConnectionResetError):  # it wants no more of it, and may already have said why
+            exchange._unsent = b""
         more = selectors.EVENT_WRITE if exchange._unsent else 0
         self._selector.modify(exchange._sock, selectors.EVENT_READ | more, exchange)
 
-    def _serve(self, exchange: Exchange) -> None:
+    def _serve(self, exchange: Exchange, read: bool = True) -> None:
         try:
             if exchange._unsent:
                 self._write(exchange)
-            if self._read(exchange):
+            if read and self._read(exchange):
                 self._end(exchange)
         except _BLOCKED:
             pass
@@ -281,6 +285,8 @@ def connect(exchange: Exchange) -> tuple[socket.socket, bytes]:
     """
     parts = urllib.parse.urlsplit(exchange.url)
     secure, host = parts.scheme == "https", (parts.hostname or "").encode("idna").decode()
+    if not host:
+        raise ValueError("it names no host")
     port, named = parts.port or (443 if secure else 80), f"[{host}]" if ":" in host else host
     target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
     headers = {"Host": named + (f":{parts.port}" if parts.port else ""), **exchange.headers}

@@ -57,7 +57,7 @@ def test_one_alias_on_each_device_is_two_rows_and_a_ratio(both, tmp_path):
         ("GPU", "WebGpuExecutionProvider"),
         ("NPU", "QNNExecutionProvider"),
     ]
-    run = benchmark(both, [v.id for v in variants], ["Hello", "Say OK."], rounds=3, warmup=1, output=tmp_path, progress=False)
+    run = benchmark(both, variants.names(), ["Hello", "Say OK."], rounds=3, warmup=1, output=tmp_path, progress=False)
     rows = {row["model"]: row for row in run.summary}
     assert {name: row["n_ok"] for name, row in rows.items()} == {f"{ALIAS}-generic-cpu:1": 6, f"{ALIAS}-generic-gpu:1": 6, f"{ALIAS}-qnn-npu:1": 0}
     assert (rows[f"{ALIAS}-qnn-npu:1"]["status"], rows[f"{ALIAS}-qnn-npu:1"]["n_skipped"]) == ("skipped", 6)
@@ -73,7 +73,15 @@ def test_one_alias_on_each_device_is_two_rows_and_a_ratio(both, tmp_path):
 def test_a_machine_without_a_provider_says_so_in_one_line_and_goes_on(server):
     variants = server.variants(["pocket-nano", "pocket-mini"])
     assert [v.id for v in variants] == ["pocket-nano-generic-cpu:2", "pocket-mini-generic-cpu:2"]
+    assert variants.names() == ["pocket-nano", "pocket-mini"]
     assert "No execution provider for a GPU or NPU was found on this machine" in variants.note
     assert "Built for one device only, so there is nothing to compare: pocket-nano, pocket-mini." in variants.note
     with pytest.raises(KitError, match="No model is called"):
         server.variants(["no-such-model"])
+
+
+def test_variants_from_the_command_line_go_on_where_there_are_none(server, helpers_command, tmp_path):
+    done = helpers_command("benchmark", "--variants", "--models", "pocket-nano", "--prompt", "Hi", "--rounds", "1", "--output", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "No execution provider for a GPU or NPU was found on this machine, so models run on its CPU." in done.stderr
+    assert load_run(tmp_path).models == ["pocket-nano"]

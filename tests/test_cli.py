@@ -6,7 +6,8 @@ import re
 import pytest
 from loopback import error_answer, serving
 
-from helpers import load_run
+from helpers import cache, load_run, service
+from helpers.paths import BUILT_IN_MODELS, model_cache
 
 
 def test_check_says_ready(helpers_command):
@@ -37,6 +38,32 @@ def test_download_says_what_is_there_and_goes_on_after_one_that_is_not(server, h
     assert "'mistral-7b' is called 'mistral-7b-v0.2' today" in done.stdout
     assert re.search(r"pocket-nano +ready +ships with the kit", done.stdout)
     assert helpers_command("download", "pocket-nano").returncode == 0
+
+
+def test_the_cache_can_be_seen_verified_and_repaired_from_a_terminal(server, helpers_command):
+    seen = helpers_command("cache")
+    assert seen.returncode == 0
+    assert re.search(r"pocket-nano +[\d.]+ +built-in +whole", seen.stdout)
+    assert "WORKSHOP_HOME moves it" in seen.stdout
+    package = service.built_in_packages(BUILT_IN_MODELS)["pocket-nano"]
+    (package.folder(model_cache()) / "tokenizer.json").unlink()
+    done = helpers_command("verify", "pocket-nano")
+    assert done.returncode == 0
+    assert re.search(r"pocket-nano +repaired +tokenizer\.json \(missing\); fetched again from the kit", done.stdout)
+    assert cache.problems(package.folder(model_cache()), package) == []
+
+
+def test_a_model_is_removed_only_when_that_is_confirmed(server, helpers_command):
+    leftover = model_cache() / "Somebody" / "leftover-generic-cpu-1"
+    leftover.mkdir(parents=True)
+    (leftover / "model.onnx").write_bytes(b"x" * 5_000_000)
+    kept = helpers_command("cache", "--remove", "leftover-generic-cpu-1")
+    assert (kept.returncode, "to delete it without a question say --yes" in kept.stderr) == (2, True)
+    assert leftover.exists()
+    gone = helpers_command("cache", "--remove", "leftover-generic-cpu-1", "--yes")
+    assert gone.returncode == 0
+    assert "removed leftover-generic-cpu-1" in gone.stderr
+    assert not leftover.exists()
 
 
 def test_chat_answers_once(server, helpers_command):
@@ -115,6 +142,13 @@ MISTAKES = [
     (["benchmark", "--force"], 2, "--force goes with --resume RUN"),
     (["benchmark", "--resume", "--output", "elsewhere"], 2, "Give either --output or --resume"),
     (["report", "no-such-run"], 2, "holds no run"),
+    (["download"], 2, "Name their aliases, or a classroom mirror"),
+    (["download", "--mirror", "127.0.0.1:9"], 1, "No mirror answers at http://127.0.0.1:9"),
+    (["models", "--mirror", "ftp://room"], 2, "is no address of a mirror; expected something like"),
+    (["prefetch", "--at", "soon", "pocket-nano"], 2, "'soon' is no time of day"),
+    (["cache", "--remove", "no-such-model"], 2, "The cache has no 'no-such-model'"),
+    (["cache", "--remove", "pocket-nano", "--yes"], 2, "ships with the kit"),
+    (["mirror", "--host", "no.such.host.invalid"], 2, "The mirror cannot listen on no.such.host.invalid"),
     (["no-such-command"], 2, "invalid choice"),
     ([], 2, "COMMAND"),
 ]

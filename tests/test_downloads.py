@@ -17,11 +17,13 @@ from pathlib import Path
 import psutil
 import pytest
 from azure import Fault, azure
+from loopback import Loopback, json_answer, whole
 
 from helpers import KitError, cache, connect, download
 from helpers.downloads import cache_contents, find_stored, next_time, prefetch, remove, verify
 from helpers.errors import UsageError
 from helpers.foundry import RuntimeStopped
+from helpers.mirror import Mirror
 from helpers.paths import BUILT_IN_MODELS, model_cache
 
 ALIAS = "faraway"
@@ -38,6 +40,7 @@ MODELS = {
     "damaged": FILES,
     "unhashed": FILES,
     "twice": LARGE,
+    "both": FILES,
 }
 
 
@@ -233,6 +236,20 @@ def test_a_model_without_hashes_gets_them_and_says_so_no_more(server):
     assert find_stored("unhashed-generic-cpu-3").state == "no hashes"
     assert verify(server, ["unhashed"], progress=False)[0][1] == "whole"
     assert find_stored("unhashed").state == "whole"
+
+
+def test_a_mirror_comes_before_azure_which_steps_in_when_the_mirror_fails(server, monkeypatch):
+    files = {"inference_model.json": {"bytes": 1, "sha256": "0" * 64}}
+    listed = {"alias": "both", "name": "both-generic-cpu", "version": 3, "publisher": "Somebody", "files": files}
+    page = json_answer({"mirror": "foundry-local-workshop", "version": 1, "models": [listed]})
+    with Loopback(lambda request: page if request.path == "/manifest.json" else whole(b"", status=404)) as other:
+        monkeypatch.setattr(server, "mirror", Mirror(other.url))
+        assert "On the mirror and in the Azure catalog: both; the mirror is used: it is nearer." in server.models().note
+        assert server.resolve("both").source == "mirror"
+        said = []
+        assert server.download("both", note=said.append).source == "catalog"
+        assert any("does not have inference_model.json any more" in note and "Going on with the Azure catalog" in note for note in said)
+    assert is_whole("both")
 
 
 def test_what_is_not_in_the_cache_cannot_be_verified(server):

@@ -165,5 +165,7 @@ def test_judge_from_the_command_line(run, helpers_command):
         assert {r.headers["Authorization"] for r in endpoint.requests} == {"Bearer s3cret-value-1"}
         missing = helpers_command("judge", str(run.folder), "--model", "judge", "--endpoint", endpoint.base_url, "--key-env", "NOT_SET")
     assert "0 of 7 replies" in done.stdout
+    none = helpers_command("judge", str(run.folder), "--model", "pocket-nano", "--limit", "0")
+    assert (none.returncode, "limit: expected a whole number from 1, found 0" in none.stderr) == (2, True)
     assert (missing.returncode, "The variable NOT_SET is empty or not set" in missing.stderr) == (2, True)
     assert not [path for path in run.folder.iterdir() if b"s3cret" in path.read_bytes()]

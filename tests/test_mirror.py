@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -153,7 +154,7 @@ def test_a_built_in_model_arrives_over_the_mirror_with_the_hashes_that_ship_with
 
 
 def test_thirty_at_once_all_finish_right(instructor, tmp_path):
-    package = offered(instructor[0], "large")
+    package = offered(instructor[0], "classy")
 
     def one(number: int) -> list:
         folder = tmp_path / str(number)
@@ -254,6 +255,23 @@ def test_a_full_disk_keeps_what_arrived_says_so_and_goes_on_afterwards(instructo
     seen = []
     Mirror(instructor[0]).fetch(package, tmp_path, tmp_path / "models", seen.append)
     assert cache.problems(package.folder(tmp_path / "models"), package) == []
+
+
+@POSIX
+def test_a_cache_that_cannot_be_written_is_told_before_a_byte_is_fetched(instructor):
+    script = (
+        "import os, sys; from pathlib import Path; from helpers.mirror import Mirror; from helpers.errors import KitError\n"
+        "m = Mirror(sys.argv[1]); home = Path(sys.argv[2]); package = next(p for p in m.packages() if p.alias == 'classy')\n"
+        "if os.geteuid() == 0: os.seteuid(65534)\n"  # root may write anywhere
+        "try: m.fetch(package, home, home / 'models')\n"
+        "except KitError as error: print(error)"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        (Path(folder) / "models").mkdir(mode=0o555)
+        done = subprocess.run([sys.executable, "-c", script, instructor[0], folder], capture_output=True, text=True, timeout=60)
+        assert re.match(r"The model cache \S+ cannot be written \(Permission denied\); make it writable, or name another place", done.stdout), done
+        assert not (Path(folder) / "incoming").exists()
 
 
 def test_a_model_larger_than_the_free_disk_is_refused_before_a_byte_is_fetched(tmp_path):

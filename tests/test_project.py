@@ -77,7 +77,7 @@ def test_only_the_service_knows_the_sdk():
 
 
 def test_every_requirement_is_pinned_and_says_why():
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-dev.txt", "bench/requirements.txt"):
         for line in (PROJECT / name).read_text(encoding="utf-8").splitlines():
             if line and not line.startswith("#"):
                 assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9.]+ +# \S.{10,}", line), line
@@ -99,6 +99,18 @@ def test_the_readme_names_every_target_and_every_command():
     commands = re.findall(r"^    ([a-z]+)(?: |$)", shown, re.MULTILINE)
     assert len(commands) >= 8
     assert [command for command in commands if f"helpers {command}" not in readme] == []
+
+
+def test_every_table_of_the_instrument_comes_from_a_script_that_is_there():
+    document = (PROJECT / "docs" / "measurement.md").read_text(encoding="utf-8")
+    sections = re.findall(r"<!-- (\w+) -->\n(.*?)<!-- end of \1 -->", document, re.DOTALL)
+    assert len(sections) >= 3
+    assert document.count("<!--") == 2 * len(sections)
+    runner = (PROJECT / "bench" / "all.py").read_text(encoding="utf-8")
+    for name, text in sections:
+        (script,) = re.findall(rf'"{name}": \("(\w+\.py)"', runner)
+        assert (PROJECT / "bench" / script).is_file()
+        assert f"`python bench/{script}" in text
 
 
 def test_links_in_the_documents_lead_somewhere():

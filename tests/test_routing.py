@@ -53,6 +53,9 @@ def test_a_second_server_that_is_not_there_is_told_before_anything_is_measured(s
     done = helpers_command("benchmark", "--models", "pocket-nano", "--prompt", "Hi", "--output", str(tmp_path), "--against", "http://127.0.0.1:9/v1")
     assert done.returncode == 1
     assert "Cannot reach http://127.0.0.1:9/v1" in done.stderr
+    with serving(["nobody-knows"]) as cloud:
+        done = helpers_command("benchmark", "--models", "pocket-nano", "--prompt", "Hi", "--output", str(tmp_path), "--against", cloud.base_url)
+    assert (done.returncode, "Which models?" in done.stderr) == (2, True)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -44,15 +44,16 @@ def test_scores_and_totals_by_hand(tmp_path):
         tmp_path,
         {
             "fast": {"latency_s": 2.0, "right": 0.5, "memory_mb": 400.0, "disk_mb": 200.0},
-            "good": {"latency_s": 4.0, "right": 1.0, "memory_mb": 100.0, "disk_mb": 800.0, "license": "gemma"},
+            "good": {"latency_s": 4.0, "right": 1.0, "memory_mb": 100.0, "disk_mb": 400.0, "license": "gemma"},
         },
     )
     decision = decide(run, enough={})
     fast, good = option(decision, "fast"), option(decision, "good")
     assert fast.scores == pytest.approx({"latency": 1, "throughput": 1, "memory": 0.25, "quality": 0.5, "disk": 1, "licence": 1})
-    assert good.scores == pytest.approx({"latency": 0.5, "throughput": 0.5, "memory": 1, "quality": 1, "disk": 0.25, "licence": 0.5})
+    assert good.scores == pytest.approx({"latency": 0.5, "throughput": 0.5, "memory": 1, "quality": 1, "disk": 0.5, "licence": 0.5})
     assert fast.total == pytest.approx(0.2 + 0.1 + 0.1 * 0.25 + 0.4 * 0.5 + 0.1 + 0.1)
-    assert good.total == pytest.approx(0.2 * 0.5 + 0.1 * 0.5 + 0.1 + 0.4 + 0.1 * 0.25 + 0.1 * 0.5)
+    assert good.total == pytest.approx(0.2 * 0.5 + 0.1 * 0.5 + 0.1 + 0.4 + 0.1 * 0.5 + 0.1 * 0.5)
+    assert decision.losers == ["fast loses most to good in quality (0.50 against 1.00)."]
     # Geometric mean over the prompts' factors 1, 1.1 ... 1.7.
     assert fast.values["latency"] == pytest.approx(2 * np.exp(np.log(1 + np.arange(8) / 10).mean()))
 
@@ -217,6 +218,13 @@ def test_below_five_prompts_nothing_is_told_apart(tmp_path):
     assert "below 5 nothing is told apart" in decision.sureness
 
 
+def test_what_does_not_vary_by_prompt_is_told_apart_by_itself(tmp_path):
+    run = run_of(tmp_path, {"small": {"disk_mb": 10.0}, "large": {"disk_mb": 20.0}, "twin": {"disk_mb": 10.0}}, prompts=EIGHT[:2])
+    decision = decide(run, weights={"disk": 1})
+    assert (decision.winner.model, decision.close) == ("small", ("twin",))
+    assert decision.sureness == "It does not depend on the prompts, and stays first in all of 100 draws of other weights."
+
+
 def test_the_same_seed_decides_the_same(tmp_path):
     run = run_of(tmp_path, {"a": {"latency_s": 2.0, "right": 0.5}, "b": {"latency_s": 3.0}})
     assert decide(run).as_dict() == decide(run).as_dict()
@@ -238,6 +246,15 @@ def test_prompts_that_only_some_models_answered_are_left_out_and_said(tmp_path):
     rows = [answer(m, p, n, 1.0) for m in ("a", "b") for p in PROMPTS for n in (1, 2, 3) if (m, p) != ("b", "long")]
     run = record(tmp_path, {"a": about(), "b": about()}, rows)
     assert any("on the 2 of 3 prompts for which all models have them" in note for note in decide(run).notes)
+
+
+def test_a_sweep_stands_for_its_first_level_and_an_old_record_for_one_stream(tmp_path):
+    rows = [answer(m, p, n, 1.0 * level, concurrency=level) for m in ("a", "b") for p in PROMPTS for n in (1, 2) for level in (2, 8)]
+    sweep = Scorecard(record(tmp_path, {"a": about(), "b": about()}, rows), make_prices(hardware=31557.6, years=1, use=0.5))
+    assert sweep.rows[0]["request_tokens_per_s_p50"] == pytest.approx(11 / 2)
+    assert sweep.rows[0]["cost_per_1000"] == pytest.approx(1000 * 0.002 * sweep.rows[0]["latency_mean_s"] / 2)
+    old = Scorecard(record(tmp_path, {"a": about()}, [answer("a", p, 1, 1.0, concurrency=None) for p in PROMPTS]))
+    assert old.rows[0]["request_tokens_per_s_p50"] == pytest.approx(11)
 
 
 @pytest.mark.parametrize(("licence", "score"), [("MIT", 1), ("apache-2.0", 1), ("BSD-3-Clause", 1), ("gemma", 0.5), (None, 0), ("", 0)])
