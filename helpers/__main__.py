@@ -26,6 +26,7 @@ from .cost import make_prices
 from .downloads import cache_contents, find_stored, prefetch, remove, verify
 from .endpoint import KEY_VARIABLE
 from .errors import KitError, UsageError
+from .exercises import overview
 from .joined import join
 from .judges import ask_judge
 from .selection import DIMENSIONS
@@ -279,6 +280,11 @@ def _compare(options) -> int:
     return 1 if failed else 0
 
 
+def _progress(_options) -> int:
+    print(overview())
+    return 0
+
+
 def _stop(_options) -> int:
     print("stopped" if foundry.stop_service() else "not running")
     return 0
@@ -382,6 +388,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--json", action="store_true", help="print the comparison as JSON")
     one = command("workshop", _workshop, "run the whole course headless and write its report")
     one.add_argument("--output", metavar="DIR", help="folder for results (default: results/)")
+    command("progress", _progress, "show which exercises of the course are passed")
     command("stop", _stop, "stop the runtime that the kit started")
     return parser
 

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import foundry
+from . import exercises, foundry
 from .errors import KitError, UsageError
 from .paths import PROJECT, results_folder
 from .record import now
@@ -18,8 +18,8 @@ def notebooks() -> list[Path]:
     return sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 
 
-def execute(notebook: Path, output: Path, parameters: dict | None = None) -> Path:
-    """Run one notebook headless and write the executed copy to `output`.
+def execute(notebook: Path, output: Path, parameters: dict | None = None, *, solved: bool = False) -> Path:
+    """Run one notebook headless and write the executed copy to `output`; `solved` puts the solutions into its exercise cells.
 
     Raises UsageError for a parameter that the notebook does not have (papermill itself only warns), KitError naming the
     failing cell's error.
@@ -30,9 +30,11 @@ def execute(notebook: Path, output: Path, parameters: dict | None = None) -> Pat
     if unknown := sorted(set(parameters or {}) - known):
         raise UsageError(f"{notebook.name} has no parameter {', '.join(unknown)}; it has {', '.join(sorted(known))}.")
     output.parent.mkdir(parents=True, exist_ok=True)
+    if solved:
+        output.write_text(json.dumps(with_solutions(notebook)), encoding="utf-8")
     try:
         papermill.execute_notebook(
-            str(notebook),
+            str(output if solved else notebook),
             str(output),
             parameters=parameters or {},
             kernel_name="python3",
@@ -45,6 +47,24 @@ def execute(notebook: Path, output: Path, parameters: dict | None = None) -> Pat
             f"{notebook.name} stopped in cell {error.cell_index} with {error.ename}: {error.evalue}. The executed copy: {output}"
         ) from None
     return output
+
+
+def with_solutions(notebook: Path) -> dict:
+    """A notebook with its solutions in place: the cell `exercise-NAME` becomes the part [NAME] of its file in notebooks/solutions/."""
+    content, left = json.loads(notebook.read_text(encoding="utf-8")), exercises.solutions(notebook.stem)
+    for cell in content["cells"]:
+        kind, _, name = cell["id"].partition("-")
+        if kind == "exercise" and (source := left.pop(name, None)):
+            cell["source"] = source.splitlines(keepends=True)
+    if left:
+        raise KitError(f"{notebook.name} has no cell for the solution of {', '.join(left)}.")
+    return content
+
+
+def reading_minutes(notebook: Path) -> float:
+    """Minutes to read the text of a notebook, at 200 words a minute."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return sum(len("".join(cell["source"]).split()) for cell in cells if cell["cell_type"] == "markdown") / 200
 
 
 def parameter_names(notebook: Path) -> set[str]:
@@ -60,7 +80,8 @@ def workshop(output: str | None = None, parameters: dict[str, dict] | None = Non
     `parameters` maps the first two digits of a notebook to parameters for it.
     """
     folder = results_folder(output) / f"workshop-{now()[:19].replace(':', '-')}"
-    settings = {"03": {"output": str(folder)}, "04": {"run": str(folder)}, "05": {"run": str(folder)}}
+    measured, custom = str(folder), str(folder / "custom")
+    settings = {"03": {"output": measured}, "04": {"run": measured}, "05": {"run": measured}, "06": {"output": custom}}
     for key, values in (parameters or {}).items():
         settings[key] = {**settings.get(key, {}), **values}
     all_notebooks = notebooks()

@@ -284,17 +284,10 @@ class Server:
 
     def listed_ids(self) -> list[str]:
         """The ids that `GET /v1/models` names, asked through the openai package."""
-        import openai  # takes a second to import, and most calls never need it
+        import openai
 
-        client = openai.OpenAI(
-            base_url=self.base_url,
-            api_key=self._key or "none",
-            timeout=10,
-            max_retries=0,
-            http_client=openai.DefaultHttpxClient(trust_env=not wire.is_loopback(self.base_url)),
-        )
         try:
-            with client:
+            with self._client(10) as client:
                 return [model.id for model in client.models.list().data]
         except openai.APIConnectionError as error:
             raise EndpointError(f"Cannot reach {self.where} ({error.__cause__ or error}); is the service running, and the address right?") from None
@@ -360,6 +353,33 @@ class Server:
             advice = " Shorten the prompt, or ask for fewer tokens." if "context length" in timeline.error else ""
             raise EndpointError(f"{model.alias} did not answer: {timeline.error.rstrip('.')}.{advice}")
         return Reply(model.alias, prompt if isinstance(prompt, str) else prompt[-1]["content"], timeline)
+
+    def stream(self, name: str, prompt: str | Sequence[dict], **options) -> Iterator[str]:
+        """The answer in pieces as they come, to be read by a person; closing the iterator stops the model. For figures use `chat`.
+
+        Raises UnknownModel, or EndpointError when the answer breaks off.
+        """
+        import openai
+
+        model = self.resolve(name)
+        if not model.loaded:
+            self.load(name)
+        request = self.prepare(model, prompt, **options)
+        try:
+            with self._client(request.timeout_s) as client, client.chat.completions.create(**request.body) as answer:
+                for chunk in answer:
+                    if chunk.choices and (text := chunk.choices[0].delta.content):
+                        yield text
+        except openai.OpenAIError as error:
+            body = getattr(error, "body", None)
+            raise EndpointError(f"{model.alias} did not answer: {(body.get('message') if isinstance(body, dict) else None) or error}.") from None
+
+    def _client(self, timeout_s: float):
+        import openai  # takes a second to import, and most calls never need it
+
+        direct = wire.is_loopback(self.base_url)
+        web = openai.DefaultHttpxClient(trust_env=not direct)
+        return openai.OpenAI(base_url=self.base_url, api_key=self._key or "none", timeout=timeout_s, max_retries=0, http_client=web)
 
     @property
     def pid(self) -> int | None:

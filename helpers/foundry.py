@@ -120,6 +120,10 @@ class Runtime:
         self.close()
         return self._obituary()
 
+    def register(self, model_id: str, folder: Path) -> None:
+        """Put an ONNX GenAI folder into the local catalog under this id (`NAME-generic-cpu:1`); an older registration gives way."""
+        self._call("register", model_id, folder=str(folder))
+
     def stop(self) -> None:
         """End the service and wait until its process is gone."""
         _stop(self._connection, self.pid)

@@ -73,12 +73,15 @@ def _rows(run: Run):
 
 def _places(runs: Sequence[Run]) -> list[str]:
     """A short name for each run's server: local, or its host; numbered where two are the same."""
-    names = []
-    for run in runs:
-        server = run.info["server"]
-        host = urllib.parse.urlsplit(server.get("base_url") or "").netloc
-        names.append("local" if server["kind"].startswith("Foundry Local") else host or server["kind"])
+    names = [_place(run.info["server"]) for run in runs]
     return [f"{name} ({names[: i + 1].count(name)})" if names.count(name) > 1 else name for i, name in enumerate(names)]
+
+
+def _place(server: dict) -> str:
+    kind, host = server["kind"], urllib.parse.urlsplit(server.get("base_url") or "").netloc
+    if kind.startswith("Foundry Local"):
+        return kind.partition(", ")[2] or "local"
+    return host if host and kind.startswith("OpenAI-compatible") else kind
 
 
 def _plan(runs: Sequence[Run], places: Sequence[str], shared: set[str]) -> dict:

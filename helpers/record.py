@@ -8,6 +8,7 @@ import datetime
 import json
 import os
 import secrets
+import shutil
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -20,13 +21,14 @@ import numpy as np
 
 from . import columns, steadiness, timing
 from .errors import UsageError
-from .paths import results_folder
+from .paths import DATA, results_folder
 from .tables import Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = 1
+SAMPLE = "sample_run"
 SHOWN_OUTLIERS = 50
 # What a model needs, in run.json and in the summary; None where it could not be measured, with the reason in `not_measured`.
 RESOURCES = ("cold_ttft_s", "memory_mb", "gpu_memory_mb", "disk_mb", "energy_j_per_request", "energy_source")
@@ -139,6 +141,13 @@ class Run:
     def status(self) -> str:
         """running, finished or interrupted. A run whose process was killed stays 'running'."""
         return self.info["status"]
+
+    @property
+    def origin(self) -> str:
+        """Where and when this run was measured, in a sentence."""
+        when = self.info["started_at"][:16].replace("T", " ")
+        shipped = self.folder.name == SAMPLE
+        return f"Sample run that ships with the kit, of another machine, {when} UTC: measure your own in 03." if shipped else f"Run of {when} UTC."
 
     @property
     def models(self) -> list[str]:
@@ -344,16 +353,19 @@ def _readable(folder: Path) -> Run | None:
         return None
 
 
-def load_run(run: str | os.PathLike | None = None) -> Run:
+def load_run(run: str | os.PathLike | None = None, *, sample: bool = False) -> Run:
     """A recorded run: its folder, the name of one under the results folder, or the latest in a folder of runs.
 
-    Without an argument it is the latest of all. Raises UsageError when there is none.
+    Without an argument it is the latest of all; where there is none yet, `sample` gives a copy of the one that ships with the kit.
+    Raises UsageError when there is none.
     """
     folder = Path(run) if run and Path(run).is_dir() else results_folder() / (run or "")
     if (folder / "run.json").is_file() or (run and not folder.is_dir()):
         return Run(folder)
     readable = (_readable(path.parent) for path in folder.rglob("run.json"))  # an old or damaged run must not hide the others
     found = sorted((run for run in readable if run), key=lambda found: found.info["started_at"])
+    if not found and sample and not run:
+        return Run(shutil.copytree(DATA / SAMPLE, folder / SAMPLE, dirs_exist_ok=True))
     if not found:
         raise UsageError(f"There is no run in {folder} yet; measure one with: python -m helpers benchmark (or notebook 03).")
     return found[-1]

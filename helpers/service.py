@@ -163,6 +163,19 @@ class Runtime:
         Fetch(model, connection).run()
         return str(model.get_path())
 
+    def register(self, model_id: str, folder: str) -> None:
+        """Put an ONNX GenAI folder into the local catalog, which keeps it over restarts; the same id registered before gives way."""
+        from foundry_local_sdk import CatalogType, ModelInfoBuilder
+
+        catalog = self._manager.get_catalog(CatalogType.LOCAL)
+        if any(model.id == model_id for model in catalog.list_models()):
+            with contextlib.suppress(Exception):  # not loaded is as good
+                catalog.get_model_variant(model_id).unload()
+            catalog.unregister_model(model_id)
+        with ModelInfoBuilder() as about:
+            about.set_string_property("task", "chat-completion")
+            catalog.register_model(folder, model_id, about)
+
     def repair(self, name: str, files: Sequence[str], connection: Connection) -> str:
         """Fetch some files of a cached model again, and only those."""
         model = self._model(name)
@@ -347,6 +360,8 @@ class Control:
                 return {"ok": None}  # arrived after the download had ended
             if action == "download":
                 return {"ok": self._runtime.download(alias, connection)}
+            if action == "register":
+                return {"ok": self._runtime.register(alias, request["folder"])}
             if action == "repair":
                 return {"ok": self._runtime.repair(alias, request["files"], connection)}
             return {"ok": getattr(self._runtime, action)(*([alias] if alias else []))}

@@ -11,9 +11,26 @@ from loopback import error_answer, serving
 
 from helpers import course, load_run
 from helpers.errors import KitError, UsageError
+from helpers.exercises import EXERCISES
+from helpers.paths import DATA
+from helpers.record import SAMPLE
 
-NAMES = ["00_check", "01_download", "02_smoke_test", "03_benchmark", "04_compare", "05_quality"]
-SMALL = {"03_benchmark": {"prompts": "deterministic", "rounds": 2}}
+NAMES = [
+    "00_check",
+    "01_download",
+    "02_smoke_test",
+    "03_benchmark",
+    "04_compare",
+    "05_quality",
+    "06_custom_model",
+    "07_starter_project",
+]
+SMALL = {
+    "03_benchmark": {"prompts": "deterministic", "rounds": 2},
+    "05_quality": {"requests": 2},
+    "06_custom_model": {"rounds": 1},
+    "07_starter_project": {"rounds": 1},
+}
 
 
 def notebook(name: str) -> Path:
@@ -31,13 +48,41 @@ def text_of(executed: Path) -> str:
     return "\n".join(shown)
 
 
+def outcomes_of(executed: Path) -> dict[str, str]:
+    """Exercise to what its check said."""
+    return dict(re.findall(r"<strong>([\w-]+): (todo|passed|not yet)\.</strong>", text_of(executed)))
+
+
+def settings(name: str, folder: Path) -> dict:
+    """Small parameters, with the run of notebook 03 in `folder`."""
+    places = {"03_benchmark": {"output": folder / "run"}, "06_custom_model": {"output": folder / "custom"}}
+    places |= {"04_compare": {"run": folder / "run"}, "05_quality": {"run": folder / "run", "annotations": folder / "scores.csv"}}
+    return SMALL.get(name, {}) | {key: str(value) for key, value in places.get(name, {}).items()}
+
+
 @pytest.fixture(scope="module")
 def executed(server, tmp_path_factory):
     """All notebooks, executed in order with small parameters: name to executed copy, and the folder of the run."""
     folder = tmp_path_factory.mktemp("course")
-    settings = {"03_benchmark": {**SMALL["03_benchmark"], "output": str(folder)}, "04_compare": {"run": str(folder)}}
-    settings["05_quality"] = {"run": str(folder), "annotations": str(folder / "scores.csv"), "requests": 2}
-    return {name: course.execute(notebook(name), folder / f"{name}.ipynb", settings.get(name)) for name in NAMES}, folder
+    return {name: course.execute(notebook(name), folder / f"{name}.ipynb", settings(name, folder)) for name in NAMES}, folder / "run"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_as_shipped_every_exercise_is_to_do(executed, name):
+    mine = [exercise for exercise, about in EXERCISES.items() if about.notebook == name]
+    assert outcomes_of(executed[0][name]) == dict.fromkeys(mine, "todo")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_as_solved_every_exercise_is_passed(executed, name, tmp_path):
+    solved = course.execute(notebook(name), tmp_path / "solved.ipynb", settings(name, executed[1].parent) | later(name, tmp_path), solved=True)
+    mine = [exercise for exercise, about in EXERCISES.items() if about.notebook == name]
+    assert outcomes_of(solved) == dict.fromkeys(mine, "passed")
+
+
+def later(name: str, folder: Path) -> dict:
+    """Where a second execution writes, so that it leaves the first one's run alone."""
+    return {"output": str(folder)} if name in ("03_benchmark", "06_custom_model") else {}
 
 
 def test_the_course_is_these_notebooks():
@@ -59,16 +104,21 @@ def test_every_cell_ran_without_error(executed, name):
         ("02_smoke_test", ["loaded in", "same words: True", "maximum context length", "cached, loaded, listed, answered", "Ready."]),
         (
             "03_benchmark",
+            ["latency_p95", "224.3 s; the slowest request: 191.8 s", "can be set while it runs: True", "This client sees a first token"],
+        ),
+        (
+            "03_benchmark",
             [
                 "latency_<wbr>p50_<wbr>s",
-                "This client sees a first token",
-                "warm-up request",
+                "script: tokens/s",
                 "outliers",
                 "the slowest prompt is",
                 "requests/s: the median latency",
                 "No execution provider for a GPU or NPU",
             ],
         ),
+        ("06_custom_model", ["is a CustomModel: True", "Not converted: ", "/catalogs/local/v1", "my-summariser", "extractive"]),
+        ("07_starter_project", ["def to_csv(rows):", "Still to do: write to_csv", "passed. Next:"]),
         ("04_compare", ["pocket-mini", "pocket-nano", "cannot tell", "It stays first in", "has summarise; total", "# Decision: ", "decision.md"]),
         (
             "05_quality",
@@ -82,7 +132,7 @@ def test_each_notebook_shows_what_it_promises(executed, name, shown):
 
 
 def test_the_charts_of_the_notebooks_have_alternative_text_and_a_finding(executed):
-    for name, count in (("03_benchmark", 4), ("04_compare", 3)):
+    for name, count in (("03_benchmark", 3), ("04_compare", 3), ("06_custom_model", 1)):
         figures = re.findall(
             r'<img src="data:image/png;base64,[^"]{1000,}" alt="([^"]{20,})"[^>]*><figcaption>([^<]{20,})<', text_of(executed[0][name])
         )
@@ -138,6 +188,55 @@ def test_the_compare_notebook_without_any_run_says_what_to_do(tmp_path):
         course.execute(notebook("04_compare"), tmp_path / "04.ipynb", {"run": str(tmp_path)})
 
 
+@pytest.mark.parametrize("name", ["04_compare", "05_quality"])
+def test_a_notebook_starts_from_the_sample_run_when_the_earlier_one_was_skipped(server, tmp_path, monkeypatch, name):
+    monkeypatch.setenv("WORKSHOP_RESULTS", str(tmp_path / "results"))
+    small = {"annotations": str(tmp_path / "scores.csv"), "requests": 1} if name == "05_quality" else {}
+    executed = course.execute(notebook(name), tmp_path / "out.ipynb", small)
+    assert "Sample run that ships with the kit" in text_of(executed)
+    assert load_run(tmp_path / "results").info == json.loads((DATA / SAMPLE / "run.json").read_text("utf-8"))
+    assert {path.name for path in (DATA / SAMPLE).iterdir()} == {"run.json", "requests.jsonl"}  # the shipped one stays as it is
+
+
+def test_a_run_of_ones_own_is_preferred_to_the_sample(executed, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_RESULTS", str(executed[1]))
+    assert load_run(sample=True).folder.name != SAMPLE
+
+
+def test_a_run_of_another_form_does_not_stand_in_the_way_of_the_sample(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_RESULTS", str(tmp_path))
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "run.json").write_text('{"schema": 0, "started_at": "2020-01-01"}')
+    assert load_run(sample=True).folder.name == SAMPLE
+    with pytest.raises(UsageError, match="was recorded in form 0, this kit reads form"):
+        load_run("old")
+
+
+@pytest.mark.parametrize("name", ["00_check", "02_smoke_test", "06_custom_model"])
+def test_cells_may_be_run_twice(server, tmp_path, monkeypatch, name):
+    content = json.loads(notebook(name).read_text("utf-8"))
+    content["cells"] = [cell | {"id": f"{cell['id']}-{n}"} for cell in content["cells"] for n in (1, 2)]
+    for cell in content["cells"]:
+        cell["metadata"] = {"tags": []} if cell["id"] == "parameters-2" else cell["metadata"]
+    twice = tmp_path / f"{name}.ipynb"
+    twice.write_text(json.dumps(content), encoding="utf-8")
+    course.execute(twice, tmp_path / "out.ipynb", SMALL.get(name, {}) | ({"output": str(tmp_path)} if name == "06_custom_model" else {}))
+
+
+def test_a_service_killed_between_two_cells_is_told_and_started_by_the_next(own_home, tmp_path):
+    content = json.loads(notebook("02_smoke_test").read_text("utf-8"))
+    blank = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    kill = blank | {"id": "kill", "source": ["import psutil\n", "psutil.Process(server.pid).kill()"]}
+    told = blank | {"id": "told", "source": ["try:\n", "    server.models()\n", "except KitError as error:\n", "    print(error)"]}
+    place = next(number for number, cell in enumerate(content["cells"]) if cell["id"] == "ask")
+    content["cells"] = [*content["cells"][: place + 1], kill, told, content["cells"][place] | {"id": "ask-again"}]
+    broken = tmp_path / "02_smoke_test.ipynb"
+    broken.write_text(json.dumps(content), encoding="utf-8")
+    said = text_of(course.execute(broken, tmp_path / "out.ipynb"))
+    assert "Foundry Local's process ended during 'list' (killed by signal 9)" in said
+    assert said.count("TTFT") == 4
+
+
 def test_a_parameter_that_a_notebook_does_not_have_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"03_benchmark.ipynb has no parameter round; it has .*rounds"):
         course.execute(notebook("03_benchmark"), tmp_path / "out.ipynb", {"round": 1})
@@ -153,7 +252,8 @@ def test_cells_are_short_and_outputs_are_stripped(name):
     cells = json.loads(notebook(name).read_text(encoding="utf-8"))["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     lengths = [len(cell["source"]) for cell in code]
-    assert 10 <= len(code) <= 15
+    assert len(code) >= 10
+    assert len([cell for cell in code if not cell["id"].startswith("exercise-")]) <= 15
     assert statistics.median(lengths) <= 5
     assert max(lengths) <= 15
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)

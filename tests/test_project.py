@@ -23,9 +23,9 @@ LAYERS = [
     {"benchmark", "checks", "quality", "cost", "annotations", "judges"},
     {"scorecard", "agreement"},
     {"charts", "selection", "regression"},
-    {"downloads", "webpage", "course", "capacity"},
-    {"report", "routing"},
-    {"contribute", "widgets"},
+    {"downloads", "webpage", "capacity", "lessons", "custom"},
+    {"report", "routing", "exercises"},
+    {"contribute", "widgets", "course"},
     {"__init__"},
     {"__main__"},
 ]

@@ -1,0 +1,45 @@
+"""How long each notebook takes a first reader: words at 200 a minute plus the time of its cells, against the minutes that it states.
+
+    python bench/reading_time.py [FOLDER]      FOLDER: the notebooks/ that `python -m helpers workshop` left in its results; default: the latest
+
+Exercises are not counted: they take as long as they take.
+"""
+
+import json
+import re
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from helpers import course
+from helpers.paths import results_folder
+from helpers.tables import Table
+
+
+def cell_minutes(executed: Path) -> float | None:
+    """Minutes from the start of the first cell to the end of the last, as papermill noted them; None without an executed copy."""
+    if not executed.is_file():
+        return None
+    meta = json.loads(executed.read_text(encoding="utf-8"))["metadata"]["papermill"]
+    start, end = (datetime.fromisoformat(meta[name]) for name in ("start_time", "end_time"))
+    return (end - start).total_seconds() / 60
+
+
+def stated_minutes(notebook: Path) -> int:
+    """What the notebook says of itself."""
+    return int(re.search(r"\*\*Minutes:\*\* (\d+)", notebook.read_text(encoding="utf-8"))[1])
+
+
+def main() -> None:
+    """Print the table."""
+    latest = sorted(results_folder().glob("workshop-*/notebooks"))[-1:]
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else next(iter(latest), results_folder())
+    rows = []
+    for notebook in course.notebooks():
+        reading, running = course.reading_minutes(notebook), cell_minutes(folder / notebook.name)
+        rows.append([notebook.stem, stated_minutes(notebook), reading, running, reading + (running or 0)])
+    print(Table(("notebook", "stated", "reading", "cells", "together"), rows, note="Minutes."))
+
+
+if __name__ == "__main__":
+    main()
