@@ -1,0 +1,24 @@
+"""Makes data/sample_run again, the run from which notebooks 04 and 05 start when there is none of one's own. Run it on a quiet machine.
+
+python bench/sample_run.py
+"""
+
+import shutil
+import tempfile
+
+from helpers import benchmark, calibrate, connect
+from helpers.paths import DATA
+from helpers.record import SAMPLE
+
+
+def main() -> None:
+    """Measure the built-in models as notebook 03 does, and keep the record alone: everything else is made from it."""
+    with connect() as server, tempfile.TemporaryDirectory() as folder:
+        run = benchmark(server, output=folder, rounds=5, calibration=calibrate())
+        for name in ("run.json", "requests.jsonl"):
+            shutil.copyfile(run.folder / name, DATA / SAMPLE / name)
+    print(run)
+
+
+if __name__ == "__main__":
+    main()
