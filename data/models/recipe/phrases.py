@@ -1464,6 +1464,8 @@ And the action items?""",
     QUESTION: "{question}",
 }
 
+KIND_OF = {SUMMARIZE: "summary", FORMATTED: "format", LIST_ACTIONS: "actions", QUESTION: "question"}
+
 NOT_IN_NOTES = "The notes do not say."
 
 # The fixed words of answers and dates, for `fixed_text`.
@@ -1526,6 +1528,11 @@ def own(block, split):
     """The templates of a block that one split may use. The block is a text or, for a ready list, a tuple."""
     templates = lines(block) if isinstance(block, str) else block
     return [template for template in templates if _owners()[_plain(template) or template] == split]
+
+
+def owner_of(template):
+    """The split that a template belongs to, None for one that is in no list."""
+    return _owners().get(_plain(template) or template)
 
 
 def answer_text():

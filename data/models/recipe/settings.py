@@ -9,7 +9,7 @@ MAX_OUTPUT = 256
 VOCABULARY = 2048
 HEAD = 32
 LICENSE = "MIT"
-VERSION = 2
+VERSION = 3
 
 MODELS_FOLDER = Path(__file__).resolve().parent.parent
 WORK_FOLDER = MODELS_FOLDER / "recipe" / "work"  # not in git: text, checkpoints, logs
@@ -39,7 +39,7 @@ class Model:
 MODELS = {
     model.alias: model
     for model in (
-        Model("pocket-nano", hidden=128, intermediate=384, layers=4, steps=1300),
+        Model("pocket-nano", hidden=128, intermediate=384, layers=4, steps=6500),
         Model("pocket-mini", hidden=256, intermediate=640, layers=5, steps=900, grows_from="pocket-nano", skip=1300, precisions=("int8", "int4")),
         Model("pocket-midi", hidden=384, intermediate=1024, layers=6, steps=460, grows_from="pocket-mini", skip=2200),
     )

@@ -73,21 +73,54 @@ def prompt_text(user):
 
 
 def encode(split_file, tokenizer, target):
-    """Saves ids, a mark for every token that belongs to an answer, and where each conversation begins."""
-    pieces, answers, counts, about_notes = [], [], [], []
+    """Saves the conversations of a split as one array of ids, with marks, branches and positions, and where each one begins.
+
+    A mark is 1 on answers. A branch is 0 on notes and on all of a plain conversation, 1 on what surrounds the notes of the
+    first request and on its answer, and 2 and above on further requests that see nothing of each other; these take the
+    positions right behind the notes.
+    """
+    texts, answers, branches, spans, counts, about_notes = [], [], [], [], [], []
     for turns in generate.read(split_file):
-        for turn in turns:
-            pieces += [prompt_text(turn["user"]), turn["assistant"] + END, "\n"]
+        branched = any(turn["notes"] == "" for turn in turns)
+        for number, turn in enumerate(turns):
+            first = f"{START}user\n" if number == 0 or not branched else ""
+            end = first + turn["user"] + END + f"\n{START}assistant\n"
+            notes = turn["notes"] if branched and number == 0 else None
+            begin = end.index(notes) if notes else 0
+            spans.append((begin, begin + len(notes)) if notes else None)
+            texts += [end, turn["assistant"] + END, "\n"]
             answers += [0, 1, 0]
+            branches += [number + 1 if branched else 0] * 3
         counts.append(3 * len(turns))
         about_notes.append(turns[0]["task"] not in NO_NOTES)
-    encoded = tokenizer(pieces, add_special_tokens=False)["input_ids"]
-    lengths = np.array([len(ids) for ids in encoded])
-    ids = np.concatenate([np.asarray(ids, dtype=np.uint16) for ids in encoded])
-    marks = np.repeat(np.asarray(answers, dtype=np.uint8), lengths)
-    ends = np.cumsum(lengths)[np.cumsum(counts) - 1]
-    starts = np.concatenate([[0], ends])
-    np.savez(target, ids=ids, marks=marks, starts=starts, about_notes=np.array(about_notes), content=content_ids(tokenizer))
+    encoded = [tokenizer(list(part), add_special_tokens=False, return_offsets_mapping=True) for part in np.array_split(np.array(texts, object), 40)]
+    ids = [row for part in encoded for row in part["input_ids"]]
+    offsets = [row for part in encoded for row in part["offset_mapping"]]
+    lengths = np.array([len(row) for row in ids])
+    branch = np.repeat(np.asarray(branches, dtype=np.uint8), lengths)
+    ends = np.cumsum(lengths)
+    starts = np.concatenate([[0], ends[np.cumsum(counts) - 1]])
+    position = np.arange(ends[-1]) - np.repeat(starts[:-1], np.diff(starts))
+    notes_end = 0
+    for number, span in enumerate(spans):
+        piece = 3 * number
+        begin = ends[piece] - lengths[piece]
+        if span:
+            inside = [n for n, (start, stop) in enumerate(offsets[piece]) if span[0] <= start and stop <= span[1]]
+            branch[begin + inside[0] : begin + inside[-1] + 1] = 0
+            notes_end = position[begin + inside[-1]] + 1
+        elif branches[piece] > 1:
+            position[begin : ends[piece + 2]] = notes_end + np.arange(ends[piece + 2] - begin)
+    np.savez(
+        target,
+        ids=np.concatenate([np.asarray(row, dtype=np.uint16) for row in ids]),
+        marks=np.repeat(np.asarray(answers, dtype=np.uint8), lengths),
+        branch=branch,
+        position=position.astype(np.uint16),
+        starts=starts,
+        about_notes=np.array(about_notes),
+        content=content_ids(tokenizer),
+    )
 
 
 def content_ids(tokenizer):
