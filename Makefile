@@ -50,7 +50,7 @@ $(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
 	@$(PYTHON) -c "open('$@', 'w').close()"
 
-$(VENV)-models/ready: data/models/recipe/requirements.txt
+$(VENV)-models/ready: requirements.txt constraints.txt data/models/recipe/requirements.txt
 	$(PYTHON) -m venv $(VENV)-models
-	$(subst $(VENV),$(VENV)-models,$(PY)) -m pip install --quiet --disable-pip-version-check -r data/models/recipe/requirements.txt
+	$(subst $(VENV),$(VENV)-models,$(PY)) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt -r data/models/recipe/requirements.txt -e .
 	@$(PYTHON) -c "open('$@', 'w').close()"

@@ -14,6 +14,8 @@ import generate
 import serve
 from settings import MAX_OUTPUT, MODELS_FOLDER, PACKAGES, SEED, VERSION, WORK_FOLDER
 
+from helpers.quality import bullets, sentences
+
 RESULTS = "evaluation.json"
 HANDWRITTEN = "handwritten.json"
 COMPARED_WITH_TORCH = 100
@@ -116,19 +118,13 @@ def _reload(loaded):
 
 
 def found(facet, text):
-    """Whether a facet is in the text, whatever its case: a string as it stands, of a list any wording as whole words."""
+    """Whether a facet is in the text, whatever its case: a string as it stands, of a list any wording as whole words.
+
+    Stricter than `helpers.quality.find`, which forgives a slip of the pen: what is measured here is whether a model copies to the letter.
+    """
     if isinstance(facet, str):
         return facet.casefold() in text.casefold()
     return any(re.search(rf"(?<!\w){re.escape(wording)}(?!\w)", text, re.IGNORECASE) for wording in facet)
-
-
-def sentences(text):
-    """The number of sentences of a plain text."""
-    return len(re.findall(r"[.!?](?=\s|$)", text.strip()))
-
-
-def bullets(text):
-    return sum(line.startswith("- ") for line in text.splitlines())
 
 
 def format_asked(turn):

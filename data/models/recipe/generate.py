@@ -35,6 +35,31 @@ def _about_notes(rng, split):
     return [first] + [make(rng, split, meeting, place) for make in makers[1 : rng.randint(3, 5) if place == "branch" else 3]]
 
 
+# What the notes may contain, besides decision, owner and date: a name, and the kinds of sentences that show it.
+CONTENTS = {
+    "a second task or more": ("item_other", "item_self", "decide_also"),
+    "a second decision or more": ("decide_also",),
+    "an open question": ("open",),
+    "a risk": ("risk",),
+    "a digression": ("chatter",),
+    "a date that is corrected": ("correct_date",),
+    "an owner who is corrected at once": ("correct_owner",),
+    "a task that is handed over later": ("hand_over",),
+    "a plan that is dropped for another": ("dropped",),
+    "somebody who first refuses": ("refuse", "accept_late"),
+    "no owner": ("no_owner", "decide_no_owner"),
+    "no date": ("own_no_date", "decide_no_date"),
+    "slips of the pen": ("typos",),
+}
+
+
+def contents(seed, split, count=5_000):
+    """Name to the share of notes that contain it."""
+    rng = generator(f"{seed}/contents", split)
+    kinds = [meetings.write_notes(rng, split, meetings.invent(rng, split)).kinds for _ in range(count)]
+    return {name: sum(any(kind in found for kind in wanted) for found in kinds) / count for name, wanted in CONTENTS.items()}
+
+
 def conversation(rng, split):
     """A list of answers; each is one turn."""
     return _short(rng, split) if rng.random() < (0.3 if split != "train" else 0.2) else _about_notes(rng, split)

@@ -5,6 +5,8 @@ model that has met all of them relies less on any. Fields are those of phrases.p
 their own, none of which can come out here (`meetings` checks).
 """
 
+import functools
+
 # Cores by voice and kind; openings and ends fit any core of the kind.
 OPENINGS = {
     "spoken": """|||||OK, |Right, |So, |Well, |Fine, |Good, |Hmm, |Then |And |Look, |Listen, |Honestly, |All right, |To be clear, |As I said, |For the record, |Just so you know, |One thing, |Next one, |By the way, |Before I go, |From my side, |Oh, and |Um, |Yeah, |Quick one, |Anyway, |Moving on, |Let me add, |Also, |While I think of it, |And another thing, |Yes so |Ah yes, |Now, """,
@@ -759,6 +761,12 @@ def request(rng, kind):
     if rng.random() < 0.4:
         return text + rng.choice([": ", ":\n", ".\n", "\n\n", "? ", "\n", ".\n\n"]).replace("?", "?" if text.startswith(("Can", "Could", "Would")) else ".") + "{notes}"
     return "{notes}" + rng.choice(["\n\n", "\n\n", "\n", " "]) + text + ("" if text.endswith(("?", ":")) else rng.choice([".", "", "?" if text.startswith(("Can", "Could", "Would")) else ".", "!"]))
+
+
+@functools.cache
+def plain_cores(plain):
+    """All cores, as `plain` writes them."""
+    return {plain(core) for kinds in CORES.values() for cores in kinds.values() for core in _lines(cores)}
 
 
 def _lines(text):

@@ -100,6 +100,16 @@ def _leave_out(rng, task):
 
 # ---------------------------------------------------------------- notes
 
+
+# Kinds of sentences after which something is not as it was said first.
+CHANGES = frozenset(("correct_date", "correct_owner", "hand_over", "dropped", "decide_instead", "refuse", "accept_late"))
+
+
+class Notes(str):
+    """The text of some notes, and which kinds of sentences (see phrases.py) it was made of."""
+
+    kinds = frozenset()
+
 FIELD = re.compile(r"(\{\w+\})")
 
 
@@ -126,7 +136,7 @@ class _Writer:
         self.lower = self.short or rng.random() < (0.8 if meeting.layout == "chat" else 0.08)
         self.typos = 0.25 if rng.random() < 0.08 else 0
         self.section, self.step = "", 0
-        self.said, self.used = [], set()
+        self.said, self.used, self.kinds = [], set(), {"typos"} if self.typos else set()
         self.later = []
 
     def say(self, kind, speaker=None, about=None, **fields):
@@ -143,6 +153,7 @@ class _Writer:
         elif not self.short and not template.startswith("{") and not re.match(r"I\b|[A-Z]{2}", text):
             text = text[0].lower() + text[1:]
         self.said.append((self.step, self.section, speaker, text))
+        self.kinds.add(kind)
 
     def _made(self, kind):
         """In half of the training sentences a template put together from parts, so that wording is an open list too."""
@@ -304,7 +315,10 @@ def write_notes(rng, split, meeting):
     writer = _Writer(rng, split, meeting, voice)
     writer.write()
     # A date may end in a full stop of its own.
-    return _LAID_OUT[layout](rng, meeting, writer).replace("..", ".")
+    notes = Notes(_LAID_OUT[layout](rng, meeting, writer).replace("..", "."))
+    # A table shows how things stand in the end.
+    notes.kinds = frozenset(writer.kinds) - (CHANGES if layout == "table" else frozenset())
+    return notes
 
 
 def _speakers(rng, meeting, writer):

@@ -3,6 +3,8 @@
 import hashlib
 import json
 
+import curves
+import generate
 from settings import CONTEXT, HEAD, LICENSE, MAX_OUTPUT, MODELS, MODELS_FOLDER, PACKAGES, SEED, VERSION, VOCABULARY
 
 MANIFEST = "manifest.json"
@@ -97,8 +99,11 @@ def package(folder=MODELS_FOLDER):
             },
         }
     _write(folder / MANIFEST, json.dumps({"schema": 1, "models": entries}, indent=2) + "\n")
-    for mark, table in (("results", _results(results, entries)), ("precisions", _precisions(folder)), ("training", _training(training))):
+    for mark, table in (("results", _results(results, entries)), ("precisions", _precisions(folder)), ("training", _training(training)), ("contents", _contents())):
         _refresh(folder / "README.md", mark, table)
+    if training:
+        (folder / curves.PICTURE).write_bytes(curves.draw(training))
+        _refresh(folder / "README.md", "curves", f"![{curves.alternative_text(training)}]({curves.PICTURE})")
     print(f"{MANIFEST}: {', '.join(entries)}", flush=True)
 
 
@@ -217,15 +222,31 @@ def _precisions(folder):
 
 
 def _training(training):
-    rows = ["| model | began with | steps | tokens read, million | minutes | validation loss |", "|---|---|---|---|---|---|"]
+    rows = [
+        "| model | began with | steps | tokens read, million | minutes | of processor time | validation loss | exact answers |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for alias, trained in training.items():
         model = MODELS[alias]
-        read = trained["steps"] * model.batch_tokens / 1e6
-        last = trained["curve"][-1]["validation_loss"]
-        rows.append(
-            f"| {alias} | {model.grows_from or 'random weights'} | {trained['steps']:,} | {read:.1f} | {trained['seconds'] / 60:.0f} | {last} |"
-        )
+        last = trained["curve"][-1]
+        cells = [
+            alias,
+            model.grows_from or "random weights",
+            f"{trained['steps']:,}",
+            f"{last['tokens_read'] / 1e6:.1f}",
+            f"{trained['seconds'] / 60:.0f}",
+            f"{trained['cpu_seconds'] / 60:.0f}",
+            f"{last['validation_loss']:.3f}",
+            f"{last['validation_exact']:.0%}",
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+def _contents():
+    """What the test notes contain, and how often; the training notes are drawn in the same way."""
+    shares = generate.contents(SEED, "test")
+    return "\n".join(["| the notes contain | of 100 |", "|---|---|", *[f"| {name} | {100 * share:.0f} |" for name, share in shares.items()]])
 
 
 def _refresh(path, mark, table):

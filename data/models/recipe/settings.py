@@ -39,9 +39,9 @@ class Model:
 MODELS = {
     model.alias: model
     for model in (
-        Model("pocket-nano", hidden=128, intermediate=384, layers=4, steps=6500),
-        Model("pocket-mini", hidden=256, intermediate=640, layers=5, steps=900, grows_from="pocket-nano", skip=1300, precisions=("int8", "int4")),
-        Model("pocket-midi", hidden=384, intermediate=1024, layers=6, steps=460, grows_from="pocket-mini", skip=2200),
+        Model("pocket-nano", hidden=128, intermediate=384, layers=4, steps=4000),
+        Model("pocket-mini", hidden=256, intermediate=640, layers=5, steps=3400, grows_from="pocket-nano", skip=4000, precisions=("int8", "int4")),
+        Model("pocket-midi", hidden=384, intermediate=1024, layers=6, steps=1700, grows_from="pocket-mini", skip=7400),
     )
 }
 

@@ -1,5 +1,6 @@
 """The tokenizer, and the conversations as arrays of token ids, prepared once for all sizes."""
 
+import itertools
 import re
 from collections import Counter
 
@@ -23,6 +24,7 @@ LEARNING_PATTERN = r"\p{Lu}{2,}|\p{Lu}\p{Ll}*| ?\p{Ll}+|'\p{Ll}+|\p{N}| ?[^\s\p{
 # result is the same.
 SERVING_PATTERN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 LEARNING_CONVERSATIONS = 15_000
+CHUNK = 5_000  # conversations tokenized at a time
 NO_NOTES = ("session", "greeting", "unknown")
 RARE = 10  # times in all templates, up to which a token counts as part of a name or topic
 CONTENT_CLASSES = (r"Ġ[a-z]+", r"[A-Z][a-z]*", r"[a-z]+")  # begins a word, begins a name, goes on
@@ -79,28 +81,44 @@ def encode(split_file, tokenizer, target):
     first request and on its answer, and 2 and above on further requests that see nothing of each other; these take the
     positions right behind the notes.
     """
-    texts, answers, branches, spans, counts, about_notes = [], [], [], [], [], []
-    for turns in generate.read(split_file):
+    parts = {name: [] for name in ("ids", "marks", "branch", "position", "lengths", "about_notes")}
+    for conversations in _chunks(generate.read(split_file), CHUNK):
+        for name, values in _encode(conversations, tokenizer).items():
+            parts[name].append(values)
+    joined = {name: np.concatenate(values) for name, values in parts.items()}
+    starts = np.concatenate([[0], np.cumsum(joined.pop("lengths"))])
+    np.savez(target, starts=starts, content=content_ids(tokenizer), **joined)
+
+
+def _chunks(items, size):
+    items = iter(items)
+    while chunk := list(itertools.islice(items, size)):
+        yield chunk
+
+
+def _encode(conversations, tokenizer):
+    """The arrays of some conversations, one behind the other."""
+    texts, answers, branches, spans, counts = [], [], [], [], []
+    for turns in conversations:
         branched = any(turn["notes"] == "" for turn in turns)
         for number, turn in enumerate(turns):
-            first = f"{START}user\n" if number == 0 or not branched else ""
-            end = first + turn["user"] + END + f"\n{START}assistant\n"
+            asked = turn["user"] + END + f"\n{START}assistant\n"
+            if number == 0 or not branched:
+                asked = f"{START}user\n" + asked
             notes = turn["notes"] if branched and number == 0 else None
-            begin = end.index(notes) if notes else 0
+            begin = asked.index(notes) if notes else 0
             spans.append((begin, begin + len(notes)) if notes else None)
-            texts += [end, turn["assistant"] + END, "\n"]
+            texts += [asked, turn["assistant"] + END, "\n"]
             answers += [0, 1, 0]
             branches += [number + 1 if branched else 0] * 3
         counts.append(3 * len(turns))
-        about_notes.append(turns[0]["task"] not in NO_NOTES)
-    encoded = [tokenizer(list(part), add_special_tokens=False, return_offsets_mapping=True) for part in np.array_split(np.array(texts, object), 40)]
-    ids = [row for part in encoded for row in part["input_ids"]]
-    offsets = [row for part in encoded for row in part["offset_mapping"]]
+    encoded = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)
+    ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
     lengths = np.array([len(row) for row in ids])
-    branch = np.repeat(np.asarray(branches, dtype=np.uint8), lengths)
     ends = np.cumsum(lengths)
-    starts = np.concatenate([[0], ends[np.cumsum(counts) - 1]])
-    position = np.arange(ends[-1]) - np.repeat(starts[:-1], np.diff(starts))
+    branch = np.repeat(np.asarray(branches, dtype=np.uint8), lengths)
+    per_conversation = np.diff(ends[np.cumsum(counts) - 1], prepend=0)
+    position = np.arange(ends[-1]) - np.repeat(np.cumsum(per_conversation) - per_conversation, per_conversation)
     notes_end = 0
     for number, span in enumerate(spans):
         piece = 3 * number
@@ -111,16 +129,14 @@ def encode(split_file, tokenizer, target):
             notes_end = position[begin + inside[-1]] + 1
         elif branches[piece] > 1:
             position[begin : ends[piece + 2]] = notes_end + np.arange(ends[piece + 2] - begin)
-    np.savez(
-        target,
-        ids=np.concatenate([np.asarray(row, dtype=np.uint16) for row in ids]),
-        marks=np.repeat(np.asarray(answers, dtype=np.uint8), lengths),
-        branch=branch,
-        position=position.astype(np.uint16),
-        starts=starts,
-        about_notes=np.array(about_notes),
-        content=content_ids(tokenizer),
-    )
+    return {
+        "ids": np.concatenate([np.asarray(row, dtype=np.uint16) for row in ids]),
+        "marks": np.repeat(np.asarray(answers, dtype=np.uint8), lengths),
+        "branch": branch,
+        "position": position.astype(np.uint16),
+        "lengths": per_conversation,
+        "about_notes": np.array([turns[0]["task"] not in NO_NOTES for turns in conversations]),
+    }
 
 
 def content_ids(tokenizer):

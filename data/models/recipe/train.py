@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import time
 from dataclasses import dataclass
 
@@ -41,6 +42,7 @@ class Batch:
     position: torch.Tensor
     sequence: torch.Tensor
     branch: torch.Tensor
+    about_notes: torch.Tensor
 
 
 class Batches:
@@ -78,6 +80,12 @@ class Batches:
         ready += [row for _, row in open_rows]
         return [ready[n : n + self.rows] for n in range(0, len(ready) - self.rows + 1, self.rows)]
 
+    def filled(self):
+        """The part of a batch that is text and not padding."""
+        plan = self._plan(0)
+        lengths = np.diff(self.starts)
+        return sum(int(lengths[row].sum()) for batch in plan for row in batch) / (len(plan) * self.rows * ROW)
+
     def all(self):
         """Every conversation once, as it was written."""
         return [self._tensors(batch) for batch in self._plan(0)]
@@ -114,7 +122,7 @@ class Batches:
     def _tensors(self, batch):
         """A `Batch` of some rows of conversations. Marks are 1 on answers, 0 on prompts, -1 on padding."""
         shape = (self.rows, ROW)
-        ids, position, sequence, branch = (np.zeros(shape, np.int64) for _ in range(4))
+        ids, position, sequence, branch, about_notes = (np.zeros(shape, np.int64) for _ in range(5))
         marks = np.full(shape, -1)
         for number, row in enumerate(batch):
             place = 0
@@ -124,9 +132,9 @@ class Batches:
                 words = self.ids[source].astype(np.int64)
                 ids[target] = self._disturb(index, words, self.marks[source]) if self.disturbed else words
                 marks[target], position[target], branch[target] = self.marks[source], self.position[source], self.branch[source]
-                sequence[target] = count
+                sequence[target], about_notes[target] = count, self.about_notes[index]
                 place = target[1].stop
-        return Batch(*map(torch.from_numpy, (ids, marks, position, sequence, branch)))
+        return Batch(*map(torch.from_numpy, (ids, marks, position, sequence, branch, about_notes)))
 
 
 def copying_batch(step):
@@ -145,7 +153,7 @@ def copying_batch(step):
             marks[row, place + 1 : place + size] = 1  # the first token of a piece cannot be known
             place += size
     position = np.tile(np.arange(length), (rows, 1))
-    return Batch(*map(torch.from_numpy, (ids, marks, position, np.ones_like(ids), np.zeros_like(ids))))
+    return Batch(*map(torch.from_numpy, (ids, marks, position, np.ones_like(ids), np.zeros_like(ids), np.zeros_like(ids))))
 
 
 def losses(network, batch, prompt_weight, run=None):
@@ -181,13 +189,25 @@ def optimizers(network, model):
 
 @torch.no_grad()
 def validate(network, batches, run):
-    """Mean loss of an answer token on the validation split."""
-    total = count = 0
+    """(mean loss of an answer token, share of answers about notes that come out letter for letter) on the validation split.
+
+    An answer comes out whole at temperature 0 exactly if, behind the right words, the right next one is always the likeliest.
+    """
+    total = count = whole = asked = 0
     for batch in batches:
-        answers = int((batch.marks[:, 1:] == 1).sum())
-        total += losses(network, batch, 0, run)[1] * answers
-        count += answers
-    return total / count
+        answers = batch.marks[:, 1:] == 1
+        scores = network.logits(run(batch.ids, batch.position, batch.sequence, batch.branch)[:, :-1][answers])
+        target = batch.ids[:, 1:][answers]
+        total += functional.cross_entropy(scores, target, reduction="sum").item()
+        count += len(target)
+        row = torch.arange(len(answers))[:, None] * ROW
+        number = ((row + batch.sequence[:, 1:]) * batch.about_notes[:, 1:])[answers]
+        wrong = torch.bincount(number, scores.argmax(-1) != target)
+        present = torch.bincount(number) > 0
+        present[0] = False  # not about notes
+        whole += int((present & (wrong == 0)).sum())
+        asked += int(present.sum())
+    return total / count, whole / max(1, asked)
 
 
 def _save(path, network, optimizing, step, spent):
@@ -232,8 +252,9 @@ def train(model, work, scale=1.0):
     step, spent = _resume(path, network, optimizing)
     if step >= copy_steps + steps:
         return network.eval()
-    # A smoke run is over before compiling would have paid.
-    fast = torch.compile(network, dynamic=False) if scale == 1 else network
+    # A smoke run is over before compiling would have paid, and compiling needs a C++ compiler.
+    compiled = scale == 1 and any(map(shutil.which, ("g++", "clang++", "cl")))
+    fast = torch.compile(network, dynamic=False) if compiled else network
     batches = Batches(work / "tokens" / "train.npz", model.batch_tokens)
     held_out = Batches(work / "tokens" / "validation.npz", VALIDATION_TOKENS).all()
     clock = _Clock(spent)
@@ -283,7 +304,7 @@ def _step(network, fast, optimizing, model, batch, step, steps):
 
 
 def _log(folder, step, loss, validation, spent):
-    row = {"step": step, "train_loss": round(loss, 4), "validation_loss": round(validation, 4)}
+    row = {"step": step, "train_loss": round(loss, 4), "validation_loss": round(validation[0], 4), "validation_exact": round(validation[1], 3)}
     row |= {"seconds": round(spent[0]), "cpu_seconds": round(spent[1])}
     with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
@@ -298,18 +319,21 @@ def restore(model, work):
 
 
 def history(model, work):
-    """How the newest checkpoint came about: steps, seconds, text read and the curve of the losses."""
-    folder = work / model.alias
-    curve = [json.loads(row) for row in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    data = np.load(work / "tokens" / "train.npz")
+    """How the newest checkpoint came about: steps, time, text read and the curve of the validation split."""
+    path = work / "tokens" / "train.npz"
+    rows = [json.loads(row) for row in (work / model.alias / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    curve = {row["step"]: row for row in rows}  # after a hard stop the steps since the last checkpoint are done again
     copying = 0 if model.grows_from else COPY_STEPS
+    batches = Batches(path, model.batch_tokens)
+    per_step = model.batch_tokens * batches.filled()
     return {
-        "steps": curve[-1]["step"] - copying,
+        "steps": rows[-1]["step"] - copying,
         "copy_steps": copying,
-        "seconds": curve[-1]["seconds"],
-        "conversations": len(data["starts"]) - 1,
-        "tokens": len(data["ids"]),
-        "curve": curve,
+        "seconds": rows[-1]["seconds"],
+        "cpu_seconds": rows[-1]["cpu_seconds"],
+        "conversations": len(batches.starts) - 1,
+        "tokens": len(batches.ids),
+        "curve": [row | {"tokens_read": round(max(0, row["step"] - copying) * per_step)} for row in curve.values()],
     }
 
 
