@@ -24,11 +24,11 @@ check: $(VENV)/ready ## look whether this machine is ready
 benchmark: $(VENV)/ready ## measure the built-in models and write a report
 	@$(PY) -m helpers benchmark
 
-models: $(VENV)-models/ready ## make the built-in models again, from nothing (about two hours)
+models: $(VENV)-models/ready ## make the built-in models again, from nothing (one to two hours)
 	@$(subst $(VENV),$(VENV)-models,$(PY)) data/models/recipe
 
 evaluate-models: $(VENV)/ready ## ask the built-in models the test sets and refresh their tables (some minutes)
-	@$(PY) data/models/recipe evaluate package
+	@$(PY) data/models/recipe evaluate speed package
 
 lint: $(VENV)/ready-dev ## check style
 	@$(PY) -m ruff check .

@@ -53,7 +53,7 @@ def test_every_cell_ran_without_error(executed, name):
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("00_check", ["Ready.", "Foundry Local 2.2.1", "pocket-mini-generic-cpu:2", "did you mean pocket-mini"]),
+        ("00_check", ["Ready.", "Foundry Local 2.2.1", "pocket-mini-generic-cpu:3", "did you mean pocket-mini"]),
         ("01_download", ["ships with the kit, hashes verified", "is called &#x27;mistral-7b-v0.2&#x27; today", "free"]),
         ("02_smoke_test", ["loaded in", "same words: True", "maximum context length", "cached, loaded, listed, answered", "Ready."]),
         ("03_benchmark", ["latency_<wbr>p50_<wbr>s", "This client sees a first token", "warm-up request", "outliers", "The slowest prompt is"]),

@@ -51,5 +51,5 @@ def draw(training):
         axes.grid(alpha=0.25)
     exact.legend(frameon=False, loc="lower right")
     out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=110, metadata={"Software": None})
+    figure.savefig(out, format="png", dpi=110, metadata={"Software": None, "Description": alternative_text(training)})
     return out.getvalue()

@@ -603,7 +603,9 @@ make it {owner}""",
 }
 
 # A request: how it begins, what it wants, how it goes on. "{notes}" is put before or behind it.
-BEGINNINGS = """|||||Please |Can you |Could you |Would you |Now |Quick: |Hi, please |I want you to |I'd like you to |Help me and |Just |Hey, |Kindly """
+BEGINNINGS = (
+    """|||||Please |Can you |Could you |Would you |Now |Quick: |Hi, please |I want you to |I'd like you to |Help me and |Just |Hey, |Kindly """
+)
 LAST = """|||||, please| for me| for my boss| for the team| for those who were away| now| quickly| in plain words| thanks"""
 THINGS = """the notes
 these notes
@@ -759,8 +761,17 @@ def request(rng, kind):
     if rng.random() < 0.7:
         text = text[0].upper() + text[1:]
     if rng.random() < 0.4:
-        return text + rng.choice([": ", ":\n", ".\n", "\n\n", "? ", "\n", ".\n\n"]).replace("?", "?" if text.startswith(("Can", "Could", "Would")) else ".") + "{notes}"
-    return "{notes}" + rng.choice(["\n\n", "\n\n", "\n", " "]) + text + ("" if text.endswith(("?", ":")) else rng.choice([".", "", "?" if text.startswith(("Can", "Could", "Would")) else ".", "!"]))
+        return (
+            text
+            + rng.choice([": ", ":\n", ".\n", "\n\n", "? ", "\n", ".\n\n"]).replace("?", "?" if text.startswith(("Can", "Could", "Would")) else ".")
+            + "{notes}"
+        )
+    return (
+        "{notes}"
+        + rng.choice(["\n\n", "\n\n", "\n", " "])
+        + text
+        + ("" if text.endswith(("?", ":")) else rng.choice([".", "", "?" if text.startswith(("Can", "Could", "Would")) else ".", "!"]))
+    )
 
 
 @functools.cache

@@ -1,6 +1,7 @@
 """Writes what belongs beside the weights: a model card each, the manifest of all files, and the tables of the README."""
 
 import hashlib
+import itertools
 import json
 
 import curves
@@ -99,7 +100,13 @@ def package(folder=MODELS_FOLDER):
             },
         }
     _write(folder / MANIFEST, json.dumps({"schema": 1, "models": entries}, indent=2) + "\n")
-    for mark, table in (("results", _results(results, entries)), ("precisions", _precisions(folder)), ("training", _training(training)), ("contents", _contents())):
+    for mark, table in (
+        ("results", _results(results, entries)),
+        ("precisions", _precisions(folder)),
+        ("training", _training(training)),
+        ("contents", _contents()),
+        ("goals", _goals(results)),
+    ):
         _refresh(folder / "README.md", mark, table)
     if training:
         (folder / curves.PICTURE).write_bytes(curves.draw(training))
@@ -150,8 +157,8 @@ def _card(alias, model, precision, target, result, trained):
         degenerate=result["generated"]["degenerate"],
         degenerate_handwritten=result["handwritten"]["degenerate"],
         agreement=_agreement(result["torch"]),
-        rate=f"{result['output_tokens_per_s']:,}" if result["output_tokens_per_s"] else "unknown",
-        load_s=result["load_s"],
+        rate=f"{result['output_tokens_per_s']:,}" if result.get("output_tokens_per_s") else "unknown",
+        load_s=result.get("load_s", "unknown"),
     )
 
 
@@ -204,8 +211,8 @@ def _results(results, entries):
             _figure(tasks.get("format", {}), "format_kept"),
             f"{result['generated']['degenerate']:.1%}",
             same,
-            f"{result['output_tokens_per_s']:,}" if result["output_tokens_per_s"] else "",
-            f"{result['load_s']}",
+            f"{result['output_tokens_per_s']:,}" if result.get("output_tokens_per_s") else "",
+            f"{result.get('load_s', '')}",
         ]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
@@ -241,6 +248,54 @@ def _training(training):
         ]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+# What the models are meant to reach: facet recall of summaries in the generated test, from the smallest to the largest.
+GOALS = {"pocket-nano": 0.60, "pocket-mini": 0.85, "pocket-midi": 0.95}
+GOAL_BY_HAND, GOAL_FORM, GOAL_DEGENERATE, GOAL_LOAD_S = 0.75, 0.9, 0.02, 1.0
+
+
+def _goals(results):
+    """Each goal beside what was measured, reached or not."""
+    sizes = [alias for alias in MODELS if alias in results]
+    if sizes != list(GOALS) or any("load_s" not in results[alias] for alias in results):
+        return ""
+    recall = {alias: results[alias]["generated"]["tasks"]["summary"] for alias in sizes}
+    by_hand = {alias: results[alias]["handwritten"]["tasks"]["summary"] for alias in sizes}
+    largest = results[sizes[-1]]
+    form = largest["generated"]["tasks"]["format"]
+    rates = [results[alias]["output_tokens_per_s"] or 0 for alias in sizes]
+    loads = [results[alias]["load_s"] for alias in results]
+    steps = list(itertools.pairwise(sizes))
+    apart = all(recall[small]["facet_recall_95"][1] < recall[large]["facet_recall_95"][0] for small, large in steps)
+    ordered = all(by_hand[small]["facet_recall"] < by_hand[large]["facet_recall"] for small, large in steps)
+    rows = [
+        (
+            f"{alias}: facet recall of summaries, generated, at least {goal:.2f}",
+            _figure(recall[alias], "facet_recall"),
+            recall[alias]["facet_recall"] >= goal,
+        )
+        for alias, goal in GOALS.items()
+    ]
+    rows += [
+        ("each size above the one before, intervals apart", "", apart),
+        (f"{sizes[-1]}: form kept, at least {GOAL_FORM:.2f}", _figure(form, "format_kept"), form["format_kept"] >= GOAL_FORM),
+        (
+            f"{sizes[-1]}: facet recall, hand-written, at least {GOAL_BY_HAND:.2f}",
+            _figure(by_hand[sizes[-1]], "facet_recall"),
+            by_hand[sizes[-1]]["facet_recall"] >= GOAL_BY_HAND,
+        ),
+        ("hand-written: the same order", ", ".join(f"{row['facet_recall']:.3f}" for row in by_hand.values()), ordered),
+        (
+            f"{sizes[-1]}: degenerate answers, generated, at most {GOAL_DEGENERATE:.0%}",
+            f"{largest['generated']['degenerate']:.1%}",
+            largest["generated"]["degenerate"] <= GOAL_DEGENERATE,
+        ),
+        ("output tokens/s falls with size", ", ".join(f"{rate:,}" for rate in rates), rates == sorted(set(rates), reverse=True)),
+        (f"every load under {GOAL_LOAD_S:.0f} s", f"at most {max(loads)} s", max(loads) < GOAL_LOAD_S),
+    ]
+    lines = [f"| {goal} | {measured} | {'reached' if reached else '**not reached**'} |" for goal, measured, reached in rows]
+    return "\n".join(["| goal | measured | |", "|---|---|---|", *lines])
 
 
 def _contents():

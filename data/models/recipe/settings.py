@@ -27,6 +27,7 @@ class Model:
     grows_from: str | None = None  # alias of the smaller size whose weights it begins with
     skip: int = 0
     batch_tokens: int = 6144
+    decay_from: float = 0.4  # the learning rate falls to zero after this part of the steps
     rate: float = 0.02  # Muon, for the weight matrices
     rate_vectors: float = 0.004  # AdamW, for embeddings, norms and biases
     precisions: tuple[str, ...] = ("int8",)  # the first one carries the plain alias
@@ -40,8 +41,8 @@ MODELS = {
     model.alias: model
     for model in (
         Model("pocket-nano", hidden=128, intermediate=384, layers=4, steps=4000),
-        Model("pocket-mini", hidden=256, intermediate=640, layers=5, steps=3400, grows_from="pocket-nano", skip=4000, precisions=("int8", "int4")),
-        Model("pocket-midi", hidden=384, intermediate=1024, layers=6, steps=1700, grows_from="pocket-mini", skip=7400),
+        Model("pocket-mini", hidden=256, intermediate=640, layers=5, steps=1100, grows_from="pocket-nano", skip=4000, precisions=("int8", "int4")),
+        Model("pocket-midi", hidden=384, intermediate=1024, layers=6, steps=920, grows_from="pocket-mini", skip=5100, decay_from=0.2, rate=0.015),
     )
 }
 

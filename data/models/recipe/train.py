@@ -4,6 +4,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import time
 from dataclasses import dataclass
 
@@ -18,7 +19,6 @@ CHECKPOINT_EVERY = 200  # steps
 VALIDATE_EVERY = 250  # steps
 VALIDATION_TOKENS = 8192  # a batch
 WARM_UP = 50  # steps
-DECAY_FROM = 0.4  # the learning rate falls to zero after this part of the steps
 COPY_STEPS = 200  # the smallest size first learns to copy, from random tokens
 COPY_SHAPE = (48, 64)
 ROW = 512  # tokens
@@ -172,9 +172,9 @@ def losses(network, batch, prompt_weight, run=None):
     return answer_loss + prompt_weight / PROMPT_SHARE * flat[~of_answers].sum() / answers.sum(), answer_loss.item()
 
 
-def schedule(step, steps):
-    """Warm up, then stay, then fall to zero."""
-    return min(1.0, (step + 1) / WARM_UP) * min(1.0, (1 - step / steps) / (1 - DECAY_FROM))
+def schedule(step, steps, decay_from):
+    """Warm up, stay until the part `decay_from` of the steps, then fall to zero."""
+    return min(1.0, (step + 1) / WARM_UP) * min(1.0, (1 - step / steps) / (1 - decay_from))
 
 
 def optimizers(network, model):
@@ -258,8 +258,12 @@ def train(model, work, scale=1.0):
     batches = Batches(work / "tokens" / "train.npz", model.batch_tokens)
     held_out = Batches(work / "tokens" / "validation.npz", VALIDATION_TOKENS).all()
     clock = _Clock(spent)
+    asked_to_stop = []
+    before = signal.signal(signal.SIGTERM, lambda *_: asked_to_stop.append(True))
     try:
         while step < copy_steps + steps:
+            if asked_to_stop:
+                raise KeyboardInterrupt
             reading = step - copy_steps
             if reading < 0:
                 loss = _step(network, network, optimizing, model, copying_batch(step), step, copy_steps)
@@ -273,6 +277,8 @@ def train(model, work, scale=1.0):
     except KeyboardInterrupt:
         _save(path, network, optimizing, step, clock.read())
         raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return network.eval()
 
 
@@ -289,7 +295,7 @@ def _resume(path, network, optimizing):
 
 
 def _step(network, fast, optimizing, model, batch, step, steps):
-    factor = schedule(step, steps)
+    factor = schedule(step, steps, model.decay_from)
     for optimizer, rate in zip(optimizing, (model.rate, model.rate_vectors), strict=True):
         for group in optimizer.param_groups:
             group["lr"] = rate * factor

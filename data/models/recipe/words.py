@@ -473,12 +473,17 @@ WORDING = " ".join(
 )
 
 
+def content_words(text):
+    """The words of a name or topic, apart from short ones and titles."""
+    return {word for word in text.lower().split() if word not in COMMON}
+
+
 def distinct(make, count):
     """`count` results of `make` that have no word in common, apart from short ones and titles."""
     found, seen = [], set()
     while len(found) < count:
         candidate = make()
-        own = {word for word in candidate.lower().split() if word not in COMMON}
+        own = content_words(candidate)
         if not own & seen:
             found.append(candidate)
             seen |= own
