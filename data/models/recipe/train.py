@@ -78,7 +78,7 @@ class Batches:
             row[0] += lengths[index]
             row[1].append(index)
         ready += [row for _, row in open_rows]
-        return [ready[n : n + self.rows] for n in range(0, len(ready) - self.rows + 1, self.rows)]
+        return [ready[n : n + self.rows] for n in range(0, len(ready), self.rows)]
 
     def filled(self):
         """The part of a batch that is text and not padding."""
@@ -96,7 +96,8 @@ class Batches:
         while self.epoch < 0 or step - self.offset >= len(self.plan):
             self.offset += len(self.plan)
             self.epoch += 1
-            self.plan = self._plan(self.epoch)
+            plan = self._plan(self.epoch)
+            self.plan = [batch for batch in plan if len(batch) == self.rows] or plan
         return self._tensors(self.plan[step - self.offset])
 
     def _disturb(self, index, ids, marks):
