@@ -406,6 +406,8 @@ class _Session:
             energy, answers = self._energy.get(alias), self._answers[alias]
             if energy and answers:
                 self._about(alias).update(energy_j_per_request=energy.joules / answers, energy_source=energy.source)
+                if energy.source == "estimate":
+                    self._recorder.info["watts_per_core"] = resources.watts_per_core()
 
     def _resolve(self) -> None:
         for alias in self._plan.models:

@@ -217,6 +217,8 @@ def _one(server: Server, model: ModelInfo, progress: bool) -> tuple[str, str]:
     if model.cached is None:
         return "ready", f"{server.where} offers it"
     if model.cached:
+        if model.files_sha256 is None and isinstance(server, BuiltIn):
+            server.runtime.record(model.id)  # it ended in the background after somebody had given it up
         origin = "ships with the kit, hashes verified" if model.source == "built-in" else f"in the cache, from the {model.source}"
         return "ready", f"{origin}, {_size(model)}"
     started = time.monotonic()

@@ -16,7 +16,7 @@ from .errors import UsageError
 from .quality import judge
 from .record import Run, write_json, write_text
 from .regression import DRIFT
-from .scorecard import Scorecard, listed
+from .scorecard import HEADINGS, Scorecard, listed
 from .selection import UNITS, Decision, decide
 from .tables import Table, harmless, plain_markdown
 
@@ -400,10 +400,14 @@ def _unsteady(run: Run) -> Iterator[str]:
         warmup = about.get("warmup") or {}
         if warmup.get("settled") is False:
             yield f"{model} had not settled after {warmup['requests']} warm-up requests ({warmup['seconds']:.3g} s): its first rounds may still be warming up."
-        for reason, names in _reasons(about.get("not_measured") or {}):
-            yield f"{model}: {', '.join(names)} not measured ({reason})."
-        if about.get("energy_source") == "estimate":
-            yield f"{model}: energy is an estimate, processor time of the runtime times an assumed power of a core ({resources.WATTS_VARIABLE})."
+    for (name, reason), models in _reasons(run).items():
+        yield f"{HEADINGS.get(name, name).partition(',')[0]} not measured for {_models(run, models)}: {reason}."
+    if estimated := [model for model, about in run.info["models"].items() if about.get("energy_source") == "estimate"]:
+        watts = f"{run.info['watts_per_core']:g} W" if run.info.get("watts_per_core") else "power"
+        yield (
+            f"The energy of {_models(run, estimated)} is an estimate: processor time of the runtime times an assumed {watts} a core "
+            f"({resources.WATTS_VARIABLE})."
+        )
     yield from (str(drift) for drift in run.drifts if drift.found)
     if run.drifts and not any(drift.found for drift in run.drifts):
         rounds = max(drift.rounds for drift in run.drifts)
@@ -421,10 +425,17 @@ def _unsteady(run: Run) -> Iterator[str]:
         yield f"{model}: the target of {100 * stopping['target']:g} % for half the interval of a median was {verdict} in {note['rounds']} rounds ({widths})."
 
 
-def _reasons(not_measured: dict[str, str]) -> Iterator[tuple[str, list[str]]]:
-    """Each reason once, with the names of what it kept from being measured."""
-    for reason in dict.fromkeys(not_measured.values()):
-        yield reason, [name for name, text in not_measured.items() if text == reason]
+def _reasons(run: Run) -> dict[tuple[str, str], list[str]]:
+    """(figure, reason) to the models of which it was not measured."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for model, about in run.info["models"].items():
+        for name, reason in (about.get("not_measured") or {}).items():
+            found.setdefault((name, reason), []).append(model)
+    return found
+
+
+def _models(run: Run, models: Sequence[str]) -> str:
+    return "all models" if len(models) == len(run.models) > 1 else listed(models)
 
 
 def _environment(run: Run) -> Iterator[str]:

@@ -236,6 +236,9 @@ def test_a_model_without_hashes_gets_them_and_says_so_no_more(server):
     assert find_stored("unhashed-generic-cpu-3").state == "no hashes"
     assert verify(server, ["unhashed"], progress=False)[0][1] == "whole"
     assert find_stored("unhashed").state == "whole"
+    (stored("unhashed") / cache.RECORD).unlink()
+    assert download(server, ["unhashed"], progress=False)[0][1] == "ready"
+    assert find_stored("unhashed").state == "whole"
 
 
 def test_a_mirror_comes_before_azure_which_steps_in_when_the_mirror_fails(server, monkeypatch):

@@ -51,14 +51,16 @@ def test_as_many_requests_are_under_way_as_were_asked_for(tmp_path, concurrency)
     assert {row["concurrency"] for row in run.rows} == {concurrency}
 
 
-def test_alone_a_request_is_on_record_before_the_next_is_sent(tmp_path):
+def test_alone_a_request_is_on_record_before_the_next_is_made(tmp_path, monkeypatch):
     seen = []
+    with serving(["tiny"], streamed(GOOD)) as endpoint, connect(endpoint.base_url) as remote:
+        original = remote.prepare
 
-    def chat(request):
-        seen.append(sum(path.read_bytes().count(b"\n") for path in tmp_path.glob("*/requests.jsonl")))
-        return streamed(GOOD)
+        def prepare(*arguments, **options):
+            seen.append(sum(path.read_bytes().count(b"\n") for path in tmp_path.glob("*/requests.jsonl")))
+            return original(*arguments, **options)
 
-    with serving(["tiny"], chat) as endpoint, connect(endpoint.base_url) as remote:
+        monkeypatch.setattr(remote, "prepare", prepare)
         measure(remote, tmp_path, rounds=2)
     assert seen == list(range(8))
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -457,6 +458,19 @@ def test_the_server_only_reads(instructor, method, path, body, status):
     except urllib.error.HTTPError as error:
         found = error.code
     assert found == status
+
+
+def test_there_is_an_end_to_connections_and_afterwards_it_answers_again(instructor):
+    where = ("127.0.0.1", int(instructor[0].rpartition(":")[2]))
+    with contextlib.ExitStack() as stack:
+        for _ in range(classroom.MOST_CONNECTIONS):
+            stack.enter_context(socket.create_connection(where, timeout=10))
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            page(instructor[0])
+    while True:  # until the server has seen that they are closed
+        with contextlib.suppress(urllib.error.HTTPError):
+            assert "Classroom mirror" in page(instructor[0])
+            break
 
 
 def test_a_link_or_a_damaged_model_in_the_instructors_cache_is_not_served(tmp_path):
