@@ -17,7 +17,7 @@ def main() -> None:
         run = benchmark(server, output=folder, rounds=5, calibration=calibrate())
         for name in ("run.json", "requests.jsonl"):
             shutil.copyfile(run.folder / name, DATA / SAMPLE / name)
-    print(run)
+        print(run)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def test_one_alias_on_each_device_is_two_rows_and_a_ratio(both, tmp_path):
 
 def test_a_machine_without_a_provider_says_so_in_one_line_and_goes_on(server):
     variants = server.variants(["pocket-nano", "pocket-mini"])
-    assert [v.id for v in variants] == ["pocket-nano-generic-cpu:2", "pocket-mini-generic-cpu:2"]
+    assert [v.id for v in variants] == [server.resolve(alias).id for alias in ("pocket-nano", "pocket-mini")]
     assert variants.names() == ["pocket-nano", "pocket-mini"]
     assert "No execution provider for a GPU or NPU was found on this machine" in variants.note
     assert "Built for one device only, so there is nothing to compare: pocket-nano, pocket-mini." in variants.note

@@ -54,7 +54,7 @@ def test_the_same_seed_writes_the_same_text(recipe, tmp_path):
     texts = {name: (tmp_path / name / "train.jsonl").read_text(encoding="utf-8") for name in ("first", "again", "other")}
     assert texts["first"] == texts["again"]
     assert texts["first"] != texts["other"]
-    assert len(texts["first"].splitlines()) == 180
+    assert len(texts["first"].splitlines()) == 260
 
 
 def test_no_name_topic_word_or_verb_of_one_split_is_in_another(recipe):
@@ -79,6 +79,69 @@ def test_a_template_belongs_to_one_split(recipe):
             assert not parts["train"] & parts["test"], kind
             assert not parts["train"] & parts["validation"], kind
             assert not parts["validation"] & parts["test"], kind
+
+
+def test_no_sentence_from_parts_is_a_held_out_template(recipe):
+    """Parts are for training: what they make is in no list, or in the list of the training text."""
+    import random
+
+    import grammar
+    import phrases
+
+    held_out = {phrases._plain(template) for template, owner in phrases._owners().items() if owner in ("validation", "test")}
+    for voice, kinds in grammar.CORES.items():
+        for kind, cores in kinds.items():
+            assert not held_out & {phrases._plain(core) for core in cores.split("\n")}, (voice, kind)
+    rng = random.Random(1)
+    made = {grammar.sentence(rng, voice, kind) for voice, kinds in grammar.CORES.items() for kind in kinds for _ in range(200)}
+    assert len(made) > 5000
+
+
+def test_no_held_out_request_is_asked_in_training(recipe):
+    """Wherever the notes stand in it."""
+    generate, _words = recipe
+    import phrases
+
+    def wording(text):
+        return phrases._plain(text.replace("{notes}", " ")).strip()
+
+    asked = set()
+    for conversation in generate.conversations(11, "train", 3000):
+        for turn in conversation:
+            if turn.task in ("summary", "actions"):
+                asked.add(wording(turn.request.replace(turn.notes, "") if turn.notes else turn.request))
+    assert len(asked) > 1000
+    for split in ("validation", "test"):
+        for block in (phrases.SUMMARIZE, phrases.LIST_ACTIONS):
+            held_out = {wording(template) for template in phrases.own(block, split)}
+            assert len(held_out) >= 6
+            assert not held_out & asked
+
+
+def test_in_training_further_requests_stand_behind_the_notes_alone(recipe):
+    """A branch is right behind the notes, which only the first request holds."""
+    generate, _ = recipe
+    conversations = [c for c in generate.conversations(12, "train", 500) if any(turn.notes == "" for turn in c)]
+    assert len(conversations) > 200
+    for first, *others in conversations:
+        assert first.notes
+        assert first.notes in first.request
+        assert all(turn.notes == "" and turn.request[0] in " \n" and "{" not in turn.request for turn in others)
+
+
+def test_the_notes_contain_what_the_readme_says(recipe):
+    """Every phenomenon that the task names is there; changes of mind are not the rule."""
+    generate, _ = recipe
+    shares = generate.contents(1, "test", 1500)
+    assert min(shares.values()) > 0.02
+    assert shares["a digression"] > 0.5
+    for name in (
+        "a date that is corrected",
+        "an owner who is corrected at once",
+        "a task that is handed over later",
+        "a plan that is dropped for another",
+    ):
+        assert 0.02 < shares[name] < 0.15, name
 
 
 def test_every_expected_facet_stands_in_the_reference_answer(recipe):
@@ -197,7 +260,7 @@ def test_a_small_evaluation_asks_the_served_model_and_refreshes_card_and_tables(
     shutil.copytree(BUILT_IN_MODELS / "pocket-nano", models / "pocket-nano")
     shutil.copy(BUILT_IN_MODELS / "training.json", models)
     (models / "README.md").write_text("before\n<!-- results: written by the recipe -->\n<!-- end of results -->\nafter\n", encoding="utf-8")
-    done = run_recipe("evaluate", "package", "--models", "pocket-nano", "--scale", "0.01", "--work", tmp_path / "work", "--output", models)
+    done = run_recipe("evaluate", "speed", "package", "--models", "pocket-nano", "--scale", "0.01", "--work", tmp_path / "work", "--output", models)
     assert done.returncode == 0, done.stderr
     result = json.loads((models / "evaluation.json").read_text(encoding="utf-8"))["pocket-nano"]
     assert result["generated"]["prompts"] == 8
@@ -229,8 +292,39 @@ def test_the_tables_in_the_readme_are_those_of_the_record(recipe, tmp_path):
     shutil.copytree(BUILT_IN_MODELS, copy, ignore=shutil.ignore_patterns("recipe"))
     package.package(copy)
     for path in sorted(copy.rglob("*")):
-        if path.is_file():
+        if path.is_file() and path.suffix != ".png":  # its bytes may depend on the machine
             assert path.read_bytes() == (BUILT_IN_MODELS / path.relative_to(copy)).read_bytes(), path.name
+
+
+def test_the_picture_of_the_training_is_that_of_the_record(recipe):
+    """It carries its text, which is written from the log."""
+    import curves
+    from PIL import Image
+
+    training = json.loads((BUILT_IN_MODELS / "training.json").read_text(encoding="utf-8"))
+    with Image.open(BUILT_IN_MODELS / curves.PICTURE) as picture:
+        assert picture.text["Description"] == curves.alternative_text(training)
+        assert picture.width > 600
+    assert curves.alternative_text(training) in (BUILT_IN_MODELS / "README.md").read_text(encoding="utf-8")
+
+
+def test_goals_are_marked_reached_or_not_by_what_was_measured(recipe):
+    import copy
+
+    import package
+
+    results = json.loads((BUILT_IN_MODELS / "evaluation.json").read_text(encoding="utf-8"))
+    perfect = copy.deepcopy(results)
+    for alias, goal in package.GOALS.items():
+        perfect[alias]["generated"]["tasks"]["summary"] |= {"facet_recall": goal, "facet_recall_95": [goal - 0.01, goal + 0.01]}
+        perfect[alias]["handwritten"]["tasks"]["summary"]["facet_recall"] = goal
+        perfect[alias]["output_tokens_per_s"] = round(1000 / goal)
+    perfect["pocket-midi"]["generated"]["degenerate"] = 0.0
+    perfect["pocket-midi"]["generated"]["tasks"]["format"]["format_kept"] = 1.0
+    assert "not reached" not in package._goals(perfect)
+    perfect["pocket-mini"]["generated"]["tasks"]["summary"]["facet_recall_95"] = [0.5, 0.96]
+    assert package._goals(perfect).count("not reached") == 1
+    assert package._goals(results) in (BUILT_IN_MODELS / "README.md").read_text(encoding="utf-8")
 
 
 def test_all_models_together_stay_small():
@@ -299,11 +393,72 @@ def test_a_grown_network_first_answers_exactly_like_the_smaller_one(recipe, tmp_
         for parameter in small.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)
     large = network.grow(small, network.Network(settings.MODELS["pocket-mini"]))
-    ids = torch.randint(3, settings.VOCABULARY, (2, 40))
-    expected, grown = (net.logits(net(ids).flatten(0, 1)) for net in (small, large))
-    assert (expected - grown).abs().max() < 0.1  # bfloat16 products
+    ids = torch.randint(3, settings.VOCABULARY, (2, 200))
+    place, one = torch.arange(200).repeat(2, 1), torch.ones_like(ids)
+    expected, grown = (net.logits(net(ids, place, one, one * 0).flatten(0, 1)) for net in (small, large))
+    assert (expected - grown).abs().max() < 0.15  # bfloat16 products
     (tmp_path / nano.alias).mkdir()
     torch.save({"network": small.state_dict()}, tmp_path / nano.alias / "checkpoint.pt")
     served = train.load(nano, tmp_path)(ids).logits.flatten(0, 1)
-    assert (expected - served).abs().max() < 0.1
+    assert (expected - served).abs().max() < 0.15
     assert served.abs().max() > 1
+
+
+@pytest.mark.skipif(not HAS_EXTRAS, reason="needs data/models/recipe/requirements.txt (heavy; only for making models)")
+def test_a_branch_sees_the_notes_and_nothing_else_of_a_packed_row(recipe):
+    import network
+    import settings
+    import torch
+
+    torch.manual_seed(2)
+    net = network.Network(settings.MODELS["pocket-nano"])
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    ids = torch.randint(3, settings.VOCABULARY, (1, 250))
+    # 0 to 49 another conversation; 50 to 149 notes; 150 to 199 and 200 to 249 two requests about them
+    sequence = torch.ones_like(ids)
+    sequence[:, 50:] = 2
+    branch = torch.zeros_like(ids)
+    branch[:, 150:200], branch[:, 200:] = 1, 2
+    place = torch.cat((torch.arange(50), torch.arange(150), torch.arange(100, 150)))[None]
+    packed = net.logits(net(ids, place, sequence, branch)[0, 200:])
+    alone = torch.cat((ids[:, 50:150], ids[:, 200:]), 1)
+    one = torch.ones_like(alone)
+    expected = net.logits(net(alone, torch.arange(150)[None], one, one * 0)[0, 100:])
+    assert (packed - expected).abs().max() < 0.15
+    assert packed.abs().max() > 1
+
+
+@pytest.mark.skipif(not HAS_EXTRAS, reason="needs data/models/recipe/requirements.txt (heavy; only for making models)")
+def test_tokens_of_a_conversation_say_where_its_notes_and_branches_are(recipe, tmp_path):
+    generate, _ = recipe
+    import numpy as np
+    import tokens
+
+    generate.write(tmp_path, 1, scale=0.002)
+    tokens.learn(tmp_path / "train.jsonl", tmp_path)
+    tokenizer = tokens.load(tmp_path)
+    tokens.encode(tmp_path / "train.jsonl", tokenizer, tmp_path / "train.npz")
+    data = np.load(tmp_path / "train.npz")
+    seen = 0
+    for number, turns in enumerate(generate.read(tmp_path / "train.jsonl")):
+        part = slice(*data["starts"][number : number + 2])
+        ids, branch, position = (data[name][part] for name in ("ids", "branch", "position"))
+        if not any(turn["notes"] == "" for turn in turns):
+            assert not branch.any()
+            continue
+        seen += 1
+        # A first word that shares its token with the space before it is left to the request.
+        whole, found = turns[0]["notes"].strip(), tokenizer.decode(ids[branch == 0]).strip()
+        assert whole.endswith(found)
+        assert whole.removesuffix(found).isalpha() or whole == found
+        last = position[branch == 0][-1]
+        for count in range(2, len(turns) + 1):
+            assert position[branch == count].tolist() == list(range(last + 1, last + 1 + (branch == count).sum()))
+            asked = turns[count - 1]
+            assert (
+                tokenizer.decode(ids[branch == count])
+                == asked["user"] + tokens.END + f"\n{tokens.START}assistant\n{asked['assistant']}{tokens.END}\n"
+            )
+    assert seen > 100

@@ -1,6 +1,6 @@
 """Makes the pocket models: `python data/models/recipe` from the top of the project does all of it.
 
-Steps can be named to run only those, and every step goes on where it was stopped. `generate`, `evaluate` and `package` need
+Steps can be named to run only those, and every step goes on where it was stopped. `generate`, `evaluate`, `speed` and `package` need
 no more than the kit itself; `train` and `export` need the packages of requirements.txt beside this file.
 """
 
@@ -12,13 +12,13 @@ from pathlib import Path
 import generate
 import settings
 
-STEPS = ("generate", "train", "export", "evaluate", "package")
+STEPS = ("generate", "train", "export", "evaluate", "speed", "package")
 EXTRAS = ("torch", "transformers", "onnxruntime_genai", "onnx", "onnx_ir")
 
 
 def _arguments(argv):
     parser = argparse.ArgumentParser(prog="python data/models/recipe", description=__doc__)
-    parser.add_argument("steps", nargs="*", metavar="STEP", help=f"any of {', '.join(STEPS)}, precisions; the first five when none is named")
+    parser.add_argument("steps", nargs="*", metavar="STEP", help=f"any of {', '.join(STEPS)}, precisions; the first six when none is named")
     parser.add_argument("--models", default=",".join(settings.MODELS), help="sizes, separated by commas")
     parser.add_argument("--work", type=Path, default=settings.WORK_FOLDER, help="text, checkpoints and logs")
     parser.add_argument("--output", type=Path, default=settings.MODELS_FOLDER, help="where the model folders go")
@@ -46,7 +46,7 @@ def main(argv=None):
     work, output = arguments.work.resolve(), arguments.output.resolve()
     models = [settings.MODELS[alias] for alias in arguments.models.split(",")]
     packages = [alias for alias, (model, _) in settings.PACKAGES.items() if model in models]
-    if {"generate", "train", "evaluate", "precisions"} & set(steps):
+    if {"generate", "train", "evaluate", "speed", "precisions"} & set(steps):
         generate.write(work / "text", settings.SEED, arguments.scale)
     # Heavy modules are imported by the steps that need them.
     if "train" in steps:
@@ -70,6 +70,11 @@ def main(argv=None):
 
         for alias in packages:
             evaluate.evaluate(alias, work, output, arguments.scale)
+    if "speed" in steps:
+        import evaluate
+
+        for alias in packages:
+            evaluate.speed(alias, work, output, arguments.scale)
     if "package" in steps:
         import package
 

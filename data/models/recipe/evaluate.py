@@ -14,20 +14,26 @@ import generate
 import serve
 from settings import MAX_OUTPUT, MODELS_FOLDER, PACKAGES, SEED, VERSION, WORK_FOLDER
 
+from helpers.quality import bullets, sentences
+
 RESULTS = "evaluation.json"
 HANDWRITTEN = "handwritten.json"
 COMPARED_WITH_TORCH = 100
 LOADS = 5
+SPEED_PROMPTS = 200
 RATED_FROM = 16  # tokens: the chunks of a shorter answer may arrive together, which says nothing about speed
 RESAMPLES = 10_000
 
 
 def evaluate(alias, work=WORK_FOLDER, folder=MODELS_FOLDER, scale=1.0):
-    """Measures one package, adds the result to `<folder>/evaluation.json` and keeps every answer in `work`."""
+    """Asks one package both sets, adds what the answers are worth to `<folder>/evaluation.json` and keeps every answer in `work`."""
     sets = {"generated": generated(work, scale), "handwritten": handwritten(scale)}
-    replies, loads = _ask(alias, folder / alias, {name: [turn["user"] for turn in turns] for name, turns in sets.items()})
+    with serve.Runtime() as runtime:
+        model_id = _loaded(runtime, alias, folder / alias)[0]
+        replies = {
+            name: _progress(f"{alias}, {name}", turns, lambda turn: runtime.chat(model_id, turn["user"], MAX_OUTPUT)) for name, turns in sets.items()
+        }
     judged = {name: [judge(turn, reply) for turn, reply in zip(turns, replies[name], strict=True)] for name, turns in sets.items()}
-    rates = [reply.output_tokens_per_s for reply in replies["generated"] if reply.completion_tokens >= RATED_FROM and reply.output_tokens_per_s]
     result = {
         name: {
             "prompts": len(rows),
@@ -36,29 +42,48 @@ def evaluate(alias, work=WORK_FOLDER, folder=MODELS_FOLDER, scale=1.0):
         }
         for name, rows in judged.items()
     }
-    result |= {
-        "output_tokens_per_s": round(statistics.median(rates)) if rates else None,
-        "ttft_s": round(statistics.median(reply.ttft_s for reply in replies["generated"]), 4),
-        "load_s": round(statistics.median(loads), 3),
-        "torch": _agreement(alias, work, sets["generated"], replies["generated"]),
-    }
+    result["torch"] = _agreement(alias, work, sets["generated"], replies["generated"])
     for name, turns in sets.items():
         _save_rows(work / "answers" / f"{alias}-{name}.jsonl", turns, replies[name], judged[name])
-    path = folder / RESULTS
-    results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known = _read(folder).get(alias, {})
     result["weights"] = hashlib.sha256((folder / alias / "model.onnx.data").read_bytes()).hexdigest()
-    if result["torch"] is None and results.get(alias, {}).get("weights") == result["weights"]:
-        result["torch"] = results[alias]["torch"]  # what an evaluation with the checkpoint found of these weights
-    results = {name: (results | {alias: result})[name] for name in PACKAGES if name in results or name == alias}
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8", newline="\n")
-    print(f"{alias}: {line(result)}", flush=True)
+    if known.get("weights") == result["weights"]:
+        # What an evaluation with the checkpoint, or a measurement of speed, found of these weights.
+        result = {**{name: known[name] for name in SPEED if name in known}, **result, "torch": result["torch"] or known["torch"]}
+    _add(folder, alias, result)
+    recalls = [result[name]["tasks"].get("summary", {}).get("facet_recall") for name in sets]
+    print(f"{alias}: facet recall of summaries {recalls[0]} (generated), {recalls[1]} (hand-written)", flush=True)
     return result
 
 
-def line(result):
-    """One result in one line."""
-    recalls = [result[name]["tasks"].get("summary", {}).get("facet_recall") for name in ("generated", "handwritten")]
-    return f"facet recall of summaries {recalls[0]} (generated), {recalls[1]} (hand-written); {result['output_tokens_per_s']} tokens/s"
+SPEED = ("output_tokens_per_s", "ttft_s", "load_s")
+
+
+def speed(alias, work=WORK_FOLDER, folder=MODELS_FOLDER, scale=1.0):
+    """Measures speed and load time of a package that was evaluated before; apart from it, because this needs a quiet machine and is short."""
+    turns = generated(work, scale)[:SPEED_PROMPTS]
+    with serve.Runtime() as runtime:
+        model_id, loads = _loaded(runtime, alias, folder / alias, LOADS)
+        replies = [runtime.chat(model_id, turn["user"], MAX_OUTPUT) for turn in turns]
+    rates = [reply.output_tokens_per_s for reply in replies if reply.completion_tokens >= RATED_FROM and reply.output_tokens_per_s]
+    result = {
+        "output_tokens_per_s": round(statistics.median(rates)) if rates else None,
+        "ttft_s": round(statistics.median(reply.ttft_s for reply in replies), 4),
+        "load_s": round(statistics.median(loads), 3),
+    }
+    _add(folder, alias, _read(folder)[alias] | result)
+    print(f"{alias}: {result}", flush=True)
+
+
+def _read(folder):
+    path = folder / RESULTS
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _add(folder, alias, result):
+    results = _read(folder) | {alias: result}
+    results = {name: results[name] for name in PACKAGES if name in results}
+    (folder / RESULTS).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 
 def generated(work, scale=1.0):
@@ -86,16 +111,13 @@ def handwritten(scale=1.0):
     return turns[: max(8, int(len(turns) * scale))]
 
 
-def _ask(alias, folder, prompts):
+def _loaded(runtime, alias, folder, loads=1):
+    """(model id, seconds of each load) of a folder that is then loaded and warm."""
     model_id = f"{alias}-generic-cpu:{VERSION}"
-    with serve.Runtime() as runtime:
-        loaded, first = runtime.load(folder, model_id)
-        loads = [first] + [_reload(loaded) for _ in range(LOADS - 1)]
-        runtime.chat(model_id, "Hello", 8)  # warm-up
-        replies = {
-            name: _progress(f"{alias}, {name}", texts, lambda text: runtime.chat(model_id, text, MAX_OUTPUT)) for name, texts in prompts.items()
-        }
-    return replies, loads
+    model, first = runtime.load(folder, model_id)
+    seconds = [first] + [_reload(model) for _ in range(loads - 1)]
+    runtime.chat(model_id, "Hello", 8)
+    return model_id, seconds
 
 
 def _progress(label, items, call):
@@ -116,19 +138,13 @@ def _reload(loaded):
 
 
 def found(facet, text):
-    """Whether a facet is in the text, whatever its case: a string as it stands, of a list any wording as whole words."""
+    """Whether a facet is in the text, whatever its case: a string as it stands, of a list any wording as whole words.
+
+    Stricter than `helpers.quality.find`, which forgives a slip of the pen: what is measured here is whether a model copies to the letter.
+    """
     if isinstance(facet, str):
         return facet.casefold() in text.casefold()
     return any(re.search(rf"(?<!\w){re.escape(wording)}(?!\w)", text, re.IGNORECASE) for wording in facet)
-
-
-def sentences(text):
-    """The number of sentences of a plain text."""
-    return len(re.findall(r"[.!?](?=\s|$)", text.strip()))
-
-
-def bullets(text):
-    return sum(line.startswith("- ") for line in text.splitlines())
 
 
 def format_asked(turn):

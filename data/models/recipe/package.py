@@ -1,8 +1,11 @@
 """Writes what belongs beside the weights: a model card each, the manifest of all files, and the tables of the README."""
 
 import hashlib
+import itertools
 import json
 
+import curves
+import generate
 from settings import CONTEXT, HEAD, LICENSE, MAX_OUTPUT, MODELS, MODELS_FOLDER, PACKAGES, SEED, VERSION, VOCABULARY
 
 MANIFEST = "manifest.json"
@@ -97,8 +100,17 @@ def package(folder=MODELS_FOLDER):
             },
         }
     _write(folder / MANIFEST, json.dumps({"schema": 1, "models": entries}, indent=2) + "\n")
-    for mark, table in (("results", _results(results, entries)), ("precisions", _precisions(folder)), ("training", _training(training))):
+    for mark, table in (
+        ("results", _results(results, entries)),
+        ("precisions", _precisions(folder)),
+        ("training", _training(training)),
+        ("contents", _contents()),
+        ("goals", _goals(results)),
+    ):
         _refresh(folder / "README.md", mark, table)
+    if training:
+        (folder / curves.PICTURE).write_bytes(curves.draw(training))
+        _refresh(folder / "README.md", "curves", f"![{curves.alternative_text(training)}]({curves.PICTURE})")
     print(f"{MANIFEST}: {', '.join(entries)}", flush=True)
 
 
@@ -145,8 +157,8 @@ def _card(alias, model, precision, target, result, trained):
         degenerate=result["generated"]["degenerate"],
         degenerate_handwritten=result["handwritten"]["degenerate"],
         agreement=_agreement(result["torch"]),
-        rate=f"{result['output_tokens_per_s']:,}" if result["output_tokens_per_s"] else "unknown",
-        load_s=result["load_s"],
+        rate=f"{result['output_tokens_per_s']:,}" if result.get("output_tokens_per_s") else "unknown",
+        load_s=result.get("load_s", "unknown"),
     )
 
 
@@ -199,8 +211,8 @@ def _results(results, entries):
             _figure(tasks.get("format", {}), "format_kept"),
             f"{result['generated']['degenerate']:.1%}",
             same,
-            f"{result['output_tokens_per_s']:,}" if result["output_tokens_per_s"] else "",
-            f"{result['load_s']}",
+            f"{result['output_tokens_per_s']:,}" if result.get("output_tokens_per_s") else "",
+            f"{result.get('load_s', '')}",
         ]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
@@ -217,15 +229,79 @@ def _precisions(folder):
 
 
 def _training(training):
-    rows = ["| model | began with | steps | tokens read, million | minutes | validation loss |", "|---|---|---|---|---|---|"]
+    rows = [
+        "| model | began with | steps | tokens read, million | minutes | of processor time | validation loss | exact answers |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for alias, trained in training.items():
         model = MODELS[alias]
-        read = trained["steps"] * model.batch_tokens / 1e6
-        last = trained["curve"][-1]["validation_loss"]
-        rows.append(
-            f"| {alias} | {model.grows_from or 'random weights'} | {trained['steps']:,} | {read:.1f} | {trained['seconds'] / 60:.0f} | {last} |"
-        )
+        last = trained["curve"][-1]
+        cells = [
+            alias,
+            model.grows_from or "random weights",
+            f"{trained['steps']:,}",
+            f"{last['tokens_read'] / 1e6:.1f}",
+            f"{trained['seconds'] / 60:.0f}",
+            f"{trained['cpu_seconds'] / 60:.0f}",
+            f"{last['validation_loss']:.3f}",
+            f"{last['validation_exact']:.0%}",
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+# What the models are meant to reach: facet recall of summaries in the generated test, from the smallest to the largest.
+GOALS = {"pocket-nano": 0.60, "pocket-mini": 0.85, "pocket-midi": 0.95}
+GOAL_BY_HAND, GOAL_FORM, GOAL_DEGENERATE, GOAL_LOAD_S = 0.75, 0.9, 0.02, 1.0
+
+
+def _goals(results):
+    """Each goal beside what was measured, reached or not."""
+    sizes = [alias for alias in MODELS if alias in results]
+    if sizes != list(GOALS) or any("load_s" not in results[alias] for alias in results):
+        return ""
+    recall = {alias: results[alias]["generated"]["tasks"]["summary"] for alias in sizes}
+    by_hand = {alias: results[alias]["handwritten"]["tasks"]["summary"] for alias in sizes}
+    largest = results[sizes[-1]]
+    form = largest["generated"]["tasks"]["format"]
+    rates = [results[alias]["output_tokens_per_s"] or 0 for alias in sizes]
+    loads = [results[alias]["load_s"] for alias in results]
+    steps = list(itertools.pairwise(sizes))
+    apart = all(recall[small]["facet_recall_95"][1] < recall[large]["facet_recall_95"][0] for small, large in steps)
+    ordered = all(by_hand[small]["facet_recall"] < by_hand[large]["facet_recall"] for small, large in steps)
+    rows = [
+        (
+            f"{alias}: facet recall of summaries, generated, at least {goal:.2f}",
+            _figure(recall[alias], "facet_recall"),
+            recall[alias]["facet_recall"] >= goal,
+        )
+        for alias, goal in GOALS.items()
+    ]
+    rows += [
+        ("each size above the one before, intervals apart", "", apart),
+        (f"{sizes[-1]}: form kept, at least {GOAL_FORM:.2f}", _figure(form, "format_kept"), form["format_kept"] >= GOAL_FORM),
+        (
+            f"{sizes[-1]}: facet recall, hand-written, at least {GOAL_BY_HAND:.2f}",
+            _figure(by_hand[sizes[-1]], "facet_recall"),
+            by_hand[sizes[-1]]["facet_recall"] >= GOAL_BY_HAND,
+        ),
+        ("hand-written: the same order", ", ".join(f"{row['facet_recall']:.3f}" for row in by_hand.values()), ordered),
+        (
+            f"{sizes[-1]}: degenerate answers, generated, at most {GOAL_DEGENERATE:.0%}",
+            f"{largest['generated']['degenerate']:.1%}",
+            largest["generated"]["degenerate"] <= GOAL_DEGENERATE,
+        ),
+        ("output tokens/s falls with size", ", ".join(f"{rate:,}" for rate in rates), rates == sorted(set(rates), reverse=True)),
+        (f"every load under {GOAL_LOAD_S:.0f} s", f"at most {max(loads)} s", max(loads) < GOAL_LOAD_S),
+    ]
+    lines = [f"| {goal} | {measured} | {'reached' if reached else '**not reached**'} |" for goal, measured, reached in rows]
+    return "\n".join(["| goal | measured | |", "|---|---|---|", *lines])
+
+
+def _contents():
+    """What the test notes contain, and how often; the training notes are drawn in the same way."""
+    shares = generate.contents(SEED, "test")
+    return "\n".join(["| the notes contain | of 100 |", "|---|---|", *[f"| {name} | {100 * share:.0f} |" for name, share in shares.items()]])
 
 
 def _refresh(path, mark, table):

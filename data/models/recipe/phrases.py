@@ -11,6 +11,7 @@ import json
 import re
 from pathlib import Path
 
+import grammar
 import words
 
 # More templates for the blocks below, by block and kind.
@@ -18,6 +19,8 @@ MORE = json.loads(Path(__file__).with_name("wordings.json").read_text(encoding="
 
 # Of every so many entries of a short list two are held out (`words.share`, `own`).
 HELD_OUT = 6
+# What would be held out but is also the core of a training sentence in grammar.py: no split has it.
+UNUSED = "unused"
 
 SPOKEN = {
     "decide": """We should {what}.
@@ -1464,6 +1467,56 @@ And the action items?""",
     QUESTION: "{question}",
 }
 
+# Requests of validation and test, in words that grammar.py cannot come to.
+HELD_OUT_REQUESTS = {
+    words.VALIDATION: {
+        SUMMARIZE: """{notes}\\n\\nThat is a lot of text, may I have it as a summary instead?
+I had to skip this one. A summary would do. {notes}
+Summary of what follows, if you would:\\n{notes}
+Turn these pages into a paragraph that sums them up: {notes}
+Trim this to the essentials:\\n{notes}
+{notes}\\n\\nWhere did we land?
+Rewrite this as one paragraph. {notes}
+Squeeze this into something I can read on the bus: {notes}""",
+        FORMATTED: """{notes}\\n\\nThat is a lot of text, may I have it {format} instead?
+Trim this to the essentials {format}:\\n{notes}
+{notes}\\n\\nWhere did we land? Reply {format}.
+Rewrite these pages {format}. {notes}
+I only have room for it {format}: {notes}
+Let my director know {format} how it went.\\n\\n{notes}""",
+        LIST_ACTIONS: """{notes}\\n\\nThat is a lot of text, may I have only the tasks as a list?
+Tick list of the action items, if you would:\\n{notes}
+Which action items did everybody take home? {notes}
+Sort out who promised to do what, as bullets: {notes}
+Itemise the tasks of each person.\\n{notes}
+{notes}\\n\\nSet out the work by person, as bullets.""",
+    },
+    words.TEST: {
+        SUMMARIZE: """{notes}\\n\\nI would rather read a summary than all of that.
+Our notes are long, so do summarize them. {notes}
+Let me have the summary of what comes next:\\n{notes}
+My manager wants a summary of today's talk, here it is: {notes}
+Distill this into a few lines:\\n{notes}
+{notes}\\n\\nWhat did we end up with?
+Abridge the following for a busy reader. {notes}
+Compress the record below.\\n\\n{notes}""",
+        FORMATTED: """{notes}\\n\\nI would rather read it {format} than all of that.
+Distill this {format}:\\n{notes}
+{notes}\\n\\nWhat did we end up with? Put it {format}.
+Abridge the following {format}. {notes}
+Compress the record below {format}.\\n\\n{notes}
+Tell a colleague {format} how this went: {notes}""",
+        LIST_ACTIONS: """{notes}\\n\\nI would rather see only the action items than all of that.
+Our notes are long, so do list the tasks in them. {notes}
+Which to-dos did each of us leave with?\\n{notes}
+Bullets with everybody's tasks are all I need: {notes}
+Enumerate the assignments below.\\n\\n{notes}
+Draw up a checklist of who owes what: {notes}""",
+    },
+}
+
+KIND_OF = {SUMMARIZE: "summary", FORMATTED: "format", LIST_ACTIONS: "actions", QUESTION: "question"}
+
 NOT_IN_NOTES = "The notes do not say."
 
 # The fixed words of answers and dates, for `fixed_text`.
@@ -1517,6 +1570,8 @@ def _owners():
         every = next(every for least, every in ((40, 10), (16, 8), (12, HELD_OUT), (0, 5)) if len(templates) >= least)
         for index, template in enumerate(templates):
             held = {every - 2: words.VALIDATION, every - 1: words.TEST}.get(index % every, words.TRAIN)
+            if held != words.TRAIN and _plain(template) in grammar.plain_cores(_plain):
+                held = UNUSED
             owners.setdefault(_plain(template) or template, held)
     return owners
 
@@ -1524,8 +1579,15 @@ def _owners():
 @functools.cache
 def own(block, split):
     """The templates of a block that one split may use. The block is a text or, for a ready list, a tuple."""
+    if block in HELD_OUT_REQUESTS.get(split, {}):
+        return lines(HELD_OUT_REQUESTS[split][block])
     templates = lines(block) if isinstance(block, str) else block
     return [template for template in templates if _owners()[_plain(template) or template] == split]
+
+
+def owner_of(template):
+    """The split that a template belongs to, None for one that is in no list."""
+    return _owners().get(_plain(template) or template)
 
 
 def answer_text():

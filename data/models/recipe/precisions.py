@@ -6,6 +6,8 @@ import statistics
 import evaluate
 import export
 import generate
+import serve
+from settings import MAX_OUTPUT
 
 ALL = ("fp32", "int8", "int4")
 RESULTS = "precisions.json"
@@ -19,9 +21,11 @@ def study(models, work, folder):
     for model in models:
         for precision in ALL:
             target = export.build(model, precision, work, work / "precisions" / f"{model.alias}-{precision}")
-            replies, _ = evaluate._ask(target.name, target, {"validation": [turn["user"] for turn in turns]})
-            judged = [evaluate.judge(turn, reply) for turn, reply in zip(turns, replies["validation"], strict=True)]
-            rates = [reply.output_tokens_per_s for reply in replies["validation"] if reply.output_tokens_per_s]
+            with serve.Runtime() as runtime:
+                model_id, _ = evaluate._loaded(runtime, target.name, target)
+                replies = [runtime.chat(model_id, turn["user"], MAX_OUTPUT) for turn in turns]
+            judged = [evaluate.judge(turn, reply) for turn, reply in zip(turns, replies, strict=True)]
+            rates = [reply.output_tokens_per_s for reply in replies if reply.output_tokens_per_s]
             recall, interval = evaluate._interval([statistics.fmean(row["hits"].values()) for row in judged])
             rows.append(
                 {

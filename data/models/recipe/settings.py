@@ -9,7 +9,7 @@ MAX_OUTPUT = 256
 VOCABULARY = 2048
 HEAD = 32
 LICENSE = "MIT"
-VERSION = 2
+VERSION = 3
 
 MODELS_FOLDER = Path(__file__).resolve().parent.parent
 WORK_FOLDER = MODELS_FOLDER / "recipe" / "work"  # not in git: text, checkpoints, logs
@@ -27,6 +27,7 @@ class Model:
     grows_from: str | None = None  # alias of the smaller size whose weights it begins with
     skip: int = 0
     batch_tokens: int = 6144
+    decay_from: float = 0.4  # the learning rate falls to zero after this part of the steps
     rate: float = 0.02  # Muon, for the weight matrices
     rate_vectors: float = 0.004  # AdamW, for embeddings, norms and biases
     precisions: tuple[str, ...] = ("int8",)  # the first one carries the plain alias
@@ -39,9 +40,9 @@ class Model:
 MODELS = {
     model.alias: model
     for model in (
-        Model("pocket-nano", hidden=128, intermediate=384, layers=4, steps=1300),
-        Model("pocket-mini", hidden=256, intermediate=640, layers=5, steps=900, grows_from="pocket-nano", skip=1300, precisions=("int8", "int4")),
-        Model("pocket-midi", hidden=384, intermediate=1024, layers=6, steps=460, grows_from="pocket-mini", skip=2200),
+        Model("pocket-nano", hidden=128, intermediate=384, layers=4, steps=4000),
+        Model("pocket-mini", hidden=256, intermediate=640, layers=5, steps=1100, grows_from="pocket-nano", skip=4000, precisions=("int8", "int4")),
+        Model("pocket-midi", hidden=384, intermediate=1024, layers=6, steps=920, grows_from="pocket-mini", skip=5100, decay_from=0.2, rate=0.015),
     )
 }
 

@@ -1,5 +1,6 @@
 """The tokenizer, and the conversations as arrays of token ids, prepared once for all sizes."""
 
+import itertools
 import re
 from collections import Counter
 
@@ -23,6 +24,7 @@ LEARNING_PATTERN = r"\p{Lu}{2,}|\p{Lu}\p{Ll}*| ?\p{Ll}+|'\p{Ll}+|\p{N}| ?[^\s\p{
 # result is the same.
 SERVING_PATTERN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 LEARNING_CONVERSATIONS = 15_000
+CHUNK = 5_000  # conversations tokenized at a time
 NO_NOTES = ("session", "greeting", "unknown")
 RARE = 10  # times in all templates, up to which a token counts as part of a name or topic
 CONTENT_CLASSES = (r"Ġ[a-z]+", r"[A-Z][a-z]*", r"[a-z]+")  # begins a word, begins a name, goes on
@@ -73,21 +75,68 @@ def prompt_text(user):
 
 
 def encode(split_file, tokenizer, target):
-    """Saves ids, a mark for every token that belongs to an answer, and where each conversation begins."""
-    pieces, answers, counts, about_notes = [], [], [], []
-    for turns in generate.read(split_file):
-        for turn in turns:
-            pieces += [prompt_text(turn["user"]), turn["assistant"] + END, "\n"]
+    """Saves the conversations of a split as one array of ids, with marks, branches and positions, and where each one begins.
+
+    A mark is 1 on answers. A branch is 0 on notes and on all of a plain conversation, 1 on what surrounds the notes of the
+    first request and on its answer, and 2 and above on further requests that see nothing of each other; these take the
+    positions right behind the notes.
+    """
+    parts = {name: [] for name in ("ids", "marks", "branch", "position", "lengths", "about_notes")}
+    for conversations in _chunks(generate.read(split_file), CHUNK):
+        for name, values in _encode(conversations, tokenizer).items():
+            parts[name].append(values)
+    joined = {name: np.concatenate(values) for name, values in parts.items()}
+    starts = np.concatenate([[0], np.cumsum(joined.pop("lengths"))])
+    np.savez(target, starts=starts, content=content_ids(tokenizer), **joined)
+
+
+def _chunks(items, size):
+    items = iter(items)
+    while chunk := list(itertools.islice(items, size)):
+        yield chunk
+
+
+def _encode(conversations, tokenizer):
+    """The arrays of some conversations, one behind the other."""
+    texts, answers, branches, spans, counts = [], [], [], [], []
+    for turns in conversations:
+        branched = any(turn["notes"] == "" for turn in turns)
+        for number, turn in enumerate(turns):
+            asked = turn["user"] + END + f"\n{START}assistant\n"
+            if number == 0 or not branched:
+                asked = f"{START}user\n" + asked
+            notes = turn["notes"] if branched and number == 0 else None
+            begin = asked.index(notes) if notes else 0
+            spans.append((begin, begin + len(notes)) if notes else None)
+            texts += [asked, turn["assistant"] + END, "\n"]
             answers += [0, 1, 0]
+            branches += [number + 1 if branched else 0] * 3
         counts.append(3 * len(turns))
-        about_notes.append(turns[0]["task"] not in NO_NOTES)
-    encoded = tokenizer(pieces, add_special_tokens=False)["input_ids"]
-    lengths = np.array([len(ids) for ids in encoded])
-    ids = np.concatenate([np.asarray(ids, dtype=np.uint16) for ids in encoded])
-    marks = np.repeat(np.asarray(answers, dtype=np.uint8), lengths)
-    ends = np.cumsum(lengths)[np.cumsum(counts) - 1]
-    starts = np.concatenate([[0], ends])
-    np.savez(target, ids=ids, marks=marks, starts=starts, about_notes=np.array(about_notes), content=content_ids(tokenizer))
+    encoded = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)
+    ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
+    lengths = np.array([len(row) for row in ids])
+    ends = np.cumsum(lengths)
+    branch = np.repeat(np.asarray(branches, dtype=np.uint8), lengths)
+    per_conversation = np.diff(ends[np.cumsum(counts) - 1], prepend=0)
+    position = np.arange(ends[-1]) - np.repeat(np.cumsum(per_conversation) - per_conversation, per_conversation)
+    notes_end = 0
+    for number, span in enumerate(spans):
+        piece = 3 * number
+        begin = ends[piece] - lengths[piece]
+        if span:
+            inside = [n for n, (start, stop) in enumerate(offsets[piece]) if span[0] <= start and stop <= span[1]]
+            branch[begin + inside[0] : begin + inside[-1] + 1] = 0
+            notes_end = position[begin + inside[-1]] + 1
+        elif branches[piece] > 1:
+            position[begin : ends[piece + 2]] = notes_end + np.arange(ends[piece + 2] - begin)
+    return {
+        "ids": np.concatenate([np.asarray(row, dtype=np.uint16) for row in ids]),
+        "marks": np.repeat(np.asarray(answers, dtype=np.uint8), lengths),
+        "branch": branch,
+        "position": position.astype(np.uint16),
+        "lengths": per_conversation,
+        "about_notes": np.array([turns[0]["task"] not in NO_NOTES for turns in conversations]),
+    }
 
 
 def content_ids(tokenizer):

@@ -3,7 +3,10 @@
 import json
 import math
 import os
+import shutil
+import signal
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import tokens
@@ -12,13 +15,14 @@ from network import EPSILON, THETA, Network, grow
 from settings import CONTEXT, MODELS, SEED, VOCABULARY
 from torch.nn import functional
 
-CHECKPOINT_EVERY = 100  # steps
-VALIDATE_EVERY = 200  # steps
-VALIDATION_SHARE = 3  # one batch in three is enough to see the curve
+CHECKPOINT_EVERY = 200  # steps
+VALIDATE_EVERY = 250  # steps
+VALIDATION_TOKENS = 8192  # a batch
 WARM_UP = 50  # steps
-DECAY_FROM = 0.4  # the learning rate falls to zero after this part of the steps
 COPY_STEPS = 200  # the smallest size first learns to copy, from random tokens
 COPY_SHAPE = (48, 64)
+ROW = 512  # tokens
+OPEN_ROWS = 24
 PROMPT_WEIGHT = 0.1  # how much the notes themselves count at the start; falls to zero ...
 PROMPT_SHARE = 0.25  # ... and how many of their tokens are looked at: predicting all of them costs a third of the time
 SHUFFLED = 0.4  # part of the conversations about notes whose names and topics are swapped for random tokens
@@ -29,13 +33,26 @@ PAD_ID = 0
 FIRST_WORD_ID = 259  # special tokens and single bytes come before
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Everything is (rows, length); see `Network.forward` and `Batches._tensors`."""
+
+    ids: torch.Tensor
+    marks: torch.Tensor
+    position: torch.Tensor
+    sequence: torch.Tensor
+    branch: torch.Tensor
+    about_notes: torch.Tensor
+
+
 class Batches:
-    """Batches of whole conversations of similar length; step n is the same batch in every run."""
+    """Batches of rows of equal length, each packed with whole conversations; step n is the same batch in every run."""
 
     def __init__(self, path, batch_tokens):
         data = np.load(path)
         self.ids, self.marks, self.starts = data["ids"], data["marks"], data["starts"]
-        self.about_notes, self.batch_tokens, self.disturbed = data["about_notes"], batch_tokens, False
+        self.branch, self.position = data["branch"], data["position"]
+        self.about_notes, self.rows, self.disturbed = data["about_notes"], batch_tokens // ROW, False
         self.content = [np.flatnonzero(data["content"] == kind) for kind in (1, 2, 3)]
         self.wording = np.flatnonzero(data["content"] == 0)
         self.wording = self.wording[self.wording >= FIRST_WORD_ID]
@@ -44,23 +61,30 @@ class Batches:
         self.epoch, self.plan, self.offset = -1, [], 0
 
     def _plan(self, epoch):
-        """Sorting inside chunks only keeps padding low and the order random."""
-        rng = np.random.default_rng(SEED + epoch)
-        order = rng.permutation(len(self.starts) - 1)
+        """Conversations go into the first of some open rows that has room; those too long for a row are left out."""
+        order = np.random.default_rng(SEED + epoch).permutation(len(self.starts) - 1)
         lengths = np.diff(self.starts)
-        batches = []
-        for chunk in np.array_split(order, max(1, len(order) // 1000)):
-            batches += self._cut(chunk[np.argsort(lengths[chunk], kind="stable")], lengths)
-        return [batches[index] for index in rng.permutation(len(batches))]
+        ready, open_rows = [], []
+        for index in order[lengths[order] <= ROW]:
+            for row in open_rows:
+                if row[0] + lengths[index] <= ROW:
+                    break
+            else:
+                if len(open_rows) == OPEN_ROWS:
+                    fullest = max(range(OPEN_ROWS), key=lambda n: open_rows[n][0])
+                    ready.append(open_rows.pop(fullest)[1])
+                row = [0, []]
+                open_rows.append(row)
+            row[0] += lengths[index]
+            row[1].append(index)
+        ready += [row for _, row in open_rows]
+        return [ready[n : n + self.rows] for n in range(0, len(ready) - self.rows + 1, self.rows)]
 
-    def _cut(self, ordered, lengths):
-        batch, batches = [], []
-        for index in ordered:
-            if batch and (len(batch) + 1) * min(lengths[index], CONTEXT) > self.batch_tokens:
-                batches.append(batch)
-                batch = []
-            batch.append(index)
-        return [*batches, batch]
+    def filled(self):
+        """The part of a batch that is text and not padding."""
+        plan = self._plan(0)
+        lengths = np.diff(self.starts)
+        return sum(int(lengths[row].sum()) for batch in plan for row in batch) / (len(plan) * self.rows * ROW)
 
     def all(self):
         """Every conversation once, as it was written."""
@@ -96,19 +120,21 @@ class Batches:
         return ids
 
     def _tensors(self, batch):
-        """(ids, marks): marks are 1 on answers, 0 on prompts, -1 on padding."""
-        rows = [slice(self.starts[i], min(self.starts[i + 1], self.starts[i] + CONTEXT)) for i in batch]
-        width = max(row.stop - row.start for row in rows)
-        ids = torch.full((len(rows), width), PAD_ID, dtype=torch.long)
-        marks = torch.full((len(rows), width), -1, dtype=torch.long)
-        for number, row in enumerate(rows):
-            length = row.stop - row.start
-            tokens_of_row = self.ids[row].astype(np.int64)
-            if self.disturbed:
-                tokens_of_row = self._disturb(batch[number], tokens_of_row, self.marks[row])
-            ids[number, :length] = torch.from_numpy(tokens_of_row)
-            marks[number, :length] = torch.from_numpy(self.marks[row].astype(np.int64))
-        return ids, marks
+        """A `Batch` of some rows of conversations. Marks are 1 on answers, 0 on prompts, -1 on padding."""
+        shape = (self.rows, ROW)
+        ids, position, sequence, branch, about_notes = (np.zeros(shape, np.int64) for _ in range(5))
+        marks = np.full(shape, -1)
+        for number, row in enumerate(batch):
+            place = 0
+            for count, index in enumerate(row, 1):
+                source = slice(self.starts[index], self.starts[index + 1])
+                target = number, slice(place, place + source.stop - source.start)
+                words = self.ids[source].astype(np.int64)
+                ids[target] = self._disturb(index, words, self.marks[source]) if self.disturbed else words
+                marks[target], position[target], branch[target] = self.marks[source], self.position[source], self.branch[source]
+                sequence[target], about_notes[target] = count, self.about_notes[index]
+                place = target[1].stop
+        return Batch(*map(torch.from_numpy, (ids, marks, position, sequence, branch, about_notes)))
 
 
 def copying_batch(step):
@@ -126,17 +152,19 @@ def copying_batch(step):
             ids[row, place : place + size] = ids[row, source : source + size]
             marks[row, place + 1 : place + size] = 1  # the first token of a piece cannot be known
             place += size
-    return torch.from_numpy(ids), torch.from_numpy(marks)
+    position = np.tile(np.arange(length), (rows, 1))
+    return Batch(*map(torch.from_numpy, (ids, marks, position, np.ones_like(ids), np.zeros_like(ids), np.zeros_like(ids))))
 
 
-def losses(network, ids, marks, prompt_weight):
-    """(loss to minimise, mean loss of an answer token)."""
-    kinds = marks[:, 1:]
+def losses(network, batch, prompt_weight, run=None):
+    """(loss to minimise, mean loss of an answer token); `run` is the network or its compiled form."""
+    kinds = batch.marks[:, 1:]
     answers = kinds == 1
     prompts = (kinds == 0) & (torch.rand(kinds.shape) < PROMPT_SHARE) if prompt_weight else torch.zeros_like(answers)
     chosen = answers | prompts
-    logits = network.logits(network(ids)[:, :-1][chosen])
-    flat = functional.cross_entropy(logits, ids[:, 1:][chosen], reduction="none")
+    states = (network if run is None else run)(batch.ids, batch.position, batch.sequence, batch.branch)
+    logits = network.logits(states[:, :-1][chosen])
+    flat = functional.cross_entropy(logits, batch.ids[:, 1:][chosen], reduction="none")
     of_answers = answers[chosen]
     answer_loss = flat[of_answers].mean()
     if not prompt_weight:
@@ -144,9 +172,9 @@ def losses(network, ids, marks, prompt_weight):
     return answer_loss + prompt_weight / PROMPT_SHARE * flat[~of_answers].sum() / answers.sum(), answer_loss.item()
 
 
-def schedule(step, steps):
-    """Warm up, then stay, then fall to zero."""
-    return min(1.0, (step + 1) / WARM_UP) * min(1.0, (1 - step / steps) / (1 - DECAY_FROM))
+def schedule(step, steps, decay_from):
+    """Warm up, stay until the part `decay_from` of the steps, then fall to zero."""
+    return min(1.0, (step + 1) / WARM_UP) * min(1.0, (1 - step / steps) / (1 - decay_from))
 
 
 def optimizers(network, model):
@@ -160,26 +188,51 @@ def optimizers(network, model):
 
 
 @torch.no_grad()
-def validate(network, batches):
-    """Mean loss of an answer token on the validation split."""
-    total = count = 0
-    for ids, marks in batches:
-        answers = int((marks[:, 1:] == 1).sum())
-        total += losses(network, ids, marks, 0)[1] * answers
-        count += answers
-    return total / count
+def validate(network, batches, run):
+    """(mean loss of an answer token, share of answers about notes that come out letter for letter) on the validation split.
+
+    An answer comes out whole at temperature 0 exactly if, behind the right words, the right next one is always the likeliest.
+    """
+    total = count = whole = asked = 0
+    for batch in batches:
+        answers = batch.marks[:, 1:] == 1
+        scores = network.logits(run(batch.ids, batch.position, batch.sequence, batch.branch)[:, :-1][answers])
+        target = batch.ids[:, 1:][answers]
+        total += functional.cross_entropy(scores, target, reduction="sum").item()
+        count += len(target)
+        row = torch.arange(len(answers))[:, None] * ROW
+        number = ((row + batch.sequence[:, 1:]) * batch.about_notes[:, 1:])[answers]
+        wrong = torch.bincount(number, scores.argmax(-1) != target)
+        present = torch.bincount(number) > 0
+        present[0] = False  # not about notes
+        whole += int((present & (wrong == 0)).sum())
+        asked += int(present.sum())
+    return total / count, whole / max(1, asked)
 
 
-def _save(path, network, optimizing, step, seconds):
+def _save(path, network, optimizing, step, spent):
     """Writes beside the old checkpoint first: being stopped here never loses both."""
     state = {
         "network": network.state_dict(),
         "step": step,
-        "seconds": seconds,
+        "spent": spent,
         "optimizers": [optimizer.state_dict() for optimizer in optimizing],
     }
     torch.save(state, path.with_suffix(".new"))
     os.replace(path.with_suffix(".new"), path)
+
+
+class _Clock:
+    """Seconds by the clock, and seconds of processor time, both with those before the last stop.
+
+    Only the second kind leaves out what other programs took, and how long the process was paused.
+    """
+
+    def __init__(self, spent):
+        self.began, self.cpu_began, self.before = time.perf_counter(), time.process_time(), spent
+
+    def read(self):
+        return [self.before[0] + time.perf_counter() - self.began, self.before[1] + time.process_time() - self.cpu_began]
 
 
 def train(model, work, scale=1.0):
@@ -196,45 +249,58 @@ def train(model, work, scale=1.0):
     if model.grows_from and not path.exists():
         grow(restore(MODELS[model.grows_from], work), network)
     optimizing = optimizers(network, model)
-    step, seconds = _resume(path, network, optimizing)
+    step, spent = _resume(path, network, optimizing)
+    if step >= copy_steps + steps:
+        return network.eval()
+    # A smoke run is over before compiling would have paid, and compiling needs a C++ compiler.
+    compiled = scale == 1 and any(map(shutil.which, ("g++", "clang++", "cl")))
+    fast = torch.compile(network, dynamic=False) if compiled else network
     batches = Batches(work / "tokens" / "train.npz", model.batch_tokens)
-    held_out = Batches(work / "tokens" / "validation.npz", 8192).all()[::VALIDATION_SHARE]
-    began = time.perf_counter() - seconds
+    held_out = Batches(work / "tokens" / "validation.npz", VALIDATION_TOKENS).all()
+    clock = _Clock(spent)
+    asked_to_stop = []
+    before = signal.signal(signal.SIGTERM, lambda *_: asked_to_stop.append(True))
     try:
         while step < copy_steps + steps:
+            if asked_to_stop:
+                raise KeyboardInterrupt
             reading = step - copy_steps
-            batch = copying_batch(step) if reading < 0 else batches.at(model.skip + reading)
-            progress = (step, copy_steps) if reading < 0 else (reading, steps)
-            loss = _step(network, optimizing, model, batch, *progress)
+            if reading < 0:
+                loss = _step(network, network, optimizing, model, copying_batch(step), step, copy_steps)
+            else:
+                loss = _step(network, fast, optimizing, model, batches.at(model.skip + reading), reading, steps)
             step += 1
             if step % VALIDATE_EVERY == 0 or step == copy_steps + steps:
-                _log(path.parent, step, loss, validate(network, held_out), time.perf_counter() - began)
+                _log(path.parent, step, loss, validate(network, held_out, fast), clock.read())
             if step % CHECKPOINT_EVERY == 0 or step == copy_steps + steps:
-                _save(path, network, optimizing, step, time.perf_counter() - began)
+                _save(path, network, optimizing, step, clock.read())
     except KeyboardInterrupt:
-        _save(path, network, optimizing, step, time.perf_counter() - began)
+        _save(path, network, optimizing, step, clock.read())
         raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return network.eval()
 
 
 def _resume(path, network, optimizing):
-    """(steps done, seconds spent), both zero when there is no checkpoint."""
+    """(steps done, [seconds by the clock, processor seconds]), all zero when there is no checkpoint."""
     if not path.exists():
-        return 0, 0.0
+        return 0, [0.0, 0.0]
     state = torch.load(path, weights_only=True)
     network.load_state_dict(state["network"])
     for optimizer, saved in zip(optimizing, state["optimizers"], strict=True):
         optimizer.load_state_dict(saved)
     print(f"{path.parent.name}: goes on at step {state['step']}", flush=True)
-    return state["step"], state["seconds"]
+    return state["step"], state["spent"]
 
 
-def _step(network, optimizing, model, batch, step, steps):
-    factor = schedule(step, steps)
+def _step(network, fast, optimizing, model, batch, step, steps):
+    factor = schedule(step, steps, model.decay_from)
     for optimizer, rate in zip(optimizing, (model.rate, model.rate_vectors), strict=True):
         for group in optimizer.param_groups:
             group["lr"] = rate * factor
-    loss, answer_loss = losses(network, *batch, PROMPT_WEIGHT * max(0.0, 1 - 1.5 * step / steps))
+    prompt_weight = 0 if model.grows_from else PROMPT_WEIGHT * max(0.0, 1 - 2 * step / steps)
+    loss, answer_loss = losses(network, batch, prompt_weight, fast)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     for optimizer in optimizing:
@@ -243,8 +309,9 @@ def _step(network, optimizing, model, batch, step, steps):
     return answer_loss
 
 
-def _log(folder, step, loss, validation, seconds):
-    row = {"step": step, "train_loss": round(loss, 4), "validation_loss": round(validation, 4), "seconds": round(seconds)}
+def _log(folder, step, loss, validation, spent):
+    row = {"step": step, "train_loss": round(loss, 4), "validation_loss": round(validation[0], 4), "validation_exact": round(validation[1], 3)}
+    row |= {"seconds": round(spent[0]), "cpu_seconds": round(spent[1])}
     with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
     print(f"{folder.name}: {row}", flush=True)
@@ -258,18 +325,21 @@ def restore(model, work):
 
 
 def history(model, work):
-    """How the newest checkpoint came about: steps, seconds, text read and the curve of the losses."""
-    folder = work / model.alias
-    curve = [json.loads(row) for row in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    data = np.load(work / "tokens" / "train.npz")
+    """How the newest checkpoint came about: steps, time, text read and the curve of the validation split."""
+    path = work / "tokens" / "train.npz"
+    rows = [json.loads(row) for row in (work / model.alias / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    curve = {row["step"]: row for row in rows}  # after a hard stop the steps since the last checkpoint are done again
     copying = 0 if model.grows_from else COPY_STEPS
+    batches = Batches(path, model.batch_tokens)
+    per_step = model.batch_tokens * batches.filled()
     return {
-        "steps": curve[-1]["step"] - copying,
+        "steps": rows[-1]["step"] - copying,
         "copy_steps": copying,
-        "seconds": curve[-1]["seconds"],
-        "conversations": len(data["starts"]) - 1,
-        "tokens": len(data["ids"]),
-        "curve": curve,
+        "seconds": rows[-1]["seconds"],
+        "cpu_seconds": rows[-1]["cpu_seconds"],
+        "conversations": len(batches.starts) - 1,
+        "tokens": len(batches.ids),
+        "curve": [row | {"tokens_read": round(max(0, row["step"] - copying) * per_step)} for row in curve.values()],
     }
 
 

@@ -227,16 +227,26 @@ operations marketing procurement data edge""".split()
 ONSETS = [*"b br c ch d dr f g gr h j k kr l m n p pr r s sh st t tr v w y z".split(), ""]
 VOWELS = "a e i o u ai ee ia io oo".split()
 CODAS = ["", "", "", "l", "n", "r", "s", "m", "th", "x", "nd", "rk"]
+BLENDS = 0.5
+# Parts of the words of one kind that are made up in training: nothing may depend on knowing a word.
+MADE_UP = {"verbs": 0.35, "nouns": 0.3, "modifiers": 0.4, "adjectives": 0.25}
 LETTERS = "ABCDEFGHIJKLMNOPRSTUVWXZ"
 NUMBERED = "Room Hall Building Bay Line Class Ward Unit Gate Floor Lab".split()
 
 
 def made_up(rng, split, syllables=(2, 3)):
-    """A pronounceable word that belongs to `split` and to no other."""
+    """A pronounceable word that belongs to `split` and to no other; in training also the head of one word with the tail of another.
+
+    Such blends are spelled as English is. A model must not think that it knows how a word goes on.
+    """
     while True:
-        count = rng.randint(*syllables)
-        word = "".join(rng.choice(ONSETS) + rng.choice(VOWELS) for _ in range(count)) + rng.choice(CODAS)
-        if 4 <= len(word) <= 9 and split_of(word) == split:
+        if split == TRAIN and rng.random() < BLENDS:
+            head, tail = rng.choice(_cut()[split, "nouns"]), rng.choice(_cut()[split, "modifiers"])
+            word = head[: rng.randint(2, 5)] + tail[-rng.randint(2, 4) :]
+        else:
+            count = rng.randint(*syllables)
+            word = "".join(rng.choice(ONSETS) + rng.choice(VOWELS) for _ in range(count)) + rng.choice(CODAS)
+        if 3 <= len(word) <= 10 and split_of(word) == split:
             return word
 
 
@@ -285,18 +295,21 @@ class _Words:
         self.rng, self.split = rng, split
 
     def noun(self):
-        return self.rng.choice(_cut()[self.split, "nouns"]) if self.rng.random() < 0.9 else made_up(self.rng, self.split)
+        share = MADE_UP["nouns"] if self.split == TRAIN else 0.1
+        return made_up(self.rng, self.split) if self.rng.random() < share else self.rng.choice(_cut()[self.split, "nouns"])
 
     def nouns(self):
         return plural_of(self.noun())
 
     def modifier(self):
-        chance = self.rng.random()
-        if chance < 0.25:
+        if self.rng.random() < (MADE_UP["modifiers"] if self.split == TRAIN else 0.25):
             return made_up(self.rng, self.split)
-        return self.rng.choice(_cut()[self.split, "modifiers" if chance < 0.6 else "nouns"])
+        chance = self.rng.random()
+        return self.rng.choice(_cut()[self.split, "modifiers" if chance < 0.5 else "nouns"])
 
     def adjective(self):
+        if self.split == TRAIN and self.rng.random() < MADE_UP["adjectives"]:
+            return made_up(self.rng, self.split)
         return self.rng.choice(_cut()[self.split, "adjectives"])
 
     def product(self):
@@ -350,21 +363,30 @@ def plain_verbs(split):
     return _cut()[split, "alone"]
 
 
+def _verb(rng, split, verb, done):
+    """A verb and its participle; in training often one that does not exist."""
+    if split != TRAIN or rng.random() >= MADE_UP["verbs"]:
+        return verb, done
+    new = made_up(rng, split, (1, 2))
+    return new, new.removesuffix("e") + "ed"
+
+
 def action(rng, split, about, other_topic):
     """(what is to be done, how it was done or None, the topic of it); `other_topic` makes a further topic when one is needed."""
     cut = _cut()
     if rng.random() < 0.58:
-        verb, done = rng.choice(plain_verbs(split))
+        verb, done = _verb(rng, split, *rng.choice(plain_verbs(split)))
         return f"{verb} {about}", done, about
     verb, pattern, done = rng.choice(cut[split, "frames"])
+    verb, participle = _verb(rng, split, verb, DONE[verb])
     number = rng.randint(2, 60)
     if "{ts}" in pattern:
         words = _Words(rng, split)
         plural = rng.choice([f"{words.modifier()} {words.nouns()}", words.nouns(), f"{words.adjective()} {words.nouns()}"])
-        return f"{verb} {number} {plural}", DONE[verb], _topic(f"the {plural}", True)
+        return f"{verb} {number} {plural}", participle, _topic(f"the {plural}", True)
     fields = {
         "v": verb,
-        "d": DONE[verb],
+        "d": participle,
         "t": about,
         "n": number,
         "u": other_topic() if "{u}" in pattern else "",
@@ -451,12 +473,17 @@ WORDING = " ".join(
 )
 
 
+def content_words(text):
+    """The words of a name or topic, apart from short ones and titles."""
+    return {word for word in text.lower().split() if word not in COMMON}
+
+
 def distinct(make, count):
     """`count` results of `make` that have no word in common, apart from short ones and titles."""
     found, seen = [], set()
     while len(found) < count:
         candidate = make()
-        own = {word for word in candidate.lower().split() if word not in COMMON}
+        own = content_words(candidate)
         if not own & seen:
             found.append(candidate)
             seen |= own

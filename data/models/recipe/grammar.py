@@ -1,0 +1,784 @@
+"""Sentence templates and requests put together from parts, for training only.
+
+A fixed list of templates is soon known by heart. An opening, a core and an end, each drawn from a list, give thousands, and a
+model that has met all of them relies less on any. Fields are those of phrases.py. Validation and test have templates of
+their own, none of which can come out here (`meetings` checks).
+"""
+
+import functools
+
+# Cores by voice and kind; openings and ends fit any core of the kind.
+OPENINGS = {
+    "spoken": """|||||OK, |Right, |So, |Well, |Fine, |Good, |Hmm, |Then |And |Look, |Listen, |Honestly, |All right, |To be clear, |As I said, |For the record, |Just so you know, |One thing, |Next one, |By the way, |Before I go, |From my side, |Oh, and |Um, |Yeah, |Quick one, |Anyway, |Moving on, |Let me add, |Also, |While I think of it, |And another thing, |Yes so |Ah yes, |Now, """,
+    "reported": """||||||Then |Next, |After a short break, |Later, |At the end, |In short: |Note: |For the minutes: |After a long talk, |First, |Finally, |As expected, |Besides, |Towards the end, |This time |Also |On this, |In addition, |Point two: |Second point: |Then, after a pause, |Afterwards |Meanwhile, |All in all, |Short version: |Item 4: |1) |2) |3. |NB """,
+    "short": "||||||* |- |-- |> |>> |1) |2. |3) |/ |+ |note: |nb: |ok, |so: |and: ",
+}
+ENDS = {
+    "spoken": """||||||, OK?|, right?|, I think|, please note that|. Good.|. Fine.|. Next point.|. Thanks.|, as far as I know|, you know|. Anyway.|. That's it.|. Moving on.|, if that helps|. Please write that down.|, just saying|!|, I'd say|. Nothing more to say.""",
+    "reported": """|||||| (see above)|, as planned|. No comments.|. Noted.|, it was said|, more or less|. Next point.|. Done.|; nothing further|, after some talk|. All clear.|, as before| (short discussion)|. Nothing to add.""",
+    "short": """|||||| !| (!)| ok|.| (noted)|, fyi| - noted|; next| // ok""",
+}
+CORES = {
+    "spoken": {
+        "decide": """we {what}
+we will {what}
+we'll {what}
+we're going to {what}
+we are gonna {what}
+let's just {what}
+let us go ahead and {what}
+I say we {what}
+I'd say we {what}
+the plan is that we {what}
+the decision is that we {what}
+everyone wants to {what}
+it's best if we {what}
+we should really {what}
+we need to {what}
+we've got to {what}
+we have decided to {what}
+we settled on this: {what}
+the vote is in, we {what}
+we want to {what} and that is final
+we go with the plan to {what}
+I propose to {what}, no objections, so that's what we do
+we all said yes, we {what}
+we chose to {what}
+we're all for it, so {what} it is
+the answer is yes, we {what}
+it's a yes: we {what}
+we're agreed, {what}
+we will have to {what}, all agree
+since {why}, we {what}
+because {why}, we are going to {what}
+we do it: {what}
+our decision today is to {what}
+it's settled, we will {what}
+happy to {what}? Yes? Then we do
+the team wants to {what}
+I take it we {what} then
+we might as well {what}, everybody is for it
+the thing we do is {what}
+what we agreed is to {what}
+let's be brave and {what}
+we finally {what}""",
+        "own_self": """I'll do it by {due}
+I will do it by {due}
+I can do it by {due}
+I'll do that one, by {due}
+I'm doing it, by {due}
+I'll sort it by {due}
+I'll get to it by {due}
+that's me, by {due}
+mine, {due}
+I'll have it by {due}
+I take it, {due} is OK
+I'll be done {due}
+you'll get it {due}
+I promise it for {due}
+I'll see that it gets done by {due}
+I can manage {due}
+I've got it, by {due}
+{due} works for me, I'll do it
+by {due} I'll be through with it
+give me until {due}
+expect it from me by {due}
+I'm the one, deadline {due}
+I said I'd do it and I will, by {due}
+write my name down, {due}
+I'm happy to, by {due}""",
+        "own_other": """{owner} will do it by {due}
+{owner} does it by {due}
+{owner} can do it by {due}
+{owner} is doing it, by {due}
+{owner} said {due}
+{owner} will have it by {due}
+it's for {owner}, by {due}
+it's on {owner}, due {due}
+{owner} has this one, {due}
+{owner}, yours, by {due} please
+{owner}, you do it, by {due}
+{owner}, can we have it by {due}
+that goes to {owner}, by {due}
+we give it to {owner}, who has until {due}
+{owner} takes care of it by {due}
+{owner} looks after it, date is {due}
+by {due}, {owner} does it
+{due} is the date and {owner} the person
+the person is {owner}, the date {due}
+{owner} raised a hand, {due}
+I'd like {owner} on it, by {due}
+{owner} gets it done by {due}
+let {owner} do it, until {due}
+put {owner} down, {due}
+{owner} already knows, {due}""",
+        "own_no_date": """I'll do it, no date
+I'll do it when I can
+mine, but no date
+I take it, date unknown
+I'll do it at some point
+I'm on it, can't say when
+I will do it, we see when
+I'll take care of it, without a date""",
+        "no_owner": """nobody wants it, due by {due}
+no owner, but by {due}
+someone has to do it by {due}, no idea who
+it's due {due}, and nobody is down for it
+no name yet, the date is {due}
+we have no one for it, deadline {due}""",
+        "item_self": """I'll {what} by {due}
+I will {what} by {due}
+I'm going to {what} by {due}
+I'll {what}, by {due}
+I can {what} by {due}
+I have to {what} by {due}
+I want to {what} by {due}
+I need to {what} by {due}
+I said I'd {what} by {due}
+I plan to {what} by {due}
+I'll go and {what}, {due}
+my task is to {what} by {due}
+by {due} I'll {what}
+until {due} I {what}
+it's me who will {what} by {due}
+I agreed to {what} by {due}
+I'm down to {what} by {due}
+I'll make sure to {what} by {due}
+I'll get round to {what}... I mean, I {what} by {due}
+I'd better {what} by {due}
+I'm supposed to {what} by {due}
+somebody must {what}, that's me, by {due}""",
+        "item_other": """{owner} will {what} by {due}
+{owner} should {what} by {due}
+{owner} needs to {what} by {due}
+{owner} can {what} by {due}
+{owner} has agreed to {what} by {due}
+{owner} is down to {what} by {due}
+{owner}, {what} by {due}
+{owner}, please {what}, by {due}
+{owner}, could you {what} by {due}
+{owner}, you {what} by {due}
+{owner}, would you {what} for us by {due}
+{owner} said they'd {what} by {due}
+{owner} will go and {what}, {due}
+by {due}, {owner} will {what}
+we asked {owner} to {what} by {due}
+we want {owner} to {what} by {due}
+let {owner} {what} by {due}
+{owner} is supposed to {what} by {due}
+{owner} wants to {what} by {due}
+it's for {owner} to {what} by {due}
+I told {owner} to {what} by {due}
+make sure {owner} can {what} by {due}
+{owner} will then {what}, say {due}
+to {what}, that's for {owner}, by {due}
+{what}: that is {owner}, {due}""",
+        "decide_own": """{owner} will {what} by {due}, that's decided
+we decided that {owner} will {what} by {due}
+we agreed {owner} should {what} by {due}
+it's decided, {owner} will {what}, by {due}
+the decision: {owner} is to {what} by {due}
+we all agree {owner} should {what} by {due}
+decided then, {owner} {what}, {due}
+we say yes, {owner} will {what} by {due}
+we want {owner} to {what} by {due}, all agreed""",
+        "decide_also": """we also said we {what}, and {owner} does it by {due}
+also decided: we {what}, {owner} by {due}
+another decision, {owner} will {what} by {due}
+second decision, {owner} is to {what} by {due}
+we decided one more thing, we {what}, that's {owner}, by {due}
+and decided too: {owner} will {what} by {due}
+we agreed as well that {owner} will {what} by {due}""",
+        "open": """we don't know {open}
+we still don't know {open}
+nobody knows {open}
+I have no idea {open}
+I don't know {open}
+it's not clear {open}
+it's unclear {open}
+it's open {open}
+still open {open}
+open question {open}
+we haven't decided {open}
+not decided yet {open}
+we need to know {open}
+somebody should find out {open}
+the big question is {open}
+who knows {open}
+do we know {open}? No
+any idea {open}? Nope
+we can't say {open}
+we never said {open}
+we have to find out {open}
+I can't tell you {open}
+it depends, we don't know yet {open}
+let's park that: {open}
+can anyone say {open}? Nobody
+no one could tell me {open}
+that leaves the question {open}
+they asked {open}, we don't know
+undecided: {open}
+I keep asking {open}, no answer""",
+        "risk": """the risk is {risk}
+the risk is that {risk}
+I'm worried that {risk}
+I worry that {risk}
+there's a risk that {risk}
+it could be that {risk}
+it might happen that {risk}
+maybe {risk}, that's the risk
+what if {risk}
+I'm scared that {risk}
+let's hope not, but the risk is that {risk}
+careful, or {risk}
+we run the risk that {risk}
+if it goes wrong, {risk}
+it's risky, perhaps {risk}
+worst case, {risk}
+my fear is that {risk}
+note the risk, {risk}
+don't forget that maybe {risk}
+one danger, {risk}""",
+        "correct_date": """no, {due}
+no wait, {due}
+sorry, {due}
+I mean {due}
+make that {due}
+I meant {due}, not {old}
+not {old}, {due}
+{old} won't work, {due}
+{due} is better than {old}
+let's say {due} instead
+can we do {due} instead of {old}? Yes
+actually {due}
+it's {due} now, not {old}
+change that to {due}
+{old} is out, so {due}
+better {due}
+we move it to {due}
+scrap {old}, it's {due}""",
+        "correct_owner": """no, {owner} does it
+no wait, {owner} will do it
+sorry, {owner} does it, not me
+I can't, {owner} will
+not me, {owner}
+{owner} takes it from me
+{owner} does it for me
+make that {owner}
+actually {owner} will do it
+I pass it to {owner}
+I give it to {owner}
+{owner} is doing it now
+it's {owner} now, not me
+change that to {owner}
+better {owner} than me
+I'm out, {owner} is in""",
+        "hand_over": """{topic} {is} with {owner} now
+{owner} has {topic} now, not me
+{owner} takes over {topic}
+{topic} go{s} to {owner}, I can't
+I give {topic} to {owner}
+about {topic}, {owner} will do that and not me
+change on {topic}: {owner} does it""",
+    },
+    "reported": {
+        "decide": """we {what}
+we will {what}
+we decided to {what}
+we agreed to {what}
+we're going to {what}
+the team will {what}
+the team wants to {what}
+the team agreed to {what}
+the group decided to {what}
+they decided to {what}
+decided to {what}
+agreed to {what}
+decision to {what}
+decision: we {what}
+decision: {what}
+all agreed to {what}
+everybody said yes to this: {what}
+the decision was to {what}
+the plan is to {what}
+the idea to {what} was accepted
+vote: {what}
+yes to {what}
+we settled on {what}
+we want to {what}
+it was agreed that we {what}
+it was decided that we {what}
+{other} said we should {what}, all agreed
+{other} wants to {what}, nobody was against it
+{other} and the others want to {what}
+{other} suggested to {what}, fine with everyone
+we have to {what}, because {why}
+since {why}, we {what}
+as {why}, the decision was to {what}
+outcome: {what}
+result: we {what}
+so we {what}
+the thing we agreed is to {what}
+most were for it, so we {what}
+the board said yes, we {what}
+there was a clear yes to the idea to {what}""",
+        "own_other": """{owner} does it by {due}
+{owner} will do it by {due}
+{owner} is doing it by {due}
+{owner} has it, {due}
+{owner} has it until {due}
+{owner} takes it, {due}
+{owner}, by {due}
+{owner}, due {due}
+owner {owner}, due {due}
+{owner} is on it, due {due}
+{owner} takes care of it by {due}
+{owner} will handle it, date {due}
+{owner} is in charge, {due}
+{owner} said by {due}
+{owner} promised {due}
+{owner} is going to do this by {due}
+{owner} can do it by {due}
+this goes to {owner}, {due}
+this one is with {owner}, due {due}
+it's on {owner}, by {due}
+{owner} gets it done by {due}
+{owner} volunteered, {due}
+we gave it to {owner}, by {due}
+we asked {owner}, {due} is fine
+by {due}, {owner} does it
+the date is {due} and {owner} does it
+in the hands of {owner}, by {due}""",
+        "own_no_date": """{owner} does it, no date
+{owner} has it, date open
+{owner} will do it at some point
+{owner} is on it, no date given
+{owner} takes it, no idea when
+owner {owner}, no date
+{owner} will do it when there is time""",
+        "no_owner": """no owner, due {due}
+nobody does it yet, due {due}
+we have nobody for it, date {due}
+nobody named, deadline {due}
+no one said yes, but it must be ready by {due}""",
+        "item_other": """{owner} will {what} by {due}
+{owner} to {what} by {due}
+{owner} is to {what} by {due}
+{owner} should {what} by {due}
+{owner} must {what} by {due}
+{owner} needs to {what} by {due}
+{owner} can {what} by {due}
+{owner} said they will {what} by {due}
+{owner} will try to {what} by {due}
+{owner} plans to {what} by {due}
+{owner} is down to {what} by {due}
+{owner} has agreed to {what} by {due}
+{owner}: {what} by {due}
+{owner}: {what}, due {due}
+{owner} - {what}, {due}
+we asked {owner} to {what} by {due}
+{other} wants {owner} to {what} by {due}
+by {due}, {owner} will {what}
+until {due} {owner} has to {what}
+to do {owner}: {what} by {due}
+action {owner}: {what}, {due}
+also {owner} to {what} by {due}
+someone has to {what}, {owner} said yes, by {due}
+{owner} will go and {what}, {due}
+{owner} and nobody else will {what} by {due}
+{what}: {owner}, by {due}""",
+        "decide_own": """decided that {owner} will {what} by {due}
+agreed that {owner} will {what} by {due}
+decision: {owner} to {what} by {due}
+the team wants {owner} to {what} by {due}
+it was agreed for {owner} to {what} by {due}
+we decided {owner} should {what} by {due}
+all agreed, {owner} will {what} by {due}
+decision: {what}, {owner}, by {due}""",
+        "decide_also": """also decided: {owner} will {what} by {due}
+also decided to {what}, {owner} by {due}
+second decision: {what}, {owner}, {due}
+another decision: {owner} to {what} by {due}
+we also agreed to {what}, {owner} does it by {due}
+further decision, {owner} will {what} by {due}
+and decided that {owner} will {what} by {due}""",
+        "open": """we don't know {open}
+we still don't know {open}
+nobody knows {open}
+nobody could say {open}
+not sure {open}
+unclear {open}
+it's unclear {open}
+it's open {open}
+open {open}
+still open {open}
+not decided {open}
+we did not decide {open}
+no decision on {open}
+no answer on {open}
+question: {open}
+open question {open}
+{other} asked {open}, no answer
+{other} does not know {open}
+{other} wonders {open}
+we have to find out {open}
+to find out: {open}
+someone should check {open}
+for next time: {open}
+left open {open}
+we could not say {open}
+it was not said {open}
+the team does not know {open}""",
+        "risk": """risk: {risk}
+the risk is that {risk}
+the risk: {risk}
+a risk: {risk}
+there is a risk that {risk}
+{other} is worried that {risk}
+{other} is afraid that {risk}
+{other} thinks that maybe {risk}
+we are worried that {risk}
+it could happen that {risk}
+might be that {risk}
+possible problem: {risk}
+the danger is that {risk}
+concern: {risk}
+worry: {risk}
+watch out, {risk}
+if we are not careful, {risk}
+worst case {risk}""",
+        "correct_date": """no, {due}
+sorry, {due}
+now {due}
+now {due}, not {old}
+changed to {due}
+moved to {due}
+moved from {old} to {due}
+{due} instead of {old}
+{due}, not {old}
+not {old}, {due}
+{old} was wrong, {due}
+{old} is too early, {due}
+correction: {due}
+make that {due}
+the new date is {due}
+then it became {due}""",
+        "correct_owner": """no, {owner} does it
+sorry, {owner} does it
+now {owner}
+now {owner}, not {old}
+{owner} instead of {old}
+{owner}, not {old}
+not {old}, {owner} does it
+{old} can't, {owner} does it
+{old} is out, {owner} takes it
+{owner} took it from {old}
+{old} gave it to {owner}
+moved from {old} to {owner}
+correction: {owner}
+{owner} does it for {old}
+{owner} will do it, {old} has no time""",
+        "hand_over": """{topic} {is} with {owner} now, not {old}
+{owner} takes over {topic} from {old}
+{topic} go{s} from {old} to {owner}
+{old} gave {topic} to {owner}
+{topic}: {owner} instead of {old}
+change on {topic}, {owner} does it and not {old}""",
+    },
+    "short": {
+        "decide_own": """{what}, {owner}, {due}
+{what} - {owner}, {due}
+{what} / {owner} / {due}
+{what} | {owner} | {due}
+{what} ({owner}, {due})
+{what} ({owner} by {due})
+{what}: {owner}, {due}
+{what} -> {owner} ({due})
+{owner} to {what}, {due}
+{owner} to {what} by {due}
+{owner} {what} by {due}
+decision: {what} - {owner}, {due}
+decision {what}, {owner} by {due}
+decided {what}, {owner}, {due}
+decided to {what}, {owner} {due}
+decided {owner} to {what} by {due}
+agreed to {what} ({owner}, {due})
+agreed {what}, {owner}, by {due}
+we {what}. {owner}, {due}
+we will {what}, {owner} till {due}
+will {what}; {owner}; {due}
+plan: {what} - {owner} - {due}
+going to {what}, {owner}, by {due}
+yes, {what}. {owner} {due}
+dec. {what} [{owner}] [{due}]""",
+        "decide_no_owner": """{what}, nobody, {due}
+decision: {what}, no owner, {due}
+decided to {what}, who? {due}
+{what} (?, {due})
+agreed {what}, owner open, {due}""",
+        "decide_no_date": """{what}, {owner}, no date
+decision: {what}, {owner}, date?
+decided to {what}, {owner}, no date
+{what} ({owner}, ?)
+agreed {what}, {owner}, date open""",
+        "item_other": """{owner} to {what}, {due}
+{owner} to {what} by {due}
+{owner} {what} by {due}
+{owner} {what} {due}
+{owner}: {what} {due}
+{owner}: {what} by {due}
+{owner} - {what} - {due}
+{owner} - {what} by {due}
+{owner} | {what} | {due}
+{owner}, {what}, {due}
+{what} ({owner}, by {due})
+{what} by {owner}, {due}
+{what}, {owner}, {due}
+todo: {what}, {owner}, {due}
+todo {what} ({owner} {due})
+task {owner}: {what} {due}
+action {owner} - {what} - {due}
+also {owner}: {what}, {due}
+also {owner} to {what} by {due}
+then {owner} to {what}, {due}
+{owner} will {what}, {due}
+{owner} does {what}, {due}
+by {due}: {owner} {what}
+{due} {owner} {what}
+{due} - {owner}: {what}""",
+        "decide_also": """also decided {what}, {owner}, {due}
+also decided: {owner} to {what} by {due}
+2nd decision {what} - {owner} - {due}
+decided 2: {what}, {owner}, by {due}
+dec two: {what} ({owner} {due})""",
+        "open": """open {open}
+open: {open}
+open - {open}
+not clear {open}
+unclear {open}
+don't know {open}
+no idea {open}
+{open}?
+{open}??
+{open} - open
+{open} (open)
+question {open}
+to decide {open}
+to find out: {open}
+check {open}
+nobody sure {open}
+tbc {open}
+tbd {open}
+next time {open}
+still to do: find out {open}""",
+        "risk": """risk {risk}
+risk: {risk}
+risk - {risk}
+(risk: {risk})
+maybe {risk} (risk)
+{risk} = risk
+worried {risk}
+danger {risk}
+poss. risk {risk}
+risk is {risk}
+could be {risk}, risk""",
+        "correct_date": """no {due}
+not {old}, {due}
+{due}, not {old}
+{due} instead of {old}
+sorry {due}
+now {due}
+moved to {due}
+{old} wrong, {due}
+make it {due}""",
+        "correct_owner": """no {owner}
+not {old}, {owner}
+{owner}, not {old}
+{owner} instead of {old}
+sorry {owner}
+now {owner}
+{old} out, {owner} in
+make it {owner}""",
+    },
+}
+
+# A request: how it begins, what it wants, how it goes on. "{notes}" is put before or behind it.
+BEGINNINGS = (
+    """|||||Please |Can you |Could you |Would you |Now |Quick: |Hi, please |I want you to |I'd like you to |Help me and |Just |Hey, |Kindly """
+)
+LAST = """|||||, please| for me| for my boss| for the team| for those who were away| now| quickly| in plain words| thanks"""
+THINGS = """the notes
+these notes
+the meeting
+this meeting
+the meeting notes
+these meeting notes
+the minutes
+this
+the text
+it
+the conversation
+the talk
+the discussion
+my notes
+our meeting
+what they said
+the call
+the session
+the transcript
+all of this
+the following""".split("\n")
+WISHES = {
+    "summary": """summarize {x}
+summarise {x}
+sum up {x}
+sum {x} up
+recap {x}
+condense {x}
+shorten {x}
+give me a summary of {x}
+give a summary of {x}
+write a summary of {x}
+make a summary of {x}
+do a summary of {x}
+write a short report on {x}
+report on {x}
+give me the short version of {x}
+give me the gist of {x}
+give me the main points of {x}
+give me the key points of {x}
+give me the essence of {x}
+give me an overview of {x}
+tell me the result of {x}
+tell me what {x} came to
+tell me what matters in {x}
+tell me in short about {x}
+catch me up on {x}
+bring me up to date on {x}
+fill me in on {x}
+update me on {x}
+brief me on {x}
+boil {x} down
+cut {x} short
+put {x} in a nutshell
+wrap up {x}
+outline {x}
+describe {x} in short
+explain {x} briefly
+say what {x} was about
+pull the important things out of {x}
+pick out what matters in {x}
+reduce {x} to what matters
+make {x} shorter
+turn {x} into a summary
+draft a recap of {x}
+produce a digest of {x}
+prepare a summary of {x}
+get me the highlights of {x}""",
+    "actions": """list the action items of {x}
+list all tasks in {x}
+list the tasks from {x}
+list who does what in {x}
+list the to-dos in {x}
+give me the action items in {x}
+give me the tasks from {x}
+give me a task list from {x}
+give me the to-do list from {x}
+show me the action items in {x}
+show the tasks in {x}
+extract the tasks from {x}
+extract all action items from {x}
+pull the action items out of {x}
+find the action items in {x}
+collect the tasks from {x}
+write down the tasks from {x}
+make a list of tasks from {x}
+turn {x} into a to-do list
+tell me who has to do what in {x}
+bullet the tasks in {x}
+name all tasks and owners in {x}
+note every action item in {x}
+get the actions out of {x}
+make a task list of {x}""",
+}
+BARE = {
+    "summary": """Summary|Summary:|Summary please|Short summary|TLDR|The gist|Gist?|In short?|Key points|Main points|Highlights|Overview|Recap|Recap please|Digest|Brief|Shorter|Essence?|Short version|So what happened?|What came out of it?|What did I miss?|What was this about?|What is this about?|What happened?|What is important here?|What do I need to know?|What should I know?|What's the story?|What was said?|What's in here?|What matters here?|What is the upshot?|Give me the summary|The most important things|Can I have it shorter?|Too long for me|I have no time to read this|What did they talk about?|What were the results?""",
+    "actions": """Action items|Action items:|Actions?|Tasks|Task list|To-dos|To-do list|Todo|Who does what?|Who has to do what?|Who has which task?|What are the tasks?|What are the to-dos?|What has to be done?|What is there to do?|What needs doing, and by whom?|Next steps?|Next steps as a list|All tasks as bullets|Tasks with owners and dates""",
+}
+SYLLABLES = "ba be bi bo da de di do fa fe fi go ka ke ki ko la le li lo ma me mi mo na ne ni no pa pe ra re ri ro sa se so ta te ti to va ve vo za zo".split()
+
+
+def sentence(rng, voice, kind):
+    """A template for one sentence of notes, or None where there are no parts for it."""
+    cores = CORES[voice].get(kind)
+    if cores is None:
+        return None
+    core = _roughened(rng, rng.choice(_lines(cores)))
+    text = rng.choice(OPENINGS[voice].split("|")) + core + rng.choice(ENDS[voice].split("|"))
+    return text if voice == "short" or text[-1] in ".?!)" else text + "."
+
+
+def _roughened(rng, core):
+    """Now and then a word is missing, doubled or one that nobody knows, as people write."""
+    if rng.random() < 0.75:
+        return core
+    words = core.split(" ")
+    places = [n for n, word in enumerate(words) if "{" not in word and not word.endswith((":", "not"))]
+    if len(places) < 2:
+        return core
+    place, chance = rng.choice(places), rng.random()
+    if chance < 0.45:
+        words[place : place + 1] = []
+    elif chance < 0.8:
+        words[place] = _unknown(rng)
+    else:
+        words[place:place] = [_unknown(rng)]
+    return " ".join(words)
+
+
+def _unknown(rng):
+    return "".join(rng.choice(SYLLABLES) for _ in range(rng.randint(1, 3)))
+
+
+def request(rng, kind):
+    """A request with {notes}, and {format} where the kind has one; None where there are no parts for it."""
+    shape = rng.random()
+    if kind == "question":
+        return None
+    base = "summary" if kind == "format" else kind
+    if kind != "format" and shape < 0.25:
+        text = rng.choice(BARE[base].split("|"))
+    else:
+        wish = rng.choice(_lines(WISHES[base])).replace("{x}", rng.choice(THINGS))
+        if shape > 0.88:  # a word that nobody knows still asks for something to be done with the notes
+            words = wish.split()
+            words[0] = _unknown(rng)
+            wish = " ".join(words)
+        asked = " {format}" if kind == "format" else ""
+        text = rng.choice(BEGINNINGS.split("|")) + wish + asked + rng.choice(LAST.split("|"))
+    if kind == "summary" and shape < 0.03:
+        text = _unknown(rng)
+    if rng.random() < 0.7:
+        text = text[0].upper() + text[1:]
+    if rng.random() < 0.4:
+        return (
+            text
+            + rng.choice([": ", ":\n", ".\n", "\n\n", "? ", "\n", ".\n\n"]).replace("?", "?" if text.startswith(("Can", "Could", "Would")) else ".")
+            + "{notes}"
+        )
+    return (
+        "{notes}"
+        + rng.choice(["\n\n", "\n\n", "\n", " "])
+        + text
+        + ("" if text.endswith(("?", ":")) else rng.choice([".", "", "?" if text.startswith(("Can", "Could", "Would")) else ".", "!"]))
+    )
+
+
+@functools.cache
+def plain_cores(plain):
+    """All cores, as `plain` writes them."""
+    return {plain(core) for kinds in CORES.values() for cores in kinds.values() for core in _lines(cores)}
+
+
+def _lines(text):
+    return text.split("\n")
