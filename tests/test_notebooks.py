@@ -181,6 +181,19 @@ def test_a_benchmark_in_which_every_request_failed_still_runs_to_its_end(tmp_pat
     assert "No model answered" in (load_run(tmp_path).folder / "benchmark_report.md").read_text(encoding="utf-8")
 
 
+def test_a_model_that_is_missing_does_not_stop_the_others(tmp_path):
+    with serving(["qwen2.5-0.5b"]) as endpoint:
+        parameters = {
+            "endpoint": endpoint.base_url,
+            "models": ["no-such-model", "qwen2.5-0.5b"],
+            "output": str(tmp_path / "run"),
+            **SMALL["03_benchmark"],
+        }
+        executed = course.execute(notebook("03_benchmark"), tmp_path / "03.ipynb", parameters)
+    assert "It stopped at the first failure" in text_of(executed)  # the first script, as it would
+    assert [(row["model"], row["status"]) for row in load_run(tmp_path / "run").summary] == [("no-such-model", "skipped"), ("qwen2.5-0.5b", "ok")]
+
+
 def test_an_endpoint_that_offers_nothing_of_the_line_up_is_told_in_a_sentence(tmp_path):
     with serving(["something-else"]) as endpoint, pytest.raises(KitError, match=r"Which models\? .* but something-else\. Name them"):
         course.execute(notebook("02_smoke_test"), tmp_path / "02.ipynb", {"endpoint": endpoint.base_url})
