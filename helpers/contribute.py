@@ -167,7 +167,7 @@ def _result(run: Run, rows: list[dict]) -> dict:
         "prompt_set": plan["prompts"]["name"],
         "prompts": len(plan["prompts"]["prompts"]),
         **{name: plan[name] for name in ("rounds", "temperature", "max_tokens")},
-        "concurrency": run.info["plan"].get("concurrency", 1),
+        "concurrency": run.level,
         "runtime": re.sub(r" \([^)]*\)", "", run.info["server"]["kind"]),
         "results": [
             {name: {**run.info["models"][row["model"]], **row}.get(name) for name in Result.model_fields} | {"model": _public(row["model"])}

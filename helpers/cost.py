@@ -71,7 +71,7 @@ class Cost:
 
 def costs(run: Run, prices: Prices) -> dict[str, Cost]:
     """Model to the cost of 1,000 of its requests."""
-    tokens, streams = _mean_tokens(run), run.info["plan"].get("concurrency", 1)
+    tokens, streams = _mean_tokens(run), run.level
     return {row["model"]: _cost(row, run.info["models"][row["model"]], prices, tokens.get(row["model"]), streams) for row in run.summary}
 
 

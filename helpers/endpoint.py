@@ -274,9 +274,8 @@ class Server:
 
     def _send_ping(self, model: ModelInfo) -> None:
         """One token, untimed; whether it comes does not matter."""
-        body = {"model": model.id, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1, "temperature": 0}
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        streaming.send(f"{self.base_url}/chat/completions", body, timeout_s=PING_LIMIT_S, headers=headers)
+        with contextlib.suppress(KitError):  # the runtime has died: the next question says so
+            streaming.send(self.prepare(model, "Hi", max_tokens=1, stream=False, timeout_s=PING_LIMIT_S))
 
     def died(self) -> str | None:
         """What to say when the process behind this server has ended without being asked to; None otherwise."""

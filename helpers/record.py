@@ -184,12 +184,16 @@ class Run:
         return [row for row in (self.row(place) for place in places) if model in (None, row["model"])]
 
     @cached_property
+    def level(self) -> int:
+        """Requests under way at once in the rows that the headline figures stand for: the plan's first level."""
+        levels = self.frame.loc[(self.frame["phase"] == "measure").to_numpy(), "concurrency"].to_numpy()
+        planned = self.info["plan"].get("concurrency", 1)
+        return planned if (levels == planned).any() or not len(levels) else int(levels.min())  # rows of an older kit name none: all read as 1
+
+    @cached_property
     def headline(self) -> "pd.DataFrame":
         """The measured rows that summary and comparisons stand for: those at the first level of concurrency."""
-        frame = self.frame[(self.frame["phase"] == "measure").to_numpy()]
-        level, levels = self.info["plan"].get("concurrency", 1), frame["concurrency"].to_numpy()
-        # Rows of an older kit name no level: they all read as 1.
-        return frame[levels == level] if (levels == level).any() else frame
+        return self.frame[((self.frame["phase"] == "measure") & (self.frame["concurrency"] == self.level)).to_numpy()]
 
     @cached_property
     def _by_model(self) -> dict[str, "pd.DataFrame"]:

@@ -69,7 +69,7 @@ def two_runs(folder, factor: float = 1.1, **plan):
 def test_joined_runs_allow_for_drift_and_name_their_differences(tmp_path):
     first, second = two_runs(tmp_path, temperature=1.0)
     run = join([first, second], tmp_path)
-    assert run.models == ["small @ 127.0.0.1:1 (1)", "small @ 127.0.0.1:1 (2)"]
+    assert run.models == ["small @ test server (1)", "small @ test server (2)"]
     assert [row["n_ok"] for row in run.summary] == [21, 21]
     same = record(tmp_path, {"a": about(), "b": about()}, [*(r for m in "ab" for r in rows_of(m))])
     width = {c.metric: c.high / c.low for c in compare(run)}

@@ -253,7 +253,7 @@ def test_a_sweep_stands_for_its_first_level_and_an_old_record_for_one_stream(tmp
     sweep = Scorecard(record(tmp_path, {"a": about(), "b": about()}, rows), make_prices(hardware=31557.6, years=1, use=0.5))
     assert sweep.rows[0]["request_tokens_per_s_p50"] == pytest.approx(11 / 2)
     assert sweep.rows[0]["cost_per_1000"] == pytest.approx(1000 * 0.002 * sweep.rows[0]["latency_mean_s"] / 2)
-    old = Scorecard(record(tmp_path, {"a": about()}, [answer("a", p, 1, 1.0, concurrency=None) for p in PROMPTS]))
+    old = Scorecard(record(tmp_path, {"a": about()}, [answer("a", p, 1, 1.0) for p in PROMPTS]))
     assert old.rows[0]["request_tokens_per_s_p50"] == pytest.approx(11)
 
 
