@@ -134,8 +134,8 @@ def benchmark(
         output: folder in which the run's own folder is made; default `results/`.
         progress: one updating line.
         calibration: from `calibrate()`; recorded, so that the report can say which figures are too small to trust.
-        settings: fields of `Plan` (rounds, max_tokens, temperature, seed, stream, concurrency, rate, slo, timeout_s, stall_s, warmup), or `prompt`;
-            `concurrency` may be a list of levels, `slo` a text like "ttft=0.5,latency=5".
+        settings: fields of `Plan` (rounds, target, max_rounds, cold, warmup, resources, max_tokens, temperature, seed, stream, concurrency, rate, slo,
+            timeout_s, stall_s), or `prompt`; `concurrency` may be a list of levels, `slo` a text like "ttft=0.5,latency=5", `target` one like "5%".
 
     Raises UsageError for a wrong setting; KitError when the results cannot be written.
     """

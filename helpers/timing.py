@@ -1,6 +1,6 @@
 """Numbers: timelines to metrics, samples to summaries, summaries to verdicts. It knows nothing of where they came from.
 
-Names and definitions are those of docs/measurement.md.
+Names and definitions are those of docs/measuring.md.
 """
 
 from collections import Counter
