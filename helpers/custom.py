@@ -163,8 +163,7 @@ class Functions(Remote):
     kind = "Python function"
 
     def __init__(self, alias: str, answer: Callable, size_mb: float | None = None):
-        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"alias": alias, "answer": staticmethod(answer)}))
-        self._http.daemon_threads = True
+        self._http = _Http(("127.0.0.1", 0), type("Handler", (_Handler,), {"alias": alias, "answer": staticmethod(answer)}))
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
         super().__init__(f"http://127.0.0.1:{self._http.server_port}/v1", _only(alias, size_mb, None))
 
@@ -172,6 +171,16 @@ class Functions(Remote):
         """End the server."""
         self._http.shutdown()
         self._http.server_close()
+
+
+class _Http(http.server.ThreadingHTTPServer):
+    """A caller that hangs up, even in the middle of a request, is no error of the server: nothing is printed in the notebook."""
+
+    daemon_threads = True
+
+    def handle_error(self, request, client_address) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

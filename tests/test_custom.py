@@ -1,10 +1,13 @@
 """Models that somebody brings: three adapters, one protocol, and a server of functions that behaves like any OpenAI-compatible one."""
 
 import json
+import socket
+import struct
 import subprocess
 import sys
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import pytest
@@ -127,6 +130,20 @@ def test_a_broken_folder_is_told_in_the_words_of_the_runtime(server, tmp_path):
 def test_a_model_that_an_endpoint_does_not_offer_is_told():
     with serving(["tiny"]) as other, pytest.raises(UnknownModel, match="did you mean tiny"):
         Endpoint(other.base_url).load("tinny")
+
+
+def test_a_caller_that_hangs_up_leaves_nothing_on_the_screen(function, capfd):
+    model = function(lambda prompt, **params: "Hello.")
+    address = urllib.parse.urlsplit(model.server.base_url)
+    ended = threading.Event()
+    http = model.server._http
+    end = http.shutdown_request
+    http.shutdown_request = lambda request: (end(request), ended.set())  # called behind whatever the server says of a failure
+    with socket.create_connection((address.hostname, address.port)) as caller:
+        caller.sendall(b"GET /v1/mod")
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0))  # close by a reset
+    assert ended.wait(10)
+    assert capfd.readouterr().err == ""
 
 
 def test_what_a_function_raises_is_the_reason_of_the_failure(function):
