@@ -97,6 +97,30 @@ def test_no_sentence_from_parts_is_a_held_out_template(recipe):
     assert len(made) > 5000
 
 
+def test_what_is_open_or_may_go_wrong_is_half_from_parts_in_training_and_never_elsewhere(recipe):
+    _generate, words = recipe
+    import grammar
+    import meetings
+    import phrases
+
+    fields = {"topic": "TOPIC", **dict.fromkeys(("s", "is", "was", "has", "does"), "")}
+    listed = {template.format(**fields).lower() for block in (phrases.OPEN_QUESTIONS, phrases.RISKS) for template in block}
+    for split, least, most in (("train", 0.35, 0.5), ("validation", 0, 0), ("test", 0, 0)):
+        rng = words.generator(3, split)
+        made = [
+            meetings._clause(rng, split, kind, block)
+            for kind, block in (("open", phrases.OPEN_QUESTIONS), ("risk", phrases.RISKS))
+            for _ in range(500)
+        ]
+        assert {phrases.owner_of(template) for template in made} <= {None, split}
+        from_parts = [template for template in made if template.format(**fields).lower() not in listed]
+        assert least * len(made) <= len(from_parts) <= most * len(made) * 1.2
+    rng = words.generator(4, "train")
+    kept = {kind: {grammar.clause(rng, kind, ["fix"]) for _ in range(2000)} for kind in ("open", "risk")}
+    assert all(template.format(**fields).count("TOPIC") == 1 for templates in kept.values() for template in templates)
+    assert min(map(len, kept.values())) > 250
+
+
 def test_no_held_out_request_is_asked_in_training(recipe):
     """Wherever the notes stand in it."""
     generate, _words = recipe
@@ -402,6 +426,23 @@ def test_a_grown_network_first_answers_exactly_like_the_smaller_one(recipe, tmp_
     served = train.load(nano, tmp_path)(ids).logits.flatten(0, 1)
     assert (expected - served).abs().max() < 0.15
     assert served.abs().max() > 1
+
+
+@pytest.mark.skipif(not HAS_EXTRAS, reason="needs data/models/recipe/requirements.txt (heavy; only for making models)")
+@pytest.mark.parametrize("shape", [(48, 96), (96, 48), (64, 64)])
+def test_a_step_of_the_optimizer_is_that_of_torch(recipe, shape):
+    import torch
+    import train
+
+    torch.manual_seed(2)
+    ours, theirs = (torch.nn.Parameter(torch.ones(shape)) for _ in range(2))
+    optimizers = train.Muon([ours], lr=0.02), torch.optim.Muon([theirs], lr=0.02, weight_decay=0.01, momentum=0.95)
+    for _ in range(3):
+        ours.grad, theirs.grad = (torch.randn(shape),) * 2
+        for optimizer in optimizers:
+            optimizer.step()
+    assert (ours - theirs).norm() / (theirs - torch.ones(shape)).norm() < 0.03  # torch works in bfloat16
+    assert (theirs - 1).abs().max() > 0.005
 
 
 @pytest.mark.skipif(not HAS_EXTRAS, reason="needs data/models/recipe/requirements.txt (heavy; only for making models)")

@@ -61,7 +61,23 @@ we might as well {what}, everybody is for it
 the thing we do is {what}
 what we agreed is to {what}
 let's be brave and {what}
-we finally {what}""",
+we finally {what}
+nobody objects, we {what}
+no objection, so we {what}
+all in favour, we {what}
+majority says {what}
+that's a yes to {what}
+then {what} is what we do
+it comes down to this, we {what}
+in the end we {what}
+the choice is made, we {what}
+I hear no one against it, so let's {what}
+so be it, we {what}
+we shook hands on it, we {what}
+it's official, we {what}
+I'd like to close this: we {what}
+we finally said we would {what}
+the group has spoken, we {what}""",
         "own_self": """I'll do it by {due}
 I will do it by {due}
 I can do it by {due}
@@ -86,7 +102,21 @@ expect it from me by {due}
 I'm the one, deadline {due}
 I said I'd do it and I will, by {due}
 write my name down, {due}
-I'm happy to, by {due}""",
+I'm happy to, by {due}
+count me in, done by {due}
+that one is mine, by {due}
+my job then, {due}
+I take care of that by {due}
+you get it from me by {due}
+I can have it ready by {due}
+leave it with me until {due}
+give me until {due} and I'm done
+I volunteer, {due}
+I'm on it, {due}
+put my name on it, {due}
+sure, I'll manage by {due}
+okay me, {due}
+I'd do that, {due} works""",
         "own_other": """{owner} will do it by {due}
 {owner} does it by {due}
 {owner} can do it by {due}
@@ -111,7 +141,21 @@ I'd like {owner} on it, by {due}
 {owner} gets it done by {due}
 let {owner} do it, until {due}
 put {owner} down, {due}
-{owner} already knows, {due}""",
+{owner} already knows, {due}
+{owner} said yes to that, by {due}
+{owner} has it, by {due}
+{owner} looks after it, {due}
+{owner} gets it, until {due}
+{owner} volunteered, by {due}
+that's one for {owner}, {due}
+I'd give it to {owner}, by {due}
+{owner} please, by {due}
+{owner} promised it by {due}
+we get it from {owner} by {due}
+{owner}, your job, {due}
+{owner}, can you by {due}? Great
+up to {owner}, till {due}
+{owner} in charge, {due}""",
         "own_no_date": """I'll do it, no date
 I'll do it when I can
 mine, but no date
@@ -147,7 +191,17 @@ I'll make sure to {what} by {due}
 I'll get round to {what}... I mean, I {what} by {due}
 I'd better {what} by {due}
 I'm supposed to {what} by {due}
-somebody must {what}, that's me, by {due}""",
+somebody must {what}, that's me, by {due}
+I promise to {what} by {due}
+I'd {what}, by {due}
+let me {what} by {due}
+my task is to {what}, {due}
+I was asked to {what} by {due}
+count on me to {what} by {due}
+by {due} I {what}
+until {due} I will {what}
+I'll go and {what}, {due} the latest
+somebody has to {what}, I'll do it by {due}""",
         "item_other": """{owner} will {what} by {due}
 {owner} should {what} by {due}
 {owner} needs to {what} by {due}
@@ -172,7 +226,19 @@ I told {owner} to {what} by {due}
 make sure {owner} can {what} by {due}
 {owner} will then {what}, say {due}
 to {what}, that's for {owner}, by {due}
-{what}: that is {owner}, {due}""",
+{what}: that is {owner}, {due}
+{owner} has to {what} by {due}
+{owner} is going to {what} by {due}
+{owner} was asked to {what} by {due}
+{owner}, would you {what} by {due}
+{owner}, can you {what} by {due}? Thanks
+{owner}, please {what} by {due}
+{owner}, you {what} by {due}, right
+by {due} {owner} should {what}
+until {due} {owner} will {what}
+we need {owner} to {what} by {due}
+somebody has to {what}, {owner} does it by {due}
+{owner} promised to {what} by {due}""",
         "decide_own": """{owner} will {what} by {due}, that's decided
 we decided that {owner} will {what} by {due}
 we agreed {owner} should {what} by {due}
@@ -181,14 +247,28 @@ the decision: {owner} is to {what} by {due}
 we all agree {owner} should {what} by {due}
 decided then, {owner} {what}, {due}
 we say yes, {owner} will {what} by {due}
-we want {owner} to {what} by {due}, all agreed""",
+we want {owner} to {what} by {due}, all agreed
+we agreed that {owner} will {what} by {due}
+the decision is that {owner} will {what} by {due}
+so {owner} gets to {what} by {due}, agreed
+it's decided, {owner} will {what}, {due}
+we {what}, {owner} does it, {due}
+we want {owner} to {what} by {due}
+all in favour of {owner} to {what} by {due}? Good""",
         "decide_also": """we also said we {what}, and {owner} does it by {due}
 also decided: we {what}, {owner} by {due}
 another decision, {owner} will {what} by {due}
 second decision, {owner} is to {what} by {due}
 we decided one more thing, we {what}, that's {owner}, by {due}
 and decided too: {owner} will {what} by {due}
-we agreed as well that {owner} will {what} by {due}""",
+we agreed as well that {owner} will {what} by {due}
+second thing, we {what}, {owner}, {due}
+one more decision: {owner} will {what} by {due}
+and we want {owner} to {what} by {due}, agreed
+also settled: we {what}, {owner} by {due}
+another yes: we {what} and {owner} does it by {due}
+next decision, {owner} to {what} by {due}
+the other thing we do: {what}, that's {owner}, {due}""",
         "open": """we don't know {open}
 we still don't know {open}
 nobody knows {open}
@@ -218,7 +298,43 @@ no one could tell me {open}
 that leaves the question {open}
 they asked {open}, we don't know
 undecided: {open}
-I keep asking {open}, no answer""",
+I keep asking {open}, no answer
+what nobody told me is {open}
+I would love to know {open}
+we never got to {open}
+remind me to ask {open}
+I asked around {open}, and everyone shrugged
+I'm still puzzled {open}
+I'm not sure {open}
+hard to say {open}
+we ran out of time for this: {open}
+we leave it for later, {open}
+for another day: {open}
+nothing settled on {open}
+I doubt anyone can tell {open}
+can't tell {open}
+tell me {open}, somebody? No?
+we argued about {open} and got nowhere
+we couldn't agree {open}
+we skip that, {open}
+something I don't get is {open}
+it's a mystery {open}
+that depends on {open}, and we don't know
+let's think about {open} until next time
+pending: {open}
+we still need an answer on {open}
+we owe them an answer: {open}
+there was no word {open}
+the jury is out {open}
+who can look into {open}? Silence
+wondering {open}
+I keep wondering {open}
+one question stays, {open}
+the only thing missing is {open}
+somebody asked {open} and we had no reply
+I can't find out {open}
+up in the air {open}
+left for next week {open}""",
         "risk": """the risk is {risk}
 the risk is that {risk}
 I'm worried that {risk}
@@ -238,7 +354,46 @@ worst case, {risk}
 my fear is that {risk}
 note the risk, {risk}
 don't forget that maybe {risk}
-one danger, {risk}""",
+one danger, {risk}
+we could have trouble if {risk}
+trouble is, {risk} maybe
+I've seen it before: {risk}
+with a bit of bad luck {risk}
+suppose {risk}
+imagine {risk}
+God help us if {risk}
+I lose sleep over this: {risk}
+I dread that {risk}
+I get nervous that {risk}
+I'm anxious that {risk}
+I'm uneasy, perhaps {risk}
+I hope it won't be that {risk}
+it would hurt if {risk}
+it would be awful if {risk}
+in a bad case {risk}
+the weak spot: {risk}
+a threat is that {risk}
+the threat here is {risk}
+my concern is {risk}
+concern from me: {risk}
+one worry: {risk}
+big worry, {risk}
+a warning from me, {risk}
+be warned, {risk}
+mind you, {risk} could happen
+keep in mind that {risk} if we are unlucky
+it may well be that {risk}
+possibly {risk}, and then we are stuck
+chances are {risk}
+we gamble here, {risk}
+it's dangerous, {risk}
+the downside is that {risk}
+the catch is that {risk}
+the problem could be that {risk}
+there's a fair chance that {risk}
+if luck leaves us, {risk}
+it keeps me up at night that {risk}
+pray that it is not so, but {risk}""",
         "correct_date": """no, {due}
 no wait, {due}
 sorry, {due}
@@ -256,7 +411,19 @@ change that to {due}
 {old} is out, so {due}
 better {due}
 we move it to {due}
-scrap {old}, it's {due}""",
+scrap {old}, it's {due}
+oops, {due}
+wrong day, {due}
+hold on, {due} it is
+wait, not {old} but {due}
+I said {old}, I meant {due}
+forget {old}, {due}
+let me correct that, {due}
+on second thoughts {due}
+{old}? No, {due}
+it slips to {due}
+we push it to {due}
+we pull it to {due}""",
         "correct_owner": """no, {owner} does it
 no wait, {owner} will do it
 sorry, {owner} does it, not me
@@ -272,7 +439,16 @@ I give it to {owner}
 it's {owner} now, not me
 change that to {owner}
 better {owner} than me
-I'm out, {owner} is in""",
+I'm out, {owner} is in
+oops, {owner} does it
+wrong, {owner} has it
+hold on, {owner} wants to do it
+wait, not me but {owner}
+I'm away, {owner} takes over
+on second thoughts {owner} should do it
+let me give that to {owner}
+{owner} knows that better, so {owner} does it
+can {owner} do it instead? Yes""",
         "hand_over": """{topic} {is} with {owner} now
 {owner} has {topic} now, not me
 {owner} takes over {topic}
@@ -321,7 +497,25 @@ so we {what}
 the thing we agreed is to {what}
 most were for it, so we {what}
 the board said yes, we {what}
-there was a clear yes to the idea to {what}""",
+there was a clear yes to the idea to {what}
+in favour: all; we {what}
+the vote was to {what}
+it was voted to {what}
+it was decided to {what}
+it was agreed to {what}
+it was settled that we {what}
+resolved: {what}
+resolved to {what}
+approved: {what}
+the plan to {what} was accepted
+the plan to {what} won
+the idea to {what} got all votes
+{other} proposed to {what} and everybody agreed
+{other} suggested to {what}; agreed
+we chose to {what}
+the choice was to {what}
+people voted to {what}
+with no one against it we {what}""",
         "own_other": """{owner} does it by {due}
 {owner} will do it by {due}
 {owner} is doing it by {due}
@@ -348,7 +542,21 @@ we gave it to {owner}, by {due}
 we asked {owner}, {due} is fine
 by {due}, {owner} does it
 the date is {due} and {owner} does it
-in the hands of {owner}, by {due}""",
+in the hands of {owner}, by {due}
+{owner} in charge, {due}
+{owner} is in charge of it until {due}
+{owner} looks after it until {due}
+{owner} promised it by {due}
+{owner} agreed to do it by {due}
+{owner} was asked to do it by {due}
+{owner} is to finish it by {due}
+owner: {owner} ({due})
+given to {owner}, {due}
+assigned to {owner}, due {due}
+this goes to {owner}, by {due}
+{owner} has time until {due}
+deadline {due}, owner {owner}
+until {due}: {owner}""",
         "own_no_date": """{owner} does it, no date
 {owner} has it, date open
 {owner} will do it at some point
@@ -386,7 +594,23 @@ also {owner} to {what} by {due}
 someone has to {what}, {owner} said yes, by {due}
 {owner} will go and {what}, {due}
 {owner} and nobody else will {what} by {due}
-{what}: {owner}, by {due}""",
+{what}: {owner}, by {due}
+{owner} has to {what} by {due}
+{owner} promised to {what} by {due}
+{owner} was asked to {what} by {due}
+{owner} offered to {what} by {due}
+{owner} volunteered to {what} by {due}
+{owner} is to {what} before {due} ends, that is by {due}
+{owner} is going to {what} by {due}
+until {due}, {owner} will {what}
+{other} asked {owner} to {what} by {due}
+task for {owner}: {what}, {due}
+job for {owner}: {what}, until {due}
+{what}: {owner} does that by {due}
+{what} is the job of {owner}, due {due}
+to {what} is up to {owner}, by {due}
+someone must {what}; {owner} does, by {due}
+deadline {due} for {owner} to {what}""",
         "decide_own": """decided that {owner} will {what} by {due}
 agreed that {owner} will {what} by {due}
 decision: {owner} to {what} by {due}
@@ -394,7 +618,16 @@ the team wants {owner} to {what} by {due}
 it was agreed for {owner} to {what} by {due}
 we decided {owner} should {what} by {due}
 all agreed, {owner} will {what} by {due}
-decision: {what}, {owner}, by {due}""",
+decision: {what}, {owner}, by {due}
+it was decided that {owner} will {what} by {due}
+agreed: {owner} will {what} by {due}
+we decided to {what}; {owner}, {due}
+the team decided to {what}, {owner} does it by {due}
+the group wants {owner} to {what} by {due}
+result: {owner} will {what} by {due}
+decision: {what}. Owner {owner}, due {due}
+{owner} got the job to {what} by {due}, all agreed
+voted: {owner} to {what} by {due}""",
         "decide_also": """also decided: {owner} will {what} by {due}
 also decided to {what}, {owner} by {due}
 second decision: {what}, {owner}, {due}
@@ -428,7 +661,42 @@ for next time: {open}
 left open {open}
 we could not say {open}
 it was not said {open}
-the team does not know {open}""",
+the team does not know {open}
+it remains to be seen {open}
+not settled: {open}
+not resolved {open}
+we could not agree {open}
+no agreement on {open}
+left for next time: {open}
+carried over: {open}
+postponed: {open}
+to be discussed: {open}
+pending {open}
+pending: {open}
+missing: an answer on {open}
+we need an answer on {open}
+awaiting word on {open}
+nobody had an answer to this: {open}
+nobody could explain {open}
+it is a mystery {open}
+the group argued about {open}, with no result
+{other} wanted to know {open}; no one knew
+{other} will ask {open}
+{other} could not say {open}
+{other} was not sure {open}
+there is doubt {open}
+doubts remain {open}
+up in the air: {open}
+parked: {open}
+this was parked: {open}
+outstanding: {open}
+item without a result: {open}
+remaining question: {open}
+the last question, {open}, stays
+one thing is missing: {open}
+we ran out of time on {open}
+nothing was said on {open}
+it depends on {open}, which nobody knows""",
         "risk": """risk: {risk}
 the risk is that {risk}
 the risk: {risk}
@@ -446,7 +714,42 @@ concern: {risk}
 worry: {risk}
 watch out, {risk}
 if we are not careful, {risk}
-worst case {risk}""",
+worst case {risk}
+threat: {risk}
+danger: {risk}
+fear: {risk}
+bad case: {risk}
+one threat is that {risk}
+a concern is that {risk}
+{other} is anxious that {risk}
+{other} is nervous that {risk}
+{other} is uneasy and thinks that {risk}
+{other} warns that {risk}
+{other} dreads that {risk}
+{other} raised a worry: {risk}
+{other} said it may be that {risk}
+the downside: {risk}
+the downside is that {risk}
+weak spot: {risk}
+it would be bad if {risk}
+it would hurt us if {risk}
+with some bad luck, {risk}
+if we have bad luck, {risk}
+it may be that {risk}
+it might turn out that {risk}
+chances are that {risk}
+to keep an eye on: {risk}
+keep an eye on this: {risk}
+we should watch that: maybe {risk}
+it is dangerous, because {risk}
+this is risky, as {risk}
+possible trouble: {risk}
+trouble ahead if {risk}
+the plan fails if {risk}
+what we fear is that {risk}
+something that scares people: {risk}
+warning, {risk}
+the catch: {risk}""",
         "correct_date": """no, {due}
 sorry, {due}
 now {due}
@@ -462,7 +765,17 @@ not {old}, {due}
 correction: {due}
 make that {due}
 the new date is {due}
-then it became {due}""",
+then it became {due}
+was {old}, is now {due}
+pushed from {old} to {due}
+put off from {old} to {due}
+{old} was a mistake, it is {due}
+later changed to {due}
+forget {old}: {due}
+date changed, {due}
+new date {due}
+it slipped from {old} to {due}
+on second thoughts {due}""",
         "correct_owner": """no, {owner} does it
 sorry, {owner} does it
 now {owner}
@@ -477,7 +790,17 @@ not {old}, {owner} does it
 moved from {old} to {owner}
 correction: {owner}
 {owner} does it for {old}
-{owner} will do it, {old} has no time""",
+{owner} will do it, {old} has no time
+was {old}, is now {owner}
+passed from {old} to {owner}
+{old} is away, so {owner} does it
+{old} backed out, {owner} stepped in
+later given to {owner}
+{owner} replaces {old}
+{owner} steps in for {old}
+on second thoughts {owner}
+wrong name: not {old} but {owner}
+{old} swapped with {owner}, so it is {owner}""",
         "hand_over": """{topic} {is} with {owner} now, not {old}
 {owner} takes over {topic} from {old}
 {topic} go{s} from {old} to {owner}
@@ -570,7 +893,28 @@ nobody sure {open}
 tbc {open}
 tbd {open}
 next time {open}
-still to do: find out {open}""",
+still to do: find out {open}
+pending: {open}
+pending {open}
+parked: {open}
+later: {open}
+left: {open}
+undecided {open}
+not settled: {open}
+no answer: {open}
+not known {open}
+ask again {open}
+find out {open}
+Q: {open}
+Q {open}
+? {open}
+missing: {open}
+no result {open}
+next week: {open}
+unsure {open}
+must ask {open}
+who knows {open}
+mystery: {open}""",
         "risk": """risk {risk}
 risk: {risk}
 risk - {risk}
@@ -581,7 +925,26 @@ worried {risk}
 danger {risk}
 poss. risk {risk}
 risk is {risk}
-could be {risk}, risk""",
+could be {risk}, risk
+threat: {risk}
+fear: {risk}
+fear {risk}
+danger: {risk}
+worry: {risk}
+concern {risk}
+warning {risk}
+warn: {risk}
+bad case: {risk}
+worst case {risk}
+what if {risk}
+if unlucky {risk}
+downside: {risk}
+trouble if {risk}
+could go wrong: {risk}
+watch: {risk}
+afraid {risk}
+R: {risk}
+! {risk} (danger)""",
         "correct_date": """no {due}
 not {old}, {due}
 {due}, not {old}
@@ -674,7 +1037,79 @@ turn {x} into a summary
 draft a recap of {x}
 produce a digest of {x}
 prepare a summary of {x}
-get me the highlights of {x}""",
+get me the highlights of {x}
+digest {x}
+go through {x} and say what counts
+read {x} and tell me the result
+look at {x} and tell me what was settled
+get to the point of {x}
+tell me the outcome of {x}
+tell me the story of {x} in few words
+tell me how {x} went
+tell me what came out of {x}
+tell me what I should remember from {x}
+tell me what we agreed on in {x}
+say in few words what {x} says
+say {x} with fewer words
+say {x} in short
+give me {x} in short
+give me {x} in a few sentences
+give me {x} as a short text
+give me the bottom line of {x}
+give me the outcome of {x}
+give me the core of {x}
+give me a quick look at {x}
+give me a rundown of {x}
+give the long and short of {x}
+I need a summary of {x}
+I need the short form of {x}
+I need {x} in brief
+I want the main facts of {x}
+I was away, so tell me about {x}
+I missed {x}, tell me what happened
+note down what matters in {x}
+write {x} down in short
+write up {x} briefly
+write a few lines about {x}
+write a short text about {x}
+write one paragraph about {x}
+paraphrase {x} in short
+simplify {x}
+tidy {x} up into a summary
+clean {x} up and keep only what matters
+strip {x} to the facts
+keep only the facts of {x}
+leave out the chatter of {x}
+drop everything unimportant from {x}
+make sense of {x}
+make {x} brief
+make {x} half a page at most
+make {x} easy to read
+bring {x} to a few lines
+bring {x} down to the main facts
+break {x} down for me
+lay out in short what {x} was about
+list the outcome of {x} in sentences
+let me know what {x} was about
+let me know the result of {x}
+let me see the short form of {x}
+mail me a summary of {x}
+post a summary of {x}
+what is the result of {x}
+what was decided in {x} and what else matters
+what is the short form of {x}
+what are the main facts in {x}
+how did {x} go
+how would you sum up {x}
+state the main facts of {x}
+gather the facts from {x}
+get the facts out of {x}
+extract the key facts from {x}
+highlight what matters in {x}
+present {x} in short
+convert {x} into a short text
+transform {x} into a summary
+change {x} into a short report""",
     "actions": """list the action items of {x}
 list all tasks in {x}
 list the tasks from {x}
@@ -699,13 +1134,165 @@ bullet the tasks in {x}
 name all tasks and owners in {x}
 note every action item in {x}
 get the actions out of {x}
-make a task list of {x}""",
+make a task list of {x}
+list everything people have to do after {x}
+list what each person has to do after {x}
+list who has to do what after {x}
+give me all jobs from {x}
+give me the jobs and the names from {x}
+give everybody's tasks from {x}
+tell me the tasks in {x}
+tell me the next steps from {x}
+tell me who does what by when in {x}
+say who has to do what, from {x}
+write the to-dos of {x} as a list
+write a list of who does what from {x}
+gather all tasks from {x}
+pick the tasks out of {x}
+get me the to-dos from {x}
+go through {x} and list the tasks
+read {x} and list all to-dos
+I need the tasks from {x}
+I need a to-do list from {x}
+I want the action items of {x} as bullets
+bring the tasks from {x} into a list
+convert {x} into a list of tasks
+put the tasks in {x} in a list
+show who does what after {x}
+show me who has to do what in {x}
+state all tasks in {x} with names and dates
+what are the tasks in {x}
+which tasks are in {x}
+which jobs were given out in {x}
+who does what after {x}
+who got which task in {x}
+note down all jobs from {x}
+split {x} into tasks
+filter the tasks from {x}""",
 }
 BARE = {
-    "summary": """Summary|Summary:|Summary please|Short summary|TLDR|The gist|Gist?|In short?|Key points|Main points|Highlights|Overview|Recap|Recap please|Digest|Brief|Shorter|Essence?|Short version|So what happened?|What came out of it?|What did I miss?|What was this about?|What is this about?|What happened?|What is important here?|What do I need to know?|What should I know?|What's the story?|What was said?|What's in here?|What matters here?|What is the upshot?|Give me the summary|The most important things|Can I have it shorter?|Too long for me|I have no time to read this|What did they talk about?|What were the results?""",
-    "actions": """Action items|Action items:|Actions?|Tasks|Task list|To-dos|To-do list|Todo|Who does what?|Who has to do what?|Who has which task?|What are the tasks?|What are the to-dos?|What has to be done?|What is there to do?|What needs doing, and by whom?|Next steps?|Next steps as a list|All tasks as bullets|Tasks with owners and dates""",
+    "summary": """Summary|Summary:|Summary please|Short summary|TLDR|The gist|Gist?|In short?|Key points|Main points|Highlights|Overview|Recap|Recap please|Digest|Brief|Shorter|Essence?|Short version|So what happened?|What came out of it?|What did I miss?|What was this about?|What is this about?|What happened?|What is important here?|What do I need to know?|What should I know?|What's the story?|What was said?|What's in here?|What matters here?|What is the upshot?|Give me the summary|The most important things|Can I have it shorter?|Too long for me|I have no time to read this|What did they talk about?|What were the results?|In brief?|Briefly?|In a few words?|In few words, please|Few words please|A few lines please|A short text please|One paragraph please|The short form?|The outcome?|Outcome?|Result?|The result, please|Results?|The bottom line?|Bottom line?|The core?|The facts, please|Main facts?|Just the facts|Only what matters|What counts?|What was the point?|What is the point of all this?|What was it all about?|What is the news?|News?|And the result?|So, what was decided and what else?|What was agreed?|What did they agree on?|What did we agree on?|What did we decide and who does it?|How did it go?|How was it?|How did the meeting go?|I missed it, what happened?|I was ill, tell me|I was not there|I could not come|Tell me more shortly|Could you make this shorter?|Sum it up|Sum up|To sum up?|Wrap up?|A rundown?|Rundown please|Quick summary|A summary for my boss|A summary for those who were away|A summary for the newsletter|Minutes in short|Short minutes please|Report please|Short report|Synopsis|Abstract|Conclusion?|Takeaways?|The takeaways, please|Write-up|Brief me|Update?|Update me|Catch me up|What should I tell the others?|What should I tell my team?|What do the others need to know?|What is worth knowing?|What is worth keeping?|What stays?|What must I remember?""",
+    "actions": """Action items|Action items:|Actions?|Tasks|Task list|To-dos|To-do list|Todo|Who does what?|Who has to do what?|Who has which task?|What are the tasks?|What are the to-dos?|What has to be done?|What is there to do?|What needs doing, and by whom?|Next steps?|Next steps as a list|All tasks as bullets|Tasks with owners and dates|Who does what by when?|Who has to do something?|Who got what?|Who got which job?|Jobs?|All jobs with names|Names and tasks|The work, by name|What does everybody have to do?|What has each person to do?|What do people have to do now?|What comes next, as a list?|Now what? List the tasks|To-dos as bullets|List of tasks please|All to-dos please|Everybody's tasks?|Everyone's to-dos|Tasks by person|Task overview|Assignments?|List the jobs|List the work|Follow-ups?|Follow-ups as bullets|Things to do|Things to do, with names""",
 }
 SYLLABLES = "ba be bi bo da de di do fa fe fi go ka ke ki ko la le li lo ma me mi mo na ne ni no pa pe ra re ri ro sa se so ta te ti to va ve vo za zo".split()
+
+
+# What may be open or go wrong, for training only: subjects and ends of a clause, with verbs that exist or do not.
+ENDS_OF_CLAUSE = """{is} late
+{is} lost
+{is} wrong
+{is} empty
+{is} full
+{is} dirty
+{is} broken
+{is} unsafe
+{is} forbidden
+{is} missing
+{is} in the way
+{is} not good enough
+{is} not what people want
+{is} too short
+{is} too old
+{is} too long
+{is} too cold
+{is} more than we can handle
+{is} a problem for the school
+{is} of any use
+{is} open to all
+{is} safe for children
+{is} still needed
+{is} still there in a year
+{is} seen by the wrong people
+{is} taken away
+{is} blocked
+{is} put off again
+{is} worth the money
+{is} hard to find
+{was} paid for
+{was} checked
+{was} ever finished
+{has} to move
+{has} to wait
+{has} no future
+{has} an owner
+{has} faults
+{does} the job
+{does} harm
+{does} not last
+{does} not sell
+{does} not come in time
+{does} not pass the test
+will be ready
+will be late
+will be cheaper
+will last
+will work
+will fit
+will change
+can be mended
+can be moved
+can be sold
+can be used twice
+can wait
+could go wrong
+may be shown
+may stay
+should be bigger
+should move
+must be new
+might leak
+might get wet
+might be delayed
+work{s}
+leak{s}
+burn{s}
+grow{s}
+sell{s}
+go{s} bad
+go{s} down
+go{s} away
+run{s} out
+run{s} late
+get{s} wet
+get{s} too big
+come{s} back
+cost{s} too much
+cost{s} us the contract
+take{s} too long
+take{s} up all our time
+make{s} people ill
+make{s} sense
+need{s} a new start
+need{s} a permit
+hurt{s} somebody
+break{s} the rules
+block{s} the door
+miss{s} the date
+meet{s} the rules
+fit{s} in
+fail{s} again
+fall{s} behind
+keep{s} us busy
+help{s} anyone
+bother{s} the guests
+upset{s} the neighbours""".split("\n")
+DOERS = "nobody somebody everybody people children guests customers visitors parents users neighbours thieves".split()
+ASKERS = "who will|who can|who may|who should|who has to|how to|whether to|when to|where to|how we|why we|when we|whether we|if we|how often we|whether they|what we need to|how much it costs to|how long it takes to|which day to|who wants to|why they"
+
+
+def clause(rng, kind, verbs):
+    """A template for what is open ("open") or may happen ("risk"); `verbs` are those that make sense with a thing alone."""
+    verb = _unknown(rng) if rng.random() < 0.2 else rng.choice(verbs)
+    end = rng.choice(ENDS_OF_CLAUSE)
+    if rng.random() < 0.25:
+        words = end.split(" ")
+        words[-1] = _unknown(rng) if "{" not in words[-1] else words[-1]
+        end = " ".join(words)
+    if kind == "risk":
+        return f"{{topic}} {end}" if rng.random() < 0.65 else f"{rng.choice(['we', 'they', *DOERS])} cannot {verb} {{topic}}"
+    if rng.random() < 0.55:
+        return f"{rng.choice(['whether', 'if', 'when', 'why', 'how', 'where', 'since when', 'how soon', 'how far'])} {{topic}} {end}"
+    return f"{rng.choice(ASKERS.split('|'))} {verb} {{topic}}"
 
 
 def sentence(rng, voice, kind):
