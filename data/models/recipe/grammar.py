@@ -77,7 +77,19 @@ we shook hands on it, we {what}
 it's official, we {what}
 I'd like to close this: we {what}
 we finally said we would {what}
-the group has spoken, we {what}""",
+the group has spoken, we {what}
+I would rather {what}, and nobody is against it
+most of you want to {what}, so we do
+what we do is {what}
+what we'll do: {what}
+I'd like to {what} and I hear only yes
+it is decided then to {what}
+to {what} is the plan, all agreed
+let it be known that we {what}
+my vote goes to {what}. Yours too? Good
+rather than wait we {what}
+{other} is right, we {what}
+as {other} says, we {what}, agreed""",
         "own_self": """I'll do it by {due}
 I will do it by {due}
 I can do it by {due}
@@ -169,7 +181,13 @@ no owner, but by {due}
 someone has to do it by {due}, no idea who
 it's due {due}, and nobody is down for it
 no name yet, the date is {due}
-we have no one for it, deadline {due}""",
+we have no one for it, deadline {due}
+nobody for it yet, it's due by {due}
+no name yet, but {due} it is
+who does it? Silence. Still, by {due}
+{due} it is, only we have no one for it
+somebody has to, by {due}, no one raised a hand
+it's needed by {due}, I just don't know who does it""",
         "item_self": """I'll {what} by {due}
 I will {what} by {due}
 I'm going to {what} by {due}
@@ -201,7 +219,21 @@ count on me to {what} by {due}
 by {due} I {what}
 until {due} I will {what}
 I'll go and {what}, {due} the latest
-somebody has to {what}, I'll do it by {due}""",
+somebody has to {what}, I'll do it by {due}
+by {due} I can {what}
+by {due} you'll see me {what}
+{due} is when I {what}
+my part: {what}, {due}
+my homework: {what} by {due}
+what I do next is {what}, by {due}
+I do this by {due}: {what}
+to {what} is my job, by {due}
+{what}? I do that by {due}
+{what}, that's me, {due}
+it's me who has to {what} by {due}
+I'm happy to {what} by {due}
+I still have to {what} by {due}
+I'll do that: {what}, {due}""",
         "item_other": """{owner} will {what} by {due}
 {owner} should {what} by {due}
 {owner} needs to {what} by {due}
@@ -238,7 +270,25 @@ by {due} {owner} should {what}
 until {due} {owner} will {what}
 we need {owner} to {what} by {due}
 somebody has to {what}, {owner} does it by {due}
-{owner} promised to {what} by {due}""",
+{owner} promised to {what} by {due}
+by {due} I want {owner} to {what}
+{due} is when {owner} has to {what}
+{what}, that's {owner}, {due}
+{what}? {owner} does it by {due}
+{what} goes to {owner}, by {due}
+to {what} is the job of {owner}, by {due}
+it's {owner} who has to {what} by {due}
+one for {owner}: {what}, {due}
+one for {owner}, by {due}: {what}
+{owner} does this by {due}: {what}
+homework for {owner}, {what} by {due}
+who will {what} by {due}? {owner}? Great
+could {owner} {what} by {due}? Yes
+{owner} is happy to {what} by {due}
+{owner} still has to {what} by {due}
+{other} asked {owner} to {what} by {due}
+remember, {owner}, {what} by {due}
+{owner}, don't forget to {what} by {due}""",
         "decide_own": """{owner} will {what} by {due}, that's decided
 we decided that {owner} will {what} by {due}
 we agreed {owner} should {what} by {due}
@@ -254,7 +304,11 @@ so {owner} gets to {what} by {due}, agreed
 it's decided, {owner} will {what}, {due}
 we {what}, {owner} does it, {due}
 we want {owner} to {what} by {due}
-all in favour of {owner} to {what} by {due}? Good""",
+all in favour of {owner} to {what} by {due}? Good
+{owner} wants to {what} by {due} and everybody is for it
+at {owner}'s own wish, {owner} will {what} by {due}, agreed
+yes to the plan: {owner} {what} by {due}
+all agree that {owner} should {what} by {due}""",
         "decide_also": """we also said we {what}, and {owner} does it by {due}
 also decided: we {what}, {owner} by {due}
 another decision, {owner} will {what} by {due}
@@ -334,7 +388,14 @@ the only thing missing is {open}
 somebody asked {open} and we had no reply
 I can't find out {open}
 up in the air {open}
-left for next week {open}""",
+left for next week {open}
+{open}? We don't know
+{open}? No idea
+{open}? Nobody knows
+{open}, that we don't know
+{open}, that's still the question
+{open} is a question for later
+{open}, anyone? No answer""",
         "risk": """the risk is {risk}
 the risk is that {risk}
 I'm worried that {risk}
@@ -423,7 +484,14 @@ on second thoughts {due}
 {old}? No, {due}
 it slips to {due}
 we push it to {due}
-we pull it to {due}""",
+we pull it to {due}
+{old} is a holiday, so {due}
+that was a slip of the tongue, {due}
+can I have more time, say {due}? Fine
+it's {due} after all
+for the notes, {due} and not {old}
+hm, {old} is too tight, {due}
+{due} replaces {old}""",
         "correct_owner": """no, {owner} does it
 no wait, {owner} will do it
 sorry, {owner} does it, not me
@@ -448,14 +516,109 @@ I'm away, {owner} takes over
 on second thoughts {owner} should do it
 let me give that to {owner}
 {owner} knows that better, so {owner} does it
-can {owner} do it instead? Yes""",
+can {owner} do it instead? Yes
+that was too quick, {owner} does it
+ah, I'm on holiday then, {owner} can
+{owner} said they would do it for me
+for the notes, {owner} and not me
+let {owner} do it instead of me
+it's {owner} after all
+I swap, {owner} gets that one""",
         "hand_over": """{topic} {is} with {owner} now
 {owner} has {topic} now, not me
 {owner} takes over {topic}
-{topic} go{s} to {owner}, I can't
+{topic} move{s} to {owner}, I can't
 I give {topic} to {owner}
 about {topic}, {owner} will do that and not me
-change on {topic}: {owner} does it""",
+change on {topic}: {owner} does it
+{owner} now looks after {topic}
+from now on {topic} {is} the job of {owner}
+I can't do {topic} any more, {owner} will
+{topic} {is} now on {owner}
+{owner}, you get {topic} from me, right? Good""",
+        "dropped": """we could {what}
+maybe we {what}
+let's {what}? Just an idea
+I'd {what}
+my idea was to {what}
+I thought we might {what}
+what if we {what}
+why not {what}
+somebody wants us to {what}
+last week we said we would {what}
+the old plan was to {what}
+I always wanted to {what}
+some say we should {what}
+one way is to {what}
+how about we {what}
+wouldn't it be nice to {what}
+first I thought we {what}""",
+        "decide_instead": """no, we {what} instead
+no, better {what}
+forget that, we {what}
+scrap that, we {what}
+bad idea, let's {what}
+not that, we {what}
+nobody likes that, so we {what}
+I'd rather we {what}, and all agree
+we won't, we {what} and that's final
+let's {what} instead, agreed
+that's off, the decision is to {what}
+instead of that we {what}
+that's too much, so we {what}, decided
+okay no, in the end we {what}
+on reflection we {what}
+we drop it and {what}
+then rather {what}, yes? Good""",
+        "problem": """something is wrong with {topic}
+we have to talk about {topic}
+I got mails about {topic}
+{topic} again
+let's start with {topic}
+{other} is not happy about {topic}
+nobody likes {topic}
+next is {topic}
+{topic} bother{s} me
+about {topic}""",
+        "chatter": """I like {topic}
+{topic} {is} fine
+{topic} {is} fine, nothing to do there
+{topic} {was} {done}, by the way
+{other} is on holiday
+{other} says hello
+{other} is late again
+how was your weekend, {other}
+did you see the game
+my screen went black
+sorry, I was on mute
+can you hear me
+it's so hot in here
+the coffee is cold
+who took my pen
+lunch is at noon
+nice shirt, {other}
+thanks for the cake, {other}
+let's not talk about {topic} today
+we had {topic} last time already
+{topic} next time
+nothing about {topic} from me
+{number} people came
+we are {number} now
+the {team} team moved upstairs
+I met {other} on the train
+the weather is awful
+happy birthday, {other}
+hm, where was I
+my dog barks, sorry
+is there any water left
+{other} told me about {topic}, very nice
+we {done} {topic} in spring, remember
+open the window, please
+let's take a break
+somebody parked in my place
+I have to leave in {number} minutes
+the lift is broken
+sorry, wrong window""",
     },
     "reported": {
         "decide": """we {what}
@@ -515,7 +678,15 @@ the idea to {what} got all votes
 we chose to {what}
 the choice was to {what}
 people voted to {what}
-with no one against it we {what}""",
+with no one against it we {what}
+{other} wanted to {what}, and so did all the others
+{other} pushed for it, and we will {what}
+on the idea of {other} we will {what}
+rather than wait, we {what}
+to {what} is the plan, all agreed
+{what}: agreed by all
+{what}: yes
+yes to the plan to {what}""",
         "own_other": """{owner} does it by {due}
 {owner} will do it by {due}
 {owner} is doing it by {due}
@@ -568,7 +739,13 @@ owner {owner}, no date
 nobody does it yet, due {due}
 we have nobody for it, date {due}
 nobody named, deadline {due}
-no one said yes, but it must be ready by {due}""",
+no one said yes, but it must be ready by {due}
+no name yet, due {due}
+nobody raised a hand, due by {due}
+due {due}; no one for it yet
+still without an owner, by {due}
+needed by {due}, but by whom is open
+owner missing, date {due}""",
         "item_other": """{owner} will {what} by {due}
 {owner} to {what} by {due}
 {owner} is to {what} by {due}
@@ -610,7 +787,26 @@ job for {owner}: {what}, until {due}
 {what} is the job of {owner}, due {due}
 to {what} is up to {owner}, by {due}
 someone must {what}; {owner} does, by {due}
-deadline {due} for {owner} to {what}""",
+deadline {due} for {owner} to {what}
+by {due}, {owner} has to {what}
+{due}: {what} ({owner})
+{what} ({owner}) by {due}
+{what}, {owner}, by {due}
+{what}, by {owner}, until {due}
+{what} by {due}, {owner} does it
+{what}: {owner}, {due}
+{owner} does this by {due}: {what}
+{owner} has one task: {what}, {due}
+{owner}'s task: {what} by {due}
+{other} told {owner} to {what} by {due}
+{other} thanked {owner}, who will {what} by {due}
+{owner} told {other} that they will {what} by {due}
+{owner} said they would {what} by {due}
+{owner} is happy to {what} by {due}
+{owner} still has to {what} by {due}
+not before next week but by {due} {owner} will {what}
+as {other} has no time, {owner} will {what} by {due}
+on request of {other}, {owner} will {what} by {due}""",
         "decide_own": """decided that {owner} will {what} by {due}
 agreed that {owner} will {what} by {due}
 decision: {owner} to {what} by {due}
@@ -627,7 +823,14 @@ the group wants {owner} to {what} by {due}
 result: {owner} will {what} by {due}
 decision: {what}. Owner {owner}, due {due}
 {owner} got the job to {what} by {due}, all agreed
-voted: {owner} to {what} by {due}""",
+voted: {owner} to {what} by {due}
+{other} proposed that {owner} will {what} by {due}; agreed
+on the idea of {other}, {owner} will {what} by {due}, all agreed
+{other} and {owner} agreed: {owner} will {what} by {due}
+{owner} will {what} by {due}; everybody agreed
+everybody agreed: by {due} {owner} will {what}
+by {due}, {owner} will {what}, that was decided
+{what}: decided, {owner} by {due}""",
         "decide_also": """also decided: {owner} will {what} by {due}
 also decided to {what}, {owner} by {due}
 second decision: {what}, {owner}, {due}
@@ -696,7 +899,15 @@ the last question, {open}, stays
 one thing is missing: {open}
 we ran out of time on {open}
 nothing was said on {open}
-it depends on {open}, which nobody knows""",
+it depends on {open}, which nobody knows
+{open} is not known
+{open} is open
+{open} is not decided
+{open}: no answer
+{open}: to be decided
+{open}: nobody knows
+{open}, that is still the question
+{open}? No answer""",
         "risk": """risk: {risk}
 the risk is that {risk}
 the risk: {risk}
@@ -775,7 +986,15 @@ forget {old}: {due}
 date changed, {due}
 new date {due}
 it slipped from {old} to {due}
-on second thoughts {due}""",
+on second thoughts {due}
+({due} instead of {old})
+(later: {due}, not {old})
+correction of the above: {due}, not {old}
+that was a slip, {due} is right
+{other} asked for more time, so {due}
+as {other} is away, {due} instead of {old}
+{old} is a holiday, so {due}
+it is {due} after all""",
         "correct_owner": """no, {owner} does it
 sorry, {owner} does it
 now {owner}
@@ -800,13 +1019,106 @@ later given to {owner}
 {owner} steps in for {old}
 on second thoughts {owner}
 wrong name: not {old} but {owner}
-{old} swapped with {owner}, so it is {owner}""",
+{old} swapped with {owner}, so it is {owner}
+(with {owner} now, not {old})
+({owner} instead of {old}, as said later)
+{owner} has it now and {old} is free
+{old} cannot do it after all, {owner} can
+{old} asked {owner} to do it instead, fine
+that was a slip, {owner} does it
+correction of the above: {owner}, not {old}
+it is {owner} after all""",
         "hand_over": """{topic} {is} with {owner} now, not {old}
 {owner} takes over {topic} from {old}
-{topic} go{s} from {old} to {owner}
+{topic} move{s} from {old} to {owner}
 {old} gave {topic} to {owner}
 {topic}: {owner} instead of {old}
-change on {topic}, {owner} does it and not {old}""",
+change on {topic}, {owner} does it and not {old}
+{owner} now looks after {topic}, not {old}
+from now on {topic} {is} the job of {owner}
+{topic}: {old} passed this on to {owner}
+{topic} {was} passed on from {old} to {owner}
+{old} has no time for {topic}, so {owner} does it
+later {topic} went to {owner}""",
+        "dropped": """the first plan was to {what}
+first plan: {what}
+{other} wanted us to {what}
+{other} said we could {what}
+{other} would like to {what}
+an early idea was to {what}
+we had planned to {what}
+last week the plan was still to {what}
+some wanted to {what}
+at first the plan was to {what}
+it was suggested to {what}
+on the table: {what}
+option one: {what}
+one idea: {what}""",
+        "decide_instead": """no, we {what} instead
+this was turned down; we {what}
+turned down. Decided to {what}
+rejected, the decision is to {what}
+that was rejected, so we {what}
+not accepted; we {what} instead
+instead it was decided to {what}
+the group wants to {what} instead
+instead we {what}
+now we {what} instead
+in the end: {what}
+final decision: {what}
+in the end everybody wanted to {what}
+that is off, we {what}
+option two won: {what}
+the other option won, we {what}
+this was given up and we {what}""",
+        "problem": """talk about {topic}
+topic: {topic}
+next topic: {topic}
+{other} is unhappy with {topic}
+{other} had mails about {topic}
+something is wrong with {topic}
+{topic} {is} a problem
+trouble with {topic}
+we talked about {topic}
+we began with {topic}""",
+        "chatter": """{topic} {is} fine
+{topic} {is} in order
+{topic} {was} {done} in spring
+{topic}: next time
+{topic}: nothing to do
+no news on {topic}
+{other} is on holiday
+{other} was ill
+{other} came late
+{other} had to go early
+{other} talked about {topic} for a while
+{other} liked {topic}
+{other} brought cake
+{other} told a joke
+thanks to {other} for the cake
+the {team} team says hello
+the {team} team came by
+{number} people were there
+{number} people were missing
+a break of {number} minutes
+it was hot
+the projector did not work
+the room was too small
+coffee was served
+we heard a bit about {topic}
+{other} showed photos of {topic}
+{topic} {was} not talked about
+we were {number} minutes late
+somebody's phone rang all the time
+next meeting in the same room""",
+        "accept_late": """{owner} did not want to, now does it by {due}
+first {owner} said no, then yes, by {due}
+{owner} hesitated, then agreed, {due}
+{owner} was not keen but does it by {due}
+{other} asked twice, then {owner} said yes, by {due}
+{owner} gave in and does it by {due}
+after a no at first, {owner} takes it, {due}
+{owner} said no, then yes: {due}""",
     },
     "short": {
         "decide_own": """{what}, {owner}, {due}
@@ -833,7 +1145,21 @@ will {what}; {owner}; {due}
 plan: {what} - {owner} - {due}
 going to {what}, {owner}, by {due}
 yes, {what}. {owner} {due}
-dec. {what} [{owner}] [{due}]""",
+dec. {what} [{owner}] [{due}]
+yes to {what}; {owner}, {due}
+yes: {what}. {owner} til {due}
+ok to {what}, {owner}, {due}
+go for it: {what}, {owner}, {due}
+final: {what} / {owner} / {due}
+D: {what}, {owner}, {due}
+we {what} - {owner} until {due}
+all agreed: {what}, {owner}, {due}
+voted {what} ({owner}, {due})
+{what} it is, {owner}, {due}
+settled: {what}, {owner}, {due}
+decided. {what}. {owner}. {due}
+team will {what}, {owner}, til {due}
+result: {owner} to {what} by {due}""",
         "decide_no_owner": """{what}, nobody, {due}
 decision: {what}, no owner, {due}
 decided to {what}, who? {due}
@@ -868,7 +1194,24 @@ then {owner} to {what}, {due}
 {owner} does {what}, {due}
 by {due}: {owner} {what}
 {due} {owner} {what}
-{due} - {owner}: {what}""",
+{due} - {owner}: {what}
+{due}: {what} ({owner})
+by {due} {what} - {owner}
+by {due}, {owner}: {what}
+{what} < {owner} < {due}
+{what} = {owner}, {due}
+{what} (by {due}, {owner})
+{what} until {due} ({owner})
+{what} til {due}, {owner}
+{owner} has to {what}, {due}
+{owner} needs to {what} by {due}
+{owner} please {what} by {due}
+{owner}: by {due} {what}
+[{owner}] {what} [{due}]
+@{owner} {what} {due}
+@{owner}: {what} by {due}
+AI {owner}: {what}, {due}
+{owner} > {what} > {due}""",
         "decide_also": """also decided {what}, {owner}, {due}
 also decided: {owner} to {what} by {due}
 2nd decision {what} - {owner} - {due}
@@ -953,7 +1296,13 @@ sorry {due}
 now {due}
 moved to {due}
 {old} wrong, {due}
-make it {due}""",
+make it {due}
+oops {due}
+wrong, {due}
+{old} no, {due} yes
+was {old}, now {due}
+later: {due} not {old}
+date now {due}""",
         "correct_owner": """no {owner}
 not {old}, {owner}
 {owner}, not {old}
@@ -961,7 +1310,32 @@ not {old}, {owner}
 sorry {owner}
 now {owner}
 {old} out, {owner} in
-make it {owner}""",
+make it {owner}
+oops {owner}
+wrong, {owner} does it
+{old} no, {owner} yes
+was {old}, now {owner}
+{old} away, so {owner}
+done by {owner} not {old}""",
+        "chatter": """{topic} fine
+{topic} ok now
+{topic} {done}
+{topic} no news
+{topic} later
+{other} on holiday
+{other} ill
+{other} came late
+{other} left early
+cake from {other}
+{number} people
+{number} min break
+{team} says hello
+coffee cold
+room too hot
+mic broken
+saw {topic}
+talked about {topic}
+photos of {topic}""",
     },
 }
 
@@ -1248,9 +1622,8 @@ leak{s}
 burn{s}
 grow{s}
 sell{s}
-go{s} bad
-go{s} down
-go{s} away
+turn{s} bad
+break{s} down
 run{s} out
 run{s} late
 get{s} wet
@@ -1267,7 +1640,7 @@ need{s} a permit
 hurt{s} somebody
 break{s} the rules
 block{s} the door
-miss{s} the date
+come{s} after the date
 meet{s} the rules
 fit{s} in
 fail{s} again
