@@ -262,20 +262,46 @@ def test_the_handwritten_set_is_whole_and_every_facet_stands_in_its_notes(recipe
 
 def test_no_handwritten_note_comes_from_the_generator(recipe):
     """Independent of the templates: no whole sentence of a note fits one that has five words of its own or more."""
+    import grammar
     import phrases
 
     notes = [note["notes"] for note in json.loads((RECIPE / "handwritten.json").read_text(encoding="utf-8"))["notes"]]
     sentences = {sentence.strip() for text in notes for sentence in re.split(r"(?<=[.!?])\s|\n", text) if len(sentence.split()) > 5}
+    from_parts = [cores.split("\n") for kinds in grammar.CORES.values() for cores in kinds.values()]
     own_words = {
-        t: len(re.findall(r"[A-Za-z']+", re.sub(r"\{\w+\}", "", t))) for templates in phrases._lists() for t in templates if "{notes}" not in t
+        t: len(re.findall(r"[A-Za-z']+", re.sub(r"\{\w+\}", "", t)))
+        for templates in (*phrases._lists(), *from_parts)
+        for t in templates
+        if "{notes}" not in t
     }
     templates = [template for template, count in own_words.items() if count >= 5]
     patterns = [
-        re.compile(re.sub(r"\\\{\w+\\\}", r"\\S+( \\S+){0,3}", re.escape(template)), re.IGNORECASE) for template in templates if "{" in template
+        re.compile(re.sub(r"\\\{\w+\\\}", r"\\S+( \\S+){0,3}", re.escape(template)) + r"\.?", re.IGNORECASE)
+        for template in templates
+        if "{" in template
     ]
     assert len(sentences) > 100
     assert len(patterns) > 1000
     assert [sentence for sentence in sentences if any(pattern.fullmatch(sentence) for pattern in patterns)] == []
+
+
+@pytest.mark.parametrize("known", [(), ("words",), ("sentences",), ("requests",)])
+def test_a_study_of_gaps_takes_from_training_what_it_says_and_nothing_else(recipe, known):
+    _generate, words = recipe
+    import gaps
+    import phrases
+
+    before = phrases.own(phrases.SUMMARIZE, "validation"), words._cut()["validation", "names"]
+    turns = gaps.summaries(known, 150)
+    assert (phrases.own(phrases.SUMMARIZE, "validation"), words._cut()["validation", "names"]) == before
+    text = "\n".join(turn["user"] for turn in turns)
+    trained = {
+        "words": {name for name in words._cut()["train", "names"] if re.search(rf"\b{name}\b", text)},
+        "sentences": {line for line in phrases.own(phrases.REPORTED["chatter"], "train") if "{" not in line and line.rstrip(".") in text},
+        "requests": {line for line in phrases.own(phrases.SUMMARIZE, "train") if line.replace("{notes}", "").strip() in text},
+    }
+    session_request = {phrases.lines(phrases.SUMMARIZE)[0]}
+    assert {part for part, found in trained.items() if len(found - session_request) > 2} == set(known)
 
 
 def test_a_small_evaluation_asks_the_served_model_and_refreshes_card_and_tables(recipe, tmp_path):

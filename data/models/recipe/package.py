@@ -32,7 +32,7 @@ questions about notes and knows a few short texts about local inference. It know
 | parameters | {parameters:,} |
 | tokenizer | byte-level BPE, {vocabulary:,} tokens, learned from the training text; ChatML template, end token `<|im_end|>` |
 | context | {context:,} tokens, of which at most {max_output} are meant for the answer |
-| precision | {precision} (trained in 32-bit floats with bfloat16 products) |
+| precision | {precision} (trained in 32-bit floats, with bfloat16 products where the processor has them) |
 | files | {size_mb:.1f} MB |
 | license | {license}; weights, tokenizer and all training text were made by this project |
 
@@ -103,6 +103,7 @@ def package(folder=MODELS_FOLDER):
     for mark, table in (
         ("results", _results(results, entries)),
         ("precisions", _precisions(folder)),
+        ("gaps", _gaps(folder)),
         ("training", _training(training)),
         ("contents", _contents()),
         ("goals", _goals(results)),
@@ -225,6 +226,13 @@ def _precisions(folder):
         cells = [row["model"], row["precision"], f"{row['size_mb']:.1f}", _figure(row, "facet_recall"), f"{row['degenerate']:.1%}"]
         rate = f"{row['output_tokens_per_s']:,}" if row["output_tokens_per_s"] else ""
         rows.append(f"| {' | '.join(cells)} | {rate} | {shipped} |")
+    return "\n".join(rows)
+
+
+def _gaps(folder):
+    rows = ["| known from training | facet recall |", "|---|---|"]
+    for row in _read(folder / "gaps.json") or []:
+        rows.append(f"| {', '.join(row['known']) or 'nothing'} | {_figure(row, 'facet_recall')} |")
     return "\n".join(rows)
 
 

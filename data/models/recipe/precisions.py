@@ -7,14 +7,17 @@ import evaluate
 import export
 import generate
 import serve
-from settings import MAX_OUTPUT
+from settings import MAX_OUTPUT, MODELS
 
 ALL = ("fp32", "int8", "int4")
 RESULTS = "precisions.json"
 
 
 def study(models, work, folder):
-    """Exports and asks them all, and writes `<folder>/precisions.json`: rows of size, facet recall of summaries and speed."""
+    """Exports and asks them all, and writes `<folder>/precisions.json`: rows of size, facet recall of summaries and speed.
+
+    Rows of other sizes that are there already stay.
+    """
     turns = [turns[0] for turns in generate.read(work / "text" / "validation.jsonl")]
     turns = [turn for turn in turns if turn["task"] == "summary"]
     rows = []
@@ -40,4 +43,8 @@ def study(models, work, folder):
                 }
             )
             print(json.dumps(rows[-1]), flush=True)
-    (folder / RESULTS).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8", newline="\n")
+    path = folder / RESULTS
+    asked = {model.alias for model in models}
+    rows += [row for row in (json.loads(path.read_text(encoding="utf-8")) if path.exists() else []) if row["model"] not in asked]
+    rows.sort(key=lambda row: list(MODELS).index(row["model"]))
+    path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8", newline="\n")
