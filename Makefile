@@ -27,7 +27,7 @@ benchmark: $(VENV)/ready ## measure the built-in models and write a report
 mirror: $(VENV)/ready ## serve this machine's models to the room: make mirror HOST=0.0.0.0
 	@$(PY) -m helpers mirror $(if $(HOST),--host $(HOST))
 
-models: $(VENV)-models/ready ## make the built-in models again, from nothing (two to five hours)
+models: $(VENV)-models/ready ## make the built-in models again, from nothing (one to five hours)
 	@$(subst $(VENV),$(VENV)-models,$(PY)) data/models/recipe
 
 evaluate-models: $(VENV)/ready ## ask the built-in models the test sets and refresh their tables (some minutes)

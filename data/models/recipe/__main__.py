@@ -69,7 +69,7 @@ def main(argv=None):
     if "gaps" in steps:
         import gaps
 
-        gaps.study(models[-1], output)
+        gaps.study(models[-1], output, arguments.scale)
     if "evaluate" in steps:
         import evaluate
 

@@ -21,9 +21,9 @@ PARTS = ("words", "sentences", "requests")
 SUMMARIES = 200
 
 
-def study(model, folder, count=SUMMARIES):
+def study(model, folder, scale=1.0):
     """Asks the package of one size about each kind of text, and writes `<folder>/gaps.json`: rows of what was known, and facet recall."""
-    rows = []
+    rows, count = [], max(8, int(SUMMARIES * scale))
     with serve.Runtime() as runtime:
         model_id, _ = evaluate._loaded(runtime, model.alias, folder / model.alias)
         for known in ((), *((part,) for part in PARTS), PARTS):

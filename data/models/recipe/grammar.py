@@ -1648,21 +1648,20 @@ fall{s} behind
 keep{s} us busy
 help{s} anyone
 bother{s} the guests
-upset{s} the neighbours""".split("\n")
-DOERS = "nobody somebody everybody people children guests customers visitors parents users neighbours thieves".split()
+upset{s} the neighbours"""
+DOERS = "we|they|nobody|somebody|everybody|people|children|guests|customers|visitors|parents|users|neighbours|thieves"
 ASKERS = "who will|who can|who may|who should|who has to|how to|whether to|when to|where to|how we|why we|when we|whether we|if we|how often we|whether they|what we need to|how much it costs to|how long it takes to|which day to|who wants to|why they"
 
 
 def clause(rng, kind, verbs):
     """A template for what is open ("open") or may happen ("risk"); `verbs` are those that make sense with a thing alone."""
     verb = _unknown(rng) if rng.random() < 0.2 else rng.choice(verbs)
-    end = rng.choice(ENDS_OF_CLAUSE)
+    end = rng.choice(_lines(ENDS_OF_CLAUSE))
     if rng.random() < 0.25:
-        words = end.split(" ")
-        words[-1] = _unknown(rng) if "{" not in words[-1] else words[-1]
-        end = " ".join(words)
+        begin, space, last = end.rpartition(" ")
+        end = begin + space + (last if "{" in last else _unknown(rng))
     if kind == "risk":
-        return f"{{topic}} {end}" if rng.random() < 0.65 else f"{rng.choice(['we', 'they', *DOERS])} cannot {verb} {{topic}}"
+        return f"{{topic}} {end}" if rng.random() < 0.65 else f"{rng.choice(DOERS.split('|'))} cannot {verb} {{topic}}"
     if rng.random() < 0.55:
         return f"{rng.choice(['whether', 'if', 'when', 'why', 'how', 'where', 'since when', 'how soon', 'how far'])} {{topic}} {end}"
     return f"{rng.choice(ASKERS.split('|'))} {verb} {{topic}}"

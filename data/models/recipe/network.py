@@ -21,7 +21,7 @@ SHARP, SHARP_FREQUENCIES = 1.6, 10
 
 
 # Half the bits where the processor can multiply them; elsewhere that would be done in software, seven times slower than 32.
-HALF = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+HALF = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 NUMBERS = torch.bfloat16 if HALF else torch.float32
 
 

@@ -203,13 +203,14 @@ class Muon(torch.optim.Optimizer):
 
 def _orthogonal(matrix):
     """The matrix (rows, columns) with singular values of about 1, by five Newton-Schulz steps."""
+    if matrix.shape[0] > matrix.shape[1]:
+        return _orthogonal(matrix.T).T
     first, second, third = NEWTON_SCHULZ
     x = (matrix / (matrix.norm() + 1e-7)).to(NUMBERS)
-    wide = x if matrix.shape[0] <= matrix.shape[1] else x.T
     for _ in range(5):
-        square = wide @ wide.T
-        wide = first * wide + (second * square + third * square @ square) @ wide
-    return (wide if matrix.shape[0] <= matrix.shape[1] else wide.T).float()
+        square = x @ x.T
+        x = first * x + (second * square + third * square @ square) @ x
+    return x.float()
 
 
 def optimizers(network, model):
