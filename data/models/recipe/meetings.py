@@ -521,8 +521,8 @@ def _template(rng, split, block, place):
     """
     if place == "follow up":
         return rng.choice(phrases.lines(phrases.FOLLOW_UP[block]))
-    made = grammar.request(rng, phrases.KIND_OF[block]) if split == TRAIN and rng.random() < 0.5 else None
-    if made and phrases.owner_of(made) not in (None, TRAIN):
+    made = grammar.request(rng, phrases.KIND_OF[block]) if split == TRAIN and rng.random() < 0.6 else None
+    if made and phrases.wording(made) in phrases.held_out_wordings():
         made = None
     text = made or (phrases.lines(block)[0] if rng.random() < 0.25 else rng.choice(phrases.own(block, split)))
     if place == "first":
@@ -576,6 +576,9 @@ def question(rng, split, meeting, place="first"):
 def _wording(rng, split, kind, task=None, **fields):
     """A question of one kind; one that needs a passive is left out where there is none."""
     choices = phrases.own(phrases.QUESTIONS[kind], split)
+    if split == TRAIN and rng.random() < 0.5:
+        made = grammar.question(rng, kind)
+        choices = [made] if phrases.wording(made) not in phrases.held_out_wordings() else choices
     if task is None:
         return rng.choice(choices).format(**fields)
     fitting = [text for text in choices if (task.done or "{done}" not in text) and (task.owner or "{owner}" not in text)]

@@ -1585,6 +1585,18 @@ def own(block, split):
     return [template for template in templates if _owners()[_plain(template) or template] == split]
 
 
+def wording(request):
+    """A request or question without the notes, capitals and punctuation."""
+    return " ".join(_plain(request.replace("{notes}", " ")).split())
+
+
+@functools.cache
+def held_out_wordings():
+    """Requests and questions of validation and test: `wording` of each."""
+    blocks = (SUMMARIZE, FORMATTED, LIST_ACTIONS, QUESTION, *QUESTIONS.values(), NEVER_SAID)
+    return {wording(template) for split in (words.VALIDATION, words.TEST) for block in blocks for template in own(block, split)} - {""}
+
+
 def owner_of(template):
     """The split that a template belongs to, None for one that is in no list."""
     return _owners().get(_plain(template) or template)
