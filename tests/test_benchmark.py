@@ -77,7 +77,7 @@ def test_the_run_file_says_what_where_and_on_what(server, tmp_path):
     assert info["environment"]["packages"]["foundry-local-sdk"] == "2.2.1"
     assert info["environment"]["machine"]["cores"] == os.cpu_count()
     assert info["models"]["pocket-nano"]["load_s"] > 0
-    assert info["models"]["pocket-nano"]["model_id"] == "pocket-nano-generic-cpu:4"
+    assert info["models"]["pocket-nano"]["model_id"] == "pocket-nano-generic-cpu:5"
     assert info["plan"]["prompts"]["prompts"][0]["text"] == PROMPTS[0]
     assert os.path.expanduser("~") not in json.dumps(info)
 

@@ -42,7 +42,7 @@ def test_what_is_no_address_is_refused_with_an_example(given):
     [
         ("qwen2.5-0.5b-instruct-generic-cpu:4", "qwen2.5-0.5b"),
         ("Phi-3.5-mini-instruct-cuda-gpu:1", "phi-3.5-mini"),
-        ("pocket-mini-generic-cpu:4", "pocket-mini"),
+        ("pocket-mini-generic-cpu:5", "pocket-mini"),
         ("llama3.2:1b", "llama3.2:1b"),
         ("gpt-4o-mini", "gpt-4o-mini"),
         ("something-openvino-npu:2", "something"),
