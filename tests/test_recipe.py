@@ -142,6 +142,39 @@ def test_no_held_out_request_is_asked_in_training(recipe):
             assert not held_out & asked
 
 
+def test_parts_that_come_to_a_held_out_request_or_question_are_not_used(recipe, monkeypatch):
+    """Whatever parts.json holds, and however it is written."""
+    _generate, words = recipe
+    import grammar
+    import meetings
+    import phrases
+
+    held_out = phrases.own(phrases.SUMMARIZE, "test")[0]
+    asked = phrases.own(phrases.QUESTIONS["decision"], "validation")[0]
+    rng = words.generator(5, "train")
+    for request, question, used in ((held_out, asked, False), ("Zum {notes} zum", "Zum?", True)):
+        monkeypatch.setattr(grammar, "request", lambda _rng, _kind, text=request: text.upper().replace("{NOTES}", "{notes}") + "!")
+        monkeypatch.setattr(grammar, "question", lambda _rng, _kind, text=question: text.upper())
+        wordings = {phrases.wording(meetings._template(rng, "train", phrases.SUMMARIZE, "first")) for _ in range(40)}
+        assert (phrases.wording(request) in wordings) == used
+        questions = {phrases.wording(meetings._wording(rng, "train", "decision")) for _ in range(40)}
+        assert (phrases.wording(question) in questions) == used
+
+
+def test_questions_from_parts_have_the_fields_of_their_kind(recipe):
+    """Of what and topic one, never both: what is asked about must be named once."""
+    import grammar
+    import phrases
+
+    assert set(grammar.QUESTIONS) == set(phrases.QUESTIONS)
+    for kind, questions in grammar.QUESTIONS.items():
+        for text in questions:
+            named = re.findall(r"\{(what|topic)\}", text)
+            assert len(named) == (1 if kind in ("owner", "due") else 0), text
+            assert ("{owner}" in text) == (kind == "task") or kind == "due", text
+            assert text[-1] in "?.", text
+
+
 def test_in_training_further_requests_stand_behind_the_notes_alone(recipe):
     """A branch is right behind the notes, which only the first request holds."""
     generate, _ = recipe
@@ -342,6 +375,31 @@ def test_a_small_evaluation_asks_the_served_model_and_refreshes_card_and_tables(
     assert len(answers) == 8
 
 
+def test_a_gain_is_the_difference_on_the_same_prompts(recipe, tmp_path):
+    """Two sizes that differ by as much on every prompt are told apart, however much the prompts differ."""
+    import evaluate
+
+    turns = [{"user": f"prompt {n}"} for n in range(40)]
+    answers = tmp_path / "answers"
+    answers.mkdir()
+
+    def rows(found):
+        return [{"task": "summary", "hits": {str(facet): facet < n % 8 + found for facet in range(10)}} for n in range(40)]
+
+    def write(prompts):
+        lines = [json.dumps({"prompt": prompt} | row) for prompt, row in zip(prompts, rows(1), strict=True)]
+        (answers / "pocket-mini-generated.jsonl").write_text("\n".join(lines), encoding="utf-8")
+
+    assert evaluate._gain("pocket-midi", tmp_path, turns, rows(2)) is None  # mini was not asked
+    write([turn["user"] for turn in turns])
+    gain = evaluate._gain("pocket-midi", tmp_path, turns, rows(2))
+    assert gain == {"over": "pocket-mini", "summaries": 40, "difference": 0.1, "difference_95": [0.1, 0.1]}
+    assert evaluate._gain("pocket-mini-int4", tmp_path, turns, rows(1))["difference_95"] == [0.0, 0.0]
+    assert evaluate._gain("pocket-nano", tmp_path, turns, rows(1)) is None  # nothing is smaller
+    write(["another prompt"] * 40)
+    assert evaluate._gain("pocket-midi", tmp_path, turns, rows(2)) is None
+
+
 def test_the_tables_in_the_readme_are_those_of_the_record(recipe, tmp_path):
     """No figure was typed by hand: writing the tables again changes nothing."""
     import package
@@ -379,7 +437,12 @@ def test_goals_are_marked_reached_or_not_by_what_was_measured(recipe):
         perfect[alias]["output_tokens_per_s"] = round(1000 / goal)
     perfect["pocket-midi"]["generated"]["degenerate"] = 0.0
     perfect["pocket-midi"]["generated"]["tasks"]["format"]["format_kept"] = 1.0
+    for small, large in (("pocket-nano", "pocket-mini"), ("pocket-mini", "pocket-midi")):
+        perfect[large]["gain"] = {"over": small, "summaries": 300, "difference": 0.1, "difference_95": [0.05, 0.15]}
     assert "not reached" not in package._goals(perfect)
+    perfect["pocket-midi"]["gain"]["difference_95"] = [-0.01, 0.21]
+    assert package._goals(perfect).count("not reached") == 1
+    perfect["pocket-midi"]["gain"]["difference_95"] = [0.01, 0.21]
     perfect["pocket-mini"]["generated"]["tasks"]["summary"]["facet_recall_95"] = [0.5, 0.96]
     assert package._goals(perfect).count("not reached") == 1
     assert package._goals(results) in (BUILT_IN_MODELS / "README.md").read_text(encoding="utf-8")

@@ -43,13 +43,18 @@ def evaluate(alias, work=WORK_FOLDER, folder=MODELS_FOLDER, scale=1.0):
         for name, rows in judged.items()
     }
     result["torch"] = _agreement(alias, work, sets["generated"], replies["generated"])
+    result["gain"] = _gain(alias, work, sets["generated"], judged["generated"])
     for name, turns in sets.items():
         _save_rows(work / "answers" / f"{alias}-{name}.jsonl", turns, replies[name], judged[name])
     known = _read(folder).get(alias, {})
     result["weights"] = hashlib.sha256((folder / alias / "model.onnx.data").read_bytes()).hexdigest()
     if known.get("weights") == result["weights"]:
-        # What an evaluation with the checkpoint, or a measurement of speed, found of these weights.
-        result = {**{name: known[name] for name in SPEED if name in known}, **result, "torch": result["torch"] or known["torch"]}
+        # What an evaluation with the checkpoint or beside the other size, or a measurement of speed, found of these weights.
+        result = {
+            **{name: known[name] for name in SPEED if name in known},
+            **result,
+            **{name: result[name] or known.get(name) for name in ("torch", "gain")},
+        }
     _add(folder, alias, result)
     recalls = [result[name]["tasks"].get("summary", {}).get("facet_recall") for name in sets]
     print(f"{alias}: facet recall of summaries {recalls[0]} (generated), {recalls[1]} (hand-written)", flush=True)
@@ -204,6 +209,27 @@ def _interval(values):
     rng = random.Random(SEED)
     means = sorted(statistics.fmean(rng.choices(values, k=len(values))) for _ in range(RESAMPLES))
     return round(statistics.fmean(values), 3), [round(means[int(RESAMPLES * share)], 3) for share in (0.025, 0.975)]
+
+
+def _gain(alias, work, turns, rows):
+    """How much more of a summary is found than by the next smaller size, or by the same size in its plain precision.
+
+    The same prompts were put to both, so the interval is that of the differences: much of what separates two answers is the prompt. None
+    where the other's answers are not there.
+    """
+    model = PACKAGES[alias][0]
+    other = model.grows_from if alias == model.alias else model.alias
+    path = work / "answers" / f"{other}-generated.jsonl"
+    if not path.exists():
+        return None
+    before = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    if [row["prompt"] for row in before] != [turn["user"] for turn in turns]:
+        return None
+    pairs = [(old["hits"].values(), new["hits"].values()) for old, new in zip(before, rows, strict=True) if new["task"] == "summary" and new["hits"]]
+    if not pairs:
+        return None
+    difference, interval = _interval([statistics.fmean(new) - statistics.fmean(old) for old, new in pairs])
+    return {"over": other, "summaries": len(pairs), "difference": difference, "difference_95": interval}
 
 
 def _agreement(alias, work, turns, replies):

@@ -7,7 +7,7 @@ import knowledge
 import meetings
 from words import SPLITS, generator
 
-SIZES = {"train": 130_000, "validation": 600, "test": 2_200}  # about 300 summaries in the test split
+SIZES = {"train": 130_000, "validation": 600, "test": 6_600}  # about 870 summaries in the test split: mini and midi differ by less than 0.05
 BRANCHES = 0.9  # part of the conversations about notes whose further requests see nothing but the notes
 
 

@@ -266,7 +266,7 @@ GOAL_BY_HAND, GOAL_FORM, GOAL_DEGENERATE, GOAL_LOAD_S = 0.75, 0.9, 0.02, 1.0
 def _goals(results):
     """Each goal beside what was measured, reached or not."""
     sizes = [alias for alias in MODELS if alias in results]
-    if sizes != list(GOALS) or any("load_s" not in results[alias] for alias in results):
+    if sizes != list(GOALS) or any("load_s" not in results[alias] for alias in results) or not all(results[alias].get("gain") for alias in sizes[1:]):
         return ""
     recall = {alias: results[alias]["generated"]["tasks"]["summary"] for alias in sizes}
     by_hand = {alias: results[alias]["handwritten"]["tasks"]["summary"] for alias in sizes}
@@ -275,6 +275,7 @@ def _goals(results):
     rates = [results[alias]["output_tokens_per_s"] or 0 for alias in sizes]
     loads = [results[alias]["load_s"] for alias in results]
     steps = list(itertools.pairwise(sizes))
+    gains = [results[large]["gain"] for _, large in steps]
     apart = all(recall[small]["facet_recall_95"][1] < recall[large]["facet_recall_95"][0] for small, large in steps)
     ordered = all(by_hand[small]["facet_recall"] < by_hand[large]["facet_recall"] for small, large in steps)
     rows = [
@@ -287,6 +288,11 @@ def _goals(results):
     ]
     rows += [
         ("each size above the one before, intervals apart", "", apart),
+        (
+            "each size above the one before on the same prompts, interval of the difference above 0",
+            ", ".join("+" + _figure(gain, "difference") for gain in gains),
+            all(gain["difference_95"][0] > 0 for gain in gains),
+        ),
         (f"{sizes[-1]}: form kept, at least {GOAL_FORM:.2f}", _figure(form, "format_kept"), form["format_kept"] >= GOAL_FORM),
         (
             f"{sizes[-1]}: facet recall, hand-written, at least {GOAL_BY_HAND:.2f}",
