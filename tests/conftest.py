@@ -1,6 +1,7 @@
 """One runtime for the whole session, in a home folder of its own, with no settings left over from the person who runs this."""
 
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,8 @@ def clean_environment(tmp_path_factory):
     """A fresh home and results folder, no reach for the Azure catalog, and no process left behind at the end."""
     from helpers import foundry
 
+    # Started in the background of a shell, this process and all that it starts would ignore the Ctrl-C that some tests press.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.MonkeyPatch.context() as patch:
         for name in SETTINGS:
             patch.delenv(name, raising=False)
