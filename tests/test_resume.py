@@ -22,7 +22,7 @@ def benchmark(*arguments, **settings):
     return full_benchmark(*arguments, **{"warmup": 2, "cold": 0, "resources": False, **settings})
 
 
-def killed_run(folder, rows: int, rounds: int = 40):
+def killed_run(folder, rows: int, rounds: int = 14):
     """The folder of a real run whose process was killed with SIGKILL after at least `rows` rows."""
     prompts = folder / "prompts.json"
     prompts.write_text(json.dumps(PROMPTS), encoding="utf-8")
@@ -89,7 +89,7 @@ def test_what_was_resumed_is_on_record_and_in_the_report(server, tmp_path):
 
 
 def test_the_command_line_resumes_the_latest_run(server, helpers_command, tmp_path):
-    folder = killed_run(tmp_path, 10, rounds=15)
+    folder = killed_run(tmp_path, 10, rounds=8)
     done = helpers_command("benchmark", "--resume", str(folder), "--quiet")
     assert done.returncode == 0, done.stderr
     assert "resumed after" in done.stderr
