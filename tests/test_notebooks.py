@@ -31,7 +31,8 @@ SMALL = {
     "06_custom_model": {"rounds": 1},
     "07_starter_project": {"rounds": 1},
 }
-ONE_PROMPT = str(Path(__file__).parent / "one_prompt.json")  # where nothing is answered, notebook 03 sends one request a second
+# For servers that answer nothing: there notebook 03 sends one request a second.
+ONE_PROMPT = SMALL["03_benchmark"] | {"prompts": str(Path(__file__).parent / "one_prompt.json")}
 
 
 def notebook(name: str) -> Path:
@@ -173,7 +174,7 @@ def test_the_notebooks_take_what_an_endpoint_offers_of_the_line_up(tmp_path):
 
 def test_a_benchmark_in_which_every_request_failed_still_runs_to_its_end(tmp_path):
     with serving(["unknown-model"], chat=error_answer(500, "broken inside")) as endpoint:
-        parameters = {"endpoint": endpoint.base_url, "models": ["unknown-model"], "output": str(tmp_path), "prompts": ONE_PROMPT, "rounds": 2}
+        parameters = {"endpoint": endpoint.base_url, "models": ["unknown-model"], "output": str(tmp_path), **ONE_PROMPT}
         benchmarked = course.execute(notebook("03_benchmark"), tmp_path / "03.ipynb", parameters)
     compared = course.execute(notebook("04_compare"), tmp_path / "04.ipynb", {"run": str(tmp_path)})
     assert "HTTP 500: broken inside" in text_of(benchmarked)
@@ -188,8 +189,7 @@ def test_a_model_that_is_missing_does_not_stop_the_others(tmp_path):
             "endpoint": endpoint.base_url,
             "models": ["no-such-model", "qwen2.5-0.5b"],
             "output": str(tmp_path / "run"),
-            "prompts": ONE_PROMPT,
-            "rounds": 2,
+            **ONE_PROMPT,
         }
         executed = course.execute(notebook("03_benchmark"), tmp_path / "03.ipynb", parameters)
     assert "It stopped at the first failure" in text_of(executed)  # the first script, as it would
