@@ -36,10 +36,18 @@ def run(name: str, options: Sequence[str] = ()) -> bool:
         shared.note(f"{name}: skipped, there is no bench/{file} here")
         return True
     shared.note(f"{name}: python bench/{file} {' '.join([*fixed, *options])}")
-    done = subprocess.run([sys.executable, str(path), *fixed, *options], stdout=subprocess.PIPE, text=True, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(path), *fixed, *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
     print(done.stdout)
     if done.returncode == 0:
-        put(name, f"{done.stdout.strip()}\n\n`python bench/{' '.join([file, *fixed])}`, {datetime.date.today():%d %B %Y}, {machine()}.")
+        put(
+            name,
+            f"{done.stdout.strip()}\n\n`python bench/{' '.join([file, *fixed])}`, {datetime.date.today():%d %B %Y}, {machine()}.",
+        )
     return done.returncode == 0
 
 
@@ -47,7 +55,11 @@ def put(name: str, text: str) -> None:
     """Replace a section of the document: what stands between its two markers."""
     before = DOCUMENT.read_text(encoding="utf-8")
     section = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
-    DOCUMENT.write_text(section.sub(lambda found: f"{found[1]}{text}\n{found[2]}", before), encoding="utf-8", newline="\n")
+    DOCUMENT.write_text(
+        section.sub(lambda found: f"{found[1]}{text}\n{found[2]}", before),
+        encoding="utf-8",
+        newline="\n",
+    )
 
 
 def machine() -> str:
@@ -61,7 +73,9 @@ def machine() -> str:
 def main(arguments: Sequence[str]) -> int:
     """Run what was asked for; 1 when a script failed, 2 for a name that is none."""
     if arguments and arguments[0] not in SCRIPTS:
-        print(f"error: there is no '{arguments[0]}'; there are {', '.join(SCRIPTS)}.", file=sys.stderr)
+        print(
+            f"error: there is no '{arguments[0]}'; there are {', '.join(SCRIPTS)}.", file=sys.stderr
+        )
         return 2
     results = [run(arguments[0], arguments[1:])] if arguments else [run(name) for name in SCRIPTS]
     return 0 if all(results) else 1

@@ -27,7 +27,9 @@ import shared
 
 TOKENS = 64
 STREAMS = {1: 12, 16: 160, 64: 640}  # streams at once to requests measured
-Pieces = tuple[list[float], list[bytes]]  # when each piece was there, in seconds since just before the request was written; and the piece
+Pieces = tuple[
+    list[float], list[bytes]
+]  # when each piece was there, in seconds since just before the request was written; and the piece
 clock = time.perf_counter
 
 
@@ -35,15 +37,20 @@ def body(name: str) -> dict:
     """The request of every candidate."""
     messages = [{"role": "user", "content": "How late are you?"}]
     options = {"include_usage": True}
-    return {"model": "truth", "messages": messages, "max_tokens": TOKENS, "stream": True, "stream_options": options, "user": name}
+    return {
+        "model": "truth",
+        "messages": messages,
+        "max_tokens": TOKENS,
+        "stream": True,
+        "stream_options": options,
+        "user": name,
+    }
 
 
 def request_bytes(url: str, name: str) -> bytes:
     """The same as HTTP, for the candidates that write it themselves."""
     payload = json.dumps(body(name)).encode()
-    head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nHost: {urllib.parse.urlsplit(url).netloc}\r\nContent-Type: application/json\r\nConnection: close\r\n"
-    )
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {urllib.parse.urlsplit(url).netloc}\r\nContent-Type: application/json\r\nConnection: close\r\n"
     return f"{head}Content-Length: {len(payload)}\r\n\r\n".encode() + payload
 
 
@@ -146,7 +153,14 @@ def kit(url: str):
             while waiting or under_way:
                 while waiting and under_way < streams:
                     name = waiting.pop()
-                    line.start(wire.Exchange(f"{url}/v1/chat/completions", json.dumps(body(name)).encode(), timeout_s=60, key=name))
+                    line.start(
+                        wire.Exchange(
+                            f"{url}/v1/chat/completions",
+                            json.dumps(body(name)).encode(),
+                            timeout_s=60,
+                            key=name,
+                        )
+                    )
                     under_way += 1
                 done = line.finished()
                 under_way -= 1
@@ -171,7 +185,13 @@ def asyncio_protocol(parser: str):
                     import h11
 
                     self.h11 = h11.Connection(h11.CLIENT)
-                    self.h11.send(h11.Request(method="POST", target="/", headers=[("Host", "x"), ("Content-Length", "0")]))
+                    self.h11.send(
+                        h11.Request(
+                            method="POST",
+                            target="/",
+                            headers=[("Host", "x"), ("Content-Length", "0")],
+                        )
+                    )
                     self.h11.send(h11.EndOfMessage())
                     self.feed = self.feed_h11
 
@@ -203,7 +223,9 @@ def asyncio_protocol(parser: str):
 
         async def one(name: str) -> Pieces:
             loop = asyncio.get_running_loop()
-            transport, stream = await loop.create_connection(lambda: Stream(loop.create_future()), *address(url))
+            transport, stream = await loop.create_connection(
+                lambda: Stream(loop.create_future()), *address(url)
+            )
             data, stream.start = request_bytes(url, name), clock()
             transport.write(data)
             await stream.done
@@ -245,7 +267,9 @@ def httpx(url: str):
 
             async def one(name: str) -> Pieces:
                 times, pieces, start = [], [], clock()
-                async with client.stream("POST", f"{url}/v1/chat/completions", json=body(name)) as answer:
+                async with client.stream(
+                    "POST", f"{url}/v1/chat/completions", json=body(name)
+                ) as answer:
                     async for piece in answer.aiter_raw():
                         times.append(clock() - start)
                         pieces.append(piece)
@@ -260,7 +284,12 @@ def openai(url: str):
     """The openai package with `with_streaming_response`: raw bytes, its own parser left out. A thread for each stream."""
     import openai
 
-    client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, http_client=openai.DefaultHttpxClient(trust_env=False))
+    client = openai.OpenAI(
+        base_url=f"{url}/v1",
+        api_key="none",
+        max_retries=0,
+        http_client=openai.DefaultHttpxClient(trust_env=False),
+    )
 
     def one(name: str) -> Pieces:
         times, pieces, start = [], [], clock()
@@ -292,7 +321,10 @@ def one(name: str, url: str, streams: int) -> None:
     run([f"warmup {i}" for i in range(2 * streams)], streams)
     cpu_s = time.process_time()
     seen = run([f"measure {i}" for i in range(STREAMS[streams])], streams)
-    cpu_s, grown_mb = time.process_time() - cpu_s, psutil.Process().memory_info().rss / 2**20 - imported_mb
+    cpu_s, grown_mb = (
+        time.process_time() - cpu_s,
+        psutil.Process().memory_info().rss / 2**20 - imported_mb,
+    )
     pickle.dump({"cpu_s": cpu_s, "grown_mb": grown_mb, "seen": seen}, sys.stdout.buffer)
 
 
@@ -309,8 +341,15 @@ def judged(found: dict, log: dict) -> dict[str, float | None]:
         seen.append(timing.metrics(streaming.parse(packets)))
         sent = log[name]["sent_at"]
         true.append((sent[0] - log[name]["read_at"], (sent[-1] - sent[0]) / (len(sent) - 1)))
-    ttft, own = 1000 * np.array([m.ttft_s for m in seen]), 1000 * np.array([first for first, _ in true])
-    itl = [abs(m.itl_s - step) * 1000 for m, (_, step) in zip(seen, true, strict=True) if m.itl_s is not None]
+    ttft, own = (
+        1000 * np.array([m.ttft_s for m in seen]),
+        1000 * np.array([first for first, _ in true]),
+    )
+    itl = [
+        abs(m.itl_s - step) * 1000
+        for m, (_, step) in zip(seen, true, strict=True)
+        if m.itl_s is not None
+    ]
     return {
         "p50_ms": float(np.median(ttft - own)),
         "p95_ms": float(np.percentile(ttft, 95) - np.percentile(own, 95)),
@@ -328,7 +367,16 @@ def measure(samples: shared.Samples) -> None:
         for name in installed():
             shared.note(f"{name}, {streams}")
             with TruthServer() as server:
-                command = [interpreter(CANDIDATES[name][1]), __file__, "--one", name, "--url", server.url, "--streams", str(streams)]
+                command = [
+                    interpreter(CANDIDATES[name][1]),
+                    __file__,
+                    "--one",
+                    name,
+                    "--url",
+                    server.url,
+                    "--streams",
+                    str(streams),
+                ]
                 done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
                 samples.add((name, streams), judged(pickle.loads(done.stdout), server.log()))
 
@@ -339,7 +387,12 @@ def interpreter(package: str | None) -> str | None:
     if package is None or importlib.util.find_spec(package):
         return sys.executable
     other = shared.peer("python")
-    return other if other and subprocess.run([other, "-c", f"import {package}"], capture_output=True).returncode == 0 else None
+    return (
+        other
+        if other
+        and subprocess.run([other, "-c", f"import {package}"], capture_output=True).returncode == 0
+        else None
+    )
 
 
 def installed() -> list[str]:
@@ -351,7 +404,11 @@ def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--keep", metavar="FILE", help="add to the samples of this file, and print the table of them all")
+    parser.add_argument(
+        "--keep",
+        metavar="FILE",
+        help="add to the samples of this file, and print the table of them all",
+    )
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
     parser.add_argument("--streams", type=int, help=argparse.SUPPRESS)
@@ -362,11 +419,24 @@ def main() -> None:
     samples = shared.Samples(asked.keep)
     for _ in range(asked.turns):
         measure(samples)
-    headers = ("client", *(f"TTFT error p50 / p95 at {n}, ms" for n in STREAMS), "ITL error at 16, ms", "CPU at 16, s", "memory grown at 64, MB")
+    headers = (
+        "client",
+        *(f"TTFT error p50 / p95 at {n}, ms" for n in STREAMS),
+        "ITL error at 16, ms",
+        "CPU at 16, s",
+        "memory grown at 64, MB",
+    )
     rows = []
     for name in installed():
-        errors = [f"{samples.range((name, n), 'p50_ms')} / {samples.range((name, n), 'p95_ms')}" for n in STREAMS]
-        costs = samples.range((name, 16), "itl_ms", 4), samples.range((name, 16), "cpu_s"), samples.range((name, 64), "grown_mb", 0)
+        errors = [
+            f"{samples.range((name, n), 'p50_ms')} / {samples.range((name, n), 'p95_ms')}"
+            for n in STREAMS
+        ]
+        costs = (
+            samples.range((name, 16), "itl_ms", 4),
+            samples.range((name, 16), "cpu_s"),
+            samples.range((name, 64), "grown_mb", 0),
+        )
         rows.append([name, *errors, *costs])
     print(shared.table(headers, rows))
     if missing := [name for name in CANDIDATES if name not in installed()]:

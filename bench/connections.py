@@ -27,13 +27,23 @@ def main(alias: str) -> None:
         server.load(alias)
         model = server.resolve(alias)
         address = urllib.parse.urlsplit(server.base_url)
-        body = {"model": model.id, "messages": [{"role": "user", "content": PROMPT}], "max_tokens": 60, "temperature": 0, "stream": True}
+        body = {
+            "model": model.id,
+            "messages": [{"role": "user", "content": PROMPT}],
+            "max_tokens": 60,
+            "temperature": 0,
+            "stream": True,
+        }
         request = encoded(address.netloc, body)
         kept = socket.create_connection((address.hostname, address.port))
         seen = {"kept alive": [], "new": [], "new, acknowledged at once": []}
         for _ in range(TURNS):
             for kind, found in seen.items():
-                sock = kept if kind == "kept alive" else socket.create_connection((address.hostname, address.port))
+                sock = (
+                    kept
+                    if kind == "kept alive"
+                    else socket.create_connection((address.hostname, address.port))
+                )
                 found.append(ask(sock, request, at_once="at once" in kind))
     print(f"{model.id}, medians of {TURNS - 1} requests each, the first left out")
     print(f"{'connection':<27}{'first text, ms':>16}{'packets with text':>19}")

@@ -21,10 +21,20 @@ def told_apart(prompts: int, rng: np.random.Generator) -> tuple[float, float]:
     """Shares of runs in which two equal models are told apart: by the kit, and by 95 of 100 resamples."""
     ours = simple = 0
     for seed in range(RUNS):
-        quality = np.clip(rng.normal(0.6, 0.15, (prompts, 1)) + rng.normal(0, 0.2, (prompts, 2)), 0, 1)
-        matrix = {"latency": np.exp(rng.normal(1, 0.3, (prompts, 1)) + rng.normal(0, 0.3, (prompts, 2))), "quality": quality}
-        totals = sum(w * selection._scored(d, selection._mean_of(d, matrix[d]), None) for d, w in WEIGHTS.items())
-        stability, _ = selection._stability(matrix, WEIGHTS, {}, int(totals.argmax()), ["a", "b"], Limits(), seed)
+        quality = np.clip(
+            rng.normal(0.6, 0.15, (prompts, 1)) + rng.normal(0, 0.2, (prompts, 2)), 0, 1
+        )
+        matrix = {
+            "latency": np.exp(rng.normal(1, 0.3, (prompts, 1)) + rng.normal(0, 0.3, (prompts, 2))),
+            "quality": quality,
+        }
+        totals = sum(
+            w * selection._scored(d, selection._mean_of(d, matrix[d]), None)
+            for d, w in WEIGHTS.items()
+        )
+        stability, _ = selection._stability(
+            matrix, WEIGHTS, {}, int(totals.argmax()), ["a", "b"], Limits(), seed
+        )
         ours += not stability.close
         simple += stability.prompts >= 0.95
     return ours / RUNS, simple / RUNS
@@ -33,14 +43,22 @@ def told_apart(prompts: int, rng: np.random.Generator) -> tuple[float, float]:
 def agreed(answers: int, rng: np.random.Generator) -> float:
     """Share of pairs of raters with dice that are shown to agree."""
     keys = [("p", f"{i:03}") for i in range(answers)]
-    rolls = ((dict(zip(keys, rng.integers(1, 6, answers).astype(float), strict=True)) for _ in range(2)) for _ in range(RUNS))
+    rolls = (
+        (dict(zip(keys, rng.integers(1, 6, answers).astype(float), strict=True)) for _ in range(2))
+        for _ in range(RUNS)
+    )
     return sum(agreement("a", "b", *pair).shown for pair in rolls) / RUNS
 
 
 def main() -> None:
     """Print both tables."""
     rng = np.random.default_rng(1)
-    print(Table(("prompts", "told apart", "first in 95 of 100 resamples"), [[n, *told_apart(n, rng)] for n in (5, 8, 12, 24)]))
+    print(
+        Table(
+            ("prompts", "told apart", "first in 95 of 100 resamples"),
+            [[n, *told_apart(n, rng)] for n in (5, 8, 12, 24)],
+        )
+    )
     print(Table(("answers", "dice shown to agree"), [[n, agreed(n, rng)] for n in (10, 15, 30)]))
 
 

@@ -13,13 +13,25 @@ from helpers import load_run
 def main(folder: str | None) -> None:
     """Print, for each model of a run, the plain formula over all answers beside the kit's figure."""
     run = load_run(folder)
-    print("| model | output tokens/s, all answers: median, maximum | the kit: median, maximum |\n|---|---|---|")
+    print(
+        "| model | output tokens/s, all answers: median, maximum | the kit: median, maximum |\n|---|---|---|"
+    )
     for model in run.models:
-        rows = [row for row in run.measured(model) if row["status"] == "ok" and (row["completion_tokens"] or 0) > 1]
-        spans = [(row["completion_tokens"] - 1, row["chunk_times_s"][-1] - row["chunk_times_s"][0]) for row in rows]
+        rows = [
+            row
+            for row in run.measured(model)
+            if row["status"] == "ok" and (row["completion_tokens"] or 0) > 1
+        ]
+        spans = [
+            (row["completion_tokens"] - 1, row["chunk_times_s"][-1] - row["chunk_times_s"][0])
+            for row in rows
+        ]
         plain = [tokens / span if span else np.inf for tokens, span in spans]
         kept = [row["output_tokens_per_s"] for row in rows if row["output_tokens_per_s"]]
-        cells = [f"{np.median(rates):,.0f}, {max(rates):,.0f} (n = {len(rates)})" if rates else "-" for rates in (plain, kept)]
+        cells = [
+            f"{np.median(rates):,.0f}, {max(rates):,.0f} (n = {len(rates)})" if rates else "-"
+            for rates in (plain, kept)
+        ]
         print(f"| {model} | {' | '.join(cells)} |")
 
 

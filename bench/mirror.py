@@ -34,7 +34,9 @@ TURNS = 5
 
 def main(folder: Path) -> None:
     """Measure and print."""
-    print(f"{platform.system()}, {cpu_name()}, {os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%d %B %Y')}")
+    print(
+        f"{platform.system()}, {cpu_name()}, {os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%d %B %Y')}"
+    )
     stock(folder / "instructor" / "models")
     server = subprocess.Popen(
         [sys.executable, "-m", "helpers", "mirror", "--port", "0", *SIZES_MB],
@@ -59,32 +61,55 @@ def stock(models: Path) -> None:
     for alias, size_mb in SIZES_MB.items():
         target = models / "Bench" / f"{alias}-generic-cpu-1"
         target.mkdir(parents=True)
-        (target / "inference_model.json").write_text(json.dumps({"Name": f"{alias}-generic-cpu:1"}), encoding="utf-8")
+        (target / "inference_model.json").write_text(
+            json.dumps({"Name": f"{alias}-generic-cpu:1"}), encoding="utf-8"
+        )
         with (target / "model.onnx.data").open("wb") as file:
             for _ in range(size_mb):
                 file.write(os.urandom(MIB))
-        cache.adopt(target, {"alias": alias, "name": f"{alias}-generic-cpu", "version": 1, "publisher": "Bench"}, "catalog")
+        cache.adopt(
+            target,
+            {"alias": alias, "name": f"{alias}-generic-cpu", "version": 1, "publisher": "Bench"},
+            "catalog",
+        )
 
 
 def one_client(address: str, folder: Path) -> None:
     """One client and `cp`, in turns; medians of bytes per second."""
     source = folder / "instructor" / "models" / "Bench" / "large-generic-cpu-1" / "model.onnx.data"
     size, copy = source.stat().st_size, folder / "copy"
-    rates = {"cp": [], "cp, then SHA-256": [], "cp, to the disk": [], "mirror, hashed": [], "mirror, hashed, to the disk": []}
+    rates = {
+        "cp": [],
+        "cp, then SHA-256": [],
+        "cp, to the disk": [],
+        "mirror, hashed": [],
+        "mirror, hashed, to the disk": [],
+    }
     for _ in range(TURNS):
         rates["cp"].append(size / timed(lambda: subprocess.run(["cp", source, copy], check=True)))
-        rates["cp, to the disk"].append(size / timed(lambda: (subprocess.run(["cp", source, copy], check=True), flush(copy))))
-        rates["cp, then SHA-256"].append(size / timed(lambda: (subprocess.run(["cp", source, copy], check=True), cache.sha256(copy))))
+        rates["cp, to the disk"].append(
+            size / timed(lambda: (subprocess.run(["cp", source, copy], check=True), flush(copy)))
+        )
+        rates["cp, then SHA-256"].append(
+            size
+            / timed(lambda: (subprocess.run(["cp", source, copy], check=True), cache.sha256(copy)))
+        )
         copy.unlink()
         rates["mirror, hashed"].append(size / fetched(address, "large", folder / "one")["seconds"])
-        rates["mirror, hashed, to the disk"].append(size / fetched(address, "large", folder / "one", "flush")["seconds"])
+        rates["mirror, hashed, to the disk"].append(
+            size / fetched(address, "large", folder / "one", "flush")["seconds"]
+        )
     digest, piece = hashlib.sha256(), bytes(MIB)
     hashing = 256 * MIB / timed(lambda: [digest.update(piece) for _ in range(256)])
-    print(f"\none client, {size / 1e6:,.0f} MB, medians of {TURNS} turns; SHA-256 alone: {hashing / 1e6:,.0f} MB/s")
+    print(
+        f"\none client, {size / 1e6:,.0f} MB, medians of {TURNS} turns; SHA-256 alone: {hashing / 1e6:,.0f} MB/s"
+    )
     base = {name: statistics.median(found) for name, found in rates.items()}
     for name, rate in base.items():
         against = "cp, to the disk" if "to the disk" in name else "cp"
-        print(f"  {name:<28}{rate / 1e6:>8,.0f} MB/s  {100 * rate / base[against]:>4.0f} % of {against}")
+        print(
+            f"  {name:<28}{rate / 1e6:>8,.0f} MB/s  {100 * rate / base[against]:>4.0f} % of {against}"
+        )
 
 
 def flat_memory(address: str, folder: Path, server: "Peak") -> None:
@@ -93,23 +118,34 @@ def flat_memory(address: str, folder: Path, server: "Peak") -> None:
     for alias in ("small", "large"):
         server.reset()
         found = fetched(address, alias, folder / "memory")
-        print(f"  {SIZES_MB[alias]:>5} MB file: client {found['above_idle_mb']:.0f}, server {server.above_mb:.0f}")
+        print(
+            f"  {SIZES_MB[alias]:>5} MB file: client {found['above_idle_mb']:.0f}, server {server.above_mb:.0f}"
+        )
 
 
 def room(address: str, folder: Path, server: "Peak") -> None:
     """Thirty clients at once: slowest against median, and the server's memory."""
     server.reset()
     gate = folder / "gate"
-    children = [start(address, "small", folder / f"client{n}", f"gate={gate}") for n in range(CLIENTS)]
+    children = [
+        start(address, "small", folder / f"client{n}", f"gate={gate}") for n in range(CLIENTS)
+    ]
     for child in children:
         child.stdout.readline()
     gate.touch()
     found = [json.loads(child.communicate()[0]) for child in children]
     seconds = sorted(row["seconds"] for row in found)
     total = CLIENTS * SIZES_MB["small"] * MIB
-    print(f"\n{CLIENTS} clients at once, {SIZES_MB['small']} MB each: right hashes {sum(row['right'] for row in found)} of {CLIENTS}")
-    print(f"  seconds: fastest {seconds[0]:.2f}, median {statistics.median(seconds):.2f}, slowest {seconds[-1]:.2f}", end="")
-    print(f" ({seconds[-1] / statistics.median(seconds):.2f} of the median); {total / seconds[-1] / 1e6:,.0f} MB/s together")
+    print(
+        f"\n{CLIENTS} clients at once, {SIZES_MB['small']} MB each: right hashes {sum(row['right'] for row in found)} of {CLIENTS}"
+    )
+    print(
+        f"  seconds: fastest {seconds[0]:.2f}, median {statistics.median(seconds):.2f}, slowest {seconds[-1]:.2f}",
+        end="",
+    )
+    print(
+        f" ({seconds[-1] / statistics.median(seconds):.2f} of the median); {total / seconds[-1] / 1e6:,.0f} MB/s together"
+    )
     print(f"  server: {server.peak_mb:.0f} MB in all, {server.above_mb:.0f} above idle")
 
 
@@ -136,7 +172,11 @@ def killed(address: str, folder: Path) -> None:
 
 def start(address: str, alias: str, home: Path, *how: str) -> subprocess.Popen:
     """A client in a process of its own."""
-    return subprocess.Popen([sys.executable, __file__, "--client", address, alias, str(home), *how], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, __file__, "--client", address, alias, str(home), *how],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 def fetched(address: str, alias: str, home: Path, *how: str) -> dict:
@@ -157,12 +197,22 @@ def client(address: str, alias: str, home: Path, how: list[str]) -> None:
         while not gate.exists():
             time.sleep(0.005)
     begun = time.perf_counter()
-    folder = mirror.fetch(package, home, home / "models", slowly if "slow" in how else lambda done: None)
+    folder = mirror.fetch(
+        package, home, home / "models", slowly if "slow" in how else lambda done: None
+    )
     if "flush" in how:
         flush(folder / "model.onnx.data")
     seconds = time.perf_counter() - begun
     above = (peak_kb() - idle) / 1024
-    print(json.dumps({"seconds": seconds, "above_idle_mb": above, "right": cache.problems(folder, package) == []}))
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "above_idle_mb": above,
+                "right": cache.problems(folder, package) == [],
+            }
+        )
+    )
 
 
 def slowly(done: int) -> None:

@@ -37,7 +37,9 @@ def main() -> None:
     rows = []
     for notebook in course.notebooks():
         reading, running = course.reading_minutes(notebook), cell_minutes(folder / notebook.name)
-        rows.append([notebook.stem, stated_minutes(notebook), reading, running, reading + (running or 0)])
+        rows.append(
+            [notebook.stem, stated_minutes(notebook), reading, running, reading + (running or 0)]
+        )
     print(Table(("notebook", "stated", "reading", "cells", "together"), rows, note="Minutes."))
 
 

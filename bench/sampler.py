@@ -19,7 +19,9 @@ def main() -> None:
         with watcher:
             time.sleep(SECONDS)
         share = (time.process_time() - used) / (time.perf_counter() - began)
-    print(f"Reading the memory of a process of {watcher.baseline_mb:.0f} MB took {100 * share:.2g} % of a core over {SECONDS} s.")
+    print(
+        f"Reading the memory of a process of {watcher.baseline_mb:.0f} MB took {100 * share:.2g} % of a core over {SECONDS} s."
+    )
 
 
 if __name__ == "__main__":

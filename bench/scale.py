@@ -38,10 +38,32 @@ def make(folder: Path, rows: int) -> Path:
     prompts = lineup.load_prompts()
     rounds = -(-rows // (len(MODELS) * len(prompts)))
     plan = Plan(models=MODELS, prompts=prompts).model_dump(mode="json") | {"rounds": rounds}
-    blank = dict.fromkeys(("model_id", "error", "load_s", "license", "source", "device", "execution_provider", "files_sha256", *RESOURCES))
-    about = {model: {**blank, "status": "ok", "size_mb": 5.0, "memory_mb": 30.0, "not_measured": {}} for model in MODELS}
-    info = {"plan": plan, "settings_from": {}, "server": {"kind": "made", "base_url": "http://127.0.0.1"}, "models": about}
-    recorder = Recorder({**info, "environment": resources.environment(), "calibration": None}, folder)
+    blank = dict.fromkeys(
+        (
+            "model_id",
+            "error",
+            "load_s",
+            "license",
+            "source",
+            "device",
+            "execution_provider",
+            "files_sha256",
+            *RESOURCES,
+        )
+    )
+    about = {
+        model: {**blank, "status": "ok", "size_mb": 5.0, "memory_mb": 30.0, "not_measured": {}}
+        for model in MODELS
+    }
+    info = {
+        "plan": plan,
+        "settings_from": {},
+        "server": {"kind": "made", "base_url": "http://127.0.0.1"},
+        "models": about,
+    }
+    recorder = Recorder(
+        {**info, "environment": resources.environment(), "calibration": None}, folder
+    )
     for number, row in enumerate(_rows(prompts, rounds)):
         if number == rows:
             break
@@ -54,20 +76,47 @@ def _rows(prompts, rounds: int):
     for number in range(1, rounds + 1):
         for place, model in enumerate(MODELS, 1):
             for prompt in prompts.prompts:
-                first, step = 0.005 * place * rng.lognormvariate(0, 0.1), 0.0005 * place * rng.lognormvariate(0, 0.1)
+                first, step = (
+                    0.005 * place * rng.lognormvariate(0, 0.1),
+                    0.0005 * place * rng.lognormvariate(0, 0.1),
+                )
                 times = tuple(round(first + step * i, 6) for i in range(16))
                 text = f"The team decided to repair the gate. {rng.choice(('Ana', 'Noor', 'Ben', 'Mia'))} owns it and it is due by 14 March."
                 yield Row(
-                    **{"model": model, "model_id": f"{model}-generic-cpu:1", "prompt_id": prompt.id, "round": number, "phase": "measure"},
-                    **{"status": "ok", "started_at": "2026-11-24T12:00:00.000+00:00", "ttft_s": first, "latency_s": times[-1], "itl_s": step},
-                    **{"output_tokens_per_s": 1 / step, "prompt_tokens": 120, "completion_tokens": 16, "token_source": "usage"},
-                    **{"finish_reason": "stop", "chunk_times_s": times, "text": text, "connect_s": 0.0001},
+                    **{
+                        "model": model,
+                        "model_id": f"{model}-generic-cpu:1",
+                        "prompt_id": prompt.id,
+                        "round": number,
+                        "phase": "measure",
+                    },
+                    **{
+                        "status": "ok",
+                        "started_at": "2026-11-24T12:00:00.000+00:00",
+                        "ttft_s": first,
+                        "latency_s": times[-1],
+                        "itl_s": step,
+                    },
+                    **{
+                        "output_tokens_per_s": 1 / step,
+                        "prompt_tokens": 120,
+                        "completion_tokens": 16,
+                        "token_source": "usage",
+                    },
+                    **{
+                        "finish_reason": "stop",
+                        "chunk_times_s": times,
+                        "text": text,
+                        "connect_s": 0.0001,
+                    },
                 )
 
 
 def measure(run: Path) -> tuple[list[float], float]:
     """Seconds of each step, and the peak memory of the whole process in MB."""
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(run)], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(run)], stdout=subprocess.PIPE, text=True
+    )
     with child, resources.PeakMemory(child.pid) as memory:
         seconds = [float(line) for line in child.stdout]
     if child.returncode:
@@ -77,15 +126,24 @@ def measure(run: Path) -> tuple[list[float], float]:
 
 def main() -> None:
     """Make, measure, print."""
-    print(f"| rows | file, MB | {', s | '.join(STEPS)}, s | all, s | peak memory, MB |\n|{'---|' * (len(STEPS) + 4)}")
+    print(
+        f"| rows | file, MB | {', s | '.join(STEPS)}, s | all, s | peak memory, MB |\n|{'---|' * (len(STEPS) + 4)}"
+    )
     for rows in [int(text) for text in sys.argv[1:]] or [10_000, 100_000, 1_000_000]:
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
             run = make(Path(folder), rows)
-            print(f"made {rows:,} rows in {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+            print(
+                f"made {rows:,} rows in {time.perf_counter() - began:.0f} s",
+                file=sys.stderr,
+                flush=True,
+            )
             size_mb = (run / "requests.jsonl").stat().st_size / 1e6
             seconds, peak_mb = measure(run)
-        print(f"| {rows:,} | {size_mb:,.0f} | {' | '.join(f'{s:.2f}' for s in seconds)} | {sum(seconds):.1f} | {peak_mb:,.0f} |", flush=True)
+        print(
+            f"| {rows:,} | {size_mb:,.0f} | {' | '.join(f'{s:.2f}' for s in seconds)} | {sum(seconds):.1f} | {peak_mb:,.0f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

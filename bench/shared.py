@@ -69,7 +69,14 @@ def run(command: Iterable[str], folder: Path, environment: dict[str, str] | None
     """Run a command to its end in `folder`, looking at its processes twice a second. Raises RuntimeError when it fails."""
     settings = {**os.environ, **(environment or {})}
     with subprocess.Popen(
-        list(command), cwd=folder, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
+        list(command),
+        cwd=folder,
+        env=settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
     ) as process:
         before, most = os.times(), [0.0, 0]
         ended = threading.Event()
@@ -81,8 +88,12 @@ def run(command: Iterable[str], folder: Path, environment: dict[str, str] | None
         watcher.join()
     after = os.times()
     if process.returncode:
-        raise RuntimeError(f"{' '.join(map(str, command))[:80]} ended with {process.returncode}: {output[-2000:]}")
-    used = after.children_user + after.children_system - before.children_user - before.children_system
+        raise RuntimeError(
+            f"{' '.join(map(str, command))[:80]} ended with {process.returncode}: {output[-2000:]}"
+        )
+    used = (
+        after.children_user + after.children_system - before.children_user - before.children_system
+    )
     return Cost(used, most[0], most[1], output)
 
 
@@ -102,7 +113,9 @@ def note(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def table(headers: Iterable[str], rows: Iterable[Iterable[object]], show: Callable[[object], str] = str) -> str:
+def table(
+    headers: Iterable[str], rows: Iterable[Iterable[object]], show: Callable[[object], str] = str
+) -> str:
     """A Markdown table."""
     headers = list(headers)
     lines = [headers, ["---"] * len(headers), *([show(cell) for cell in row] for row in rows)]

@@ -28,40 +28,66 @@ def sitting(rng: np.random.Generator, drift: float) -> list[dict[str, list[tuple
         + rng.normal(0, ANSWER_SD, size=(METRICS, PROMPTS, ROUNDS))
         + np.linspace(0, 2, PROMPTS)[None, :, None]
     )
-    return [{f"p{p}": list(enumerate(np.exp(values))) for p, values in enumerate(metric)} for metric in logs]
+    return [
+        {f"p{p}": list(enumerate(np.exp(values))) for p, values in enumerate(metric)}
+        for metric in logs
+    ]
 
 
 def alarms(before, after) -> list[bool]:
     """Whether any of the metrics is told apart: by prompts, as within one run, then by rounds with each allowance; and whether >1.10 fails."""
-    bare = [[{p: [v for _, v in some] for p, some in metric.items()} for metric in run] for run in (before, after)]
-    by_prompt = any(compare_paired("ttft_s", "after", "before", a, b, comparisons=METRICS).apart for b, a in zip(*bare, strict=True))
+    bare = [
+        [{p: [v for _, v in some] for p, some in metric.items()} for metric in run]
+        for run in (before, after)
+    ]
+    by_prompt = any(
+        compare_paired("ttft_s", "after", "before", a, b, comparisons=METRICS).apart
+        for b, a in zip(*bare, strict=True)
+    )
     by_round = [
-        any(ratio_of_sittings("m", "ttft_s", b, a, comparisons=METRICS, drift=drift).apart for b, a in zip(before, after, strict=True))
+        any(
+            ratio_of_sittings("m", "ttft_s", b, a, comparisons=METRICS, drift=drift).apart
+            for b, a in zip(before, after, strict=True)
+        )
         for drift in ALLOWED
     ]
-    gate = any(ratio_of_sittings("m", "ttft_s", b, a, comparisons=METRICS).low > 1.10 for b, a in zip(before, after, strict=True))
+    gate = any(
+        ratio_of_sittings("m", "ttft_s", b, a, comparisons=METRICS).low > 1.10
+        for b, a in zip(before, after, strict=True)
+    )
     return [by_prompt, *by_round, gate]
 
 
 def simulate() -> None:
     """Print the share of pairs of equal runs in which something was told apart."""
-    print(f"{PAIRS} pairs of equal runs, {METRICS} metrics, {ROUNDS} rounds of {PROMPTS} prompts; any verdict but 'cannot tell', %")
+    print(
+        f"{PAIRS} pairs of equal runs, {METRICS} metrics, {ROUNDS} rounds of {PROMPTS} prompts; any verdict but 'cannot tell', %"
+    )
     print(
         "| drift of a sitting | paired by prompt alone | rounds, no allowance | allowance 5 % | allowance 10 % | fails '>1.10' |\n|---|---|---|---|---|---|"
     )
     for drift in (0, 0.05, 0.10):
         rng = np.random.default_rng(18)
-        share = np.mean([alarms(sitting(rng, drift), sitting(rng, drift)) for _ in range(PAIRS)], axis=0)
+        share = np.mean(
+            [alarms(sitting(rng, drift), sitting(rng, drift)) for _ in range(PAIRS)], axis=0
+        )
         print(f"| {drift:.0%} | {' | '.join(f'{100 * s:.1f}' for s in share)} |")
 
 
 def measured(folder: str) -> None:
     """Print the share of all pairs of recorded runs in which something was told apart."""
-    pairs = list(itertools.combinations(sorted(path.parent for path in Path(folder).glob("*/run.json")), 2))
+    pairs = list(
+        itertools.combinations(sorted(path.parent for path in Path(folder).glob("*/run.json")), 2)
+    )
     for drift in ALLOWED:
         found = [compare_runs(a, b, drift=drift).changes for a, b in pairs]
-        some, every = np.mean([any(c.apart for c in cs) for cs in found]), np.mean([c.apart for cs in found for c in cs])
-        print(f"allowance {drift:.0%}: something told apart in {some:.1%} of {len(pairs)} pairs; {every:.1%} of all verdicts")
+        some, every = (
+            np.mean([any(c.apart for c in cs) for cs in found]),
+            np.mean([c.apart for cs in found for c in cs]),
+        )
+        print(
+            f"allowance {drift:.0%}: something told apart in {some:.1%} of {len(pairs)} pairs; {every:.1%} of all verdicts"
+        )
 
 
 if __name__ == "__main__":

@@ -47,7 +47,11 @@ class Agreement:
 
     def __str__(self) -> str:
         if self.spearman is None:
-            reason = "one of them gives every answer the same score" if self.n >= 3 else "too few answers have both"
+            reason = (
+                "one of them gives every answer the same score"
+                if self.n >= 3
+                else "too few answers have both"
+            )
             return f"{self.one} and {self.two}: no agreement can be computed from {self.n} answers, {reason}."
         if self.spearman_low is None:
             return f"{self.one} and {self.two}: {self.n} answers are too few to tell whether they agree (it takes {ANSWERS_NEEDED})."
@@ -88,13 +92,22 @@ class Opinions:
         if by_answer:
             found["people"] = {key: float(np.mean(some)) for key, some in by_answer.items()}
         names = [judged.judge for judged in self.judges if judged.scores]
-        return found | {("judge" if len(names) == 1 else f"judge {j.judge}"): j.scores for j in self.judges if j.scores}
+        return found | {
+            ("judge" if len(names) == 1 else f"judge {j.judge}"): j.scores
+            for j in self.judges
+            if j.scores
+        }
 
     @cached_property
     def pairs(self) -> list[Agreement]:
         """Every two sources, then every two raters."""
-        between = [agreement(a, b, self.sources[a], self.sources[b]) for a, b in combinations([s for s in self.sources if self.sources[s]], 2)]
-        return between + [agreement(a, b, self.raters[a], self.raters[b]) for a, b in combinations(self.raters, 2)]
+        between = [
+            agreement(a, b, self.sources[a], self.sources[b])
+            for a, b in combinations([s for s in self.sources if self.sources[s]], 2)
+        ]
+        return between + [
+            agreement(a, b, self.raters[a], self.raters[b]) for a, b in combinations(self.raters, 2)
+        ]
 
     def quality(self) -> dict[str, dict[str, dict[str, float]]]:
         """Source to model to prompt id to quality, 0 to 1: what decides when a person asks for another source than facets."""
@@ -106,7 +119,9 @@ class Opinions:
                     kept.setdefault((row.model, row.prompt_id), []).append(((score - 1) / 4, row.n))
             for (model, prompt), some in kept.items():
                 values, counts = zip(*some, strict=True)
-                found.setdefault(source, {}).setdefault(model, {})[prompt] = float(np.average(values, weights=counts))
+                found.setdefault(source, {}).setdefault(model, {})[prompt] = float(
+                    np.average(values, weights=counts)
+                )
         return found
 
     def caution(self, source: str = "facets") -> str:
@@ -115,7 +130,9 @@ class Opinions:
         if any(pair.shown for pair in related):
             return ""
         if related:
-            return f"Quality comes from {source}, and nobody is shown to agree with it. {related[0]}"
+            return (
+                f"Quality comes from {source}, and nobody is shown to agree with it. {related[0]}"
+            )
         return f"Quality comes from {source} alone: no person and no judge has scored these answers, so how far it can be trusted is not known."
 
     @property
@@ -123,23 +140,38 @@ class Opinions:
         """Scores of these models and prompts that belong to answers which this run does not hold."""
         here = set(zip(self._answers["prompt_id"], self._answers["answer"], strict=True))
         prompts, models = {prompt for prompt, _ in here}, {*self.run.models, ""}
-        return sum(a.prompt in prompts and a.model in models and (a.prompt, a.answer) not in here for a in self.annotations)
+        return sum(
+            a.prompt in prompts and a.model in models and (a.prompt, a.answer) not in here
+            for a in self.annotations
+        )
 
     def sentences(self) -> list[str]:
         """Agreement, what the judges' replies were worth, and scores that no longer fit."""
-        said = [str(pair) for pair in self.pairs] + [line for judged in self.judges for line in judged.sentences()]
+        said = [str(pair) for pair in self.pairs] + [
+            line for judged in self.judges for line in judged.sentences()
+        ]
         if not self.raters:
-            said.append("No person has scored an answer of this run yet: notebook 05, or python -m helpers annotate.")
+            said.append(
+                "No person has scored an answer of this run yet: notebook 05, or python -m helpers annotate."
+            )
         if self.left_behind:
-            said.append(f"{self.left_behind} scores are of answers that this run does not hold (they changed since); they do not count.")
+            said.append(
+                f"{self.left_behind} scores are of answers that this run does not hold (they changed since); they do not count."
+            )
         return said
 
     def table(self) -> Table:
         """One row for each model: quality from each source, 0 to 1, over the prompts that it scored."""
         by_source = self.quality()
-        means = [[_mean(by_source.get(s, {}).get(m, {})) for s in self.sources] for m in self.run.models]
+        means = [
+            [_mean(by_source.get(s, {}).get(m, {})) for s in self.sources] for m in self.run.models
+        ]
         counts = [f"{s}: {len(scores)} answers" for s, scores in self.sources.items()]
-        return Table(("model", *self.sources), [[m, *row] for m, row in zip(self.run.models, means, strict=True)], note="; ".join(counts) + ".")
+        return Table(
+            ("model", *self.sources),
+            [[m, *row] for m, row in zip(self.run.models, means, strict=True)],
+            note="; ".join(counts) + ".",
+        )
 
     @cached_property
     def _answers(self):
@@ -152,7 +184,8 @@ class Opinions:
         return {
             (row.prompt_id, row.answer): 1 + 4 * value
             for row in some.itertuples()
-            if row.prompt_id in expecting and (value := quality.score(expecting[row.prompt_id], row.text).quality) is not None
+            if row.prompt_id in expecting
+            and (value := quality.score(expecting[row.prompt_id], row.text).quality) is not None
         }
 
     def __str__(self) -> str:
@@ -182,9 +215,21 @@ def agreement(one: str, two: str, ours: Scores, theirs: Scores, seed: int = 0) -
         return Agreement(one, two, n, spearman=figures[0], kappa=figures[1])
     picks = np.random.default_rng(seed).integers(0, n, size=(RESAMPLES, n))
     with np.errstate(invalid="ignore", divide="ignore"):
-        bounds = [np.nanquantile(f(x[picks], y[picks]), [0.025, 0.975]) for f in (_spearman, _kappa)]
+        bounds = [
+            np.nanquantile(f(x[picks], y[picks]), [0.025, 0.975]) for f in (_spearman, _kappa)
+        ]
     (s_low, s_high), (k_low, k_high) = bounds
-    return Agreement(one, two, n, figures[0], float(s_low), float(s_high), figures[1], float(k_low), float(k_high))
+    return Agreement(
+        one,
+        two,
+        n,
+        figures[0],
+        float(s_low),
+        float(s_high),
+        figures[1],
+        float(k_low),
+        float(k_high),
+    )
 
 
 def _spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:

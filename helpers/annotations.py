@@ -53,15 +53,21 @@ def _read(file: Path) -> Iterable[Annotation]:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read as UTF-8 text ({error}); save it as CSV in UTF-8.") from None
+        raise UsageError(
+            f"{file} cannot be read as UTF-8 text ({error}); save it as CSV in UTF-8."
+        ) from None
     whole, end, last = text.rpartition("\n")
     separator = _separator(text)
     if not _is_whole(last, separator):
         text = whole + end
     reader = csv.DictReader(io.StringIO(text), delimiter=separator, strict=True)
     try:
-        if reader.fieldnames and (missing := [name for name in COLUMNS if name not in reader.fieldnames]):
-            raise UsageError(f"{file}: the first line lacks {', '.join(missing)}; expected {','.join(COLUMNS)}.")
+        if reader.fieldnames and (
+            missing := [name for name in COLUMNS if name not in reader.fieldnames]
+        ):
+            raise UsageError(
+                f"{file}: the first line lacks {', '.join(missing)}; expected {','.join(COLUMNS)}."
+            )
         for row in reader:
             yield from _checked(row, f"{file} line {reader.line_num}")
     except csv.Error as error:
@@ -69,10 +75,15 @@ def _read(file: Path) -> Iterable[Annotation]:
 
 
 def _checked(row: dict, where: str) -> Iterable[Annotation]:
-    if not any(isinstance(value, str) and value.strip() for value in row.values()) or not (row["score"] or "").strip():
+    if (
+        not any(isinstance(value, str) and value.strip() for value in row.values())
+        or not (row["score"] or "").strip()
+    ):
         return
     if None in row or None in row.values():
-        raise UsageError(f"{where}: expected {len(COLUMNS)} cells ({', '.join(COLUMNS)}); put a note that holds a comma in quotes.")
+        raise UsageError(
+            f"{where}: expected {len(COLUMNS)} cells ({', '.join(COLUMNS)}); put a note that holds a comma in quotes."
+        )
     score = row["score"].strip()
     if score not in map(str, SCALE):
         raise UsageError(
@@ -89,24 +100,34 @@ def append(annotations: Sequence[Annotation], file: Path = FILE) -> None:
 
     Raises KitError when the file cannot be written.
     """
-    lines = [[harmless(cell) if isinstance(cell, str) else cell for cell in astuple(one)] for one in annotations]
+    lines = [
+        [harmless(cell) if isinstance(cell, str) else cell for cell in astuple(one)]
+        for one in annotations
+    ]
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("a+b") as target:
             target.seek(0)
             data = target.read()
-            text, last = data.decode("utf-8", "replace"), data.rpartition(b"\n")[2].decode("utf-8", "replace")
+            text, last = (
+                data.decode("utf-8", "replace"),
+                data.rpartition(b"\n")[2].decode("utf-8", "replace"),
+            )
             keep = _is_whole(last, _separator(text))  # an editor that ends no last line
             if last and not keep:
                 target.truncate(data.rfind(b"\n") + 1)
             out = io.StringIO("\n" if last and keep else "")
             out.seek(0, os.SEEK_END)
-            csv.writer(out, delimiter=_separator(text), lineterminator="\n").writerows(lines if text else [COLUMNS, *lines])
+            csv.writer(out, delimiter=_separator(text), lineterminator="\n").writerows(
+                lines if text else [COLUMNS, *lines]
+            )
             target.write(out.getvalue().encode())
             target.flush()
             os.fsync(target.fileno())
     except OSError as error:
-        raise KitError(f"{file} cannot be written ({error.strerror}); close it elsewhere, or name another file.") from None
+        raise KitError(
+            f"{file} cannot be written ({error.strerror}); close it elsewhere, or name another file."
+        ) from None
 
 
 def _separator(text: str) -> str:
@@ -145,7 +166,9 @@ class Blind:
         if not self.rater.strip():
             raise UsageError("Who is scoring? Give a rater, a name or initials.")
         self.file = Path(self.file)
-        known = {(a.prompt, a.answer) for a in for_run(self.run, self.file) if a.rater == self.rater}
+        known = {
+            (a.prompt, a.answer) for a in for_run(self.run, self.file) if a.rater == self.rater
+        }
         self.todo = [item for item in self.items if (item.prompt, item.answer) not in known]
 
     @cached_property
@@ -154,7 +177,10 @@ class Blind:
         asked, found = prompt_texts(self.run), {}
         for row in distinct(self.run).itertuples():
             found.setdefault((row.prompt_id, row.answer), (row.text, []))[1].append(row.model)
-        items = [Item(prompt, asked.get(prompt, ""), answer, text, tuple(models)) for (prompt, answer), (text, models) in sorted(found.items())]
+        items = [
+            Item(prompt, asked.get(prompt, ""), answer, text, tuple(models))
+            for (prompt, answer), (text, models) in sorted(found.items())
+        ]
         random.Random(f"{self.seed} {self.rater}").shuffle(items)
         return items
 
@@ -170,7 +196,15 @@ class Blind:
         if self.current is None:
             raise UsageError("Every answer of this run has been scored by this rater.")
         item = self.todo[0]
-        append([Annotation(model, item.prompt, item.answer, self.rater, int(score), one_line(note, 300)) for model in item.models], self.file)
+        append(
+            [
+                Annotation(
+                    model, item.prompt, item.answer, self.rater, int(score), one_line(note, 300)
+                )
+                for model in item.models
+            ],
+            self.file,
+        )
         self.todo.pop(0)
 
     def skip(self) -> None:
@@ -182,15 +216,35 @@ class Blind:
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow([*COLUMNS, "asked", "text"])
-        writer.writerows([["", i.prompt, i.answer, harmless(self.rater), "", "", harmless(i.asked, 2000), harmless(i.text, 4000)] for i in self.todo])
+        writer.writerows(
+            [
+                [
+                    "",
+                    i.prompt,
+                    i.answer,
+                    harmless(self.rater),
+                    "",
+                    "",
+                    harmless(i.asked, 2000),
+                    harmless(i.text, 4000),
+                ]
+                for i in self.todo
+            ]
+        )
         write_text(path, out.getvalue())
         return path
 
     def table(self) -> Table:
         """How far this rater is, without a name of a model."""
         item, done = self.current, len(self.items) - len(self.todo)
-        rows = [["prompt", item.prompt], ["asked", item.asked], ["answer", item.text]] if item else []
-        return Table((f"{self.rater}", f"{done} of {len(self.items)} answers scored"), rows, note="; ".join(f"{k}: {v}" for k, v in SCALE.items()))
+        rows = (
+            [["prompt", item.prompt], ["asked", item.asked], ["answer", item.text]] if item else []
+        )
+        return Table(
+            (f"{self.rater}", f"{done} of {len(self.items)} answers scored"),
+            rows,
+            note="; ".join(f"{k}: {v}" for k, v in SCALE.items()),
+        )
 
     def __str__(self) -> str:
         return str(self.table())

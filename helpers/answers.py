@@ -19,10 +19,18 @@ def distinct(run: Run) -> "pd.DataFrame":
 
     At temperature 0 most rounds repeat an answer, so this is far smaller than the run.
     """
-    if "distinct answers" not in run.__dict__:  # kept with the run, as a record may have a million rows
+    if (
+        "distinct answers" not in run.__dict__
+    ):  # kept with the run, as a record may have a million rows
         answered = run.headline[(run.headline["status"] == "ok").to_numpy()]
-        found = answered.groupby(["model", "prompt_id", "text"], sort=False, observed=True).size().reset_index(name="n")
-        run.__dict__["distinct answers"] = found.assign(answer=[answer_hash(text) for text in found["text"]])
+        found = (
+            answered.groupby(["model", "prompt_id", "text"], sort=False, observed=True)
+            .size()
+            .reset_index(name="n")
+        )
+        run.__dict__["distinct answers"] = found.assign(
+            answer=[answer_hash(text) for text in found["text"]]
+        )
     return run.__dict__["distinct answers"]
 
 

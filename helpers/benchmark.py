@@ -30,7 +30,12 @@ FAILURES_IN_A_ROW = 3
 WARMUP_CAP = 20  # requests
 WARMUP_LIMIT_S = 60.0
 MOST_STREAMS, MOST_RATE = 256, 1000.0
-VARIABLES = {"models": "BENCH_MODELS", "rounds": "BENCH_ROUNDS", "prompts": "BENCH_PROMPT", "stream": "BENCH_STREAM"}
+VARIABLES = {
+    "models": "BENCH_MODELS",
+    "rounds": "BENCH_ROUNDS",
+    "prompts": "BENCH_PROMPT",
+    "stream": "BENCH_STREAM",
+}
 
 
 class Plan(BaseModel):
@@ -51,23 +56,33 @@ class Plan(BaseModel):
     seed: int = 0
     stream: bool = True
     concurrency: Annotated[int, Field(ge=1, le=MOST_STREAMS)] = 1
-    sweep: tuple[Annotated[int, Field(ge=1, le=MOST_STREAMS)], ...] = ()  # all levels, `concurrency` first; empty when there is but one
-    rate: Annotated[float, Field(gt=0, le=MOST_RATE)] | None = None  # requests a second, in an open loop
+    sweep: tuple[
+        Annotated[int, Field(ge=1, le=MOST_STREAMS)], ...
+    ] = ()  # all levels, `concurrency` first; empty when there is but one
+    rate: Annotated[float, Field(gt=0, le=MOST_RATE)] | None = (
+        None  # requests a second, in an open loop
+    )
     slo: load.Limits | None = None
     timeout_s: Annotated[float, Field(gt=0, le=86_400)] = TIMEOUT_S
-    stall_s: Annotated[float, Field(gt=0, le=86_400)] | None = None  # silence within an answer; a quarter of timeout_s
+    stall_s: Annotated[float, Field(gt=0, le=86_400)] | None = (
+        None  # silence within an answer; a quarter of timeout_s
+    )
 
     @field_validator("target", mode="before")
     @classmethod
     def _share(cls, value):
         """Accepts "5%" for 0.05."""
-        found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*%\s*", value) if isinstance(value, str) else None
+        found = (
+            re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*%\s*", value) if isinstance(value, str) else None
+        )
         return float(found[1]) / 100 if found else value
 
     @model_validator(mode="after")
     def _enough_rounds(self):
         if self.target is not None and self.max_rounds < self.rounds:
-            raise ValueError(f"max_rounds must be at least rounds ({self.rounds}), found {self.max_rounds}")
+            raise ValueError(
+                f"max_rounds must be at least rounds ({self.rounds}), found {self.max_rounds}"
+            )
         return self
 
     @property
@@ -76,7 +91,9 @@ class Plan(BaseModel):
         return self.rounds * len(self.prompts) * max(len(self.sweep), 1)
 
 
-def make_plan(server: Server, *, models=None, prompts=None, prompt=None, **settings) -> tuple[Plan, dict[str, str]]:
+def make_plan(
+    server: Server, *, models=None, prompts=None, prompt=None, **settings
+) -> tuple[Plan, dict[str, str]]:
     """A checked plan, and for each setting where it came from: argument, the name of a variable, or default.
 
     `models` is a list or a string with commas; `prompts` a PromptSet, a list of strings, or what `load_prompts` reads;
@@ -85,7 +102,9 @@ def make_plan(server: Server, *, models=None, prompts=None, prompt=None, **setti
     """
     given = {"models": models, **settings}
     if unknown := sorted(set(given) - set(Plan.model_fields)):
-        raise UsageError(f"There is no setting {', '.join(unknown)}; there are {', '.join(Plan.model_fields)} and prompt.")
+        raise UsageError(
+            f"There is no setting {', '.join(unknown)}; there are {', '.join(Plan.model_fields)} and prompt."
+        )
     chosen, origin = {}, {}
     for name in Plan.model_fields:
         chosen[name], origin[name] = _chosen(given.get(name), VARIABLES.get(name))
@@ -104,7 +123,9 @@ def make_plan(server: Server, *, models=None, prompts=None, prompt=None, **setti
     if isinstance(chosen["stream"], str):
         chosen["stream"] = _truth(chosen["stream"], origin["stream"])
     try:
-        return _consistent(Plan(**{name: value for name, value in chosen.items() if value is not None})), origin
+        return _consistent(
+            Plan(**{name: value for name, value in chosen.items() if value is not None})
+        ), origin
     except ValidationError as error:
         item = error.errors(include_url=False)[0]
         message = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
@@ -112,7 +133,9 @@ def make_plan(server: Server, *, models=None, prompts=None, prompt=None, **setti
             raise UsageError(f"{message}.") from None
         name = str(item["loc"][0]).replace("sweep", "concurrency")
         where = "" if origin.get(name, "argument") == "argument" else f" (from {origin[name]})"
-        raise UsageError(f"{name}{where}: {message}, found {item['input']!r}{_allowed(name)}.") from None
+        raise UsageError(
+            f"{name}{where}: {message}, found {item['input']!r}{_allowed(name)}."
+        ) from None
 
 
 def benchmark(
@@ -154,7 +177,9 @@ def benchmark(
     return _execute(server, plan, recorder, progress)
 
 
-def _execute(server: Server, plan: Plan, recorder: Recorder, progress: bool, measured: Iterable = ()) -> Run:
+def _execute(
+    server: Server, plan: Plan, recorder: Recorder, progress: bool, measured: Iterable = ()
+) -> Run:
     """Run the plan; `measured` has what is on record already, as rows with the names of `Row`."""
     status = "interrupted"
     try:
@@ -168,7 +193,14 @@ def _execute(server: Server, plan: Plan, recorder: Recorder, progress: bool, mea
     return run
 
 
-def resume(server: Server, run: str | os.PathLike | None = None, *, force: bool = False, progress: bool = True, **asked) -> Run:
+def resume(
+    server: Server,
+    run: str | os.PathLike | None = None,
+    *,
+    force: bool = False,
+    progress: bool = True,
+    **asked,
+) -> Run:
     """Finish a run that was interrupted or killed: what is on record stays, what is missing is measured.
 
     Args:
@@ -187,7 +219,9 @@ def resume(server: Server, run: str | os.PathLike | None = None, *, force: bool 
     plan = Plan.model_validate(found.info["plan"])
     changes = [*_plan_changes(plan, server, asked), *_ground_changes(found, server)]
     if changes and not force:
-        raise UsageError(f"{found.folder.name} cannot simply be resumed: {'; '.join(changes)}. Measure anew, or go on with --force (it is recorded).")
+        raise UsageError(
+            f"{found.folder.name} cannot simply be resumed: {'; '.join(changes)}. Measure anew, or go on with --force (it is recorded)."
+        )
     measured = found.frame[(found.frame["phase"] == "measure").to_numpy()]
     note = {"at": now(), "rows_before": len(measured), "changes": changes}
     recorder = Recorder.reopen(found, {"resumed": [*found.info.get("resumed", []), note]})
@@ -209,7 +243,11 @@ def _plan_changes(plan: Plan, server: Server, asked: dict) -> list[str]:
 def _ground_changes(run: Run, server: Server) -> list[str]:
     """What the figures stand on and is no longer as it was: packages, server, model files."""
     before, now_installed = run.info["environment"]["packages"], resources.packages()
-    changes = [f"{name} was {before[name]}, is {now_installed.get(name)}" for name in before if before[name] != now_installed.get(name)]
+    changes = [
+        f"{name} was {before[name]}, is {now_installed.get(name)}"
+        for name in before
+        if before[name] != now_installed.get(name)
+    ]
     if run.info["server"]["kind"] != server.kind:
         changes.append(f"the server was {run.info['server']['kind']}, is {server.kind}")
     for alias, about in run.info["models"].items():
@@ -241,21 +279,31 @@ class _Job:
 class _Session:
     """One execution of a plan."""
 
-    def __init__(self, server: Server, plan: Plan, recorder: Recorder, line: Progress, measured: Iterable):
+    def __init__(
+        self, server: Server, plan: Plan, recorder: Recorder, line: Progress, measured: Iterable
+    ):
         self._server, self._plan, self._recorder, self._line = server, plan, recorder, line
         self._ready: dict[str, ModelInfo] = {}
         self._given_up: dict[str, str] = {}
         self._failures = Counter()
-        self._answers = Counter()  # since this session began: the energy is that of this session too
+        self._answers = (
+            Counter()
+        )  # since this session began: the energy is that of this session too
         self._energy: dict[str, resources.Energy] = {}
-        self._kept = defaultdict(lambda: ([], []))  # (model, metric) to values and their rounds, for the stopping rule
+        self._kept = defaultdict(
+            lambda: ([], [])
+        )  # (model, metric) to values and their rounds, for the stopping rule
         self._random = random.Random(plan.seed)
 
-        self._done: set[tuple] = set()  # (model, prompt id, round, concurrency) of what is on record already
+        self._done: set[tuple] = (
+            set()
+        )  # (model, prompt id, round, concurrency) of what is on record already
         self._clock_s = 0.0  # seconds of measuring so far; it stands still between blocks
         for row in measured:
             self._done.add((row.model, row.prompt_id, row.round, row.concurrency))
-            self._clock_s = max(self._clock_s, row.ended_s if row.ended_s == row.ended_s else 0.0)  # nan: never begun
+            self._clock_s = max(
+                self._clock_s, row.ended_s if row.ended_s == row.ended_s else 0.0
+            )  # nan: never begun
             self._keep(row)
             line.step(row.model)
 
@@ -264,22 +312,33 @@ class _Session:
         if self._plan.resources:
             self._measure_needs()
         together = self._fit_together()
-        self._recorder.info["order"] = "interleaved by round" if together else "one model after the other: memory does not hold all at once"
-        for group in [list(self._plan.models)] if together else [[alias] for alias in self._plan.models]:
+        self._recorder.info["order"] = (
+            "interleaved by round"
+            if together
+            else "one model after the other: memory does not hold all at once"
+        )
+        for group in (
+            [list(self._plan.models)] if together else [[alias] for alias in self._plan.models]
+        ):
             for alias in group:
                 self._start(alias)
             for alias in group:
                 self._warm_up(alias)
             self._recorder.save()
             if self._plan.rate is None:
-                blocks = ((block, None) for block in chain(self._rounds(group), self._further_levels(group)))
+                blocks = (
+                    (block, None)
+                    for block in chain(self._rounds(group), self._further_levels(group))
+                )
             else:
                 blocks = self._at_rate(group)
             for block, due_s in blocks:
                 self._run_jobs(block, due_s)
             self._note_energy(group)
             if not together:
-                with contextlib.suppress(KitError):  # memory that cannot be freed is told by the next load
+                with contextlib.suppress(
+                    KitError
+                ):  # memory that cannot be freed is told by the next load
                     self._server.unload(group[0])
 
     def _about(self, alias: str) -> dict:
@@ -315,18 +374,33 @@ class _Session:
             if alias in self._given_up:
                 return
             if loads[-1] is not None and number < times:
-                firsts.append(self._one(_Job(alias, self._plan.prompts.prompts[0], number + 1, phase="cold")).ttft_s)
+                firsts.append(
+                    self._one(
+                        _Job(alias, self._plan.prompts.prompts[0], number + 1, phase="cold")
+                    ).ttft_s
+                )
         if about["load_s"] is None and None not in loads:
             about["load_s"] = statistics.median(loads)
         if firsts and None not in firsts:
             about["cold_ttft_s"] = statistics.median(firsts)
         elif times:
-            why = "the server loads models by itself" if not firsts else "a first request failed" if self._plan.stream else "not streamed"
+            why = (
+                "the server loads models by itself"
+                if not firsts
+                else "a first request failed"
+                if self._plan.stream
+                else "not streamed"
+            )
             about["not_measured"]["cold_ttft_s"] = why
 
     def _warm_up(self, alias: str) -> None:
         """Requests until the latencies of the last ones agree, or as many as the plan says."""
-        prompts, wanted, latencies, began = self._plan.prompts.prompts, self._plan.warmup, [], time.monotonic()
+        prompts, wanted, latencies, began = (
+            self._plan.prompts.prompts,
+            self._plan.warmup,
+            [],
+            time.monotonic(),
+        )
         adaptive = wanted == "auto"
         for number in range(WARMUP_CAP if adaptive else wanted):
             if alias in self._given_up:
@@ -334,10 +408,21 @@ class _Session:
             late = time.monotonic() - began > WARMUP_LIMIT_S
             if adaptive and (steadiness.settled(latencies) or (late and number >= 2)):
                 break
-            row = self._one(_Job(alias, prompts[0] if adaptive else prompts[number % len(prompts)], 0, phase="warmup"))
+            row = self._one(
+                _Job(
+                    alias,
+                    prompts[0] if adaptive else prompts[number % len(prompts)],
+                    0,
+                    phase="warmup",
+                )
+            )
             latencies += [row.latency_s] if row.latency_s else []
         settled = steadiness.settled(latencies) if adaptive else None
-        self._about(alias)["warmup"] = {"requests": len(latencies), "settled": settled, "seconds": round(time.monotonic() - began, 3)}
+        self._about(alias)["warmup"] = {
+            "requests": len(latencies),
+            "settled": settled,
+            "seconds": round(time.monotonic() - began, 3),
+        }
 
     def _one(self, job: _Job) -> Row:
         began = time.time()
@@ -362,7 +447,11 @@ class _Session:
 
     def _all_rounds(self, alias: str, concurrency: int) -> list[_Job]:
         """In one block: where requests queue, a block that ends after each round would empty the queue each time."""
-        return [job for number in range(1, self._plan.rounds + 1) for job in self._round(alias, number, concurrency)]
+        return [
+            job
+            for number in range(1, self._plan.rounds + 1)
+            for job in self._round(alias, number, concurrency)
+        ]
 
     def _further_levels(self, group: Sequence[str]) -> Iterator[list[_Job]]:
         """The levels of a sweep after the first: for each, all rounds of one model after the other."""
@@ -375,7 +464,11 @@ class _Session:
         for alias in self._random.sample(group, len(group)):
             jobs = self._all_rounds(alias, self._plan.concurrency)
             due_s = load.arrivals(self._plan.rate, len(jobs), f"{self._plan.seed} {alias}")
-            left = [(job, due) for job, due in zip(jobs, due_s, strict=True) if self._key(job) not in self._done]
+            left = [
+                (job, due)
+                for job, due in zip(jobs, due_s, strict=True)
+                if self._key(job) not in self._done
+            ]
             yield [job for job, _ in left], [due - left[0][1] + load.LEAD_S for _, due in left]
 
     def _left(self, jobs: list[_Job]) -> list[_Job]:
@@ -390,13 +483,21 @@ class _Session:
         if self._plan.target is None:
             return False
         metrics = ("ttft_s", "latency_s") if self._plan.stream else ("latency_s",)
-        note = self._recorder.info.setdefault("stopping", {"target": self._plan.target, "models": {}})
+        note = self._recorder.info.setdefault(
+            "stopping", {"target": self._plan.target, "models": {}}
+        )
         going = [alias for alias in group if alias not in self._given_up]
         for alias in going:
-            widths = {metric: steadiness.relative_width(*self._kept[alias, metric]) for metric in metrics}
-            reached = all(width is not None and width <= self._plan.target for width in widths.values())
+            widths = {
+                metric: steadiness.relative_width(*self._kept[alias, metric]) for metric in metrics
+            }
+            reached = all(
+                width is not None and width <= self._plan.target for width in widths.values()
+            )
             note["models"][alias] = {"rounds": rounds, "half_widths": widths, "reached": reached}
-        more = rounds < self._plan.max_rounds and not all(note["models"][alias]["reached"] for alias in going)
+        more = rounds < self._plan.max_rounds and not all(
+            note["models"][alias]["reached"] for alias in going
+        )
         if more:
             self._line.more(len(going) * len(self._plan.prompts))
         return more
@@ -405,7 +506,9 @@ class _Session:
         for alias in group:
             energy, answers = self._energy.get(alias), self._answers[alias]
             if energy and answers:
-                self._about(alias).update(energy_j_per_request=energy.joules / answers, energy_source=energy.source)
+                self._about(alias).update(
+                    energy_j_per_request=energy.joules / answers, energy_source=energy.source
+                )
                 if energy.source == "estimate":
                     self._recorder.info["watts_per_core"] = resources.watts_per_core()
 
@@ -436,13 +539,17 @@ class _Session:
         if model.files_sha256:
             about["disk_mb"] = model.size_mb
         else:
-            about["not_measured"]["disk_mb"] = "its files were not verified here: its size is what the catalog says"
+            about["not_measured"]["disk_mb"] = (
+                "its files were not verified here: its size is what the catalog says"
+            )
         if self._server.pid is None:
             about["not_measured"]["energy_j_per_request"] = NOT_FROM_HERE
         elif self._plan.resources:
             self._energy[alias] = resources.Energy(lambda: self._server.pid)
         if not self._plan.resources:
-            about["not_measured"] |= dict.fromkeys(("memory_mb", "gpu_memory_mb", "energy_j_per_request"), "not asked for")
+            about["not_measured"] |= dict.fromkeys(
+                ("memory_mb", "gpu_memory_mb", "energy_j_per_request"), "not asked for"
+            )
 
     def _fit_together(self) -> bool:
         needed_mb = sum(m.memory_mb or 0 for m in self._ready.values() if not m.loaded)
@@ -465,7 +572,9 @@ class _Session:
 
     def _restore(self) -> None:
         """After a failure: if the service died, the models that it held are loaded again."""
-        held = [alias for alias in self._ready if self._recorder.info["models"][alias]["status"] == "ok"]
+        held = [
+            alias for alias in self._ready if self._recorder.info["models"][alias]["status"] == "ok"
+        ]
         for alias, reason in self._server.restore(held).items():
             self._give_up(alias, reason, status="failed")
 
@@ -473,7 +582,11 @@ class _Session:
         """Send jobs of one concurrency, or each when it is due; record each as it ends."""
         if not jobs:
             return
-        limit, began, ended_s = jobs[0].concurrency if due_s is None else load.MAX_OPEN, time.time(), 0.0
+        limit, began, ended_s = (
+            jobs[0].concurrency if due_s is None else load.MAX_OPEN,
+            time.time(),
+            0.0,
+        )
         with self._server.timed(), self._energy.get(jobs[0].model) or contextlib.nullcontext():
             for answer in load.Block(jobs, self._prepare, limit=limit, due_s=due_s):
                 self._take(self._row(answer, began))
@@ -485,7 +598,10 @@ class _Session:
         if job.model in self._given_up:
             return None
         plan = self._plan
-        settings = {name: getattr(plan, name) for name in ("max_tokens", "temperature", "seed", "stream", "timeout_s", "stall_s")}
+        settings = {
+            name: getattr(plan, name)
+            for name in ("max_tokens", "temperature", "seed", "stream", "timeout_s", "stall_s")
+        }
         try:
             return self._server.prepare(self._ready[job.model], job.prompt.text, **settings)
         except KitError as error:  # the runtime had died and did not start again
@@ -494,11 +610,21 @@ class _Session:
     def _row(self, answer: load.Answer, began: float) -> Row:
         """One row; `began` is the wall-clock time at which the block began. What was due counts from when it was due."""
         job, timeline, model = answer.job, answer.timeline, self._ready.get(answer.job.model)
-        facts = {"model": job.model, "prompt_id": job.prompt.id, "round": job.round, "phase": job.phase, "concurrency": job.concurrency}
+        facts = {
+            "model": job.model,
+            "prompt_id": job.prompt.id,
+            "round": job.round,
+            "phase": job.phase,
+            "concurrency": job.concurrency,
+        }
         facts["model_id"] = model.id if model else None
         if timeline is None:
             return Row(**facts, status="skipped", error=self._given_up[job.model])
-        late_s = 0.0 if answer.scheduled_s is None or answer.sent_s is None else answer.sent_s - answer.scheduled_s
+        late_s = (
+            0.0
+            if answer.scheduled_s is None or answer.sent_s is None
+            else answer.sent_s - answer.scheduled_s
+        )
         figures = timing.metrics(timeline)
         return Row(
             **facts,
@@ -534,14 +660,22 @@ class _Session:
         if row.status == "failed":
             self._failures[row.model] += 1
             if self._failures[row.model] >= FAILURES_IN_A_ROW:
-                self._give_up(row.model, f"skipped after {FAILURES_IN_A_ROW} failures in a row; the last: {row.error}", status="failed")
+                self._give_up(
+                    row.model,
+                    f"skipped after {FAILURES_IN_A_ROW} failures in a row; the last: {row.error}",
+                    status="failed",
+                )
             self._restore()
         elif row.status == "ok":
             self._failures[row.model] = 0
 
     def _keep(self, row) -> None:
         """What the stopping rule looks at."""
-        for metric in ("ttft_s", "latency_s") if row.status == "ok" and row.concurrency == self._plan.concurrency else ():
+        for metric in (
+            ("ttft_s", "latency_s")
+            if row.status == "ok" and row.concurrency == self._plan.concurrency
+            else ()
+        ):
             values, rounds = self._kept[row.model, metric]
             values.append(getattr(row, metric))
             rounds.append(row.round)
@@ -553,7 +687,20 @@ class _Session:
 
 
 def _unresolved(alias: str) -> dict:
-    blank = dict.fromkeys(("model_id", "error", "load_s", "size_mb", "license", "source", "device", "execution_provider", "files_sha256", *RESOURCES))
+    blank = dict.fromkeys(
+        (
+            "model_id",
+            "error",
+            "load_s",
+            "size_mb",
+            "license",
+            "source",
+            "device",
+            "execution_provider",
+            "files_sha256",
+            *RESOURCES,
+        )
+    )
     return {**blank, "not_measured": {}, "status": "planned"}
 
 
@@ -573,17 +720,25 @@ def _allowed(name: str) -> str:
     low, above, high = (schema.get(bound) for bound in ("minimum", "exclusiveMinimum", "maximum"))
     if high is None:
         return ""
-    return f"; allowed is {f'{low:,g} to' if above is None else f'above {above:,g}, up to'} {high:,g}"
+    return (
+        f"; allowed is {f'{low:,g} to' if above is None else f'above {above:,g}, up to'} {high:,g}"
+    )
 
 
 def _consistent(plan: Plan) -> Plan:
     """The plan; raises UsageError when its settings contradict each other."""
     if plan.rate is not None and (plan.concurrency > 1 or plan.sweep):
-        raise UsageError("Give either a rate or a concurrency: at a rate, requests are sent when they are due, however many are under way.")
+        raise UsageError(
+            "Give either a rate or a concurrency: at a rate, requests are sent when they are due, however many are under way."
+        )
     if plan.target is not None and (plan.rate is not None or plan.sweep):
-        raise UsageError("target: it adds rounds at one concurrency; leave it out with a rate or several levels.")
+        raise UsageError(
+            "target: it adds rounds at one concurrency; leave it out with a rate or several levels."
+        )
     if plan.slo and not plan.stream and (plan.slo.ttft_s or plan.slo.itl_s):
-        raise UsageError("slo: TTFT and ITL can only be limited when answers are streamed; limit the latency, or leave out --no-stream.")
+        raise UsageError(
+            "slo: TTFT and ITL can only be limited when answers are streamed; limit the latency, or leave out --no-stream."
+        )
     return plan
 
 
@@ -593,7 +748,9 @@ def _levels(value) -> tuple:
     if not isinstance(levels, (list, tuple)):
         return levels, None
     if not levels:
-        raise UsageError(f"concurrency: expected one or more whole numbers from 1 to {MOST_STREAMS}, found none.")
+        raise UsageError(
+            f"concurrency: expected one or more whole numbers from 1 to {MOST_STREAMS}, found none."
+        )
     return levels[0], tuple(levels) if len(levels) > 1 else None
 
 
@@ -615,7 +772,9 @@ def _model_list(models, server: Server) -> list[str]:
     if models is None:
         models = server.default_models()
     if not models:
-        raise UsageError("Which models? Name them with --models a,b or BENCH_MODELS; see them with: python -m helpers models")
+        raise UsageError(
+            "Which models? Name them with --models a,b or BENCH_MODELS; see them with: python -m helpers models"
+        )
     return list(dict.fromkeys(models))
 
 

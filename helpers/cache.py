@@ -27,7 +27,12 @@ USED = ".workshop-used"
 CHUNK = 2**20
 MOST_FILES = 1000
 OURS = {RECORD, USED}
-SDK_STATE = (".dlstate", "download.tmp", ".download.lock", ".download.progress")  # what Foundry Local keeps beside a download under way
+SDK_STATE = (
+    ".dlstate",
+    "download.tmp",
+    ".download.lock",
+    ".download.progress",
+)  # what Foundry Local keeps beside a download under way
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
@@ -37,9 +42,14 @@ def safe_name(name: str) -> str:
     Parts of letters, digits and a few signs, joined by `/`: no `..`, no absolute path, drive, backslash or name that Windows reserves.
     """
     parts = name.split("/")
-    if len(name) > 200 or not all(re.fullmatch(r"[A-Za-z0-9._+@=,()-][A-Za-z0-9._+@=,() -]*", part) for part in parts):
+    if len(name) > 200 or not all(
+        re.fullmatch(r"[A-Za-z0-9._+@=,()-][A-Za-z0-9._+@=,() -]*", part) for part in parts
+    ):
         raise ValueError(f"{name[:60]!r} is no plain file name")
-    if any(part in (".", "..") or part[-1] in ". " or RESERVED.fullmatch(part) for part in parts) or parts[-1] in OURS:
+    if (
+        any(part in (".", "..") or part[-1] in ". " or RESERVED.fullmatch(part) for part in parts)
+        or parts[-1] in OURS
+    ):
         raise ValueError(f"{name[:60]!r} is no plain file name")
     return name
 
@@ -72,7 +82,10 @@ class Package(BaseModel):
     name: FolderName
     version: Annotated[int, Field(ge=0, lt=10**6)]
     publisher: FolderName
-    files: Annotated[dict[Annotated[str, AfterValidator(safe_name)], File], Field(min_length=1, max_length=MOST_FILES)]
+    files: Annotated[
+        dict[Annotated[str, AfterValidator(safe_name)], File],
+        Field(min_length=1, max_length=MOST_FILES),
+    ]
     license: Words | None = None
     task: Words = "chat-completion"
     device: Words = "CPU"
@@ -96,7 +109,9 @@ class Package(BaseModel):
     @property
     def digest(self) -> str:
         """One SHA-256 for all files: of their names and hashes."""
-        return hashlib.sha256(json.dumps({name: file.sha256 for name, file in sorted(self.files.items())}).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps({name: file.sha256 for name, file in sorted(self.files.items())}).encode()
+        ).hexdigest()
 
     def folder(self, cache: Path) -> Path:
         """Where Foundry Local keeps it."""
@@ -149,7 +164,13 @@ def records(cache: Path) -> Iterator[tuple[Path, Record]]:
 def write(folder: Path, package: Package, source: str, stored_at: str | None = None) -> Record:
     """Record files whose hashes have just been found right."""
     at = now()
-    record = Record(package=package, source=source, stored_at=stored_at or at, verified_at=at, seen={n: _stamp(folder / n) for n in package.files})
+    record = Record(
+        package=package,
+        source=source,
+        stored_at=stored_at or at,
+        verified_at=at,
+        seen={n: _stamp(folder / n) for n in package.files},
+    )
     fresh = folder / f"{RECORD}.{os.getpid()}.tmp"
     fresh.write_text(record.model_dump_json(indent=1), encoding="utf-8")
     fresh.replace(folder / RECORD)
@@ -158,15 +179,28 @@ def write(folder: Path, package: Package, source: str, stored_at: str | None = N
 
 def files_in(folder: Path) -> dict[str, Path]:
     """A model's own files by name, those of the kit and of a download under way left out."""
-    found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {name: path for name, path in found.items() if path.name not in OURS and not name.endswith((*SDK_STATE, ".tmp"))}
+    found = {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    return {
+        name: path
+        for name, path in found.items()
+        if path.name not in OURS and not name.endswith((*SDK_STATE, ".tmp"))
+    }
 
 
-def adopt(folder: Path, facts: dict, source: str, progress: Callable[[int], None] = lambda done: None) -> Record:
+def adopt(
+    folder: Path, facts: dict, source: str, progress: Callable[[int], None] = lambda done: None
+) -> Record:
     """Hash the files that a download has left, and record them."""
     done, files = 0, {}
     for name, path in files_in(folder).items():
-        files[name] = File(bytes=path.stat().st_size, sha256=sha256(path, lambda n, before=done: progress(before + n)))
+        files[name] = File(
+            bytes=path.stat().st_size,
+            sha256=sha256(path, lambda n, before=done: progress(before + n)),
+        )
         done += files[name].bytes
     try:
         return write(folder, Package(files=files, **facts), source)
@@ -175,34 +209,54 @@ def adopt(folder: Path, facts: dict, source: str, progress: Callable[[int], None
 
 
 def problems(
-    folder: Path, package: Package, seen: dict[str, tuple[int, int]] | None = None, progress: Callable[[int], None] = lambda done: None
+    folder: Path,
+    package: Package,
+    seen: dict[str, tuple[int, int]] | None = None,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> list[Problem]:
     """What is wrong with a model's files. With `seen`, a file is hashed only when its size or time of change is another than there."""
     found, done = [], 0
     for name, expected in package.files.items():
         before = (seen or {}).get(name)
-        if problem := _problem(folder / name, name, expected, before, lambda n, start=done: progress(start + n)):
+        if problem := _problem(
+            folder / name, name, expected, before, lambda n, start=done: progress(start + n)
+        ):
             found.append(problem)
         done += expected.bytes
         progress(done)
     return found
 
 
-def check(folder: Path, record: Record, *, full: bool = False, progress: Callable[[int], None] = lambda done: None) -> list[Problem]:
+def check(
+    folder: Path,
+    record: Record,
+    *,
+    full: bool = False,
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[Problem]:
     """What is wrong with a recorded model; `full` hashes every file. What has been hashed and found right is recorded so."""
     found = problems(folder, record.package, None if full else record.seen, progress)
-    if not found and (full or any(_stamp(folder / name) != record.seen.get(name) for name in record.package.files)):
-        with contextlib.suppress(OSError):  # a cache that cannot be written is as good as any to read from
+    if not found and (
+        full or any(_stamp(folder / name) != record.seen.get(name) for name in record.package.files)
+    ):
+        with contextlib.suppress(
+            OSError
+        ):  # a cache that cannot be written is as good as any to read from
             write(folder, record.package, record.source, record.stored_at)
     return found
 
 
-def _problem(path: Path, name: str, expected: File, seen: tuple[int, int] | None, progress) -> Problem | None:
+def _problem(
+    path: Path, name: str, expected: File, seen: tuple[int, int] | None, progress
+) -> Problem | None:
     if path.is_symlink() or not path.is_file():
         return Problem(name, "missing" if not path.is_symlink() else "a link in place of the file")
     size = path.stat().st_size
     if size != expected.bytes:
-        return Problem(name, f"{'truncated' if size < expected.bytes else 'too long'}: {size:,} of {expected.bytes:,} bytes")
+        return Problem(
+            name,
+            f"{'truncated' if size < expected.bytes else 'too long'}: {size:,} of {expected.bytes:,} bytes",
+        )
     if _stamp(path) != seen and sha256(path, progress) != expected.sha256:
         return Problem(name, "changed: its SHA-256 is another")
     return None
@@ -252,7 +306,9 @@ def mark_used(folder: Path) -> None:
 def last_used(folder: Path) -> str | None:
     """When a model was last loaded, or None."""
     try:
-        return datetime.fromtimestamp((folder / USED).stat().st_mtime, UTC).isoformat(timespec="seconds")
+        return datetime.fromtimestamp((folder / USED).stat().st_mtime, UTC).isoformat(
+            timespec="seconds"
+        )
     except OSError:
         return None
 
@@ -261,7 +317,9 @@ def disk_error(error: OSError, folder: Path, kept: str = "") -> KitError:
     """What an error of the file system means for somebody who wanted to store a model."""
     full = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None)}
     if error.errno in full:
-        return KitError(f"The disk is full: {folder} takes no more.{kept} Free some space, or name another disk in WORKSHOP_HOME, and run it again.")
+        return KitError(
+            f"The disk is full: {folder} takes no more.{kept} Free some space, or name another disk in WORKSHOP_HOME, and run it again."
+        )
     return KitError(
         f"The model cache {folder} cannot be written ({error.strerror or error}); make it writable, or name another place in WORKSHOP_HOME."
     )

@@ -61,11 +61,20 @@ class Calibration:
     def table(self) -> Table:
         """The server's own figures beside the client's errors, in milliseconds."""
         rows = [
-            ["TTFT", _ms(self.server_ttft_p50_s), _ms(self.ttft_error_p50_s), _ms(self.ttft_error_p95_s)],
+            [
+                "TTFT",
+                _ms(self.server_ttft_p50_s),
+                _ms(self.ttft_error_p50_s),
+                _ms(self.ttft_error_p95_s),
+            ],
             ["ITL", _ms(self.server_itl_p50_s), _ms(self.itl_error_s), None],
             ["latency", _ms(self.server_latency_p50_s), _ms(self.latency_error_p50_s), None],
         ]
-        return Table(("figure", "server p50, ms", "client error p50, ms", "client error p95, ms"), rows, note=f"{self}")
+        return Table(
+            ("figure", "server p50, ms", "client error p50, ms", "client error p95, ms"),
+            rows,
+            note=f"{self}",
+        )
 
     def __str__(self) -> str:
         counted = f"{self.n} answers at {_streams(self.concurrency)}, {self.failures} failed."
@@ -87,13 +96,19 @@ class TruthServer:
     def __enter__(self) -> "TruthServer":
         # -I: only the standard library, and nothing of what the environment would add to it.
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-I", str(PROGRAM)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         port = self._process.stdout.readline().strip()
         if not port:
             said = self._process.stderr.read().strip().splitlines()
             self.__exit__()
-            raise KitError(f"The loopback server of the calibration did not start: {said[-1] if said else 'it ended without a word'}.")
+            raise KitError(
+                f"The loopback server of the calibration did not start: {said[-1] if said else 'it ended without a word'}."
+            )
         self.url, self.pid = f"http://127.0.0.1:{port}", self._process.pid
         return self
 
@@ -117,7 +132,9 @@ class TruthServer:
         return {entry["user"]: entry for entry in self.entries()}
 
 
-def calibrate(concurrency: int = 1, requests: int | None = None, tokens: int = 64, *, progress: bool = True) -> Calibration:
+def calibrate(
+    concurrency: int = 1, requests: int | None = None, tokens: int = 64, *, progress: bool = True
+) -> Calibration:
     """Measure the client's own error on this machine, with the requests of a benchmark.
 
     Args:
@@ -129,14 +146,25 @@ def calibrate(concurrency: int = 1, requests: int | None = None, tokens: int = 6
     Raises UsageError for a wrong number; KitError when the server does not start.
     """
     concurrency = _whole_number("concurrency", concurrency, 1, MAX_CONCURRENCY)
-    requests = _whole_number("requests", min(max(20, 10 * concurrency), 640) if requests is None else requests, 1, MAX_REQUESTS)
+    requests = _whole_number(
+        "requests",
+        min(max(20, 10 * concurrency), 640) if requests is None else requests,
+        1,
+        MAX_REQUESTS,
+    )
     tokens = _whole_number("tokens", tokens, 2, MAX_TOKENS)
     names = [f"measure {i}" for i in range(requests)]
     with TruthServer() as server, Progress(requests, "requests", progress) as line:
-        for _ in load.Block([f"warmup {i}" for i in range(2 * concurrency)], lambda name: _request(server.url, name, 2), limit=concurrency):
+        for _ in load.Block(
+            [f"warmup {i}" for i in range(2 * concurrency)],
+            lambda name: _request(server.url, name, 2),
+            limit=concurrency,
+        ):
             pass
         cpu_s, answers = time.process_time(), {}
-        for answer in load.Block(names, lambda name: _request(server.url, name, tokens), limit=concurrency):
+        for answer in load.Block(
+            names, lambda name: _request(server.url, name, tokens), limit=concurrency
+        ):
             answers[answer.job] = answer.timeline
             line.step("calibrate")
         cpu_s = time.process_time() - cpu_s
@@ -162,7 +190,13 @@ def _request(url: str, name: str, tokens: int) -> streaming.Request:
     return streaming.Request(f"{url}/v1/chat/completions", body, TIMEOUT_S + tokens / 100)
 
 
-def _calibration(concurrency: int, answers: Mapping[str, streaming.Timeline], log: Mapping[str, dict], cpu_s: float, problem: str | None):
+def _calibration(
+    concurrency: int,
+    answers: Mapping[str, streaming.Timeline],
+    log: Mapping[str, dict],
+    cpu_s: float,
+    problem: str | None,
+):
     whole = {name: timeline for name, timeline in answers.items() if timeline.ok}
     tokens = sum(timeline.completion_tokens or 0 for timeline in whole.values())
     seen = {name: timing.metrics(timeline) for name, timeline in whole.items() if name in log}
@@ -198,9 +232,15 @@ def _true_figures(entry: Mapping) -> timing.Metrics:
     )
 
 
-def _errors(seen: Mapping[str, timing.Metrics], true: Mapping[str, timing.Metrics], figure: str) -> list[float]:
+def _errors(
+    seen: Mapping[str, timing.Metrics], true: Mapping[str, timing.Metrics], figure: str
+) -> list[float]:
     """Client minus server for each request for which the client gives the figure."""
-    return [getattr(seen[name], figure) - getattr(true[name], figure) for name in seen if getattr(seen[name], figure) is not None]
+    return [
+        getattr(seen[name], figure) - getattr(true[name], figure)
+        for name in seen
+        if getattr(seen[name], figure) is not None
+    ]
 
 
 def _percentile(values: Sequence[float], percent: int, needs: int = 1) -> float | None:
@@ -225,7 +265,9 @@ def limits(recorded: Mapping | None, concurrency: int, summary: Sequence[Mapping
     """
     known = {field.name: (recorded or {}).get(field.name) for field in fields(Calibration)}
     if not isinstance(known["ttft_error_p50_s"], (int, float)):
-        return ["The instrument's own error was not measured in this run; the option --calibrate of benchmark measures it."]
+        return [
+            "The instrument's own error was not measured in this run; the option --calibrate of benchmark measures it."
+        ]
     found = Calibration(**known)
     said = f"The instrument's own error at {_streams(found.concurrency)}, against a server that keeps its own log: {_sizes(found)}."
     if found.concurrency != concurrency:

@@ -47,7 +47,10 @@ def levels(run: Run) -> list[Level]:
     frame = run.frame[(run.frame.phase == "measure") & (run.frame.status != "skipped")]
     frame = frame[frame.ended_s.notna()]
     slo = run.info["plan"].get("slo")
-    found = {key: _level(*key, rows, slo and Limits(**slo)) for key, rows in frame.groupby(["model", "concurrency"])}
+    found = {
+        key: _level(*key, rows, slo and Limits(**slo))
+        for key, rows in frame.groupby(["model", "concurrency"])
+    }
     return [found[key] for key in sorted(found, key=lambda key: (run.models.index(key[0]), key[1]))]
 
 
@@ -77,8 +80,14 @@ def kept(ok: "pd.DataFrame", slo: Limits) -> "pd.Series":
 
     Where a stream does not show its ITL (text held back on the way), latency / (tokens - 1) stands in: the ITL cannot be longer.
     """
-    most_itl_s = ok.latency_s.astype(float) / (ok.completion_tokens.astype(float) - 1).where(lambda gaps: gaps > 0)
-    known = {"ttft_s": ok.ttft_s, "itl_s": ok.itl_s.astype(float).fillna(most_itl_s), "latency_s": ok.latency_s}
+    most_itl_s = ok.latency_s.astype(float) / (ok.completion_tokens.astype(float) - 1).where(
+        lambda gaps: gaps > 0
+    )
+    known = {
+        "ttft_s": ok.ttft_s,
+        "itl_s": ok.itl_s.astype(float).fillna(most_itl_s),
+        "latency_s": ok.latency_s,
+    }
     good = np.ones(len(ok), dtype=bool)
     for name, values in known.items():
         limit = getattr(slo, name)
@@ -89,7 +98,12 @@ def kept(ok: "pd.DataFrame", slo: Limits) -> "pd.Series":
 def _seconds(rows: "pd.DataFrame") -> float:
     """How long the blocks took together: each round from first to last, what overlaps counted once."""
     starts = rows.scheduled_s.fillna(rows.sent_s).fillna(rows.ended_s).astype(float)
-    spans = np.array([starts.groupby(rows["round"]).min(), rows.ended_s.astype(float).groupby(rows["round"]).max()])
+    spans = np.array(
+        [
+            starts.groupby(rows["round"]).min(),
+            rows.ended_s.astype(float).groupby(rows["round"]).max(),
+        ]
+    )
     spans = spans[:, spans[0].argsort()]
     reached = np.maximum.accumulate(spans[1])
     return float(np.sum(reached - np.maximum(spans[0], np.r_[-np.inf, reached[:-1]])))
@@ -101,26 +115,58 @@ def _rate(count: float | None, seconds: float) -> float | None:
 
 def _percentile(values: "pd.Series", percent: int) -> float | None:
     known = values.dropna()
-    return float(np.percentile(known.astype(float), percent)) if len(known) >= (P95_NEEDS if percent == 95 else 1) else None
+    return (
+        float(np.percentile(known.astype(float), percent))
+        if len(known) >= (P95_NEEDS if percent == 95 else 1)
+        else None
+    )
 
 
 def table(run: Run) -> Table:
     """The levels of a run as a table."""
     rate, slo = run.info["plan"].get("rate"), run.info["plan"].get("slo")
     first = ("due_per_s",) if rate else ("concurrency",)
-    headers = ["model", *first, "n_ok", "n_failed", "requests_per_s", "tokens_per_s", *(["goodput_per_s"] if slo else [])]
-    headers += ["ttft_p50_s", "ttft_p95_s", "latency_p50_s", "latency_p95_s", *(["late_p95_s"] if rate else [])]
-    rows = [[rate if name == "due_per_s" else getattr(level, name) for name in headers] for level in levels(run)]
+    headers = [
+        "model",
+        *first,
+        "n_ok",
+        "n_failed",
+        "requests_per_s",
+        "tokens_per_s",
+        *(["goodput_per_s"] if slo else []),
+    ]
+    headers += [
+        "ttft_p50_s",
+        "ttft_p95_s",
+        "latency_p50_s",
+        "latency_p95_s",
+        *(["late_p95_s"] if rate else []),
+    ]
+    rows = [
+        [rate if name == "due_per_s" else getattr(level, name) for name in headers]
+        for level in levels(run)
+    ]
     return Table(headers, rows, note=" ".join(findings(run)))
 
 
 def findings(run: Run) -> list[str]:
     """What the load says, in sentences."""
     plan, found = run.info["plan"], levels(run)
-    by_model = {model: [level for level in found if level.model == model and level.n_ok] for model in run.models}
+    by_model = {
+        model: [level for level in found if level.model == model and level.n_ok]
+        for model in run.models
+    }
     answered = [some for some in by_model.values() if some]
-    said = [sentence for some in answered for sentence in (_queue_words(run, some[0]) if plan.get("rate") else _sweep_words(some))]
-    return said + ([_goodput_words(some, Limits(**plan["slo"])) for some in answered] if plan.get("slo") else [])
+    said = [
+        sentence
+        for some in answered
+        for sentence in (_queue_words(run, some[0]) if plan.get("rate") else _sweep_words(some))
+    ]
+    return said + (
+        [_goodput_words(some, Limits(**plan["slo"])) for some in answered]
+        if plan.get("slo")
+        else []
+    )
 
 
 def _goodput_words(some: Sequence[Level], slo: Limits) -> str:
@@ -136,7 +182,11 @@ def _sweep_words(some: Sequence[Level]) -> Iterator[str]:
         return
     first, most = some[0], max(getattr(level, unit) for level in some)
     enough = next(level for level in some if getattr(level, unit) >= ENOUGH * most)
-    words = f"{getattr(enough, unit):,.0f} output tokens/s" if unit == "tokens_per_s" else f"{getattr(enough, unit):,.3g} requests/s"
+    words = (
+        f"{getattr(enough, unit):,.0f} output tokens/s"
+        if unit == "tokens_per_s"
+        else f"{getattr(enough, unit):,.3g} requests/s"
+    )
     if enough is first:
         yield f"{first.model}: more streams than {first.concurrency} bring no more throughput than {words}, only waiting."
         return
@@ -152,7 +202,9 @@ def _sweep_words(some: Sequence[Level]) -> Iterator[str]:
 def _queue_words(run: Run, level: Level) -> Iterator[str]:
     rows = _due(run, level.model)
     quarter = max(len(rows) // 4, 1)
-    first, last = (float(part.latency_s.astype(float).median()) for part in (rows[:quarter], rows[-quarter:]))
+    first, last = (
+        float(part.latency_s.astype(float).median()) for part in (rows[:quarter], rows[-quarter:])
+    )
     queued = last > QUEUED * first and len(rows) >= 8
     verdict = "a queue formed: it did not keep up" if queued else "no queue is seen"
     yield (
@@ -164,38 +216,58 @@ def _queue_words(run: Run, level: Level) -> Iterator[str]:
 def _due(run: Run, model: str) -> "pd.DataFrame":
     """The answered requests of an open loop by the time at which they were due."""
     frame = run.frame
-    rows = frame[(frame.phase == "measure") & (frame.status == "ok") & (frame.model == model) & frame.scheduled_s.notna()]
+    rows = frame[
+        (frame.phase == "measure")
+        & (frame.status == "ok")
+        & (frame.model == model)
+        & frame.scheduled_s.notna()
+    ]
     return rows.sort_values("scheduled_s")
 
 
 def for_report(run: Run) -> dict[str, Chart]:
     """The chart of a run under load, by file name; none for other runs."""
     plan = run.info["plan"]
-    return {"load": curve(run)} if (plan.get("sweep") or plan.get("rate")) and any(level.n_ok for level in levels(run)) else {}
+    return (
+        {"load": curve(run)}
+        if (plan.get("sweep") or plan.get("rate")) and any(level.n_ok for level in levels(run))
+        else {}
+    )
 
 
 def loaded(run: Run) -> bool:
     """Whether there is anything to say of load: not for one stream without limits, nor for a record without times."""
     plan = run.info["plan"]
-    return bool((plan.get("sweep") or plan.get("rate") or plan.get("slo") or plan["concurrency"] > 1) and levels(run))
+    return bool(
+        (plan.get("sweep") or plan.get("rate") or plan.get("slo") or plan["concurrency"] > 1)
+        and levels(run)
+    )
 
 
 def notes(run: Run) -> list[str]:
     """How the figures of load were measured."""
     plan = run.info["plan"]
-    said = ["Requests, tokens and goodput are per second of the whole block of requests, its start and end included; failed requests keep no limit."]
+    said = [
+        "Requests, tokens and goodput are per second of the whole block of requests, its start and end included; failed requests keep no limit."
+    ]
     if plan.get("sweep"):
         first = _streams(plan["concurrency"])
-        said.append(f"All other figures of this report stand for {first}; each further level was measured in one go, all rounds in a row.")
+        said.append(
+            f"All other figures of this report stand for {first}; each further level was measured in one go, all rounds in a row."
+        )
     if plan.get("rate"):
-        said.append("Requests were sent at random times (Poisson), whatever was under way; TTFT and latency count from when a request was due.")
+        said.append(
+            "Requests were sent at random times (Poisson), whatever was under way; TTFT and latency count from when a request was due."
+        )
     return said
 
 
 def curve(run: Run) -> Chart:
     """Throughput against latency, one line a model and one point a level; of an open loop, latency over the time of the run."""
     plan, found = run.info["plan"], levels(run)
-    models = [model for model in run.models if any(level.model == model and level.n_ok for level in found)]
+    models = [
+        model for model in run.models if any(level.model == model and level.n_ok for level in found)
+    ]
     figure, axes = _figure()
     if not models or not (plan.get("rate") or plan.get("sweep")):
         words = "This run has one level of load: there is no curve to draw. Measure several: concurrency=[1, 2, 4]."
@@ -203,22 +275,46 @@ def curve(run: Run) -> Chart:
         axes.text(0, 0.5, words, transform=axes.transAxes)
         return Chart(figure, words, words)
     answered = [level for level in found if level.n_ok]
-    scale, time_unit = (1000, "ms") if max(level.latency_p50_s for level in answered) < 1 else (1, "s")
+    scale, time_unit = (
+        (1000, "ms") if max(level.latency_p50_s for level in answered) < 1 else (1, "s")
+    )
     unit = "tokens_per_s" if all(level.tokens_per_s for level in answered) else "requests_per_s"
     for i, model in enumerate(models):
         if plan.get("rate"):
             rows = _due(run, model)
             due_s = rows.scheduled_s - rows.scheduled_s.min()
-            axes.plot(due_s, rows.latency_s * scale, MARKERS[i % 8], color=_colour(i), ms=4, alpha=0.6, label=model)
+            axes.plot(
+                due_s,
+                rows.latency_s * scale,
+                MARKERS[i % 8],
+                color=_colour(i),
+                ms=4,
+                alpha=0.6,
+                label=model,
+            )
         else:
-            _draw_levels(axes, i, [level for level in answered if level.model == model], unit, scale)
+            _draw_levels(
+                axes, i, [level for level in answered if level.model == model], unit, scale
+            )
     if plan.get("rate"):
-        axes.set(xlabel=f"time at which a request was due (s), {plan['rate']:g} a second", ylabel=f"latency from then ({time_unit})")
-        alt = "Latency of every request over the time at which it was due; a rising cloud is a queue."
+        axes.set(
+            xlabel=f"time at which a request was due (s), {plan['rate']:g} a second",
+            ylabel=f"latency from then ({time_unit})",
+        )
+        alt = (
+            "Latency of every request over the time at which it was due; a rising cloud is a queue."
+        )
     else:
         axes.set_xlim(left=0)
-        axes.set(xlabel="throughput (output tokens/s)" if unit == "tokens_per_s" else "throughput (requests/s)")
-        axes.set(ylabel=f"median latency ({time_unit})" + ("; line up to p95" if any(level.latency_p95_s for level in answered) else ""))
+        axes.set(
+            xlabel="throughput (output tokens/s)"
+            if unit == "tokens_per_s"
+            else "throughput (requests/s)"
+        )
+        axes.set(
+            ylabel=f"median latency ({time_unit})"
+            + ("; line up to p95" if any(level.latency_p95_s for level in answered) else "")
+        )
         alt = "Median latency against throughput, one line a model; the numbers are requests under way at once."
     axes.set_ylim(bottom=0)
     figure.legend(loc="outside upper left", ncols=4, frameon=False)
@@ -229,9 +325,21 @@ def _draw_levels(axes, index: int, some: Sequence[Level], unit: str, scale: floa
     x, y = [getattr(level, unit) for level in some], [level.latency_p50_s * scale for level in some]
     axes.plot(x, y, MARKERS[index % 8] + "-", color=_colour(index), ms=7, label=some[0].model)
     for level, across, up in zip(some, x, y, strict=True):
-        axes.annotate(f"{level.concurrency}", (across, up), xytext=(6, -11), textcoords="offset points", fontsize=8)
+        axes.annotate(
+            f"{level.concurrency}",
+            (across, up),
+            xytext=(6, -11),
+            textcoords="offset points",
+            fontsize=8,
+        )
         if level.latency_p95_s:
-            axes.plot([across, across], [up, level.latency_p95_s * scale], color=_colour(index), lw=1, alpha=0.6)
+            axes.plot(
+                [across, across],
+                [up, level.latency_p95_s * scale],
+                color=_colour(index),
+                lw=1,
+                alpha=0.6,
+            )
 
 
 def _figure():

@@ -37,7 +37,11 @@ class Checks(list[Check]):
         """The checks with a verdict below."""
         failed = [check.what for check in self if check.status == "FAIL"]
         verdict = f"Not ready: {', '.join(failed)}." if failed else "Ready."
-        return Table(("check", "status", "detail"), [[c.what, f"[{c.status}]", c.detail] for c in self], note=verdict)
+        return Table(
+            ("check", "status", "detail"),
+            [[c.what, f"[{c.status}]", c.detail] for c in self],
+            note=verdict,
+        )
 
     def __str__(self) -> str:
         return str(self.table())
@@ -50,7 +54,12 @@ def check_setup(endpoint: str | None = None) -> Checks:
     """Python, packages, disk, memory, data files, results folder, and a server that lists models. Never raises."""
     results = Checks([_python(), _packages(), _disk(), _memory()])
     results.append(
-        _try("data files", lambda: f"{len(lineup.load_models())} models in the line-up, {len(lineup.load_prompts())} meeting-notes prompts")
+        _try(
+            "data files",
+            lambda: (
+                f"{len(lineup.load_models())} models in the line-up, {len(lineup.load_prompts())} meeting-notes prompts"
+            ),
+        )
     )
     results.append(_try("results folder", lambda: _relative(results_folder())))
     results.append(_try("server", lambda: _server(endpoint)))
@@ -71,7 +80,12 @@ def validate(server: Server, models: Iterable[str], prompt: str = "Say hello.") 
         except KitError as error:
             results.append(Check(alias, "FAIL", str(error)))
             continue
-        facts = {"cached": model.cached, "loaded": model.loaded, "listed": model.id in listed, "answered": bool(reply.text)}
+        facts = {
+            "cached": model.cached,
+            "loaded": model.loaded,
+            "listed": model.id in listed,
+            "answered": bool(reply.text),
+        }
         wrong = [name for name, value in facts.items() if value is False]
         unknown = [name for name, value in facts.items() if value is None]
         detail = ", ".join(name for name, value in facts.items() if value)
@@ -84,18 +98,35 @@ def validate(server: Server, models: Iterable[str], prompt: str = "Say hello.") 
 def _python() -> Check:
     found = ".".join(map(str, sys.version_info[:3]))
     fits = PYTHON_MINIMUM <= sys.version_info[:2] < PYTHON_BELOW
-    return Check("Python", "OK" if fits else "FAIL", found if fits else f"{found} found; Foundry Local 2.2.1 needs 3.11 to 3.14")
+    return Check(
+        "Python",
+        "OK" if fits else "FAIL",
+        found if fits else f"{found} found; Foundry Local 2.2.1 needs 3.11 to 3.14",
+    )
 
 
 def _packages() -> Check:
-    pinned = pinned_versions((PROJECT / "requirements.txt").read_text(encoding="utf-8").splitlines())
+    pinned = pinned_versions(
+        (PROJECT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    )
     found = {name: resources.installed(name) for name in pinned}
     missing = [name for name, version in found.items() if version is None]
-    other = [f"{name} {found[name]} instead of {version}" for name, version in pinned.items() if found[name] not in (None, version)]
+    other = [
+        f"{name} {found[name]} instead of {version}"
+        for name, version in pinned.items()
+        if found[name] not in (None, version)
+    ]
     if missing:
-        return Check("packages", "FAIL", f"missing: {', '.join(missing)}; install with: python -m pip install -r requirements.txt")
+        return Check(
+            "packages",
+            "FAIL",
+            f"missing: {', '.join(missing)}; install with: python -m pip install -r requirements.txt",
+        )
     return Check(
-        "packages", "NOTE" if other else "OK", ", ".join(other) or f"all {len(pinned)} as pinned, foundry-local-sdk {found['foundry-local-sdk']}"
+        "packages",
+        "NOTE" if other else "OK",
+        ", ".join(other)
+        or f"all {len(pinned)} as pinned, foundry-local-sdk {found['foundry-local-sdk']}",
     )
 
 
@@ -109,15 +140,23 @@ def _disk() -> Check:
     free = free_disk_gb()
     detail = f"{free:.0f} GB free where models are kept"
     if free < 1:
-        return Check("disk", "FAIL", f"{detail}; free at least 1 GB, or name another place in WORKSHOP_HOME")
+        return Check(
+            "disk", "FAIL", f"{detail}; free at least 1 GB, or name another place in WORKSHOP_HOME"
+        )
     if free < DISK_GB:
-        return Check("disk", "NOTE", f"{detail}: enough for the built-in models; the session's catalog models want {DISK_GB} GB")
+        return Check(
+            "disk",
+            "NOTE",
+            f"{detail}: enough for the built-in models; the session's catalog models want {DISK_GB} GB",
+        )
     return Check("disk", "OK", detail)
 
 
 def _memory() -> Check:
     free = psutil.virtual_memory().available / 1e9
-    return Check("memory", "OK" if free > 1 else "NOTE", f"{free:.1f} GB free, {resources.cpu_name()}")
+    return Check(
+        "memory", "OK" if free > 1 else "NOTE", f"{free:.1f} GB free, {resources.cpu_name()}"
+    )
 
 
 def _server(endpoint: str | None) -> str:
@@ -128,7 +167,11 @@ def _server(endpoint: str | None) -> str:
 
 
 def _relative(path) -> str:
-    return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else "outside the project, as configured"
+    return (
+        str(path.relative_to(PROJECT))
+        if path.is_relative_to(PROJECT)
+        else "outside the project, as configured"
+    )
 
 
 def _try(what: str, look) -> Check:

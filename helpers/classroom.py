@@ -55,7 +55,9 @@ class Room:
         """The client of a request, by its address and the name that it may give."""
         address = (scope.get("client") or ("unknown", 0))[0]
         headers = dict(scope["headers"])
-        name = urllib.parse.unquote(headers.get(NAME_HEADER.lower().encode(), b"").decode("latin-1"), errors="replace")
+        name = urllib.parse.unquote(
+            headers.get(NAME_HEADER.lower().encode(), b"").decode("latin-1"), errors="replace"
+        )
         name = "".join(c for c in name if c.isprintable())[:40].strip()
         key = (address, name)
         if key not in self.attendees and len(self.attendees) >= MOST_CLIENTS:
@@ -78,7 +80,11 @@ class Room:
         """What went out lately."""
         then, before = self._recent[0]
         now = time.monotonic()
-        return (self.bytes_sent - before) / max(now - then, 1.0) if now - self._recent[-1][0] < RATE_OVER_S else 0.0
+        return (
+            (self.bytes_sent - before) / max(now - then, 1.0)
+            if now - self._recent[-1][0] < RATE_OVER_S
+            else 0.0
+        )
 
 
 class Shelf:
@@ -92,8 +98,16 @@ class Shelf:
     def models(self) -> dict[str, tuple[Package, Path]]:
         """Id to package and folder, as the cache is now."""
         if time.monotonic() - self._looked_at > LOOKED_FOR_S:
-            known = ((folder, record) for folder, record in cache.records(self._folder) if not self._only or record.package.alias in self._only)
-            self._found = {r.package.id: (r.package, folder) for folder, r in known if not cache.check(folder, r)}
+            known = (
+                (folder, record)
+                for folder, record in cache.records(self._folder)
+                if not self._only or record.package.alias in self._only
+            )
+            self._found = {
+                r.package.id: (r.package, folder)
+                for folder, r in known
+                if not cache.check(folder, r)
+            }
             self._looked_at = time.monotonic()
         return self._found
 
@@ -125,7 +139,9 @@ def make_app(shelf: Shelf, room: Room, addresses: list[str]):
                 nonlocal where
                 if message["type"] == "http.response.start":
                     span = dict(message["headers"]).get(b"content-range", b"bytes 0-").decode()
-                    where = int(span.removeprefix("bytes ").split("-")[0]) if span[6:7].isdigit() else 0
+                    where = (
+                        int(span.removeprefix("bytes ").split("-")[0]) if span[6:7].isdigit() else 0
+                    )
                 await send(message)
                 if count := len(message.get("body", b"")):
                     room.sent(attendee, package, name, where, where + count)
@@ -135,7 +151,10 @@ def make_app(shelf: Shelf, room: Room, addresses: list[str]):
 
     async def page(_request):
         packages = [package for package, _ in shelf.models().values()]
-        return HTMLResponse(page_of(room, packages, addresses), headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"})
+        return HTMLResponse(
+            page_of(room, packages, addresses),
+            headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
+        )
 
     async def listing(_request):
         models = [package.model_dump(mode="json") for package, _ in shelf.models().values()]
@@ -147,7 +166,11 @@ def make_app(shelf: Shelf, room: Room, addresses: list[str]):
         if found is None or request.headers.get("range", "").count(",") > 0:
             return PlainTextResponse("not found\n", status_code=404)
         request.path_params["package"] = found[0]
-        return Counted(found[1], headers={"ETag": f'"{found[0].files[name].sha256}"'}, media_type="application/octet-stream")
+        return Counted(
+            found[1],
+            headers={"ETag": f'"{found[0].files[name].sha256}"'},
+            media_type="application/octet-stream",
+        )
 
     async def have(request):
         said = b""
@@ -180,8 +203,13 @@ def page_of(room: Room, packages: list[Package], addresses: list[str]) -> str:
     begun = [a for a in people if a.reached or a.verified]
     done = [a for a in begun if a.verified and all(i in a.verified for i in a.reached)]
     cards = "".join(_card(a, by_id) for a in begun) or "<p>Nobody has asked for a model yet.</p>"
-    offered = ", ".join(f"{html.escape(p.alias)} ({p.bytes / 1e6:,.0f} MB)" for p in packages) or "nothing: download a model first"
-    joins = "".join(f"<code>python -m helpers download --mirror {html.escape(a)}</code>" for a in addresses)
+    offered = (
+        ", ".join(f"{html.escape(p.alias)} ({p.bytes / 1e6:,.0f} MB)" for p in packages)
+        or "nothing: download a model first"
+    )
+    joins = "".join(
+        f"<code>python -m helpers download --mirror {html.escape(a)}</code>" for a in addresses
+    )
     return PAGE.format(
         refresh=REFRESH_S,
         joins=joins,
@@ -196,7 +224,9 @@ def page_of(room: Room, packages: list[Package], addresses: list[str]) -> str:
 
 def _card(attendee: Attendee, packages: dict[str, Package]) -> str:
     lines = []
-    for model in sorted({*attendee.reached, *attendee.verified} & set(packages), key=lambda i: packages[i].alias):
+    for model in sorted(
+        {*attendee.reached, *attendee.verified} & set(packages), key=lambda i: packages[i].alias
+    ):
         package, verified = packages[model], model in attendee.verified
         share = 1.0 if verified else attendee.share(package)
         said = "verified" if verified else f"{100 * share:.0f} %"
@@ -238,7 +268,9 @@ u {{ display: block; height: 100%; background: #e69f00; }}
 """
 
 
-def serve(*, host: str = "127.0.0.1", port: int = PORT, only: Iterable[str] = (), say=print) -> None:
+def serve(
+    *, host: str = "127.0.0.1", port: int = PORT, only: Iterable[str] = (), say=print
+) -> None:
     """Serve the models in this machine's cache, the built-in ones among them, until Ctrl-C. Raises UsageError for an address that is none or taken, KitError when there is nothing to serve."""
     import uvicorn  # here: attendees never need it
 
@@ -247,13 +279,19 @@ def serve(*, host: str = "127.0.0.1", port: int = PORT, only: Iterable[str] = ()
     shelf, room = Shelf(folder, only), Room()
     models = [package for package, _ in shelf.models().values()]
     if missing := sorted(set(only) - {package.alias for package in models}):
-        raise UsageError(f"The cache has no whole {', '.join(missing)}; see it with: python -m helpers cache")
+        raise UsageError(
+            f"The cache has no whole {', '.join(missing)}; see it with: python -m helpers cache"
+        )
     if not models:
-        raise KitError(f"There is nothing to serve in {folder}; bring models into it with: python -m helpers download ALIAS...")
+        raise KitError(
+            f"There is nothing to serve in {folder}; bring models into it with: python -m helpers download ALIAS..."
+        )
     listener = _listen(host, port)
     port = listener.getsockname()[1]
     addresses = [f"http://{f'[{a}]' if ':' in a else a}:{port}" for a in addresses_of(host)]
-    say(f"Serving {', '.join(f'{p.alias} ({p.bytes / 1e6:,.0f} MB)' for p in models)} from {folder}")
+    say(
+        f"Serving {', '.join(f'{p.alias} ({p.bytes / 1e6:,.0f} MB)' for p in models)} from {folder}"
+    )
     say("Attendees type:")
     for address in addresses:
         say(f"  python -m helpers download --mirror {address}")
@@ -278,7 +316,9 @@ def serve(*, host: str = "127.0.0.1", port: int = PORT, only: Iterable[str] = ()
         pass
     finally:
         listener.close()
-    say(f"Served {_size(room.bytes_sent)} to {sum(bool(a.reached) for a in room.attendees.values())} attendees.")
+    say(
+        f"Served {_size(room.bytes_sent)} to {sum(bool(a.reached) for a in room.attendees.values())} attendees."
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -297,5 +337,12 @@ def addresses_of(host: str) -> list[str]:
     if host not in ("0.0.0.0", "::"):
         return [host]
     family = socket.AF_INET6 if host == "::" else socket.AF_INET
-    found = [a.address.split("%")[0] for cards in psutil.net_if_addrs().values() for a in cards if a.family == family]
-    return [a for a in found if not a.startswith(("127.", "169.254.", "fe80")) and a != "::1"] or [socket.gethostname()]
+    found = [
+        a.address.split("%")[0]
+        for cards in psutil.net_if_addrs().values()
+        for a in cards
+        if a.family == family
+    ]
+    return [a for a in found if not a.startswith(("127.", "169.254.", "fe80")) and a != "::1"] or [
+        socket.gethostname()
+    ]

@@ -51,7 +51,17 @@ class Line(msgspec.Struct, gc=False):
     ttfo_s: float | None = None
 
 
-WORDS = ("model", "model_id", "prompt_id", "phase", "status", "error", "token_source", "finish_reason", "text")
+WORDS = (
+    "model",
+    "model_id",
+    "prompt_id",
+    "phase",
+    "status",
+    "error",
+    "token_source",
+    "finish_reason",
+    "text",
+)
 COUNTS = ("round", "concurrency")
 
 
@@ -70,10 +80,15 @@ def read(path: Path) -> tuple["pd.DataFrame", np.ndarray]:
         starts.append(offset + lines)
         for name in Line.__struct_fields__:
             pieces[name].append(_column(name, list(map(attrgetter(name), rows)), tables))
-    joined = {name: np.concatenate(parts) if parts else _column(name, [], tables) for name, parts in pieces.items()}
+    joined = {
+        name: np.concatenate(parts) if parts else _column(name, [], tables)
+        for name, parts in pieces.items()
+    }
     for name in WORDS:
         joined[name] = pd.Categorical.from_codes(joined[name], categories=list(tables[name])[1:])
-    return pd.DataFrame(joined, copy=False), np.concatenate(starts) if starts else np.zeros(0, np.int64)
+    return pd.DataFrame(joined, copy=False), np.concatenate(starts) if starts else np.zeros(
+        0, np.int64
+    )
 
 
 def _column(name: str, values: list, tables: dict[str, dict]) -> np.ndarray:
@@ -107,7 +122,9 @@ def _blocks(path: Path) -> Iterator[tuple[int, np.ndarray, list[Line]]]:
             offset, number = offset + len(whole) + 1, number + len(rows)
 
 
-def _decoded(decoder: msgspec.json.Decoder, whole: bytes, count: int, path: Path, before: int) -> list[Line]:
+def _decoded(
+    decoder: msgspec.json.Decoder, whole: bytes, count: int, path: Path, before: int
+) -> list[Line]:
     try:
         rows = decoder.decode_lines(whole)
         if len(rows) == count:
@@ -118,7 +135,9 @@ def _decoded(decoder: msgspec.json.Decoder, whole: bytes, count: int, path: Path
     for number, line in enumerate(whole.split(b"\n"), before + 1):
         row = _whole(decoder, line)
         if row is None:
-            raise UsageError(f"{path} is damaged in line {number}; delete that line, or measure again.")
+            raise UsageError(
+                f"{path} is damaged in line {number}; delete that line, or measure again."
+            )
         rows.append(row)
     return rows
 

@@ -32,7 +32,15 @@ PRIVATE = (
     r"(?i)bearer\s+\S{8,}",
 )
 FIGURES = (
-    *("latency_p50_s", "latency_p95_s", "ttft_p50_s", "output_tokens_per_s_p50", "request_tokens_per_s_p50", "load_s", "cold_ttft_s"),
+    *(
+        "latency_p50_s",
+        "latency_p95_s",
+        "ttft_p50_s",
+        "output_tokens_per_s_p50",
+        "request_tokens_per_s_p50",
+        "load_s",
+        "cold_ttft_s",
+    ),
     *("memory_mb", "gpu_memory_mb", "disk_mb", "energy_j_per_request"),
 )
 STRICT = ConfigDict(frozen=True, extra="forbid")
@@ -86,17 +94,27 @@ def contribute(run: Run, folder: Path) -> Path:
     Raises UsageError when the run did not finish, nothing was answered, the folder is not empty, or something private would be in it.
     """
     if run.status != "finished" or not any(row["n_ok"] for row in run.summary):
-        raise UsageError(f"{run.folder.name} is not finished, or nothing was answered in it; only a finished run is worth giving.")
+        raise UsageError(
+            f"{run.folder.name} is not finished, or nothing was answered in it; only a finished run is worth giving."
+        )
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty; name a new folder.")
     report, known = make_report(run), load_models()
     parts = {
-        "models.json": {_alias(row["model"]): _entry(_alias(row["model"]), row, known) for row in report.card.rows if row["n_ok"]},
+        "models.json": {
+            _alias(row["model"]): _entry(_alias(row["model"]), row, known)
+            for row in report.card.rows
+            if row["n_ok"]
+        },
         "result.json": _result(run, report.card.rows),
-        "environment.json": {name: run.info["environment"].get(name) for name in Environment.model_fields},
+        "environment.json": {
+            name: run.info["environment"].get(name) for name in Environment.model_fields
+        },
     }
     readme = _readme(run, report.card.table())
-    _check_private({**{name: json.dumps(part) for name, part in parts.items()}, "README.md": readme})
+    _check_private(
+        {**{name: json.dumps(part) for name, part in parts.items()}, "README.md": readme}
+    )
     folder.mkdir(parents=True, exist_ok=True)
     for name, part in parts.items():
         write_json(folder / name, part)
@@ -113,7 +131,9 @@ def check(folder: Path) -> list[str]:
         raise UsageError(f"There is no folder {folder}.")
     there = {path.name: path for path in folder.iterdir()}
     if unknown := sorted(set(there) - set(FILES)):
-        raise UsageError(f"{folder}: {one_line(unknown[0], 60)} does not belong into a contribution; it holds {', '.join(FILES)} and nothing else.")
+        raise UsageError(
+            f"{folder}: {one_line(unknown[0], 60)} does not belong into a contribution; it holds {', '.join(FILES)} and nothing else."
+        )
     texts = {name: _text(folder / name) for name in FILES}
     if re.search(r"<[A-Za-z!/]|javascript:", texts["README.md"]):
         raise UsageError(f"{folder / 'README.md'} holds HTML or a script; it is plain Markdown.")
@@ -155,8 +175,13 @@ def _public(model: str) -> str:
 
 def _entry(alias: str, row: dict, known: Lineup) -> dict:
     if alias not in known:
-        return {"capabilities": ["chat"], "size_mb": row["size_mb"]} | ({"license": row["license"]} if row["license"] else {})
-    return {"size_mb": known[alias].size_mb, **known[alias].model_dump(mode="json", exclude_defaults=True)}
+        return {"capabilities": ["chat"], "size_mb": row["size_mb"]} | (
+            {"license": row["license"]} if row["license"] else {}
+        )
+    return {
+        "size_mb": known[alias].size_mb,
+        **known[alias].model_dump(mode="json", exclude_defaults=True),
+    }
 
 
 def _result(run: Run, rows: list[dict]) -> dict:
@@ -170,7 +195,11 @@ def _result(run: Run, rows: list[dict]) -> dict:
         "concurrency": run.level,
         "runtime": re.sub(r" \([^)]*\)", "", run.info["server"]["kind"]),
         "results": [
-            {name: {**run.info["models"][row["model"]], **row}.get(name) for name in Result.model_fields} | {"model": _public(row["model"])}
+            {
+                name: {**run.info["models"][row["model"]], **row}.get(name)
+                for name in Result.model_fields
+            }
+            | {"model": _public(row["model"])}
             for row in rows
         ],
     }
@@ -188,7 +217,9 @@ def _text(path: Path) -> str:
     if path.is_symlink() or not path.is_file():
         raise UsageError(f"{path.parent}: {path.name} is missing, or no plain file.")
     if path.stat().st_size > MAX_BYTES:
-        raise UsageError(f"{path} is larger than {MAX_BYTES // 1000} kB; a contribution is a summary.")
+        raise UsageError(
+            f"{path} is larger than {MAX_BYTES // 1000} kB; a contribution is a summary."
+        )
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -198,7 +229,9 @@ def _text(path: Path) -> str:
 def _check_private(texts: dict[str, str]) -> None:
     for name, text in texts.items():
         if found := next(filter(None, (re.search(pattern, text) for pattern in PRIVATE)), None):
-            raise UsageError(f"{name} holds what looks like an address, a home folder, an e-mail or a key ({one_line(found[0], 12)}); take it out.")
+            raise UsageError(
+                f"{name} holds what looks like an address, a home folder, an e-mail or a key ({one_line(found[0], 12)}); take it out."
+            )
 
 
 def _validated(model: type[BaseModel], path: Path, text: str):
@@ -207,5 +240,11 @@ def _validated(model: type[BaseModel], path: Path, text: str):
     except ValidationError as error:
         item = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(map(str, item["loc"])) or "the file"
-        found = "" if item["type"] in ("missing", "json_invalid") else f", found {one_line(repr(item['input']), 40)}"
-        raise UsageError(f"{path}: {where}: {item['msg'].replace('Input should be', 'must be')}{found}.") from None
+        found = (
+            ""
+            if item["type"] in ("missing", "json_invalid")
+            else f", found {one_line(repr(item['input']), 40)}"
+        )
+        raise UsageError(
+            f"{path}: {where}: {item['msg'].replace('Input should be', 'must be')}{found}."
+        ) from None

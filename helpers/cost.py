@@ -37,14 +37,19 @@ class Prices(BaseModel):
     @property
     def given(self) -> bool:
         """Whether any price was given."""
-        return any(price is not None for price in (self.per_kwh, self.hardware, self.cloud_input, self.cloud_output))
+        return any(
+            price is not None
+            for price in (self.per_kwh, self.hardware, self.cloud_input, self.cloud_output)
+        )
 
     def __str__(self) -> str:
         parts = []
         if self.per_kwh is not None:
             parts.append(f"{self.per_kwh:g} {self.currency}/kWh")
         if self.hardware is not None:
-            parts.append(f"a machine of {self.hardware:,g} {self.currency} over {self.years:g} years, busy {100 * self.use:g} % of the time")
+            parts.append(
+                f"a machine of {self.hardware:,g} {self.currency} over {self.years:g} years, busy {100 * self.use:g} % of the time"
+            )
         if self.cloud_input is not None or self.cloud_output is not None:
             prices = f"{self.cloud_input or 0:g} and {self.cloud_output or 0:g} {self.currency}"
             parts.append(f"a cloud endpoint at {prices} per million input and output tokens")
@@ -57,7 +62,9 @@ def make_prices(**given) -> Prices:
         return Prices(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         item = error.errors(include_url=False)[0]
-        raise UsageError(f"price {item['loc'][0]}: {item['msg'].replace('Input should be', 'must be')}, found {item['input']!r:.40}.") from None
+        raise UsageError(
+            f"price {item['loc'][0]}: {item['msg'].replace('Input should be', 'must be')}, found {item['input']!r:.40}."
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -72,10 +79,17 @@ class Cost:
 def costs(run: Run, prices: Prices) -> dict[str, Cost]:
     """Model to the cost of 1,000 of its requests."""
     tokens, streams = _mean_tokens(run), run.level
-    return {row["model"]: _cost(row, run.info["models"][row["model"]], prices, tokens.get(row["model"]), streams) for row in run.summary}
+    return {
+        row["model"]: _cost(
+            row, run.info["models"][row["model"]], prices, tokens.get(row["model"]), streams
+        )
+        for row in run.summary
+    }
 
 
-def _cost(row: dict, about: dict, prices: Prices, tokens: Sequence[float] | None, streams: int) -> Cost:
+def _cost(
+    row: dict, about: dict, prices: Prices, tokens: Sequence[float] | None, streams: int
+) -> Cost:
     energy = machine = None
     said = []
     if about.get("source") == "endpoint":
@@ -85,17 +99,29 @@ def _cost(row: dict, about: dict, prices: Prices, tokens: Sequence[float] | None
         if prices.per_kwh is not None and joules is not None:
             energy = 1000 * joules / JOULES_PER_KWH * prices.per_kwh
             source = row["energy_source"]
-            said.append("energy estimated" if source == "estimate" else f"energy measured ({source})")
+            said.append(
+                "energy estimated" if source == "estimate" else f"energy measured ({source})"
+            )
         elif prices.per_kwh is not None:
             reason = (about.get("not_measured") or {}).get("energy_j_per_request")
             said.append("energy not measured" + (f": {reason}" if reason else ""))
         if prices.hardware is not None:
-            machine = 1000 * prices.hardware / (prices.years * SECONDS_PER_YEAR * prices.use) * row["latency_mean_s"] / streams
+            machine = (
+                1000
+                * prices.hardware
+                / (prices.years * SECONDS_PER_YEAR * prices.use)
+                * row["latency_mean_s"]
+                / streams
+            )
             said.append("machine estimated")
     here = None if energy is machine is None else (energy or 0) + (machine or 0)
     cloud = None
     if tokens is not None and not (prices.cloud_input is prices.cloud_output is None):
-        cloud = 1000 * (tokens[0] * (prices.cloud_input or 0) + tokens[1] * (prices.cloud_output or 0)) / 1e6
+        cloud = (
+            1000
+            * (tokens[0] * (prices.cloud_input or 0) + tokens[1] * (prices.cloud_output or 0))
+            / 1e6
+        )
     return Cost(here, cloud, "; ".join(said))
 
 
@@ -113,4 +139,6 @@ def money(amount: float, currency: str) -> str:
     """An amount in words that do not pretend to be exact."""
     if amount < 0.001:
         return f"less than 0.001 {currency}"
-    return f"about {amount:,.2f} {currency}" if amount >= 0.995 else f"about {amount:.2g} {currency}"
+    return (
+        f"about {amount:,.2f} {currency}" if amount >= 0.995 else f"about {amount:.2g} {currency}"
+    )

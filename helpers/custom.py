@@ -75,7 +75,9 @@ class FoundryFolder(Adapter):
         """Register the folder and load it. Raises UsageError when it is none, KitError when Foundry Local cannot load it."""
         folder = Path(weights_path).resolve()
         if not (folder / "genai_config.json").is_file():
-            raise UsageError(f"{folder} holds no genai_config.json; give a folder that the ONNX Runtime GenAI model builder has made.")
+            raise UsageError(
+                f"{folder} holds no genai_config.json; give a folder that the ONNX Runtime GenAI model builder has made."
+            )
         size_mb = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
         runtime = Runtime()
         runtime.register(f"{self.alias}{DEVICE}:1", folder)
@@ -113,9 +115,14 @@ class PythonModel(Adapter):
         """Start serving the function, or what the Python file defines. Raises UsageError when that is nothing to call."""
         answer, size_mb = self._answer, None
         if weights_path is not None:
-            answer, size_mb = _from_file(Path(weights_path)), Path(weights_path).stat().st_size / 1e6
+            answer, size_mb = (
+                _from_file(Path(weights_path)),
+                Path(weights_path).stat().st_size / 1e6,
+            )
         if not callable(answer):
-            raise UsageError(f"'{self.alias}' has nothing to call; give a function, or load a Python file that defines generate(prompt, **params).")
+            raise UsageError(
+                f"'{self.alias}' has nothing to call; give a function, or load a Python file that defines generate(prompt, **params)."
+            )
         self.server = Functions(self.alias, answer, size_mb)
         return self
 
@@ -146,7 +153,9 @@ class LocalCatalog(Remote):
         """Process id of the service."""
         return self.runtime.pid
 
-    def footprint(self, name: str, prompt: str, max_tokens: int = MAX_TOKENS) -> resources.PeakMemory:
+    def footprint(
+        self, name: str, prompt: str, max_tokens: int = MAX_TOKENS
+    ) -> resources.PeakMemory:
         """Memory that a model needs for one answer, above that of the idle runtime, in a service of its own."""
         with private_service() as runtime, resources.PeakMemory(runtime.pid) as memory:
             LocalCatalog(self._lineup, runtime).chat(name, prompt, max_tokens=max_tokens)
@@ -163,9 +172,14 @@ class Functions(Remote):
     kind = "Python function"
 
     def __init__(self, alias: str, answer: Callable, size_mb: float | None = None):
-        self._http = _Http(("127.0.0.1", 0), type("Handler", (_Handler,), {"alias": alias, "answer": staticmethod(answer)}))
+        self._http = _Http(
+            ("127.0.0.1", 0),
+            type("Handler", (_Handler,), {"alias": alias, "answer": staticmethod(answer)}),
+        )
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
-        super().__init__(f"http://127.0.0.1:{self._http.server_port}/v1", _only(alias, size_mb, None))
+        super().__init__(
+            f"http://127.0.0.1:{self._http.server_port}/v1", _only(alias, size_mb, None)
+        )
 
     def close(self) -> None:
         """End the server."""
@@ -193,31 +207,59 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/v1/models":
-            self._whole(200, {"object": "list", "data": [{"id": self.alias, "object": "model", "created": 0, "owned_by": "you"}]})
+            self._whole(
+                200,
+                {
+                    "object": "list",
+                    "data": [
+                        {"id": self.alias, "object": "model", "created": 0, "owned_by": "you"}
+                    ],
+                },
+            )
         else:
-            self._error(404, f"There is no {self.path} here, only /v1/models and /v1/chat/completions.")
+            self._error(
+                404, f"There is no {self.path} here, only /v1/models and /v1/chat/completions."
+            )
 
     def do_POST(self) -> None:
         try:
             body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
             prompt = next(m["content"] for m in reversed(body["messages"]) if m["role"] == "user")
         except (ValueError, KeyError, TypeError, StopIteration):
-            return self._error(400, "Expected a JSON object with messages, the last of them by a user.")
-        params = {name: body[name] for name in ("max_tokens", "temperature", "seed") if body.get(name) is not None}
+            return self._error(
+                400, "Expected a JSON object with messages, the last of them by a user."
+            )
+        params = {
+            name: body[name]
+            for name in ("max_tokens", "temperature", "seed")
+            if body.get(name) is not None
+        }
         try:
             pieces = _pieces(self.answer(prompt, **params))
-            first = next(pieces, "")  # a function that fails at once is told by the status, not in the middle of a stream
+            first = next(
+                pieces, ""
+            )  # a function that fails at once is told by the status, not in the middle of a stream
         except Exception as error:
             return self._error(500, f"The function stopped with {type(error).__name__}: {error}")
-        with contextlib.suppress(OSError):  # the caller has gone; the function is not asked for more
+        with contextlib.suppress(
+            OSError
+        ):  # the caller has gone; the function is not asked for more
             self._answer(itertools.chain([first], pieces), bool(body.get("stream")))
 
     def _answer(self, pieces: Iterator[str], streamed: bool) -> None:
         if not streamed:
             try:
-                return self._whole(200, {**self._frame(message={"role": "assistant", "content": "".join(pieces)}), "object": "chat.completion"})
+                return self._whole(
+                    200,
+                    {
+                        **self._frame(message={"role": "assistant", "content": "".join(pieces)}),
+                        "object": "chat.completion",
+                    },
+                )
             except Exception as error:
-                return self._error(500, f"The function stopped with {type(error).__name__}: {error}")
+                return self._error(
+                    500, f"The function stopped with {type(error).__name__}: {error}"
+                )
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
@@ -230,13 +272,21 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except OSError:
             raise
         except Exception as error:  # what a learner's function does in the middle of its answer
-            self._event({"error": {"message": f"The function stopped with {type(error).__name__}: {error}"}})
+            self._event(
+                {"error": {"message": f"The function stopped with {type(error).__name__}: {error}"}}
+            )
         self._chunk(b"data: [DONE]\n\n")
         self.wfile.write(b"0\r\n\r\n")
 
     def _frame(self, finish: str | None = "stop", **content) -> dict:
         choice = {"index": 0, **content, "finish_reason": finish}
-        return {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": self.alias, "choices": [choice]}
+        return {
+            "id": "c",
+            "object": "chat.completion.chunk",
+            "created": 0,
+            "model": self.alias,
+            "choices": [choice],
+        }
 
     def _event(self, value: dict) -> None:
         self._chunk(b"data: " + json.dumps(value).encode() + b"\n\n")
@@ -245,7 +295,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
 
     def _error(self, status: int, message: str) -> None:
-        self._whole(status, {"error": {"message": message, "type": "custom", "param": None, "code": None}})
+        self._whole(
+            status, {"error": {"message": message, "type": "custom", "param": None, "code": None}}
+        )
 
     def _whole(self, status: int, value: dict) -> None:
         data = json.dumps(value).encode()
@@ -274,7 +326,9 @@ class Conversion:
         return self.note
 
 
-def convert(source: str | os.PathLike, folder: str | os.PathLike, *, precision: str = "int4") -> Conversion:
+def convert(
+    source: str | os.PathLike, folder: str | os.PathLike, *, precision: str = "int4"
+) -> Conversion:
     """A Hugging Face checkpoint (folder or hub name) as an ONNX GenAI folder, made by the ONNX Runtime GenAI model builder.
 
     Without a checkpoint or the builder's packages nothing is made, and the folder of the shipped pocket-mini is given instead, with a note that
@@ -285,12 +339,33 @@ def convert(source: str | os.PathLike, folder: str | os.PathLike, *, precision: 
         missing = f"{', '.join(EXTRAS)} are not installed here (data/models/recipe/requirements.txt has them, in an environment of their own)"
         reason = "no checkpoint was named" if python else missing
         return Conversion(
-            BUILT_IN_MODELS / "pocket-mini", False, f"Not converted: {reason}. Going on with pocket-mini as it ships: the same builder made it."
+            BUILT_IN_MODELS / "pocket-mini",
+            False,
+            f"Not converted: {reason}. Going on with pocket-mini as it ships: the same builder made it.",
         )
     folder = Path(folder)
-    command = [python, "-m", "onnxruntime_genai.models.builder", "-o", str(folder), "-p", precision, "-e", "cpu", "-c", str(folder / "cache")]
+    command = [
+        python,
+        "-m",
+        "onnxruntime_genai.models.builder",
+        "-o",
+        str(folder),
+        "-p",
+        precision,
+        "-e",
+        "cpu",
+        "-c",
+        str(folder / "cache"),
+    ]
     place = ["-i", str(source)] if Path(source).is_dir() else ["-m", str(source)]
-    done = subprocess.run([*command, *place], capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
+    done = subprocess.run(
+        [*command, *place],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
     if done.returncode:
         words = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise KitError(f"The model builder could not convert {source}: {words}")
@@ -311,16 +386,24 @@ def _python_with_extras() -> str | None:
         return sys.executable
     other = PROJECT / ".venv-models" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     script = f"import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, {EXTRAS!r})))"
-    return str(other) if other.exists() and subprocess.run([other, "-c", script], check=False).returncode == 0 else None
+    return (
+        str(other)
+        if other.exists() and subprocess.run([other, "-c", script], check=False).returncode == 0
+        else None
+    )
 
 
 def _from_file(path: Path) -> Callable | None:
     try:
         defined = runpy.run_path(str(path))
     except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror}); give a Python file that defines generate(prompt, **params).") from None
+        raise UsageError(
+            f"{path} cannot be read ({error.strerror}); give a Python file that defines generate(prompt, **params)."
+        ) from None
     except Exception as error:
-        raise UsageError(f"{path} stopped with {type(error).__name__}: {error}; run it alone with: python {path.name}") from None
+        raise UsageError(
+            f"{path} stopped with {type(error).__name__}: {error}; run it alone with: python {path.name}"
+        ) from None
     return defined.get("stream") or defined.get("generate")
 
 

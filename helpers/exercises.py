@@ -61,7 +61,11 @@ def check(name: str, answer=...) -> Outcome:
         return Outcome(name, TODO, f'Replace the dots. Stuck? hint("{name}")')
     except (Exception, SystemExit) as error:  # whatever a learner's code may do
         wrong = f"it stopped with {type(error).__name__}: {error}."
-    outcome = Outcome(name, PASSED, f"{EXERCISES[name].title}: right.") if wrong is None else Outcome(name, NOT_YET, _sentence(wrong, name))
+    outcome = (
+        Outcome(name, PASSED, f"{EXERCISES[name].title}: right.")
+        if wrong is None
+        else Outcome(name, NOT_YET, _sentence(wrong, name))
+    )
     _note(outcome)
     return outcome
 
@@ -78,12 +82,18 @@ def solution(name: str) -> Code:
     try:
         return Code(solutions(EXERCISES[name].notebook)[name])
     except (OSError, KeyError):
-        return Code(f"# The solution of {name} is not here; restore notebooks/solutions with: git checkout -- notebooks/solutions")
+        return Code(
+            f"# The solution of {name} is not here; restore notebooks/solutions with: git checkout -- notebooks/solutions"
+        )
 
 
 def solutions(notebook: str) -> dict[str, str]:
     """Exercise to the source of its solved cell, for one notebook: the parts of its file in notebooks/solutions/."""
-    parts = re.split(r"^# %% \[(.+)\]\n", (SOLUTIONS / f"{notebook}.py").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    parts = re.split(
+        r"^# %% \[(.+)\]\n",
+        (SOLUTIONS / f"{notebook}.py").read_text(encoding="utf-8"),
+        flags=re.MULTILINE,
+    )
     return {name: source.strip("\n") for name, source in zip(parts[1::2], parts[2::2], strict=True)}
 
 
@@ -93,7 +103,9 @@ def overview() -> Table:
     rows = [[e.notebook, name, e.title, latest.get(name, TODO)] for name, e in EXERCISES.items()]
     passed = sum(row[-1] == PASSED for row in rows)
     following = next((row for row in rows if row[-1] != PASSED), None)
-    note = f"{passed} of {len(rows)} passed." + (f" Next: {following[1]} in {following[0]}." if following else " All done.")
+    note = f"{passed} of {len(rows)} passed." + (
+        f" Next: {following[1]} in {following[0]}." if following else " All done."
+    )
     return Table(("notebook", "exercise", "about", "outcome"), rows, note=note)
 
 
@@ -102,7 +114,12 @@ def _note(outcome: Outcome) -> None:
     try:
         if _latest().get(outcome.exercise) != outcome.outcome:
             with _file().open("a", encoding="utf-8", newline="\n") as file:
-                file.write(json.dumps({"at": now(), "exercise": outcome.exercise, "outcome": outcome.outcome}) + "\n")
+                file.write(
+                    json.dumps(
+                        {"at": now(), "exercise": outcome.exercise, "outcome": outcome.outcome}
+                    )
+                    + "\n"
+                )
     except (OSError, KitError):
         pass
 
@@ -134,4 +151,6 @@ def _sentence(wrong: str, name: str) -> str:
 
 def _unknown(name) -> str:
     near = difflib.get_close_matches(str(name), EXERCISES, n=1)
-    return f"There is no exercise '{name}'; " + (f"did you mean {near[0]}?" if near else f"there are {', '.join(EXERCISES)}.")
+    return f"There is no exercise '{name}'; " + (
+        f"did you mean {near[0]}?" if near else f"there are {', '.join(EXERCISES)}."
+    )

@@ -94,7 +94,9 @@ class Runtime:
         """
         return Path(self._call("download", name, progress, note))
 
-    def repair(self, name: str, files: Sequence[str], progress: Progress = _ignore, note: Note = _ignore) -> Path:
+    def repair(
+        self, name: str, files: Sequence[str], progress: Progress = _ignore, note: Note = _ignore
+    ) -> Path:
         """Fetch some files of a cached model again from the catalog that it came from; returns its folder."""
         return Path(self._call("repair", name, progress, note, files=list(files)))
 
@@ -112,7 +114,9 @@ class Runtime:
 
     def died(self) -> str | None:
         """What to say when the service process has ended without being asked to; None while it lives."""
-        deadline = time.monotonic() + DEATH_S  # the system closes a dying process's connections a moment before it is gone
+        deadline = (
+            time.monotonic() + DEATH_S
+        )  # the system closes a dying process's connections a moment before it is gone
         while _alive(self._hello["pid"], self._created):
             if time.monotonic() > deadline:
                 return None
@@ -148,7 +152,14 @@ class Runtime:
         with contextlib.suppress(psutil.Error):
             self._created = psutil.Process(self._hello["pid"]).create_time()
 
-    def _call(self, action: str, name: str | None = None, progress: Progress = _ignore, note: Note = _ignore, **more):
+    def _call(
+        self,
+        action: str,
+        name: str | None = None,
+        progress: Progress = _ignore,
+        note: Note = _ignore,
+        **more,
+    ):
         request = {"do": action, **({"alias": name} if name else {}), **more}
         with self._lock:  # one question at a time: a notebook may ask from several threads
             if self._connection is None:
@@ -158,9 +169,13 @@ class Runtime:
                 answer = self._receive(progress, note)
             except (OSError, EOFError):
                 self.close()
-                raise RuntimeStopped(self._obituary(f" during '{action}{f' {name}' if name else ''}'")) from None
+                raise RuntimeStopped(
+                    self._obituary(f" during '{action}{f' {name}' if name else ''}'")
+                ) from None
         if "error" in answer:
-            raise KitError(f"Foundry Local could not {action} {name or ''}: {plain(answer['error'])}")
+            raise KitError(
+                f"Foundry Local could not {action} {name or ''}: {plain(answer['error'])}"
+            )
         return answer["ok"]
 
     def _obituary(self, during: str = "") -> str:
@@ -207,7 +222,9 @@ def private_service() -> Iterator[Runtime]:
 def find(folder: Path | None = None) -> Connection | None:
     """A connection to the running service of this checkout, or None. One that serves other code is stopped."""
     try:
-        state = json.loads(((folder or service_folder()) / "service.json").read_text(encoding="utf-8"))
+        state = json.loads(
+            ((folder or service_folder()) / "service.json").read_text(encoding="utf-8")
+        )
         if not _alive(state["pid"], state["create_time"]):
             return None
         connection = Client(tuple(state["address"]), authkey=bytes.fromhex(state["key"]))
@@ -237,9 +254,13 @@ def _start(folder: Path) -> Connection:
         if child.poll():
             raise KitError(f"Foundry Local did not start: {_last_line(folder / 'service.log')}")
         time.sleep(0.02)
-        if child.poll() == 0:  # another service held the folder: it is about to be found, or about to be gone
+        if (
+            child.poll() == 0
+        ):  # another service held the folder: it is about to be found, or about to be gone
             child = _spawn(folder)
-    raise KitError(f"Foundry Local did not start within {START_LIMIT_S:.0f} s; its log: {folder / 'service.log'}")
+    raise KitError(
+        f"Foundry Local did not start within {START_LIMIT_S:.0f} s; its log: {folder / 'service.log'}"
+    )
 
 
 def _spawn(folder: Path) -> subprocess.Popen:
@@ -247,8 +268,12 @@ def _spawn(folder: Path) -> subprocess.Popen:
         folder.mkdir(parents=True, exist_ok=True)
         log = (folder / "service.log").open("ab")
     except OSError as error:
-        raise KitError(f"The kit's folder {folder} cannot be written ({error.strerror}); name another one in the variable WORKSHOP_HOME.") from None
-    flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW if os.name == "nt" else 0
+        raise KitError(
+            f"The kit's folder {folder} cannot be written ({error.strerror}); name another one in the variable WORKSHOP_HOME."
+        ) from None
+    flags = (
+        subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW if os.name == "nt" else 0
+    )
     with log:
         child = subprocess.Popen(
             [sys.executable, "-m", "helpers.service", str(folder)],
@@ -269,8 +294,18 @@ _children: list[subprocess.Popen] = []  # kept so that ended ones are reaped by 
 
 def _service_environment() -> dict[str, str]:
     """The caller's environment, with loopback kept away from proxies and optional telemetry off."""
-    direct = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "127.0.0.1,localhost"]))
-    return {**os.environ, "NO_PROXY": direct, "no_proxy": direct, "ORT_TELEMETRY_DISABLED": "1", "PYTHONUTF8": "1"}
+    direct = ",".join(
+        filter(
+            None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "127.0.0.1,localhost"]
+        )
+    )
+    return {
+        **os.environ,
+        "NO_PROXY": direct,
+        "no_proxy": direct,
+        "ORT_TELEMETRY_DISABLED": "1",
+        "PYTHONUTF8": "1",
+    }
 
 
 def _stop(connection: Connection, pid: int) -> None:
@@ -290,11 +325,18 @@ def _alive(pid: int, create_time: float) -> bool:
         child.poll()
     try:
         process = psutil.Process(pid)
-        return abs(process.create_time() - create_time) < 1 and process.status() != psutil.STATUS_ZOMBIE
+        return (
+            abs(process.create_time() - create_time) < 1
+            and process.status() != psutil.STATUS_ZOMBIE
+        )
     except psutil.Error:
         return False
 
 
 def _last_line(path: Path) -> str:
-    lines = [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    lines = [
+        line
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
+        if line.strip()
+    ]
     return lines[-1].removeprefix("error: ") if lines else f"it wrote nothing to {path}"

@@ -25,7 +25,11 @@ def join(runs: Sequence[Run], output: str | os.PathLike | None = None) -> Run:
     if len({run.folder.resolve() for run in runs}) < len(runs):
         raise UsageError("The same run was given twice; give two different ones.")
     texts = [{p["id"]: p["text"] for p in run.info["plan"]["prompts"]["prompts"]} for run in runs]
-    shared = {prompt for prompt, text in texts[0].items() if all(other.get(prompt) == text for other in texts)}
+    shared = {
+        prompt
+        for prompt, text in texts[0].items()
+        if all(other.get(prompt) == text for other in texts)
+    }
     if not shared:
         raise UsageError(
             f"{' and '.join(run.folder.name for run in runs)} have no prompt in common (same id and same text), so they cannot be joined."
@@ -35,11 +39,20 @@ def join(runs: Sequence[Run], output: str | os.PathLike | None = None) -> Run:
         {
             "plan": _plan(runs, places, shared),
             "server": {
-                "kind": " and ".join(dict.fromkeys(f"{r.info['server']['kind']} ({p})" for r, p in zip(runs, places, strict=True))),
+                "kind": " and ".join(
+                    dict.fromkeys(
+                        f"{r.info['server']['kind']} ({p})"
+                        for r, p in zip(runs, places, strict=True)
+                    )
+                ),
                 "base_url": "",
             },
             "models": {
-                f"{model} @ {place}": {**about, "from_run": run.folder.name, "server": run.info["server"]}
+                f"{model} @ {place}": {
+                    **about,
+                    "from_run": run.folder.name,
+                    "server": run.info["server"],
+                }
                 for run, place in zip(runs, places, strict=True)
                 for model, about in run.info["models"].items()
             },
@@ -55,7 +68,12 @@ def join(runs: Sequence[Run], output: str | os.PathLike | None = None) -> Run:
         for run, place in zip(runs, places, strict=True):
             for row in _rows(run):
                 if row["prompt_id"] in shared:
-                    out.write(json.dumps({**row, "model": f"{row['model']} @ {place}"}, ensure_ascii=False) + "\n")
+                    out.write(
+                        json.dumps(
+                            {**row, "model": f"{row['model']} @ {place}"}, ensure_ascii=False
+                        )
+                        + "\n"
+                    )
     finished = all(run.status == "finished" for run in runs)
     return recorder.finish("finished" if finished else "interrupted")
 
@@ -68,13 +86,18 @@ def _rows(run: Run):
                 yield json.loads(line)
             except ValueError:
                 if line.endswith("\n"):
-                    raise UsageError(f"{run.folder / 'requests.jsonl'} is damaged; look at it with: python -m helpers report {run.folder}") from None
+                    raise UsageError(
+                        f"{run.folder / 'requests.jsonl'} is damaged; look at it with: python -m helpers report {run.folder}"
+                    ) from None
 
 
 def _places(runs: Sequence[Run]) -> list[str]:
     """A short name for each run's server: local, or its host; numbered where two are the same."""
     names = [_place(run.info["server"]) for run in runs]
-    return [f"{name} ({names[: i + 1].count(name)})" if names.count(name) > 1 else name for i, name in enumerate(names)]
+    return [
+        f"{name} ({names[: i + 1].count(name)})" if names.count(name) > 1 else name
+        for i, name in enumerate(names)
+    ]
 
 
 def _place(server: dict) -> str:
@@ -86,9 +109,21 @@ def _place(server: dict) -> str:
 
 def _plan(runs: Sequence[Run], places: Sequence[str], shared: set[str]) -> dict:
     plan = runs[0].info["plan"]
-    prompts = {**plan["prompts"], "prompts": [p for p in plan["prompts"]["prompts"] if p["id"] in shared]}
-    models = [f"{model} @ {place}" for run, place in zip(runs, places, strict=True) for model in run.models]
-    return {**plan, "models": models, "prompts": prompts, "rounds": min(run.info["plan"]["rounds"] for run in runs)}
+    prompts = {
+        **plan["prompts"],
+        "prompts": [p for p in plan["prompts"]["prompts"] if p["id"] in shared],
+    }
+    models = [
+        f"{model} @ {place}"
+        for run, place in zip(runs, places, strict=True)
+        for model in run.models
+    ]
+    return {
+        **plan,
+        "models": models,
+        "prompts": prompts,
+        "rounds": min(run.info["plan"]["rounds"] for run in runs),
+    }
 
 
 def _notes(runs: Sequence[Run], texts: Sequence[dict], shared: set[str]):

@@ -62,7 +62,11 @@ class Judged:
     @property
     def scores(self) -> dict[tuple[str, str], int]:
         """(prompt id, answer hash) to the judge's score, 1 to 5."""
-        return {(j.prompt, j.answers[0]): j.value for j in self.judgements if j.kind == "score" and j.value is not None}
+        return {
+            (j.prompt, j.answers[0]): j.value
+            for j in self.judgements
+            if j.kind == "score" and j.value is not None
+        }
 
     @property
     def failures(self) -> int:
@@ -87,17 +91,24 @@ class Judged:
             return [*said, f"{self.judge} has judged nothing of this run yet."]
         silent = sum(j.error is not None for j in self.judgements)
         errors = f", {silent} requests got no reply" if silent else ""
-        said.append(f"{self.judge}: {self.failures - silent} of {n} replies were no valid JSON and are left out{errors}.")
+        said.append(
+            f"{self.judge}: {self.failures - silent} of {n} replies were no valid JSON and are left out{errors}."
+        )
         pairs = list(self.pairs().values())
         if pairs:
             swayed = sum(value is None for value in pairs)
-            said.append(f"{self.judge} changed its mind in {swayed} of {len(pairs)} pairs when the places were swapped; those count as undecided.")
+            said.append(
+                f"{self.judge} changed its mind in {swayed} of {len(pairs)} pairs when the places were swapped; those count as undecided."
+            )
         return said
 
     def wins(self, run: Run) -> Table:
         """For each pair of models: on how many prompts each was judged better, in both orders."""
         pairs, rows = self.pairs(), []
-        given = {(r.model, r.prompt_id): r.answer for r in distinct(run).drop_duplicates(["model", "prompt_id"]).itertuples()}
+        given = {
+            (r.model, r.prompt_id): r.answer
+            for r in distinct(run).drop_duplicates(["model", "prompt_id"]).itertuples()
+        }
         for one, two in combinations(run.models, 2):
             counts = {one: 0, two: 0, "undecided": 0}
             for prompt in prompt_texts(run):
@@ -109,7 +120,9 @@ class Judged:
             if any(counts.values()):
                 rows.append([one, two, *counts.values()])
         note = "" if rows else "No pair of answers was judged in both orders."
-        return Table(("model A", "model B", "A is better", "B is better", "undecided"), rows, note=note)
+        return Table(
+            ("model A", "model B", "A is better", "B is better", "undecided"), rows, note=note
+        )
 
     def __str__(self) -> str:
         return "\n".join(self.sentences())
@@ -119,7 +132,14 @@ class Judged:
 
 
 def ask_judge(
-    server: Server, judge: str, run: Run, *, pairs: bool = False, limit: int | None = None, progress: bool = True, timeout_s: float = 120
+    server: Server,
+    judge: str,
+    run: Run,
+    *,
+    pairs: bool = False,
+    limit: int | None = None,
+    progress: bool = True,
+    timeout_s: float = 120,
 ) -> Judged:
     """Let a model score the answers of a run, or compare them two by two; what it said before is not asked again.
 
@@ -142,27 +162,51 @@ def ask_judge(
     file = run.folder / f"judge-{re.sub(r'[^A-Za-z0-9._-]+', '-', model.alias)}.jsonl"
     _cut_half_line(file)
     known = {(j.kind, j.prompt, j.answers) for j in _read(file) if j.error is None}
-    questions = [q for q in (_pair_questions(run) if pairs else _score_questions(run)) if q[:3] not in known][:limit]
+    questions = [
+        q for q in (_pair_questions(run) if pairs else _score_questions(run)) if q[:3] not in known
+    ][:limit]
     in_a_row = 0
-    with Progress(len(questions), "judgements", progress) as line, file.open("a", encoding="utf-8", errors="replace", newline="\n") as out:
+    with (
+        Progress(len(questions), "judgements", progress) as line,
+        file.open("a", encoding="utf-8", errors="replace", newline="\n") as out,
+    ):
         for kind, prompt, hashes, question in questions:
-            timeline = server.request(model, question, max_tokens=MAX_TOKENS, temperature=0.0, stream=False, timeout_s=timeout_s)
-            value, reason = parse(timeline.text, (0, 1, 2) if kind == "pair" else (1, 2, 3, 4, 5)) if timeline.ok else (None, "")
+            timeline = server.request(
+                model,
+                question,
+                max_tokens=MAX_TOKENS,
+                temperature=0.0,
+                stream=False,
+                timeout_s=timeout_s,
+            )
+            value, reason = (
+                parse(timeline.text, (0, 1, 2) if kind == "pair" else (1, 2, 3, 4, 5))
+                if timeline.ok
+                else (None, "")
+            )
             reply = "" if value is not None else one_line(timeline.text, 300)
-            said = Judgement(model.alias, kind, prompt, hashes, value, reason, reply, timeline.error, at=now())
+            said = Judgement(
+                model.alias, kind, prompt, hashes, value, reason, reply, timeline.error, at=now()
+            )
             out.write(json.dumps(asdict(said), ensure_ascii=False) + "\n")
             out.flush()
             line.step(f"{kind} {prompt}")
             in_a_row = 0 if timeline.ok else in_a_row + 1
             if in_a_row == FAILURES_IN_A_ROW:
-                raise EndpointError(f"{model.alias} failed {in_a_row} times in a row, the last: {timeline.error}. What it said before is in {file}.")
+                raise EndpointError(
+                    f"{model.alias} failed {in_a_row} times in a row, the last: {timeline.error}. What it said before is in {file}."
+                )
     return Judged(model.alias, _latest(file), tuple(_warnings(run, model)))
 
 
 def read_judges(run: Run) -> list[Judged]:
     """What judges have said of a run, one for each."""
     found = [(file, _latest(file)) for file in sorted(run.folder.glob("judge-*.jsonl"))]
-    return [Judged(said[0].judge, said, tuple(_self_warning(run, said[0].judge))) for _, said in found if said]
+    return [
+        Judged(said[0].judge, said, tuple(_self_warning(run, said[0].judge)))
+        for _, said in found
+        if said
+    ]
 
 
 def parse(reply: str, allowed: Sequence[int]) -> tuple[int | None, str]:
@@ -185,25 +229,44 @@ def _score_questions(run: Run) -> Iterator[tuple]:
     asked = prompt_texts(run)
     for row in distinct(run).drop_duplicates(["prompt_id", "answer"]).itertuples():
         form = '{"score": 1 to 5, "reason": "one short sentence"}'
-        yield "score", row.prompt_id, (row.answer,), _question(asked.get(row.prompt_id, ""), [row.text], SCORE_SCALE, form)
+        yield (
+            "score",
+            row.prompt_id,
+            (row.answer,),
+            _question(asked.get(row.prompt_id, ""), [row.text], SCORE_SCALE, form),
+        )
 
 
 def _pair_questions(run: Run) -> Iterator[tuple]:
     asked = prompt_texts(run)
-    first = distinct(run).drop_duplicates(["model", "prompt_id"]).drop_duplicates(["prompt_id", "answer"])
+    first = (
+        distinct(run)
+        .drop_duplicates(["model", "prompt_id"])
+        .drop_duplicates(["prompt_id", "answer"])
+    )
     for prompt, some in first.groupby("prompt_id", sort=False, observed=True):
         texts: Mapping[str, str] = dict(zip(some["answer"], some["text"], strict=True))
         for a, b in combinations(sorted(texts), 2):
             for one, two in ((a, b), (b, a)):
                 form = '{"better": 1, 2 or 0, "reason": "one short sentence"}'
-                yield "pair", prompt, (one, two), _question(asked.get(prompt, ""), [texts[one], texts[two]], PAIR_SCALE, form)
+                yield (
+                    "pair",
+                    prompt,
+                    (one, two),
+                    _question(asked.get(prompt, ""), [texts[one], texts[two]], PAIR_SCALE, form),
+                )
 
 
 def _question(asked: str, texts: Sequence[str], scale: str, form: str) -> str:
     def fenced(text: str) -> str:
-        return re.sub(r"<(/?)(asked|answer)", r"< \1\2", text)  # an answer must not close its own tag
+        return re.sub(
+            r"<(/?)(asked|answer)", r"< \1\2", text
+        )  # an answer must not close its own tag
 
-    numbered = [f"<answer{f' {i}' if len(texts) > 1 else ''}>\n{fenced(text)}\n</answer>" for i, text in enumerate(texts, 1)]
+    numbered = [
+        f"<answer{f' {i}' if len(texts) > 1 else ''}>\n{fenced(text)}\n</answer>"
+        for i, text in enumerate(texts, 1)
+    ]
     return RUBRIC.format(asked=fenced(asked), answers="\n".join(numbered), scale=scale, form=form)
 
 
@@ -227,7 +290,9 @@ def _read(file: Path) -> Iterator[Judgement]:
                 yield Judgement(**{**row, "answers": tuple(row["answers"])})
         except (ValueError, TypeError, KeyError):
             if number != len(lines):
-                raise UsageError(f"{file} is damaged in line {number}; delete that line, and the judge is asked again.") from None
+                raise UsageError(
+                    f"{file} is damaged in line {number}; delete that line, and the judge is asked again."
+                ) from None
 
 
 def _warnings(run: Run, model) -> Iterator[str]:

@@ -14,7 +14,20 @@ from .paths import DATA
 from .tables import Table
 
 DEFAULT_PROMPT_SET = "meeting-notes"
-MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
@@ -44,15 +57,23 @@ class Facet(Entry):
     id: Identifier
     any_of: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     number: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    date: Annotated[str, Field(pattern=rf"^([1-9]|[12]\d|3[01]) ({'|'.join(MONTHS)})$")] | None = None
+    date: Annotated[str, Field(pattern=rf"^([1-9]|[12]\d|3[01]) ({'|'.join(MONTHS)})$")] | None = (
+        None
+    )
     regex: Text | None = None
     kind: Literal["required", "optional", "forbidden"] = "required"
 
     @model_validator(mode="after")
     def _one_way_to_match(self):
-        given = [name for name in ("any_of", "number", "date", "regex") if getattr(self, name) is not None]
+        given = [
+            name
+            for name in ("any_of", "number", "date", "regex")
+            if getattr(self, name) is not None
+        ]
         if len(given) != 1:
-            raise ValueError(f"a facet has one of any_of, number, date and regex, found {' and '.join(given) or 'none'}")
+            raise ValueError(
+                f"a facet has one of any_of, number, date and regex, found {' and '.join(given) or 'none'}"
+            )
         if self.regex is not None:
             try:
                 re.compile(self.regex)
@@ -96,7 +117,10 @@ class PromptSet(Entry):
 
     def table(self) -> Table:
         """The prompts as a table."""
-        return Table(("id", "prompt", "facets", "format"), [[p.id, p.text, len(p.facets), _describe(p.format)] for p in self.prompts])
+        return Table(
+            ("id", "prompt", "facets", "format"),
+            [[p.id, p.text, len(p.facets), _describe(p.format)] for p in self.prompts],
+        )
 
     def __str__(self) -> str:
         return str(self.table())
@@ -123,7 +147,10 @@ class Lineup(Mapping[str, ModelEntry]):
     def table(self) -> Table:
         """The line-up as a table."""
         headers = ("size_mb", "license", "parameters", "context", "capabilities", "source", "note")
-        return Table(("alias", *headers), [[alias, *(getattr(entry, name) for name in headers)] for alias, entry in self.items()])
+        return Table(
+            ("alias", *headers),
+            [[alias, *(getattr(entry, name) for name in headers)] for alias, entry in self.items()],
+        )
 
     def __str__(self) -> str:
         return str(self.table())
@@ -134,7 +161,9 @@ class Lineup(Mapping[str, ModelEntry]):
     @property
     def built_in(self) -> list[str]:
         """Aliases of the models that ship with the kit, smallest first."""
-        return sorted((a for a in self if self[a].source == "built-in"), key=lambda a: self[a].size_mb or 0)
+        return sorted(
+            (a for a in self if self[a].source == "built-in"), key=lambda a: self[a].size_mb or 0
+        )
 
     def current(self, alias: str) -> str | None:
         """The alias that an older name stands for today, or None."""
@@ -149,10 +178,14 @@ def load_models(path: str | Path | None = None) -> Lineup:
     path = Path(path or DATA / "models.json")
     raw = _read_json(path)
     if not isinstance(raw, dict) or not raw:
-        raise UsageError(f"{path}: expected an object with at least one model, {{alias: {{capabilities, size_mb, ...}}}}.")
+        raise UsageError(
+            f"{path}: expected an object with at least one model, {{alias: {{capabilities, size_mb, ...}}}}."
+        )
     for alias in raw:
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", alias):
-            raise UsageError(f"{path}: {alias!r} is no alias; use lower-case letters, digits, '.', '_' and '-'.")
+            raise UsageError(
+                f"{path}: {alias!r} is no alias; use lower-case letters, digits, '.', '_' and '-'."
+            )
     return Lineup({alias: _checked(ModelEntry, entry, path, alias) for alias, entry in raw.items()})
 
 
@@ -166,14 +199,22 @@ def load_prompts(source: str | Path | None = None) -> PromptSet:
     raw = _read_json(path)
     if isinstance(raw, list):
         if name:
-            raise UsageError(f"{path} is a plain list and has no set '{name}'; leave out ':{name}'.")
+            raise UsageError(
+                f"{path} is a plain list and has no set '{name}'; leave out ':{name}'."
+            )
         return prompt_list(raw, path)
     if not isinstance(raw, dict) or not raw:
         raise UsageError(f"{path}: expected a list of strings, or an object of prompt sets.")
     name = name or (next(iter(raw)) if len(raw) == 1 else None)
     if name not in raw:
-        raise UsageError(f"{path}: {f'no prompt set {name!r}' if name else 'which prompt set?'}; it has {', '.join(raw)}.")
-    if isinstance(raw[name], list) and raw[name] and all(isinstance(text, str) for text in raw[name]):
+        raise UsageError(
+            f"{path}: {f'no prompt set {name!r}' if name else 'which prompt set?'}; it has {', '.join(raw)}."
+        )
+    if (
+        isinstance(raw[name], list)
+        and raw[name]
+        and all(isinstance(text, str) for text in raw[name])
+    ):
         return prompt_list(raw[name], path).model_copy(update={"name": name})
     entry = raw[name] if isinstance(raw[name], dict) else {"prompts": raw[name]}
     return _checked(PromptSet, {"name": name, **entry}, path, name)
@@ -188,7 +229,9 @@ def prompt_list(texts: Iterable[str], source: str | Path = "prompts") -> PromptS
     return _checked(PromptSet, {"name": "list", "prompts": prompts}, Path(source), "list")
 
 
-def unknown(alias: str, known: Iterable[str], lineup: Lineup | None = None, note: str = "") -> UnknownModel:
+def unknown(
+    alias: str, known: Iterable[str], lineup: Lineup | None = None, note: str = ""
+) -> UnknownModel:
     """The error for a name that a server does not offer: its name today, near ones, and where to see them all.
 
     `note` says what is known about the server's catalog, such as that it could not be reached.
@@ -199,17 +242,28 @@ def unknown(alias: str, known: Iterable[str], lineup: Lineup | None = None, note
     if renamed and today in known:
         return UnknownModel(f"{renamed}; use that name.")
     near = nearest(today, known)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known here: {', '.join(known[:8]) or 'none'}."
+    hint = (
+        f"did you mean {' or '.join(near)}?"
+        if near
+        else f"known here: {', '.join(known[:8]) or 'none'}."
+    )
     if lineup and today in lineup:
         also = f" Near it: {', '.join(near)}." if near else ""
-        return UnknownModel(f"{renamed or f'{alias!r} is in the line-up'}, but is not offered here. {note or 'The catalog does not list it.'}{also}")
-    return UnknownModel(f"No model is called '{alias}'; {hint} List them with: python -m helpers models")
+        return UnknownModel(
+            f"{renamed or f'{alias!r} is in the line-up'}, but is not offered here. {note or 'The catalog does not list it.'}{also}"
+        )
+    return UnknownModel(
+        f"No model is called '{alias}'; {hint} List them with: python -m helpers models"
+    )
 
 
 def nearest(alias: str, known: Iterable[str]) -> list[str]:
     """Up to three names that are like this one: spelled alike, or with it in them."""
     known = list(known)
-    return difflib.get_close_matches(alias, known, n=3, cutoff=0.5) or [name for name in known if alias in name][:3]
+    return (
+        difflib.get_close_matches(alias, known, n=3, cutoff=0.5)
+        or [name for name in known if alias in name][:3]
+    )
 
 
 def _split_source(source: str) -> tuple[Path, str | None]:
@@ -228,13 +282,17 @@ def _read_json(path: Path):
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_no_repeats)
     except FileNotFoundError:
-        raise UsageError(f"There is no file {path}; check the name, or leave it out to use the one that ships with the kit.") from None
+        raise UsageError(
+            f"There is no file {path}; check the name, or leave it out to use the one that ships with the kit."
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}.") from None
     except RecursionError:
         raise UsageError(f"{path} is not valid JSON: it is nested too deep.") from None
     except json.JSONDecodeError as error:
-        raise UsageError(f"{path} is not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}.") from None
+        raise UsageError(
+            f"{path} is not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}."
+        ) from None
     except _Repeated as error:
         raise UsageError(f"{path}: '{error}' appears twice; keep one.") from None
 
@@ -269,9 +327,15 @@ def _expected(model: type[Entry], item: dict) -> str:
     if item["type"] == "extra_forbidden" and len(item["loc"]) == 1:
         return f"unknown field, expected one of {', '.join(model.model_fields)}"
     message = item["msg"].removeprefix("Value error, ")
-    return f"{message[0].lower()}{message[1:]}" + ("" if item["type"] in ("missing", "value_error") else f", found {item['input']!r:.60}")
+    return f"{message[0].lower()}{message[1:]}" + (
+        "" if item["type"] in ("missing", "value_error") else f", found {item['input']!r:.60}"
+    )
 
 
 def _describe(form: AnswerFormat | None) -> str:
     words = {"sentences": "{} sentences", "bullets": "{} bullets", "max_words": "at most {} words"}
-    return ", ".join(words[what].format(n) for what, n in form.model_dump(exclude_none=True).items()) if form else ""
+    return (
+        ", ".join(words[what].format(n) for what, n in form.model_dump(exclude_none=True).items())
+        if form
+        else ""
+    )

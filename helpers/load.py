@@ -39,8 +39,17 @@ class Block:
     before has left room.
     """
 
-    def __init__(self, jobs: Iterable, prepare: Callable[[object], Request | Timeline | None], *, limit: int, due_s: Sequence[float] | None = None):
-        self._waiting = deque(zip(jobs, repeat(None) if due_s is None else due_s, strict=due_s is not None))
+    def __init__(
+        self,
+        jobs: Iterable,
+        prepare: Callable[[object], Request | Timeline | None],
+        *,
+        limit: int,
+        due_s: Sequence[float] | None = None,
+    ):
+        self._waiting = deque(
+            zip(jobs, repeat(None) if due_s is None else due_s, strict=due_s is not None)
+        )
         self._prepare, self._limit, self._under_way = prepare, limit, 0
         self._not_sent: deque[Answer] = deque()
 
@@ -51,11 +60,17 @@ class Block:
                 self._fill()
                 while self._not_sent:
                     yield self._not_sent.popleft()
-                found = self._streams.finished(self._patience()) if self._waiting or self._under_way else None
+                found = (
+                    self._streams.finished(self._patience())
+                    if self._waiting or self._under_way
+                    else None
+                )
                 if found is None:
                     continue
                 self._under_way -= 1
-                if self._limit > 1:  # the next one is under way before this one is read; alone, it must not be disturbed by that
+                if (
+                    self._limit > 1
+                ):  # the next one is under way before this one is read; alone, it must not be disturbed by that
                     self._fill()
                 yield self._answer(found)
 
@@ -67,7 +82,9 @@ class Block:
             if not isinstance(request, Request):
                 self._not_sent.append(Answer(job, request, due_s, None, self._now()))
                 continue
-            self._streams.start(request, key=(job, due_s), due_at=None if due_s is None else self._start + due_s)
+            self._streams.start(
+                request, key=(job, due_s), due_at=None if due_s is None else self._start + due_s
+            )
             self._under_way += 1
 
     def _patience(self) -> float | None:
@@ -103,11 +120,17 @@ class Limits:
 
     def __post_init__(self):
         values = [value for value in asdict(self).values() if value is not None]
-        if not values or not all(isinstance(value, (int, float)) and 0 < value <= LONGEST_S for value in values):
+        if not values or not all(
+            isinstance(value, (int, float)) and 0 < value <= LONGEST_S for value in values
+        ):
             raise ValueError(_EXPECTED)
 
     def __str__(self) -> str:
-        return ", ".join(f"{NAMES[field.name]} {value:g} s" for field in fields(self) if (value := getattr(self, field.name)) is not None)
+        return ", ".join(
+            f"{NAMES[field.name]} {value:g} s"
+            for field in fields(self)
+            if (value := getattr(self, field.name)) is not None
+        )
 
 
 NAMES = {"ttft_s": "TTFT", "itl_s": "ITL", "latency_s": "latency"}

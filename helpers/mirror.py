@@ -75,16 +75,32 @@ class Mirror:
             raise self._listed[1]
         return self._listed[1]
 
-    def fetch(self, package: Package, home: Path, target: Path, progress: Progress = lambda done: None, note: Note = lambda text: None) -> Path:
+    def fetch(
+        self,
+        package: Package,
+        home: Path,
+        target: Path,
+        progress: Progress = lambda done: None,
+        note: Note = lambda text: None,
+    ) -> Path:
         """Bring a model into the cache `target`; returns its folder. What arrived of it earlier is not fetched again.
 
         Raises MirrorError when the mirror fails or serves something else than `package` says, KitError when the disk does.
         """
-        folder, incoming = package.folder(target), home / "incoming" / f"{package.name}-{package.version}"
+        folder, incoming = (
+            package.folder(target),
+            home / "incoming" / f"{package.name}-{package.version}",
+        )
         try:
-            with cache.locked(home, package.id, lambda: note("another process is fetching it; waiting for that")):
+            with cache.locked(
+                home, package.id, lambda: note("another process is fetching it; waiting for that")
+            ):
                 record = cache.read(folder)
-                if record is None or record.package.digest != package.digest or cache.check(folder, record):
+                if (
+                    record is None
+                    or record.package.digest != package.digest
+                    or cache.check(folder, record)
+                ):
                     _refuse_unwritable(folder.parent)
                     self._fetch_all(package, incoming, progress, note)
                     cache.write(incoming, package, "mirror")
@@ -97,7 +113,13 @@ class Mirror:
         return folder
 
     def fetch_again(
-        self, package: Package, name: str, home: Path, folder: Path, progress: Progress = lambda done: None, note: Note = lambda text: None
+        self,
+        package: Package,
+        name: str,
+        home: Path,
+        folder: Path,
+        progress: Progress = lambda done: None,
+        note: Note = lambda text: None,
     ) -> None:
         """Put one file of a model in place of a damaged one, and leave the others alone. Raises as `fetch`."""
         part = home / "incoming" / folder.name / f"{name}.part"
@@ -116,36 +138,53 @@ class Mirror:
         done = 0
         for name, expected in package.files.items():
             path = incoming / name
-            if not path.is_file() or path.stat().st_size != expected.bytes or cache.sha256(path) != expected.sha256:
+            if (
+                not path.is_file()
+                or path.stat().st_size != expected.bytes
+                or cache.sha256(path) != expected.sha256
+            ):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 part = path.with_name(f"{path.name}.part")
-                self._fetch_file(package, name, part, lambda n, before=done: progress(before + n), note)
+                self._fetch_file(
+                    package, name, part, lambda n, before=done: progress(before + n), note
+                )
                 part.replace(path)
             done += expected.bytes
         _refuse_false_name(package, incoming)
 
-    def _fetch_file(self, package: Package, name: str, part: Path, progress: Progress, note: Note) -> None:
+    def _fetch_file(
+        self, package: Package, name: str, part: Path, progress: Progress, note: Note
+    ) -> None:
         """Fetch one file into `part`, going on where an earlier attempt ended. Only what has the right hash stays."""
         expected = package.files[name]
         for kept in (True, False):
             resumed = kept and part.exists() and 0 < part.stat().st_size <= expected.bytes
             try:
-                with part.open("r+b" if resumed else "w+b", buffering=0) as file, _Hashing(_digest_of(file, progress)) as hashing:
-                    self._receive_all(f"/files/{package.id}/{name}", expected, file, hashing, progress, note)
+                with (
+                    part.open("r+b" if resumed else "w+b", buffering=0) as file,
+                    _Hashing(_digest_of(file, progress)) as hashing,
+                ):
+                    self._receive_all(
+                        f"/files/{package.id}/{name}", expected, file, hashing, progress, note
+                    )
             finally:
                 if part.stat().st_size == 0 < expected.bytes:
                     part.unlink()
             if hashing.digest.hexdigest() == expected.sha256:
                 return
             part.unlink()
-            if not resumed:  # else what was kept may be of another version: once more, from the start
+            if (
+                not resumed
+            ):  # else what was kept may be of another version: once more, from the start
                 break
         raise MirrorError(
             f"The mirror at {self.url} serves other bytes of {name} ({package.alias}) than its hash says: refused, nothing of it is kept. "
             "Tell whoever runs it to try: python -m helpers verify"
         )
 
-    def _receive_all(self, path: str, expected: File, file, hashing: "_Hashing", progress: Progress, note: Note) -> None:
+    def _receive_all(
+        self, path: str, expected: File, file, hashing: "_Hashing", progress: Progress, note: Note
+    ) -> None:
         failures = 0
         while (before := file.tell()) < expected.bytes:
             try:
@@ -163,7 +202,9 @@ class Mirror:
             time.sleep(wait_s)
             note("")
 
-    def _receive(self, path: str, expected: File, file, hashing: "_Hashing", progress: Progress) -> None:
+    def _receive(
+        self, path: str, expected: File, file, hashing: "_Hashing", progress: Progress
+    ) -> None:
         """One request for the rest of a file. Raises _Again for what may pass by itself."""
         start = file.tell()
         with self._asked("GET", path, {"Range": f"bytes={start}-"} if start else {}) as answer:
@@ -184,17 +225,26 @@ class Mirror:
                     raise _Again("the connection was cut")
                 progress(done + count)
 
-    def _refuse_other_length(self, answer: http.client.HTTPResponse, path: str, start: int, expected: File) -> None:
+    def _refuse_other_length(
+        self, answer: http.client.HTTPResponse, path: str, start: int, expected: File
+    ) -> None:
         if answer.status in (429, 500, 502, 503, 504):
             raise _Again(f"it is busy (HTTP {answer.status})")
         span = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
-        if answer.status == 206 and span and int(span[1]) == start and int(span[2]) == expected.bytes:
+        if (
+            answer.status == 206
+            and span
+            and int(span[1]) == start
+            and int(span[2]) == expected.bytes
+        ):
             return
         if answer.status == 200 and start == 0 and answer.length == expected.bytes:
             return
         name = path.rpartition("/")[2]
         if answer.status == 404:
-            raise MirrorError(f"The mirror at {self.url} does not have {name} any more; list what it has with: python -m helpers models")
+            raise MirrorError(
+                f"The mirror at {self.url} does not have {name} any more; list what it has with: python -m helpers models"
+            )
         raise MirrorError(
             f"The mirror at {self.url} answers with another size of {name} than its list says (HTTP {answer.status}): refused. "
             "Tell whoever runs it to try: python -m helpers verify"
@@ -209,14 +259,18 @@ class Mirror:
                 f"No mirror answers at {self.url} ({error}); is it running there (python -m helpers mirror --host 0.0.0.0), and are you in its network?"
             ) from None
         if len(body) > MOST_LISTED:
-            raise MirrorError(f"The list of the mirror at {self.url} is larger than {MOST_LISTED // 2**20} MB: refused.")
+            raise MirrorError(
+                f"The list of the mirror at {self.url} is larger than {MOST_LISTED // 2**20} MB: refused."
+            )
         try:
             content = json.loads(body)
             ours = status == 200 and content["mirror"] == KIT
         except (ValueError, TypeError, KeyError, RecursionError):
             ours = False
         if not ours:
-            raise MirrorError(f"Something answers at {self.url}, but it is no mirror of this kit (HTTP {status}); check the address.")
+            raise MirrorError(
+                f"Something answers at {self.url}, but it is no mirror of this kit (HTTP {status}); check the address."
+            )
         try:
             found = list(Listing.model_validate(content).models)
         except ValidationError as error:
@@ -225,28 +279,44 @@ class Mirror:
             raise MirrorError(
                 f"The mirror at {self.url} offers what cannot be trusted, {where}: {one_line(item['msg'], 200)}. Nothing was fetched."
             ) from None
-        if len({package.id for package in found}) < len(found) or len({str(package.folder(Path()).as_posix()).lower() for package in found}) < len(
-            found
-        ):
+        if len({package.id for package in found}) < len(found) or len(
+            {str(package.folder(Path()).as_posix()).lower() for package in found}
+        ) < len(found):
             raise MirrorError(f"The mirror at {self.url} lists a model twice: refused.")
         return found
 
-    def _asked(self, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> "_Answer":
+    def _asked(
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None = None
+    ) -> "_Answer":
         name = urllib.parse.quote(os.environ.get(NAME_VARIABLE, ""))[:200]
-        connection = http.client.HTTPConnection(self._host.hostname, self._host.port or 80, timeout=CONNECT_S)
+        connection = http.client.HTTPConnection(
+            self._host.hostname, self._host.port or 80, timeout=CONNECT_S
+        )
         try:
             connection.connect()
             connection.sock.settimeout(self._stall_s)
-            connection.request(method, urllib.parse.quote(path), body, {**headers, **({NAME_HEADER: name} if name else {})})
+            connection.request(
+                method,
+                urllib.parse.quote(path),
+                body,
+                {**headers, **({NAME_HEADER: name} if name else {})},
+            )
             return _Answer(connection)
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            raise _Again(f"no answer from {self._host.netloc}: {getattr(error, 'strerror', None) or error or type(error).__name__}") from None
+            raise _Again(
+                f"no answer from {self._host.netloc}: {getattr(error, 'strerror', None) or error or type(error).__name__}"
+            ) from None
 
     def _say_that_it_is_here(self, package: Package) -> None:
         """For the live page of the room; whether anybody listens does not matter."""
         try:
-            with self._asked("POST", "/have", {"Content-Type": "application/json"}, json.dumps({"model": package.id}).encode()):
+            with self._asked(
+                "POST",
+                "/have",
+                {"Content-Type": "application/json"},
+                json.dumps({"model": package.id}).encode(),
+            ):
                 pass
         except (_Again, OSError, http.client.HTTPException):
             pass
@@ -329,7 +399,9 @@ def normalised(address: str) -> str:
     except ValueError:
         valid = False
     if not valid:
-        raise UsageError(f"'{address}' is no address of a mirror; expected something like http://192.168.1.20:{PORT}")
+        raise UsageError(
+            f"'{address}' is no address of a mirror; expected something like http://192.168.1.20:{PORT}"
+        )
     return f"http://{parts.netloc}"
 
 
@@ -373,11 +445,17 @@ def _refuse_false_name(package: Package, incoming: Path) -> None:
         name = None
     if name != package.id:
         shutil.rmtree(incoming)
-        raise UnsafePackage(f"{package.alias}: its inference_model.json does not say that it is {package.id}; refused, nothing of it is kept.")
+        raise UnsafePackage(
+            f"{package.alias}: its inference_model.json does not say that it is {package.id}; refused, nothing of it is kept."
+        )
 
 
 def _arrived(incoming: Path) -> int:
-    return sum(path.stat().st_size for path in incoming.rglob("*") if path.is_file()) if incoming.is_dir() else 0
+    return (
+        sum(path.stat().st_size for path in incoming.rglob("*") if path.is_file())
+        if incoming.is_dir()
+        else 0
+    )
 
 
 def _kept(incoming: Path, package: Package) -> str:

@@ -21,7 +21,11 @@ def home() -> Path:
     It is shared by every checkout, so that gigabytes of models are downloaded once.
     """
     configured = os.environ.get("WORKSHOP_HOME")
-    return Path(configured).expanduser() if configured else platformdirs.user_cache_path("foundry-local-workshop", appauthor=False)
+    return (
+        Path(configured).expanduser()
+        if configured
+        else platformdirs.user_cache_path("foundry-local-workshop", appauthor=False)
+    )
 
 
 def model_cache() -> Path:

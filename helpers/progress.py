@@ -20,7 +20,9 @@ class Progress:
 
             self._display = display({"text/plain": self._line("")}, raw=True, display_id=True)
         elif shown:
-            self._bar = tqdm(total=total, unit=f" {unit}", file=sys.stderr, leave=False, dynamic_ncols=True)
+            self._bar = tqdm(
+                total=total, unit=f" {unit}", file=sys.stderr, leave=False, dynamic_ncols=True
+            )
 
     def to(self, done: float, label: str = "") -> None:
         """Show that `done` of the total is done."""
@@ -54,10 +56,22 @@ class Progress:
             self._bar.close()
         if self._display is not None:
             took = time.monotonic() - self._started
-            self._display.update({"text/plain": f"{self._done:.0f} of {self._total:.0f} {self._unit} in {took:.1f} s"}, raw=True)
+            self._display.update(
+                {
+                    "text/plain": f"{self._done:.0f} of {self._total:.0f} {self._unit} in {took:.1f} s"
+                },
+                raw=True,
+            )
 
     def _line(self, label: str) -> str:
-        return tqdm.format_meter(self._done, self._total, time.monotonic() - self._started, unit=f" {self._unit}", prefix=label, ncols=90)
+        return tqdm.format_meter(
+            self._done,
+            self._total,
+            time.monotonic() - self._started,
+            unit=f" {self._unit}",
+            prefix=label,
+            ncols=90,
+        )
 
 
 def _in_notebook() -> bool:

@@ -31,7 +31,14 @@ SCHEMA = 1
 SAMPLE = "sample_run"
 SHOWN_OUTLIERS = 50
 # What a model needs, in run.json and in the summary; None where it could not be measured, with the reason in `not_measured`.
-RESOURCES = ("cold_ttft_s", "memory_mb", "gpu_memory_mb", "disk_mb", "energy_j_per_request", "energy_source")
+RESOURCES = (
+    "cold_ttft_s",
+    "memory_mb",
+    "gpu_memory_mb",
+    "disk_mb",
+    "energy_j_per_request",
+    "energy_source",
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,9 @@ class Row:
     scheduled_s: float | None = None  # open loop: when it was due
     sent_s: float | None = None
     ended_s: float | None = None  # also of a request that failed
-    connect_s: float | None = None  # opening the connection, before the clock of the other figures starts
+    connect_s: float | None = (
+        None  # opening the connection, before the clock of the other figures starts
+    )
     ttfo_s: float | None = None
 
 
@@ -73,9 +82,17 @@ class Recorder:
 
     def __init__(self, info: dict, output: str | os.PathLike | None = None):
         started = now()
-        self.folder = results_folder(output) / f"{started[:19].replace(':', '-')}-{secrets.token_hex(2)}"
+        self.folder = (
+            results_folder(output) / f"{started[:19].replace(':', '-')}-{secrets.token_hex(2)}"
+        )
         self.folder.mkdir()
-        self.info = {"schema": SCHEMA, "status": "running", "started_at": started, "finished_at": None, **info}
+        self.info = {
+            "schema": SCHEMA,
+            "status": "running",
+            "started_at": started,
+            "finished_at": None,
+            **info,
+        }
         self._open()
 
     @classmethod
@@ -85,16 +102,23 @@ class Recorder:
         Raises UsageError when another process is writing this run at the moment.
         """
         recorder = cls.__new__(cls)
-        recorder.folder, recorder.info = run.folder, {**run.info, **info, "status": "running", "finished_at": None}
+        recorder.folder, recorder.info = (
+            run.folder,
+            {**run.info, **info, "status": "running", "finished_at": None},
+        )
         recorder._open()
         return recorder
 
     def _open(self) -> None:
-        self._lock = filelock.FileLock(self.folder / "run.lock")  # the system frees it when this process dies
+        self._lock = filelock.FileLock(
+            self.folder / "run.lock"
+        )  # the system frees it when this process dies
         try:
             self._lock.acquire(timeout=0)
         except filelock.Timeout:
-            raise UsageError(f"Another process is measuring into {self.folder} at the moment; wait for it, or start a new run.") from None
+            raise UsageError(
+                f"Another process is measuring into {self.folder} at the moment; wait for it, or start a new run."
+            ) from None
         rows = self.folder / "requests.jsonl"
         if rows.exists():
             whole = rows.read_bytes().rpartition(b"\n")
@@ -129,13 +153,19 @@ class Run:
         try:
             self.info = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise UsageError(f"{self.folder} holds no run (no run.json); give the folder that a benchmark printed.") from None
+            raise UsageError(
+                f"{self.folder} holds no run (no run.json); give the folder that a benchmark printed."
+            ) from None
         except ValueError as error:
             raise UsageError(f"{self.folder / 'run.json'} is not valid JSON ({error}).") from None
         if not isinstance(self.info, dict):
-            raise UsageError(f"{self.folder / 'run.json'} holds no run; give the folder that a benchmark printed.")
+            raise UsageError(
+                f"{self.folder / 'run.json'} holds no run; give the folder that a benchmark printed."
+            )
         if self.info.get("schema") != SCHEMA:
-            raise UsageError(f"{self.folder} was recorded in form {self.info.get('schema')}, this kit reads form {SCHEMA}; measure again.")
+            raise UsageError(
+                f"{self.folder} was recorded in form {self.info.get('schema')}, this kit reads form {SCHEMA}; measure again."
+            )
 
     @property
     def status(self) -> str:
@@ -147,7 +177,11 @@ class Run:
         """Where and when this run was measured, in a sentence."""
         when = self.info["started_at"][:16].replace("T", " ")
         shipped = self.folder.name == SAMPLE
-        return f"Sample run that ships with the kit, of another machine, {when} UTC: measure your own in 03." if shipped else f"Run of {when} UTC."
+        return (
+            f"Sample run that ships with the kit, of another machine, {when} UTC: measure your own in 03."
+            if shipped
+            else f"Run of {when} UTC."
+        )
 
     @property
     def models(self) -> list[str]:
@@ -165,7 +199,9 @@ class Run:
         try:
             return columns.read(path)
         except OSError as error:
-            raise UsageError(f"{path} cannot be read ({error.strerror}); restore it, or measure again.") from None
+            raise UsageError(
+                f"{path} cannot be read ({error.strerror}); restore it, or measure again."
+            ) from None
 
     def row(self, place: int) -> dict:
         """One request whole, with its chunk times; `place` is its place in `frame`."""
@@ -181,24 +217,37 @@ class Run:
     def measured(self, model: str | None = None) -> list[dict]:
         """The headline requests whole, as dicts, of one model or all: for short runs."""
         places = self.headline.index
-        return [row for row in (self.row(place) for place in places) if model in (None, row["model"])]
+        return [
+            row for row in (self.row(place) for place in places) if model in (None, row["model"])
+        ]
 
     @cached_property
     def level(self) -> int:
         """Requests under way at once in the rows that the headline figures stand for: the plan's first level."""
-        levels = self.frame.loc[(self.frame["phase"] == "measure").to_numpy(), "concurrency"].to_numpy()
+        levels = self.frame.loc[
+            (self.frame["phase"] == "measure").to_numpy(), "concurrency"
+        ].to_numpy()
         planned = self.info["plan"].get("concurrency", 1)
-        return planned if (levels == planned).any() or not len(levels) else int(levels.min())  # rows of an older kit name none: all read as 1
+        return (
+            planned if (levels == planned).any() or not len(levels) else int(levels.min())
+        )  # rows of an older kit name none: all read as 1
 
     @cached_property
     def headline(self) -> "pd.DataFrame":
         """The measured rows that summary and comparisons stand for: those at the first level of concurrency."""
-        return self.frame[((self.frame["phase"] == "measure") & (self.frame["concurrency"] == self.level)).to_numpy()]
+        return self.frame[
+            (
+                (self.frame["phase"] == "measure") & (self.frame["concurrency"] == self.level)
+            ).to_numpy()
+        ]
 
     @cached_property
     def _by_model(self) -> dict[str, "pd.DataFrame"]:
         """The headline rows of each model of the plan."""
-        return {model: self.headline[(self.headline["model"] == model).to_numpy()] for model in self.models}
+        return {
+            model: self.headline[(self.headline["model"] == model).to_numpy()]
+            for model in self.models
+        }
 
     def sample(self, model: str, metric: str) -> "pd.DataFrame":
         """The answered headline requests of a model that have this metric: columns `prompt_id`, `round` and the metric."""
@@ -227,13 +276,20 @@ class Run:
     def intervals(self) -> dict[str, dict[str, list[float | None]]]:
         """Model to metric to the 95 % interval of its median; None below 3 rounds."""
         return {
-            model: {metric: [s.low, s.high] for metric in timing.METRIC_WORDS for s in [self._summarised(model, metric)]} for model in self.models
+            model: {
+                metric: [s.low, s.high]
+                for metric in timing.METRIC_WORDS
+                for s in [self._summarised(model, metric)]
+            }
+            for model in self.models
         }
 
     def _summarised(self, model: str, metric: str) -> timing.Summary:
         if (model, metric) not in self._summaries:
             found = self.sample(model, metric)
-            self._summaries[model, metric] = timing.summarise(found[metric].to_numpy(), found["round"].to_numpy())
+            self._summaries[model, metric] = timing.summarise(
+                found[metric].to_numpy(), found["round"].to_numpy()
+            )
         return self._summaries[model, metric]
 
     @cached_property
@@ -267,7 +323,10 @@ class Run:
 
     def _first_text(self, rows: "pd.DataFrame") -> str:
         """The answer of the first round to the first prompt of the plan, so that samples of two models answer the same prompt."""
-        place = {prompt["id"]: number for number, prompt in enumerate(self.info["plan"]["prompts"]["prompts"])}
+        place = {
+            prompt["id"]: number
+            for number, prompt in enumerate(self.info["plan"]["prompts"]["prompts"])
+        }
         found = rows[(rows["status"] == "ok").to_numpy()]
         found = found[(found["round"] == found["round"].min()).to_numpy()]
         order = [place.get(prompt, len(place)) for prompt in found["prompt_id"]]
@@ -277,8 +336,12 @@ class Run:
         """What each model answered to one prompt in the first round."""
         frame = self.headline
         rows = frame[((frame["prompt_id"] == prompt_id) & (frame["round"] == 1)).to_numpy()]
-        found = {row.model: [row.model, row.status, row.text or row.error] for row in rows.itertuples()}
-        return Table(("model", "status", "answer"), [found[model] for model in self.models if model in found])
+        found = {
+            row.model: [row.model, row.status, row.text or row.error] for row in rows.itertuples()
+        }
+        return Table(
+            ("model", "status", "answer"), [found[model] for model in self.models if model in found]
+        )
 
     def outliers(self, metric: str) -> Table:
         """The measured values that lie far from the median of their model and prompt; they stay in every figure.
@@ -290,12 +353,18 @@ class Run:
             marks = self.outlier_marks(model, metric)
             for prompt_id, values in self.values(model, metric).items():
                 middle = float(np.median(values))
-                found += [[model, prompt_id, value, middle, value / middle] for value, far in zip(values, marks[prompt_id], strict=True) if far]
+                found += [
+                    [model, prompt_id, value, middle, value / middle]
+                    for value, far in zip(values, marks[prompt_id], strict=True)
+                    if far
+                ]
         count, few = int((self.headline["status"] == "ok").sum()), found
         if len(found) > SHOWN_OUTLIERS:
             distance = np.argsort([-abs(np.log(row[-1])) for row in found], kind="stable")
             few = [found[place] for place in sorted(distance[:SHOWN_OUTLIERS])]
-        note = f"{len(found)} of {count} answered requests are outliers" + (f"; the {len(few)} farthest are shown." if few is not found else ".")
+        note = f"{len(found)} of {count} answered requests are outliers" + (
+            f"; the {len(few)} farthest are shown." if few is not found else "."
+        )
         return Table(("model", "prompt", metric, "median of the prompt", "ratio"), few, note=note)
 
     def outlier_marks(self, model: str, metric: str) -> dict[str, list[bool]]:
@@ -307,7 +376,9 @@ class Run:
             values = self.values(model, metric)
             ratios = [np.asarray(some) / np.median(some) for some in values.values()]
             marks = iter(timing.outliers(np.concatenate(ratios)) if ratios else [])
-            self._marks[model, metric] = {prompt_id: [next(marks) for _ in some] for prompt_id, some in values.items()}
+            self._marks[model, metric] = {
+                prompt_id: [next(marks) for _ in some] for prompt_id, some in values.items()
+            }
         return self._marks[model, metric]
 
     @cached_property
@@ -317,10 +388,22 @@ class Run:
     @cached_property
     def drifts(self) -> list[steadiness.Drift]:
         """For each model and metric, whether it changed over the rounds; the intervals hold together at 95 %."""
-        samples = [(model, metric, self.sample(model, metric)) for model in self.models for metric in timing.METRIC_WORDS]
+        samples = [
+            (model, metric, self.sample(model, metric))
+            for model in self.models
+            for metric in timing.METRIC_WORDS
+        ]
         samples = [(model, metric, found) for model, metric, found in samples if len(found)]
         return [
-            steadiness.drift(m, metric, found["prompt_id"], found["round"], found[metric], comparisons=len(samples)) for m, metric, found in samples
+            steadiness.drift(
+                m,
+                metric,
+                found["prompt_id"],
+                found["round"],
+                found[metric],
+                comparisons=len(samples),
+            )
+            for m, metric, found in samples
         ]
 
     @cached_property
@@ -328,13 +411,20 @@ class Run:
         """For each model, whether the first use of a prompt was slower than its repeats."""
         warmed = self.frame.loc[(self.frame["phase"] != "measure").to_numpy(), "prompt_id"].unique()
         samples = [(model, self.sample(model, "ttft_s")) for model in self.models]
-        return [steadiness.first_use(m, found["prompt_id"], found["round"], found["ttft_s"], warmed=warmed) for m, found in samples]
+        return [
+            steadiness.first_use(
+                m, found["prompt_id"], found["round"], found["ttft_s"], warmed=warmed
+            )
+            for m, found in samples
+        ]
 
     def table(self) -> Table:
         """The summary as a table, without the sample."""
         headers = [name for name in self.summary[0] if name not in ("sample", "error", "n_skipped")]
         table_rows = [[row[name] for name in headers] for row in self.summary]
-        problems = "; ".join(f"{row['model']}: {row['error']}" for row in self.summary if row["error"])
+        problems = "; ".join(
+            f"{row['model']}: {row['error']}" for row in self.summary if row["error"]
+        )
         return Table(headers, table_rows, note=f"Problems: {problems}." if problems else "")
 
     def __str__(self) -> str:
@@ -366,12 +456,16 @@ def load_run(run: str | os.PathLike | None = None, *, sample: bool = False) -> R
     folder = Path(run) if run and Path(run).is_dir() else results_folder() / (run or "")
     if (folder / "run.json").is_file() or (run and not folder.is_dir()):
         return Run(folder)
-    readable = (_readable(path.parent) for path in folder.rglob("run.json"))  # an old or damaged run must not hide the others
+    readable = (
+        _readable(path.parent) for path in folder.rglob("run.json")
+    )  # an old or damaged run must not hide the others
     found = sorted((run for run in readable if run), key=lambda found: found.info["started_at"])
     if not found and sample and not run:
         return Run(shutil.copytree(DATA / SAMPLE, folder / SAMPLE, dirs_exist_ok=True))
     if not found:
-        raise UsageError(f"There is no run in {folder} yet; measure one with: python -m helpers benchmark (or notebook 03).")
+        raise UsageError(
+            f"There is no run in {folder} yet; measure one with: python -m helpers benchmark (or notebook 03)."
+        )
     return found[-1]
 
 
@@ -389,4 +483,6 @@ def write_text(path: Path, text: str) -> None:
 
 def now(at: float | None = None) -> str:
     """Wall-clock time in UTC (or that of `at`, seconds since 1970), ISO 8601 with milliseconds."""
-    return datetime.datetime.fromtimestamp(time.time() if at is None else at, datetime.UTC).isoformat(timespec="milliseconds")
+    return datetime.datetime.fromtimestamp(
+        time.time() if at is None else at, datetime.UTC
+    ).isoformat(timespec="milliseconds")

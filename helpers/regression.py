@@ -23,8 +23,19 @@ from .timing import METRIC_WORDS
 DRIFT = 0.05
 LARGEST_DRIFT = 0.5
 ROUNDS_NEEDED = 3
-METRICS = {metric.removesuffix("_s") if metric in ("ttft_s", "latency_s") else metric: metric for metric in METRIC_WORDS}
-MODEL_FACTS = ("model_id", "size_mb", "device", "execution_provider", "source", "license", "files_sha256")
+METRICS = {
+    metric.removesuffix("_s") if metric in ("ttft_s", "latency_s") else metric: metric
+    for metric in METRIC_WORDS
+}
+MODEL_FACTS = (
+    "model_id",
+    "size_mb",
+    "device",
+    "execution_provider",
+    "source",
+    "license",
+    "files_sha256",
+)
 
 Values = Mapping[str, Sequence[tuple[int, float]]]
 """Prompt id to (round, value) of each answer; arrays of shape (answers, 2) are fastest."""
@@ -60,7 +71,11 @@ class Change:
             return "not measured in both"
         if self.low is None:
             return f"cannot tell: needs {ROUNDS_NEEDED} rounds in each run"
-        return f"{max(self.ratio, 1 / self.ratio):.3g}x {self._direction}" if self.apart else "cannot tell"
+        return (
+            f"{max(self.ratio, 1 / self.ratio):.3g}x {self._direction}"
+            if self.apart
+            else "cannot tell"
+        )
 
     @property
     def _direction(self) -> str:
@@ -77,7 +92,11 @@ class Change:
         if not self.apart:
             bounds = f"after/before {self.low:.3g} to {self.high:.3g}"
             return f"{what}: cannot tell the runs apart ({bounds}, {sample})."
-        ratio, low, high = (self.ratio, self.low, self.high) if self.ratio > 1 else (1 / self.ratio, 1 / self.high, 1 / self.low)
+        ratio, low, high = (
+            (self.ratio, self.low, self.high)
+            if self.ratio > 1
+            else (1 / self.ratio, 1 / self.high, 1 / self.low)
+        )
         interval = f"{self.confidence * 100:.4g} % interval {low:.3g} to {high:.3g}"
         return f"{what}: {ratio:.3g}x {self._direction} after than before ({interval}, {sample})."
 
@@ -94,8 +113,14 @@ class Answers:
 
     def __str__(self) -> str:
         if not (self.changed or self.unsteady_before or self.unsteady_after):
-            return f"Answers of {self.model}: the same texts for all {_count(self.prompts, 'prompt')}."
-        changed = f" Changed, so that times compare different texts: {', '.join(self.changed)}." if self.changed else ""
+            return (
+                f"Answers of {self.model}: the same texts for all {_count(self.prompts, 'prompt')}."
+            )
+        changed = (
+            f" Changed, so that times compare different texts: {', '.join(self.changed)}."
+            if self.changed
+            else ""
+        )
         return (
             f"Answers of {self.model}: {len(self.changed)} of {_count(self.prompts, 'prompt')} differ between the runs; within a run "
             f"the text varies for {len(self.unsteady_before)} before and {len(self.unsteady_after)} after.{changed}"
@@ -189,7 +214,11 @@ class Judgement:
             return f"{text}: FAILED for {change.model} ({figures}); the whole interval is beyond the bound."
         if self.outcome == "held":
             return f"{text}: held by {change.model} ({figures})."
-        where = "the ratio is beyond the bound, the whole interval is not" if self.bound.beyond(change.ratio) else "the interval contains the bound"
+        where = (
+            "the ratio is beyond the bound, the whole interval is not"
+            if self.bound.beyond(change.ratio)
+            else "the interval contains the bound"
+        )
         return f"{text}: not certain for {change.model} ({figures}); {where}."
 
 
@@ -211,15 +240,29 @@ class Regression:
 
     def table(self) -> Table:
         """One row for each model and metric; times in seconds."""
-        rows = [[c.model, c.metric, c.before, c.after, c.ratio, c.low, c.high, c.verdict] for c in self.changes]
-        return Table(("model", "metric", "before", "after", "after/before", "low", "high", "verdict"), rows)
+        rows = [
+            [c.model, c.metric, c.before, c.after, c.ratio, c.low, c.high, c.verdict]
+            for c in self.changes
+        ]
+        return Table(
+            ("model", "metric", "before", "after", "after/before", "low", "high", "verdict"), rows
+        )
 
     def sentences(self) -> list[str]:
         """Everything that the table does not say, one finding a line."""
-        differences = [f"Different: {difference}" for difference in self.differences] or ["Environment, models and settings: no difference found."]
+        differences = [f"Different: {difference}" for difference in self.differences] or [
+            "Environment, models and settings: no difference found."
+        ]
         return [
             one_line(sentence, width=600)
-            for sentence in [*map(str, self.changes), *map(str, self.answers), *map(str, self.failures), *self.notes, *differences, self.caution]
+            for sentence in [
+                *map(str, self.changes),
+                *map(str, self.answers),
+                *map(str, self.failures),
+                *self.notes,
+                *differences,
+                self.caution,
+            ]
         ]
 
     @property
@@ -237,7 +280,12 @@ class Regression:
 
     def judge(self, bounds: Sequence[Bound]) -> list[Judgement]:
         """What each bound says of each model. Raises UsageError for a bound whose metric no model has in both runs."""
-        found = [Judgement(bound, c, _outcome(bound, c)) for bound in bounds for c in self.changes if c.metric == bound.metric]
+        found = [
+            Judgement(bound, c, _outcome(bound, c))
+            for bound in bounds
+            for c in self.changes
+            if c.metric == bound.metric
+        ]
         for bound in bounds:
             if all(j.outcome == "not judged" for j in found if j.bound == bound):
                 raise UsageError(
@@ -251,14 +299,21 @@ class Regression:
         return {**asdict(self), "changes": changes, "caution": self.caution}
 
     def __str__(self) -> str:
-        return "\n".join([f"before: {self.before}\nafter:  {self.after}\n\n{self.table()}\n", *self.sentences()])
+        return "\n".join(
+            [f"before: {self.before}\nafter:  {self.after}\n\n{self.table()}\n", *self.sentences()]
+        )
 
     def _repr_html_(self) -> str:
         lines = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in self.sentences())
         return f"<p>{html.escape(f'before: {self.before}, after: {self.after}')}</p>{self.table()._repr_html_()}<ul>{lines}</ul>"
 
 
-def compare_runs(before: Run | str | os.PathLike | None, after: Run | str | os.PathLike | None, *, drift: float = DRIFT) -> Regression:
+def compare_runs(
+    before: Run | str | os.PathLike | None,
+    after: Run | str | os.PathLike | None,
+    *,
+    drift: float = DRIFT,
+) -> Regression:
     """Compare two recorded runs, model by model and prompt by prompt.
 
     Args:
@@ -270,11 +325,15 @@ def compare_runs(before: Run | str | os.PathLike | None, after: Run | str | os.P
     comparisons made). Raises UsageError when a run cannot be read, or the two have no model or no prompt in common.
     """
     if not 0 <= drift <= LARGEST_DRIFT:
-        raise UsageError(f"drift must be between 0 and {LARGEST_DRIFT} (a share: 0.05 is 5 %), found {drift}.")
+        raise UsageError(
+            f"drift must be between 0 and {LARGEST_DRIFT} (a share: 0.05 is 5 %), found {drift}."
+        )
     old, new = _Sitting(_loaded(before)), _Sitting(_loaded(after))
     models = [model for model in old.models if model in new.models]
     if not models:
-        raise UsageError(f"The two runs have no model in common: before has {_names(old.models)}; after has {_names(new.models)}.")
+        raise UsageError(
+            f"The two runs have no model in common: before has {_names(old.models)}; after has {_names(new.models)}."
+        )
     prompts = [p for p, text in old.prompts.items() if new.prompts.get(p) == text]
     if not prompts:
         raise UsageError(
@@ -295,7 +354,9 @@ def compare_runs(before: Run | str | os.PathLike | None, after: Run | str | os.P
 
 def parse_bound(text: str) -> Bound:
     """`ttft>1.10` as a Bound. Raises UsageError, saying what is allowed, for anything else."""
-    found = re.fullmatch(rf"\s*({'|'.join(METRICS)})\s*([<>])\s*([0-9]*\.?[0-9]+|[0-9]+\.)\s*", text)
+    found = re.fullmatch(
+        rf"\s*({'|'.join(METRICS)})\s*([<>])\s*([0-9]*\.?[0-9]+|[0-9]+\.)\s*", text
+    )
     if not found or not 0.01 <= float(found[3]) <= 100:
         raise UsageError(
             f"--fail-if '{one_line(text, width=60)}': expected one of {', '.join(METRICS)}, then > or <, then a ratio after/before "
@@ -308,11 +369,21 @@ def parse_drift(text: str) -> float:
     """A percentage from 0 to 50, with or without the sign, as a share. Raises UsageError for anything else."""
     found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*%?\s*", text)
     if not found or float(found[1]) > 100 * LARGEST_DRIFT:
-        raise UsageError(f"--drift '{one_line(text, width=60)}': expected a percentage from 0 to {100 * LARGEST_DRIFT:g}, for instance 5.")
+        raise UsageError(
+            f"--drift '{one_line(text, width=60)}': expected a percentage from 0 to {100 * LARGEST_DRIFT:g}, for instance 5."
+        )
     return float(found[1]) / 100
 
 
-def ratio_of_sittings(model: str, metric: str, before: Values, after: Values, *, comparisons: int = 1, drift: float = DRIFT) -> Change:
+def ratio_of_sittings(
+    model: str,
+    metric: str,
+    before: Values,
+    after: Values,
+    *,
+    comparisons: int = 1,
+    drift: float = DRIFT,
+) -> Change:
     """After/before of one metric, paired by prompt, with an interval for two separate sittings.
 
     Each prompt gives the ratio of its geometric means over rounds; their geometric mean over prompts is the ratio. The
@@ -334,10 +405,16 @@ def ratio_of_sittings(model: str, metric: str, before: Values, after: Values, *,
     rounds = (old.without.shape[1], new.without.shape[1])
     low = high = None
     if min(rounds) >= ROUNDS_NEEDED:
-        half = _half_width([(_jackknife(old, new), rounds[0]), (_jackknife(new, old), rounds[1])], confidence, drift)
+        half = _half_width(
+            [(_jackknife(old, new), rounds[0]), (_jackknife(new, old), rounds[1])],
+            confidence,
+            drift,
+        )
         low, high = _exp(difference - half), _exp(difference + half)
     typical = _exp(np.mean(old.means)), _exp(np.mean(new.means))
-    return Change(model, metric, *typical, _exp(difference), low, high, confidence, len(prompts), rounds)
+    return Change(
+        model, metric, *typical, _exp(difference), low, high, confidence, len(prompts), rounds
+    )
 
 
 @dataclass(frozen=True)
@@ -366,7 +443,9 @@ def _logs_left_out(values: Values, prompts: Sequence[str]) -> _LeftOut:
 def _jackknife(of: _LeftOut, other: _LeftOut) -> float:
     """Variance of the mean difference of two runs as far as it comes from the rounds of one."""
     estimates = np.nanmean(of.without - other.means[:, None], axis=0)
-    return float((len(estimates) - 1) / len(estimates) * np.sum((estimates - estimates.mean()) ** 2))
+    return float(
+        (len(estimates) - 1) / len(estimates) * np.sum((estimates - estimates.mean()) ** 2)
+    )
 
 
 def _exp(log: float) -> float:
@@ -379,7 +458,11 @@ def _half_width(parts: Sequence[tuple[float, int]], confidence: float, drift: fl
     from scipy import stats  # slow to import; most commands never compare
 
     variance = sum(part for part, _ in parts)
-    freedom = variance**2 / sum(part**2 / (rounds - 1) for part, rounds in parts) if variance > 0 else math.inf
+    freedom = (
+        variance**2 / sum(part**2 / (rounds - 1) for part, rounds in parts)
+        if variance > 0
+        else math.inf
+    )
     of_rounds = stats.t.ppf((1 + confidence) / 2, freedom) * math.sqrt(variance)
     of_sittings = stats.norm.ppf((1 + confidence) / 2) * math.sqrt(len(parts)) * drift
     return float(math.hypot(of_rounds, of_sittings))
@@ -392,9 +475,13 @@ class _Sitting:
         self.run = run
         try:
             self.plan, self.models = dict(run.info["plan"]), dict(run.info["models"])
-            self.prompts = {prompt["id"]: prompt["text"] for prompt in self.plan["prompts"]["prompts"]}
+            self.prompts = {
+                prompt["id"]: prompt["text"] for prompt in self.plan["prompts"]["prompts"]
+            }
         except (KeyError, TypeError, ValueError):
-            raise UsageError(f"{run.folder / 'run.json'} names no plan, prompts and models; it is damaged, measure again.") from None
+            raise UsageError(
+                f"{run.folder / 'run.json'} names no plan, prompts and models; it is damaged, measure again."
+            ) from None
         rows = run.headline
         self._ended = Counter(rows.groupby(["model", "status"], observed=True).size().to_dict())
         self._answered = rows[(rows["status"] == "ok").to_numpy()]
@@ -405,8 +492,13 @@ class _Sitting:
         """Measured values of the given prompts, answered requests only."""
         rows = self._answered
         # A logarithm of anything but a positive number would take the whole comparison with it.
-        rows = rows[((rows["model"] == model) & (rows[metric] > 0) & np.isfinite(rows[metric])).to_numpy()]
-        found = {str(p): some[["round", metric]].to_numpy(float) for p, some in rows.groupby("prompt_id", observed=True)}
+        rows = rows[
+            ((rows["model"] == model) & (rows[metric] > 0) & np.isfinite(rows[metric])).to_numpy()
+        ]
+        found = {
+            str(p): some[["round", metric]].to_numpy(float)
+            for p, some in rows.groupby("prompt_id", observed=True)
+        }
         return {prompt: found[prompt] for prompt in prompts if prompt in found}
 
     def texts(self, model: str, prompt: str) -> set[str]:
@@ -423,7 +515,9 @@ def _loaded(run: Run | str | os.PathLike | None) -> Run:
     if isinstance(run, Run):
         return run
     if run == "":  # an unset variable in a script; load_run would take the latest run for it
-        raise UsageError("Which run? An empty name was given; give the folder that a benchmark printed.")
+        raise UsageError(
+            "Which run? An empty name was given; give the folder that a benchmark printed."
+        )
     try:
         return load_run(run)
     except UsageError:
@@ -432,8 +526,14 @@ def _loaded(run: Run | str | os.PathLike | None) -> Run:
         raise UsageError(str(error)) from error
 
 
-def _changes(old: _Sitting, new: _Sitting, models: Sequence[str], prompts: Sequence[str], drift: float) -> Iterator[Change]:
-    pairs = [(m, metric, old.values(m, metric, prompts), new.values(m, metric, prompts)) for m in models for metric in METRIC_WORDS]
+def _changes(
+    old: _Sitting, new: _Sitting, models: Sequence[str], prompts: Sequence[str], drift: float
+) -> Iterator[Change]:
+    pairs = [
+        (m, metric, old.values(m, metric, prompts), new.values(m, metric, prompts))
+        for m in models
+        for metric in METRIC_WORDS
+    ]
     made = sum(any(p in theirs for p in ours) for _, _, ours, theirs in pairs)
     for model, metric, ours, theirs in pairs:
         yield ratio_of_sittings(model, metric, ours, theirs, comparisons=made, drift=drift)
@@ -469,9 +569,17 @@ def _notes(old: _Sitting, new: _Sitting, steady: bool) -> Iterator[str]:
 
 def _differences(old: _Sitting, new: _Sitting, models: Sequence[str]) -> list[Difference]:
     ours, theirs = _facts(old, models), _facts(new, models)
-    found = [Difference(what, ours.get(what), theirs.get(what)) for what in {**ours, **theirs} if ours.get(what) != theirs.get(what)]
+    found = [
+        Difference(what, ours.get(what), theirs.get(what))
+        for what in {**ours, **theirs}
+        if ours.get(what) != theirs.get(what)
+    ]
     revision = ours.get("git revision")
-    if isinstance(revision, str) and revision.endswith("+changes") and revision == theirs.get("git revision"):
+    if (
+        isinstance(revision, str)
+        and revision.endswith("+changes")
+        and revision == theirs.get("git revision")
+    ):
         found.append(Difference("files beside the git revision (may differ)", revision, revision))
     return found
 
@@ -480,11 +588,25 @@ def _facts(sitting: _Sitting, models: Sequence[str]) -> dict[str, object]:
     """What a run stood on, under names for a reader. A run of an older kit may lack some."""
     info = sitting.run.info
     about = info.get("environment") or {}
-    facts = {"run status": info.get("status"), "runtime": (info.get("server") or {}).get("kind"), "order": info.get("order")}
+    facts = {
+        "run status": info.get("status"),
+        "runtime": (info.get("server") or {}).get("kind"),
+        "order": info.get("order"),
+    }
     facts |= {"git revision": about.get("git_revision")}
-    facts |= (about.get("machine") or {}) | {f"package {name}": version for name, version in (about.get("packages") or {}).items()}
-    facts |= {f"plan {name}": value for name, value in sitting.plan.items() if name not in ("models", "prompts")}
-    return facts | {f"{name} of {model}": (sitting.models[model] or {}).get(name) for model in models for name in MODEL_FACTS}
+    facts |= (about.get("machine") or {}) | {
+        f"package {name}": version for name, version in (about.get("packages") or {}).items()
+    }
+    facts |= {
+        f"plan {name}": value
+        for name, value in sitting.plan.items()
+        if name not in ("models", "prompts")
+    }
+    return facts | {
+        f"{name} of {model}": (sitting.models[model] or {}).get(name)
+        for model in models
+        for name in MODEL_FACTS
+    }
 
 
 def _outcome(bound: Bound, change: Change) -> str:

@@ -62,7 +62,10 @@ class Comparisons(Sequence[timing.Comparison]):
         return len(self.items)
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.items)) or "There is only one model with answers: nothing to compare."
+        return (
+            "\n".join(map(str, self.items))
+            or "There is only one model with answers: nothing to compare."
+        )
 
     def _repr_markdown_(self) -> str:
         return "\n".join(f"- {line}" for line in str(self).splitlines())
@@ -84,7 +87,15 @@ def compare(run: Run, baseline: str | None = None) -> Comparisons:
     return Comparisons(
         tuple(
             _across_sittings(
-                run, timing.compare_paired(metric, model, baseline, run.values(model, metric), run.values(baseline, metric), comparisons=total)
+                run,
+                timing.compare_paired(
+                    metric,
+                    model,
+                    baseline,
+                    run.values(model, metric),
+                    run.values(baseline, metric),
+                    comparisons=total,
+                ),
             )
             for model in others
             for metric in metrics
@@ -94,23 +105,27 @@ def compare(run: Run, baseline: str | None = None) -> Comparisons:
 
 def _across_sittings(run: Run, found: timing.Comparison) -> timing.Comparison:
     """Models of two joined runs were not interleaved: the interval gets the same allowance for drift as a comparison of two runs."""
-    sittings = [run.info["models"][model].get("from_run") for model in (found.model, found.baseline)]
+    sittings = [
+        run.info["models"][model].get("from_run") for model in (found.model, found.baseline)
+    ]
     if sittings[0] == sittings[1] or found.low is None:
         return found
     from scipy import stats
 
     drift = float(stats.norm.ppf((1 + found.confidence) / 2)) * DRIFT * np.sqrt(2)
     low, middle, high = np.log([found.low, found.ratio, found.high])
-    return replace(found, low=float(np.exp(middle - np.hypot(middle - low, drift))), high=float(np.exp(middle + np.hypot(high - middle, drift))))
+    return replace(
+        found,
+        low=float(np.exp(middle - np.hypot(middle - low, drift))),
+        high=float(np.exp(middle + np.hypot(high - middle, drift))),
+    )
 
 
 HOW_DECIDED = (
     "Scores are 0 to 1: the best model's value over a model's own (or its own over the best's where more is better), against what is enough where "
     'that is given. The total weighs them; "first in" counts resamples with other prompts and other weights.'
 )
-HOW_JUDGED = (
-    "Quality is the share of checks that the answers pass: required facets found, form kept, nothing forbidden named. Interval: 95 %, over prompts."
-)
+HOW_JUDGED = "Quality is the share of checks that the answers pass: required facets found, form kept, nothing forbidden named. Interval: 95 %, over prompts."
 
 
 @dataclass(frozen=True)
@@ -150,14 +165,27 @@ class Report:
     def unfinished(self) -> str:
         """A warning when the run did not end by itself."""
         status = "not finished" if self.run.status == "running" else self.run.status
-        return "" if self.run.status == "finished" else f"This run is {status}: what follows is what was measured until then."
+        return (
+            ""
+            if self.run.status == "finished"
+            else f"This run is {status}: what follows is what was measured until then."
+        )
 
     @property
     def facts(self) -> list[tuple[str, str]]:
         """The first screen: what stands beside the answer, as label and sentence."""
         d = self.decision
-        caution = self.opinions.caution(self.card.source) if any(row["quality"] is not None for row in self.card.rows) else ""
-        said = [("Why", d.reason), ("How sure", d.sureness), ("What it costs", self.price), ("What would change it", d.change)]
+        caution = (
+            self.opinions.caution(self.card.source)
+            if any(row["quality"] is not None for row in self.card.rows)
+            else ""
+        )
+        said = [
+            ("Why", d.reason),
+            ("How sure", d.sureness),
+            ("What it costs", self.price),
+            ("What would change it", d.change),
+        ]
         said += [("Before you rely on it", caution)] if caution and d.winner else []
         said += [("Limits asked for", str(d.limits))] if str(d.limits) else []
         return [(label, sentence) for label, sentence in said if sentence]
@@ -169,7 +197,11 @@ class Report:
             return ""
         row, prices = self.card.by_model[self.decision.winner.model], self.card.prices
         parts = [f"{_seconds(row['latency_p50_s'])} an answer (median)"]
-        parts += [f"{row['memory_mb']:,.3g} MB of memory"] if row["memory_mb"] is not None else ["memory not measured"]
+        parts += (
+            [f"{row['memory_mb']:,.3g} MB of memory"]
+            if row["memory_mb"] is not None
+            else ["memory not measured"]
+        )
         parts += [f"{row['disk_mb']:,.3g} MB on disk"] if row["disk_mb"] is not None else []
         if row["energy_j_per_request"] is not None:
             parts.append(
@@ -188,17 +220,40 @@ class Report:
         run, prices = self.run, self.card.prices
         said = {row["model"]: row["cost_source"] for row in self.card.rows if row["cost_source"]}
         sources = (
-            [f"All: {next(iter(said.values()))}."] if len(set(said.values())) == 1 else [f"{model}: {source}." for model, source in said.items()]
+            [f"All: {next(iter(said.values()))}."]
+            if len(set(said.values())) == 1
+            else [f"{model}: {source}." for model, source in said.items()]
         )
-        costs = [f"Prices given: {prices}. Cost is for 1,000 requests like these.", *sources] if prices.given else []
+        costs = (
+            [f"Prices given: {prices}. Cost is for 1,000 requests like these.", *sources]
+            if prices.given
+            else []
+        )
         return [
             Section("Table", self.card.table(), costs),
-            Section("Decision", replace(self.decision.table(), note=HOW_DECIDED), self.decision.sentences()[1:]),
-            Section("Quality", replace(judge(run).table(), note=HOW_JUDGED), self.opinions.sentences()),
+            Section(
+                "Decision",
+                replace(self.decision.table(), note=HOW_DECIDED),
+                self.decision.sentences()[1:],
+            ),
+            Section(
+                "Quality", replace(judge(run).table(), note=HOW_JUDGED), self.opinions.sentences()
+            ),
             Section("Highlights", points=highlights(run) + network(self.card) + acceleration(run)),
             Section("Pictures", pictures=charts.for_report(run)),
-            *([Section("Load", capacity.table(run), capacity.notes(run), capacity.for_report(run))] if capacity.loaded(run) else []),
-            Section("Sample answers", points=[f"{row['model']}: {row['sample']}" for row in run.summary if row["sample"]]),
+            *(
+                [
+                    Section(
+                        "Load", capacity.table(run), capacity.notes(run), capacity.for_report(run)
+                    )
+                ]
+                if capacity.loaded(run)
+                else []
+            ),
+            Section(
+                "Sample answers",
+                points=[f"{row['model']}: {row['sample']}" for row in run.summary if row["sample"]],
+            ),
             Section("Limits", points=limits(run)),
             Section("Environment", points=list(_environment(run))),
         ]
@@ -206,7 +261,9 @@ class Report:
     @property
     def pictures(self) -> Mapping[str, charts.Chart]:
         """File name to chart, of all sections."""
-        return {name: chart for section in self.sections for name, chart in section.pictures.items()}
+        return {
+            name: chart for section in self.sections for name, chart in section.pictures.items()
+        }
 
     def as_dict(self) -> dict:
         """`summary.json`."""
@@ -221,7 +278,15 @@ class Report:
         }
 
 
-def make_report(run: Run, *, prices: Prices | None = None, limits=None, weights=None, enough=None, quality: str = "facets") -> Report:
+def make_report(
+    run: Run,
+    *,
+    prices: Prices | None = None,
+    limits=None,
+    weights=None,
+    enough=None,
+    quality: str = "facets",
+) -> Report:
     """Judge and decide. `quality` is its source: facets, people, or judge; the rest as for `selection.decide`.
 
     Raises UsageError when there is nothing from that source, and for a limit, weight or price that makes no sense.
@@ -230,7 +295,9 @@ def make_report(run: Run, *, prices: Prices | None = None, limits=None, weights=
     by_source = said.quality()
     if quality != "facets" and quality not in by_source:
         there = ", ".join(["facets", *(s for s in by_source if s != "facets")])
-        raise UsageError(f"There is no quality from '{quality}' for this run; there is {there}. Score answers in notebook 05, or ask a judge.")
+        raise UsageError(
+            f"There is no quality from '{quality}' for this run; there is {there}. Score answers in notebook 05, or ask a judge."
+        )
     card = Scorecard(run, prices or Prices(), by_source, quality)
     return Report(card, said, decide(card, limits, weights, enough))
 
@@ -258,12 +325,24 @@ def summary_csv(run: Run, card: Scorecard | None = None) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(SUMMARY_COLUMNS)
     for row in (card or Scorecard(run)).rows:
-        writer.writerow([harmless(value) if isinstance(value := row[name], str) else value for name in SUMMARY_COLUMNS])
+        writer.writerow(
+            [
+                harmless(value) if isinstance(value := row[name], str) else value
+                for name in SUMMARY_COLUMNS
+            ]
+        )
     return out.getvalue()
 
 
 def _markdown(report: Report) -> Iterator[str]:
-    yield from ("# Benchmark report", "", f"**{plain_markdown(report.decision.question)}**", "", f"**{plain_markdown(report.decision.answer)}**", "")
+    yield from (
+        "# Benchmark report",
+        "",
+        f"**{plain_markdown(report.decision.question)}**",
+        "",
+        f"**{plain_markdown(report.decision.answer)}**",
+        "",
+    )
     yield from (f"- {label}: {plain_markdown(sentence)}" for label, sentence in report.facts)
     yield from ("", plain_markdown(report.setting))
     yield from ("", f"**{report.unfinished}**") if report.unfinished else ()
@@ -274,7 +353,12 @@ def _markdown(report: Report) -> Iterator[str]:
             yield from (section.table.to_markdown(), "", plain_markdown(section.table.note), "")
         yield from (f"- {plain_markdown(point)}" for point in section.points)
         for name, chart in section.pictures.items():
-            yield from (f"![{plain_markdown(chart.alt)}]({name}.png)", "", plain_markdown(chart.finding), "")
+            yield from (
+                f"![{plain_markdown(chart.alt)}]({name}.png)",
+                "",
+                plain_markdown(chart.finding),
+                "",
+            )
 
 
 def decision_markdown(report: Report) -> str:
@@ -282,7 +366,14 @@ def decision_markdown(report: Report) -> str:
     run, d = report.run, report.decision
     machine = run.info["environment"]["machine"]
     enough = (
-        listed([f"{dimension} {value:g} {UNITS.get(dimension, '')}".strip() for dimension, value in d.enough.items()]) if d.enough else "not said"
+        listed(
+            [
+                f"{dimension} {value:g} {UNITS.get(dimension, '')}".strip()
+                for dimension, value in d.enough.items()
+            ]
+        )
+        if d.enough
+        else "not said"
     )
     title = d.winner.model if d.winner else "no model"
     lines = [
@@ -296,11 +387,28 @@ def decision_markdown(report: Report) -> str:
         f"Limits: {plain_markdown(str(d.limits)) or 'none'}. Good enough: {enough}. Quality from: {plain_markdown(d.source)}.",
         *("", "## Options", "", d.table().to_markdown(), ""),
         *(f"- {plain_markdown(reason)}" for reason in d.losers),
-        *("", "## Decision", "", f"**{plain_markdown(d.answer)}** {plain_markdown(d.reason)}", "", plain_markdown(d.sureness)),
+        *(
+            "",
+            "## Decision",
+            "",
+            f"**{plain_markdown(d.answer)}** {plain_markdown(d.reason)}",
+            "",
+            plain_markdown(d.sureness),
+        ),
         *("", "## Consequences", ""),
-        *(f"- {label}: {plain_markdown(sentence)}" for label, sentence in report.facts if label not in ("Why", "How sure", "Limits asked for")),
+        *(
+            f"- {label}: {plain_markdown(sentence)}"
+            for label, sentence in report.facts
+            if label not in ("Why", "How sure", "Limits asked for")
+        ),
         *(f"- {plain_markdown(note)}" for note in d.notes),
-        *([f"- Measure more prompts before treating {plain_markdown(listed(d.close))} as worse: the data does not say so."] if d.close else []),
+        *(
+            [
+                f"- Measure more prompts before treating {plain_markdown(listed(d.close))} as worse: the data does not say so."
+            ]
+            if d.close
+            else []
+        ),
         "- Look at it again when the machine, the runtime, the prompts or the models change: `python -m helpers benchmark`, then `python -m helpers report`.",
     ]
     return "\n".join(lines) + "\n"
@@ -316,9 +424,9 @@ def highlights(run: Run) -> list[str]:
     answered = [row for row in run.summary if row["n_ok"]]
     if not answered:
         return [*said, "No model answered: there is nothing to compare."]
-    return said + [str(verdict) for verdict in compare(run) if verdict.n] + judge(run).compare() or [
-        "One model answered; measure a second one to compare."
-    ]
+    return said + [str(verdict) for verdict in compare(run) if verdict.n] + judge(
+        run
+    ).compare() or ["One model answered; measure a second one to compare."]
 
 
 def network(card: Scorecard) -> list[str]:
@@ -331,7 +439,9 @@ def network(card: Scorecard) -> list[str]:
         shown = f"{row['model']}: opening a connection takes {_seconds(row['connect_p50_s'])} (median) and is not in TTFT"
         address = str(info.get("base_url", ""))
         if address.startswith("https"):
-            said.append(f"{shown}; with TLS that is two round trips or more, so one of them, which TTFT does contain, is at most half of it.")
+            said.append(
+                f"{shown}; with TLS that is two round trips or more, so one of them, which TTFT does contain, is at most half of it."
+            )
         elif not any(local in address for local in ("127.0.0.1", "localhost", "[::1]")):
             rest = row["ttft_p50_s"] - row["connect_p50_s"]
             said.append(
@@ -353,16 +463,25 @@ def acceleration(run: Run) -> list[str]:
             if plain is None or device == "CPU":
                 continue
             if not run.values(model, "latency_s") or not run.values(plain, "latency_s"):
-                said.append(f"{alias} on {device}: not measured. {run.info['models'][model].get('error') or 'It gave no answer.'}")
+                said.append(
+                    f"{alias} on {device}: not measured. {run.info['models'][model].get('error') or 'It gave no answer.'}"
+                )
                 continue
             for metric in ("ttft_s", "latency_s"):
-                said.append(f"{alias} on {device} against CPU: {compare_two(run, metric, model, plain)}")
+                said.append(
+                    f"{alias} on {device} against CPU: {compare_two(run, metric, model, plain)}"
+                )
     return said
 
 
 def compare_two(run: Run, metric: str, model: str, baseline: str) -> timing.Comparison:
     """One metric of one model against another, paired by prompt."""
-    return _across_sittings(run, timing.compare_paired(metric, model, baseline, run.values(model, metric), run.values(baseline, metric)))
+    return _across_sittings(
+        run,
+        timing.compare_paired(
+            metric, model, baseline, run.values(model, metric), run.values(baseline, metric)
+        ),
+    )
 
 
 def limits(run: Run) -> list[str]:
@@ -375,7 +494,11 @@ def limits(run: Run) -> list[str]:
         "Quality is matched by words: a right answer in other words counts as wrong, a wrong one that uses the words as right. Read the samples.",
     ]
     for row in run.summary:
-        model, ok, rated = row["model"], row["n_ok"], len(run.sample(row["model"], "output_tokens_per_s"))
+        model, ok, rated = (
+            row["model"],
+            row["n_ok"],
+            len(run.sample(row["model"], "output_tokens_per_s")),
+        )
         if rated < ok and plan["stream"]:
             said.append(
                 f"{model}: output tokens/s from {rated} of {ok} answers; in the others a token count was missing or the text was held back on the way."
@@ -402,7 +525,11 @@ def _unsteady(run: Run) -> Iterator[str]:
             yield f"{model} had not settled after {warmup['requests']} warm-up requests ({warmup['seconds']:.3g} s): its first rounds may still be warming up."
     for (name, reason), models in _reasons(run).items():
         yield f"{HEADINGS.get(name, name).partition(',')[0]} not measured for {_models(run, models)}: {reason}."
-    if estimated := [model for model, about in run.info["models"].items() if about.get("energy_source") == "estimate"]:
+    if estimated := [
+        model
+        for model, about in run.info["models"].items()
+        if about.get("energy_source") == "estimate"
+    ]:
         watts = f"{run.info['watts_per_core']:g} W" if run.info.get("watts_per_core") else "power"
         yield (
             f"The energy of {_models(run, estimated)} is an estimate: processor time of the runtime times an assumed {watts} a core "
@@ -420,7 +547,10 @@ def _unsteady(run: Run) -> Iterator[str]:
     yield from (str(first) for first in run.first_uses if first.cached)
     stopping = run.info.get("stopping") or {"models": {}}
     for model, note in stopping["models"].items():
-        widths = ", ".join(f"{name} {100 * width:.2g} %" if width else f"{name} unknown" for name, width in note["half_widths"].items())
+        widths = ", ".join(
+            f"{name} {100 * width:.2g} %" if width else f"{name} unknown"
+            for name, width in note["half_widths"].items()
+        )
         verdict = "reached" if note["reached"] else "NOT reached"
         yield f"{model}: the target of {100 * stopping['target']:g} % for half the interval of a median was {verdict} in {note['rounds']} rounds ({widths})."
 

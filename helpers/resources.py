@@ -15,7 +15,16 @@ import psutil
 from .errors import UsageError
 from .paths import PROJECT
 
-PACKAGES = ("foundry-local-sdk", "onnxruntime", "onnxruntime-genai-core", "openai", "numpy", "scipy", "pandas", "matplotlib")
+PACKAGES = (
+    "foundry-local-sdk",
+    "onnxruntime",
+    "onnxruntime-genai-core",
+    "openai",
+    "numpy",
+    "scipy",
+    "pandas",
+    "matplotlib",
+)
 
 
 def environment() -> dict:
@@ -64,12 +73,16 @@ def cpu_name() -> str:
 def git_revision() -> str | None:
     """The commit of this checkout, with `+changes` when files differ from it; None outside git."""
     revision = _git("rev-parse", "--short=12", "HEAD")
-    return revision and revision + ("+changes" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    return revision and revision + (
+        "+changes" if _git("status", "--porcelain", "--untracked-files=no") else ""
+    )
 
 
 def _git(*arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", *arguments], cwd=PROJECT, capture_output=True, text=True, timeout=10)
+        done = subprocess.run(
+            ["git", *arguments], cwd=PROJECT, capture_output=True, text=True, timeout=10
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
@@ -169,7 +182,10 @@ class Nvml:
                 import pynvml as library
             self._library = library
             library.nvmlInit()
-            self.devices = [library.nvmlDeviceGetHandleByIndex(number) for number in range(library.nvmlDeviceGetCount())]
+            self.devices = [
+                library.nvmlDeviceGetHandleByIndex(number)
+                for number in range(library.nvmlDeviceGetCount())
+            ]
         except Exception:  # no driver, no library, no permission: each has an error of its own, and all mean "no figures"
             self.devices = []
 
@@ -185,12 +201,18 @@ class Nvml:
 
     def free_mb(self) -> float | None:
         """Free memory of the roomiest GPU in MB; None where no GPU says."""
-        found = [info.free for device in self.devices if (info := self._ask("nvmlDeviceGetMemoryInfo", device))]
+        found = [
+            info.free
+            for device in self.devices
+            if (info := self._ask("nvmlDeviceGetMemoryInfo", device))
+        ]
         return max(found) / 1e6 if found else None
 
     def energy_j(self) -> float | None:
         """Energy that all GPUs have used since their driver was loaded, in joules; None where one does not say."""
-        found = [self._ask("nvmlDeviceGetTotalEnergyConsumption", device) for device in self.devices]  # millijoules
+        found = [
+            self._ask("nvmlDeviceGetTotalEnergyConsumption", device) for device in self.devices
+        ]  # millijoules
         return sum(found) / 1000 if found and None not in found else None
 
     def _ask(self, function: str, device):
@@ -223,7 +245,9 @@ class Energy:
         self._pid, self._gpu = pid, nvml() if gpu is None else gpu
         self._packages = _readable_packages(powercap)
         self.joules = 0.0
-        sources = (["RAPL"] if self._packages else []) + (["NVML"] if self._gpu.energy_j() is not None else [])
+        sources = (["RAPL"] if self._packages else []) + (
+            ["NVML"] if self._gpu.energy_j() is not None else []
+        )
         self.source = " and ".join(sources) or "estimate"
 
     def __enter__(self) -> "Energy":
@@ -239,7 +263,9 @@ class Energy:
         if self.source == "estimate":
             return [(processor_s(self._pid()) * watts_per_core(), 0.0)]
         gpu = self._gpu.energy_j()
-        return [(int(counter.read_text()) / 1e6, wrap) for counter, wrap in self._packages] + ([] if gpu is None else [(gpu, 0.0)])
+        return [(int(counter.read_text()) / 1e6, wrap) for counter, wrap in self._packages] + (
+            [] if gpu is None else [(gpu, 0.0)]
+        )
 
 
 def _readable_packages(powercap: Path) -> list[tuple[Path, float]]:
@@ -249,7 +275,9 @@ def _readable_packages(powercap: Path) -> list[tuple[Path, float]]:
         try:
             if (zone / "name").read_text().startswith("package"):
                 int((zone / "energy_uj").read_text())
-                found.append((zone / "energy_uj", int((zone / "max_energy_range_uj").read_text()) / 1e6))
+                found.append(
+                    (zone / "energy_uj", int((zone / "max_energy_range_uj").read_text()) / 1e6)
+                )
         except (OSError, ValueError):
             continue  # most systems show the counter to administrators only
     return found
@@ -263,5 +291,7 @@ def watts_per_core() -> float:
     except ValueError:
         watts = 0.0
     if not 0.1 <= watts <= 100:
-        raise UsageError(f"{WATTS_VARIABLE}: expected the watts of a busy core, from 0.1 to 100, found '{text:.40}'.")
+        raise UsageError(
+            f"{WATTS_VARIABLE}: expected the watts of a busy core, from 0.1 to 100, found '{text:.40}'."
+        )
     return watts

@@ -34,7 +34,9 @@ class Route:
     def model(self) -> str:
         """The first choice. Raises UsageError when no model is left."""
         if not self.choices:
-            raise UsageError(f"No model can answer this: {'; '.join(f'{m}: {reason}' for m, reason in self.why.items())}.")
+            raise UsageError(
+                f"No model can answer this: {'; '.join(f'{m}: {reason}' for m, reason in self.why.items())}."
+            )
         return self.choices[0]
 
     def ask(self, server: "Server", **options) -> "Reply":
@@ -57,7 +59,11 @@ class Route:
         """Every model with its place and why."""
         places = {model: number for number, model in enumerate(self.choices, 1)}
         rows = [[places.get(model, "out"), model, reason] for model, reason in self.why.items()]
-        return Table(("place", "model", "why"), sorted(rows, key=lambda row: (row[0] == "out", row[0])), note="; ".join(self.tried))
+        return Table(
+            ("place", "model", "why"),
+            sorted(rows, key=lambda row: (row[0] == "out", row[0])),
+            note="; ".join(self.tried),
+        )
 
     def __str__(self) -> str:
         return str(self.table())
@@ -90,14 +96,20 @@ def route(
     needs = (needs,) if isinstance(needs, str) else tuple(needs)
     tags = sorted({tag for entry in known.values() for tag in entry.capabilities})
     if missing := [need for need in needs if need not in tags]:
-        raise UsageError(f"No model of the line-up is tagged '{missing[0]}'; the tags are {', '.join(tags)}.")
+        raise UsageError(
+            f"No model of the line-up is tagged '{missing[0]}'; the tags are {', '.join(tags)}."
+        )
     decision = decide(run, limits)
     found = Route(prompt, [])
     for option in decision.options:
         reason = _unfit(prompt, needs, known.get(option.model)) or option.out
         if not reason:
             found.choices.append(option.model)
-            reason = f"has {listed(needs)}" + (f"; total {option.total:.2f} of 1 in {run.folder.name}" if option.total is not None else "")
+            reason = f"has {listed(needs)}" + (
+                f"; total {option.total:.2f} of 1 in {run.folder.name}"
+                if option.total is not None
+                else ""
+            )
         found.why[option.model] = reason
     for model, entry in known.items():
         if model not in found.why and not _unfit(prompt, needs, entry):

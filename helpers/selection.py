@@ -23,7 +23,14 @@ from .tables import Table, shown
 # For one person who waits for a summary and reads it: below a second a wait is hardly felt (Nielsen, 1993), and 20 tokens/s is
 # about three times the speed of reading. Beyond that, faster is no reason to accept worse answers.
 ENOUGH = {"latency": 1.0, "throughput": 20.0}
-WEIGHTS = {"latency": 20.0, "throughput": 10.0, "memory": 10.0, "quality": 40.0, "disk": 10.0, "licence": 10.0}
+WEIGHTS = {
+    "latency": 20.0,
+    "throughput": 10.0,
+    "memory": 10.0,
+    "quality": 40.0,
+    "disk": 10.0,
+    "licence": 10.0,
+}
 DIMENSIONS = tuple(WEIGHTS)
 UNITS = {"latency": "s", "throughput": "tokens/s", "memory": "MB", "disk": "MB"}
 LESS_IS_BETTER = ("latency", "memory", "disk")
@@ -31,7 +38,9 @@ BY_PROMPT = ("latency", "throughput", "quality")
 COLUMNS = {"memory": "memory_mb", "disk": "disk_mb"}
 PERMISSIVE = r"(?i)(mit|apache|bsd|isc|unlicense|cc0|cc-by-4)"
 RESAMPLES = 2000
-SPREAD = 50  # Dirichlet concentration: a weight of 40 % varies with a standard deviation of 7 points
+SPREAD = (
+    50  # Dirichlet concentration: a weight of 40 % varies with a standard deviation of 7 points
+)
 PROMPTS_NEEDED = 5
 QUESTION = "Which small model should be the default for summarising meeting notes offline on this hardware?"
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -49,7 +58,9 @@ class Limits(BaseModel):
     licenses: tuple[str, ...] | None = None
 
     def __str__(self) -> str:
-        return "; ".join(_bound(name, value) for name, value in self.model_dump(exclude_none=True).items())
+        return "; ".join(
+            _bound(name, value) for name, value in self.model_dump(exclude_none=True).items()
+        )
 
 
 # Limit to the column that it looks at, its name and its unit.
@@ -111,7 +122,11 @@ class Stability:
     def __str__(self) -> str:
         if not self.n:
             return f"It does not depend on the prompts, and stays first in {_hundred(self.weights)} of 100 draws of other weights."
-        few = f" With {self.n} prompts that is little to go by: below {PROMPTS_NEEDED} nothing is told apart." if self.n < PROMPTS_NEEDED else ""
+        few = (
+            f" With {self.n} prompts that is little to go by: below {PROMPTS_NEEDED} nothing is told apart."
+            if self.n < PROMPTS_NEEDED
+            else ""
+        )
         return (
             f"It stays first in {_hundred(self.prompts)} of 100 resamples of the {self.n} prompts, in {_hundred(self.weights)} of 100 draws of other "
             f"weights, and in {_hundred(self.both)} of 100 when both vary.{few}"
@@ -159,12 +174,25 @@ class Decision:
         """What the winner is best at, and what it gives away."""
         if self.stability is None:
             return ""
-        mine, left = self.winner.scores, [option.scores for option in self.options if not option.out]
+        mine, left = (
+            self.winner.scores,
+            [option.scores for option in self.options if not option.out],
+        )
         top = {d: max(scores[d] for scores in left) for d in mine}
-        best = [d for d in mine if mine[d] == top[d] and any(scores[d] < mine[d] for scores in left)]
+        best = [
+            d for d in mine if mine[d] == top[d] and any(scores[d] < mine[d] for scores in left)
+        ]
         worst = max(mine, key=lambda d: self.weights[d] * (top[d] - mine[d]))
-        first = f"Nobody left beats it in {listed(best)}" if best else "It is best in nothing alone, and good in everything together"
-        return first + (f". It gives away most in {worst} ({mine[worst]:.2f} of the best)." if top[worst] - mine[worst] > 0.005 else ".")
+        first = (
+            f"Nobody left beats it in {listed(best)}"
+            if best
+            else "It is best in nothing alone, and good in everything together"
+        )
+        return first + (
+            f". It gives away most in {worst} ({mine[worst]:.2f} of the best)."
+            if top[worst] - mine[worst] > 0.005
+            else "."
+        )
 
     @property
     def sureness(self) -> str:
@@ -174,7 +202,11 @@ class Decision:
     @property
     def change(self) -> str:
         """What would change the decision."""
-        return "" if self.stability is None else str(self.flip or "No change of a single weight puts another model first.")
+        return (
+            ""
+            if self.stability is None
+            else str(self.flip or "No change of a single weight puts another model first.")
+        )
 
     @property
     def tightest(self) -> str:
@@ -183,11 +215,17 @@ class Decision:
         if not answered:
             return "No model answered."
         nearest = {
-            limit: min((b.excess, o.model, b.words) for o in answered for b in o.broken if b.limit == limit)
+            limit: min(
+                (b.excess, o.model, b.words) for o in answered for b in o.broken if b.limit == limit
+            )
             for limit in LIMITED
             if _in(limit, answered)
         }
-        of_all = {limit: found for limit, found in nearest.items() if all(_in(limit, [option]) for option in answered)}
+        of_all = {
+            limit: found
+            for limit, found in nearest.items()
+            if all(_in(limit, [option]) for option in answered)
+        }
         if not of_all:
             option = min(answered, key=lambda o: max(b.excess for b in o.broken))
             return f"Each limit is met by some model, and no model meets all. The nearest is {option.model}: {option.out}."
@@ -202,30 +240,70 @@ class Decision:
             if option.out:
                 said.append(f"{option.model} is out: {option.out}.")
             elif option is not self.winner:
-                lost = {d: w * (self.winner.scores[d] - option.scores[d]) for d, w in self.weights.items()}
+                lost = {
+                    d: w * (self.winner.scores[d] - option.scores[d])
+                    for d, w in self.weights.items()
+                }
                 worst = max(lost, key=lost.get)
                 scores = f"{option.scores[worst]:.2f} against {self.winner.scores[worst]:.2f}"
-                said.append(f"{option.model} loses most to {self.winner.model} in {worst} ({scores}).")
+                said.append(
+                    f"{option.model} loses most to {self.winner.model} in {worst} ({scores})."
+                )
         return said
 
     def sentences(self) -> list[str]:
         """All of it, one finding each: the answer first."""
-        return [line for line in (self.answer, self.reason, self.sureness, self.change, *self.losers, *self.notes) if line]
+        return [
+            line
+            for line in (
+                self.answer,
+                self.reason,
+                self.sureness,
+                self.change,
+                *self.losers,
+                *self.notes,
+            )
+            if line
+        ]
 
     def table(self) -> Table:
         """One row a model, best first: the total, the scores behind it, and how often the model comes first."""
-        headers = ("place", "model", "total", *(f"{d} ({100 * w:.3g} %)" for d, w in self.weights.items()), "first in")
+        headers = (
+            "place",
+            "model",
+            "total",
+            *(f"{d} ({100 * w:.3g} %)" for d, w in self.weights.items()),
+            "first in",
+        )
         rows = [
-            ["out" if o.out else place, o.model, o.total, *(o.scores.get(d) for d in self.weights), o.wins and f"{_hundred(o.wins)} of 100"]
+            [
+                "out" if o.out else place,
+                o.model,
+                o.total,
+                *(o.scores.get(d) for d in self.weights),
+                o.wins and f"{_hundred(o.wins)} of 100",
+            ]
             for place, o in enumerate(self.options, 1)
         ]
         return Table(headers, rows)
 
     def as_dict(self) -> dict:
         """Everything as plain values, for JSON."""
-        said = {"winner": self.winner and self.winner.model, "cannot_tell_apart_from": self.close, "sentences": self.sentences()}
-        options = [{name: value for name, value in asdict(option).items() if name != "broken"} for option in self.options]
-        return {**said, **asdict(self), "limits": self.limits.model_dump(exclude_none=True), "options": options}
+        said = {
+            "winner": self.winner and self.winner.model,
+            "cannot_tell_apart_from": self.close,
+            "sentences": self.sentences(),
+        }
+        options = [
+            {name: value for name, value in asdict(option).items() if name != "broken"}
+            for option in self.options
+        ]
+        return {
+            **said,
+            **asdict(self),
+            "limits": self.limits.model_dump(exclude_none=True),
+            "options": options,
+        }
 
     def __str__(self) -> str:
         return "\n".join([*self.sentences(), "", str(self.table())])
@@ -235,7 +313,9 @@ class Decision:
         return f"<p><strong>{html.escape(self.answer)}</strong></p><ul>{lines}</ul>{self.table()._repr_html_()}"
 
 
-def decide(run: Run | Scorecard, limits=None, weights=None, enough=None, *, seed: int = 0) -> Decision:
+def decide(
+    run: Run | Scorecard, limits=None, weights=None, enough=None, *, seed: int = 0
+) -> Decision:
     """Choose a model from a finished run.
 
     Args:
@@ -249,9 +329,18 @@ def decide(run: Run | Scorecard, limits=None, weights=None, enough=None, *, seed
     """
     card = run if isinstance(run, Scorecard) else Scorecard(run)
     limits, weights = make_limits(limits), make_weights(weights)
-    enough = _checked(ENOUGH if enough is None else enough, "enough", "a number above 0", lambda v: v > 0, set(DIMENSIONS) - {"licence"})
+    enough = _checked(
+        ENOUGH if enough is None else enough,
+        "enough",
+        "a number above 0",
+        lambda v: v > 0,
+        set(DIMENSIONS) - {"licence"},
+    )
     judged = [_against(limits, row, card) for row in card.rows]
-    out, left = tuple(option for option in judged if option.out), [option.model for option in judged if not option.out]
+    out, left = (
+        tuple(option for option in judged if option.out),
+        [option.model for option in judged if not option.out],
+    )
     if not left:
         return Decision(out, limits, {}, enough, card.source)
     matrix, notes = _matrix(card, left)
@@ -260,7 +349,11 @@ def decide(run: Run | Scorecard, limits=None, weights=None, enough=None, *, seed
     scores = np.array([_scored(d, values[d], enough.get(d)) for d in weights])  # dimension x model
     totals = np.array(list(weights.values())) @ scores
     order = sorted(range(len(left)), key=lambda i: (-totals[i], left[i]))
-    stability, wins = _stability(matrix, weights, enough, order[0], left, limits, seed) if len(left) > 1 else (None, [None])
+    stability, wins = (
+        _stability(matrix, weights, enough, order[0], left, limits, seed)
+        if len(left) > 1
+        else (None, [None])
+    )
     ranked = tuple(
         Option(
             left[i],
@@ -271,7 +364,16 @@ def decide(run: Run | Scorecard, limits=None, weights=None, enough=None, *, seed
         )
         for i in order
     )
-    return Decision(ranked + out, limits, weights, enough, card.source, tuple(notes + shared), stability, _flip(weights, scores, order[0], left))
+    return Decision(
+        ranked + out,
+        limits,
+        weights,
+        enough,
+        card.source,
+        tuple(notes + shared),
+        stability,
+        _flip(weights, scores, order[0], left),
+    )
 
 
 def make_limits(given) -> Limits:
@@ -283,16 +385,28 @@ def make_limits(given) -> Limits:
     except ValidationError as error:
         item = error.errors(include_url=False)[0]
         if item["type"] == "extra_forbidden":
-            raise UsageError(f"There is no limit '{item['loc'][0]}'; there are {', '.join(Limits.model_fields)}.") from None
-        raise UsageError(f"limit {item['loc'][0]}: {item['msg'].replace('Input should be', 'must be')}, found {item['input']!r:.40}.") from None
+            raise UsageError(
+                f"There is no limit '{item['loc'][0]}'; there are {', '.join(Limits.model_fields)}."
+            ) from None
+        raise UsageError(
+            f"limit {item['loc'][0]}: {item['msg'].replace('Input should be', 'must be')}, found {item['input']!r:.40}."
+        ) from None
 
 
 def make_weights(given: Mapping[str, float] | None) -> dict[str, float]:
     """Weights by dimension that add up to 1. Raises UsageError for unknown names, negative numbers, and when all are 0."""
-    weights = _checked(WEIGHTS if given is None else given, "weight", "a number from 0", lambda v: v >= 0, set(DIMENSIONS))
+    weights = _checked(
+        WEIGHTS if given is None else given,
+        "weight",
+        "a number from 0",
+        lambda v: v >= 0,
+        set(DIMENSIONS),
+    )
     total = sum(weights.values())
     if not total:
-        raise UsageError(f"All weights are 0, so nothing could be chosen; give at least one of {', '.join(DIMENSIONS)} a number above 0.")
+        raise UsageError(
+            f"All weights are 0, so nothing could be chosen; give at least one of {', '.join(DIMENSIONS)} a number above 0."
+        )
     return {d: weights[d] / total for d in DIMENSIONS if weights.get(d)}
 
 
@@ -305,7 +419,9 @@ def _checked(given, what: str, expected: str, fits, names: set[str]) -> dict[str
     found = {}
     for name, value in dict(given).items():
         if name not in names:
-            raise UsageError(f"There is no {what} '{name}'; there are {', '.join(d for d in DIMENSIONS if d in names)}.")
+            raise UsageError(
+                f"There is no {what} '{name}'; there are {', '.join(d for d in DIMENSIONS if d in names)}."
+            )
         try:
             number = float(value)
         except (TypeError, ValueError):
@@ -322,23 +438,47 @@ def _against(limits: Limits, row: Mapping, card: Scorecard) -> Option:
         return Option(row["model"], out=f"it did not answer ({row['error'] or row['status']})")
     by_prompt = card.by_prompt["quality"][row["model"]]
     row = {**row, "quality": float(np.mean(list(by_prompt.values()))) if by_prompt else None}
-    broken = tuple(filter(None, (_broken(name, bound, row[LIMITED[name][0]]) for name, bound in limits.model_dump(exclude_none=True).items())))
-    return Option(row["model"], out=listed([b.words for b in broken]) if broken else "", broken=broken)
+    broken = tuple(
+        filter(
+            None,
+            (
+                _broken(name, bound, row[LIMITED[name][0]])
+                for name, bound in limits.model_dump(exclude_none=True).items()
+            ),
+        )
+    )
+    return Option(
+        row["model"], out=listed([b.words for b in broken]) if broken else "", broken=broken
+    )
 
 
 def _broken(limit: str, bound, value) -> Broken | None:
     _, name, unit = LIMITED[limit]
     if limit == "licenses":
         fits = (value or "").casefold() in {licence.casefold() for licence in bound}
-        return None if fits else Broken(limit, f"licence {value or 'unknown'} is not on the list", np.inf)
+        return (
+            None
+            if fits
+            else Broken(limit, f"licence {value or 'unknown'} is not on the list", np.inf)
+        )
     if value is None:
         return Broken(limit, f"{_bound(limit, bound)} cannot be checked: not measured", np.inf)
     least = limit.startswith("min")
     if value >= bound if least else value <= bound:
         return None
     excess = abs(value - bound) / bound if bound else np.inf
-    by = f"{100 * excess:.3g} % {'under' if least else 'over'}" if excess < 1 else f"{1 + excess:,.3g} times" if bound else "over"
-    return Broken(limit, f"{name} {shown(float(value))}{unit} is {by} the limit of {shown(float(bound))}{unit}", excess)
+    by = (
+        f"{100 * excess:.3g} % {'under' if least else 'over'}"
+        if excess < 1
+        else f"{1 + excess:,.3g} times"
+        if bound
+        else "over"
+    )
+    return Broken(
+        limit,
+        f"{name} {shown(float(value))}{unit} is {by} the limit of {shown(float(bound))}{unit}",
+        excess,
+    )
 
 
 def _bound(limit: str, bound) -> str:
@@ -354,16 +494,28 @@ def _in(limit: str, options: Sequence[Option]) -> bool:
     return any(broken.limit == limit for option in options for broken in option.broken)
 
 
-def _matrix(card: Scorecard, models: Sequence[str]) -> tuple[dict[str, np.ndarray | None], list[str]]:
+def _matrix(
+    card: Scorecard, models: Sequence[str]
+) -> tuple[dict[str, np.ndarray | None], list[str]]:
     """Dimension to values, prompts x models (one line where it does not vary by prompt); None where some model has none."""
     found: dict[str, np.ndarray | None] = {}
     usable = {d: set.intersection(*(set(card.by_prompt[d][m]) for m in models)) for d in BY_PROMPT}
-    shared = sorted(set.intersection(*filter(None, usable.values()))) if any(usable.values()) else []
+    shared = (
+        sorted(set.intersection(*filter(None, usable.values()))) if any(usable.values()) else []
+    )
     for d in BY_PROMPT:
-        found[d] = np.array([[card.by_prompt[d][m][p] for m in models] for p in shared]) if usable[d] and shared else None
+        found[d] = (
+            np.array([[card.by_prompt[d][m][p] for m in models] for p in shared])
+            if usable[d] and shared
+            else None
+        )
     for d, column in COLUMNS.items():
         values = [card.by_model[m][column] for m in models]
-        found[d] = None if any(v is None for v in values) else np.maximum(np.array([values], dtype=float), 1e-9)
+        found[d] = (
+            None
+            if any(v is None for v in values)
+            else np.maximum(np.array([values], dtype=float), 1e-9)
+        )
     found["licence"] = np.array([[licence_score(card.by_model[m]["license"]) for m in models]])
     total = len(card.run.info["plan"]["prompts"]["prompts"])
     partly = len(models) > 1 and 0 < len(shared) < total
@@ -376,16 +528,23 @@ def _share_out(weights: dict[str, float], matrix: Mapping) -> tuple[dict[str, fl
     missing = [d for d in weights if matrix[d] is None]
     left = {d: w for d, w in weights.items() if d not in missing}
     if not left:
-        raise UsageError(f"Nothing to decide by: {listed(missing)} got all the weight and was not measured for every model.")
+        raise UsageError(
+            f"Nothing to decide by: {listed(missing)} got all the weight and was not measured for every model."
+        )
     notes = [
-        f"{d.capitalize()} was not measured for every model: its weight of {100 * weights[d]:.3g} % is shared out among the others." for d in missing
+        f"{d.capitalize()} was not measured for every model: its weight of {100 * weights[d]:.3g} % is shared out among the others."
+        for d in missing
     ]
     return {d: w / sum(left.values()) for d, w in left.items()}, notes
 
 
 def _mean_of(dimension: str, values: np.ndarray) -> np.ndarray:
     """Values over prompts (second axis from the end) to one: geometric for latency and throughput, else the mean."""
-    return np.exp(np.log(values).mean(axis=-2)) if dimension in ("latency", "throughput") else values.mean(axis=-2)
+    return (
+        np.exp(np.log(values).mean(axis=-2))
+        if dimension in ("latency", "throughput")
+        else values.mean(axis=-2)
+    )
 
 
 def _scored(dimension: str, values: np.ndarray, enough: float | None) -> np.ndarray:
@@ -393,29 +552,48 @@ def _scored(dimension: str, values: np.ndarray, enough: float | None) -> np.ndar
     if dimension == "licence":
         return values
     less = dimension in LESS_IS_BETTER
-    best = np.full((*values.shape[:-1], 1), enough) if enough else (values.min if less else values.max)(axis=-1, keepdims=True)
+    best = (
+        np.full((*values.shape[:-1], 1), enough)
+        if enough
+        else (values.min if less else values.max)(axis=-1, keepdims=True)
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = best / values if less else values / best
     return np.minimum(np.nan_to_num(ratio, nan=1.0, posinf=1.0), 1.0)
 
 
-def _stability(matrix, weights, enough, first: int, models: Sequence[str], limits: Limits, seed: int) -> tuple[Stability, list[float]]:
+def _stability(
+    matrix, weights, enough, first: int, models: Sequence[str], limits: Limits, seed: int
+) -> tuple[Stability, list[float]]:
     """How often the winner stays, and the share of first places of each model when prompts and weights vary."""
     rng = np.random.default_rng(seed)
     n = next((len(matrix[d]) for d in weights if d in BY_PROMPT), 0)
     # One prompt fewer than there are: with few prompts a bootstrap of all n is too narrow by (n - 1) / n (Rao and Wu, 1988).
     picks = rng.integers(0, max(n, 1), size=(RESAMPLES, max(n - 1, 1)))
-    drawn = [_mean_of(d, matrix[d][picks]) if d in BY_PROMPT else np.broadcast_to(matrix[d][0], (RESAMPLES, len(models))) for d in weights]
-    scores = np.stack([_scored(d, values, enough.get(d)) for d, values in zip(weights, drawn, strict=True)])  # dimension x resample x model
+    drawn = [
+        _mean_of(d, matrix[d][picks])
+        if d in BY_PROMPT
+        else np.broadcast_to(matrix[d][0], (RESAMPLES, len(models)))
+        for d in weights
+    ]
+    scores = np.stack(
+        [_scored(d, values, enough.get(d)) for d, values in zip(weights, drawn, strict=True)]
+    )  # dimension x resample x model
     fixed = np.stack([_scored(d, _mean_of(d, matrix[d]), enough.get(d)) for d in weights])
     given = np.array(list(weights.values()))
     others = rng.dirichlet(given * SPREAD, size=RESAMPLES)
-    by_prompts, by_both = np.einsum("d,drm->rm", given, scores), np.einsum("rd,drm->rm", others, scores)
+    by_prompts, by_both = (
+        np.einsum("d,drm->rm", given, scores),
+        np.einsum("rd,drm->rm", others, scores),
+    )
     close = _close(given @ fixed, by_prompts, first, n)
     if limits.min_quality is not None and matrix["quality"] is not None:
         fails = matrix["quality"][picks].mean(axis=1) < limits.min_quality
         by_prompts, by_both = np.where(fails, -1.0, by_prompts), np.where(fails, -1.0, by_both)
-    stays = [float(np.mean(totals.argmax(axis=1) == first)) for totals in (by_prompts, others @ fixed, by_both)]
+    stays = [
+        float(np.mean(totals.argmax(axis=1) == first))
+        for totals in (by_prompts, others @ fixed, by_both)
+    ]
     wins = [float(np.mean(by_both.argmax(axis=1) == i)) for i in range(len(models))]
     return Stability(*stays, tuple(m for i, m in enumerate(models) if i in close), n), wins
 
@@ -430,7 +608,9 @@ def _close(totals: np.ndarray, resampled: np.ndarray, first: int, n: int) -> set
     return {i for i in range(len(totals)) if i != first and (few or gaps[i] <= reach * spread[i])}
 
 
-def _flip(weights: Mapping[str, float], scores: np.ndarray, first: int, models: Sequence[str]) -> Flip | None:
+def _flip(
+    weights: Mapping[str, float], scores: np.ndarray, first: int, models: Sequence[str]
+) -> Flip | None:
     """Exact, because totals are linear in the weights: set weight d to v and scale the others by (1 - v) / (1 - w)."""
     found, share = [], np.array(list(weights.values()))
     for i in range(len(models)):
@@ -438,9 +618,15 @@ def _flip(weights: Mapping[str, float], scores: np.ndarray, first: int, models: 
         for k, dimension in enumerate(weights):
             if i == first or share[k] >= 1:
                 continue
-            rest = (share @ gap - share[k] * gap[k]) / (1 - share[k])  # the gap that the other dimensions make
-            if min(gap[k], rest) < -1e-12:  # else no share of this dimension, from 0 to 1, turns the gap around
-                found.append(Flip(dimension, float(share[k]), float(rest / (rest - gap[k])), models[i]))
+            rest = (share @ gap - share[k] * gap[k]) / (
+                1 - share[k]
+            )  # the gap that the other dimensions make
+            if (
+                min(gap[k], rest) < -1e-12
+            ):  # else no share of this dimension, from 0 to 1, turns the gap around
+                found.append(
+                    Flip(dimension, float(share[k]), float(rest / (rest - gap[k])), models[i])
+                )
     return min(found, key=lambda flip: abs(flip.to - flip.share), default=None)
 
 

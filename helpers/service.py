@@ -80,7 +80,10 @@ class Runtime:
         self.azure = azure_catalog()
         if self.azure["url"]:
             catalogs.append((self.azure["url"], None))
-        from foundry_local_sdk import Configuration, FoundryLocalManager  # here: settings above must come first
+        from foundry_local_sdk import (
+            Configuration,
+            FoundryLocalManager,
+        )  # here: settings above must come first
 
         FoundryLocalManager.initialize(
             Configuration(
@@ -88,7 +91,9 @@ class Runtime:
                 app_data_dir=str(folder / "app"),
                 model_cache_dir=str(model_cache()),
                 logs_dir=str(folder / "logs"),
-                web=Configuration.WebService(urls=f"http://127.0.0.1:{os.environ.get('WORKSHOP_PORT') or 0}"),
+                web=Configuration.WebService(
+                    urls=f"http://127.0.0.1:{os.environ.get('WORKSHOP_PORT') or 0}"
+                ),
                 catalog_urls=catalogs,
                 disable_nonessential_telemetry=True,
             )
@@ -98,8 +103,14 @@ class Runtime:
             self._manager.start_web_service()
         except Exception as error:
             port = os.environ.get("WORKSHOP_PORT")
-            advice = f"; port {port} may be taken: choose another in WORKSHOP_PORT, or leave it out" if port else ""
-            raise KitError(f"the web service did not start ({plain(str(error))}){advice}.") from None
+            advice = (
+                f"; port {port} may be taken: choose another in WORKSHOP_PORT, or leave it out"
+                if port
+                else ""
+            )
+            raise KitError(
+                f"the web service did not start ({plain(str(error))}){advice}."
+            ) from None
         self._manager.catalog.list_models()  # reads the catalog now, so that the first caller does not wait for it
 
     def close(self) -> None:
@@ -121,7 +132,13 @@ class Runtime:
         rows = []
         for model in self._manager.catalog.list_models():
             for variant in sorted(model.variants, key=lambda v: v.id != model.id):
-                rows.append(_row(variant, known.get(variant.id), "built-in" if variant.id in self._built_in else "catalog"))
+                rows.append(
+                    _row(
+                        variant,
+                        known.get(variant.id),
+                        "built-in" if variant.id in self._built_in else "catalog",
+                    )
+                )
         return rows
 
     def providers(self) -> dict[str, bool]:
@@ -136,7 +153,9 @@ class Runtime:
         folder = Path(model.get_path())
         record = cache.read(folder)
         if record and (wrong := cache.check(folder, record)):
-            raise KitError(f"its files are damaged: {', '.join(map(str, wrong))}; repair them with: python -m helpers verify {model.alias}")
+            raise KitError(
+                f"its files are damaged: {', '.join(map(str, wrong))}; repair them with: python -m helpers verify {model.alias}"
+            )
         start = time.perf_counter()
         model.load()
         seconds = time.perf_counter() - start
@@ -189,7 +208,9 @@ class Runtime:
             _put_back(aside)
         for file in files:
             (folder / file).unlink(missing_ok=True)
-        Fetch(model, connection).run(record=False)  # whether they are right now is for the hashes recorded earlier to say
+        Fetch(model, connection).run(
+            record=False
+        )  # whether they are right now is for the hashes recorded earlier to say
         return str(folder)
 
     def record(self, name: str) -> None:
@@ -199,9 +220,13 @@ class Runtime:
 
     def arrived(self, name: str) -> None:
         """Take notice of a model that somebody else has put into the cache, whether a catalog named it at the start or not."""
-        model = self._manager.catalog.get_model_variant(name)  # an unknown id is asked of the catalogs again: ours names it by now
+        model = self._manager.catalog.get_model_variant(
+            name
+        )  # an unknown id is asked of the catalogs again: ours names it by now
         if model is None:
-            raise KitError(f"the runtime does not take it up; end it with: python -m helpers stop, and list again ({name}).")
+            raise KitError(
+                f"the runtime does not take it up; end it with: python -m helpers stop, and list again ({name})."
+            )
         model.download()  # looks at the folder and finds all of it there
 
     def remove(self, name: str) -> None:
@@ -212,7 +237,9 @@ class Runtime:
     def _model(self, name: str):
         """The variant with this id, or the one that the runtime prefers for this alias."""
         models = self._manager.catalog.list_models()
-        found = [v for m in models for v in m.variants if v.id == name] or [v for m in models if m.alias == name for v in m.variants if v.id == m.id]
+        found = [v for m in models for v in m.variants if v.id == name] or [
+            v for m in models if m.alias == name for v in m.variants if v.id == m.id
+        ]
         if not found:
             raise KitError(f"The runtime's catalog has no model '{name}'.")
         return found[0]
@@ -239,12 +266,18 @@ class Fetch:
             if self._error is None:
                 break
             if self._cancel.is_set():
-                raise KitError("cancelled; what has arrived is kept, and a later download goes on from there.")
+                raise KitError(
+                    "cancelled; what has arrived is kept, and a later download goes on from there."
+                )
             failures = failures + 1 if self._percent <= before else 1
             before = self._percent
             if failures >= MOST_FAILURES or _is_final(self._error):
-                raise KitError(explained(self._error, Path(self._model.get_path() or model_cache())))
-            self._wait(RETRY_S * 2 ** (failures - 1), f"{plain(str(self._error))[:80]}: trying again")
+                raise KitError(
+                    explained(self._error, Path(self._model.get_path() or model_cache()))
+                )
+            self._wait(
+                RETRY_S * 2 ** (failures - 1), f"{plain(str(self._error))[:80]}: trying again"
+            )
         if record:
             self._say("hashing")
             cache.adopt(Path(self._model.get_path()), _facts(self._model.info), "catalog")
@@ -255,7 +288,11 @@ class Fetch:
         threading.Thread(target=self._native, daemon=True).start()
         while not self._ended.wait(HEARTBEAT_S):
             quiet_s = time.monotonic() - self._moved_at
-            self._say(f"nothing has come for {quiet_s:.0f} s; a new connection is made after 60 s" if quiet_s > QUIET_S else "")
+            self._say(
+                f"nothing has come for {quiet_s:.0f} s; a new connection is made after 60 s"
+                if quiet_s > QUIET_S
+                else ""
+            )
         self._say("")
 
     def _native(self) -> None:
@@ -343,7 +380,9 @@ class Control:
         self._count(+1)
         try:
             while True:
-                connection.send_bytes(_encode(self._answer(json.loads(connection.recv_bytes()), connection)))
+                connection.send_bytes(
+                    _encode(self._answer(json.loads(connection.recv_bytes()), connection))
+                )
         except (EOFError, OSError):
             pass  # the client has gone: that ends its lease
         finally:
@@ -369,7 +408,9 @@ class Control:
             if connection.closed or isinstance(error, EOFError | ConnectionError):
                 raise  # the client has gone
             return {"error": f"{error}"}
-        except Exception as error:  # whatever the native runtime raises, the client hears it in words
+        except (
+            Exception
+        ) as error:  # whatever the native runtime raises, the client hears it in words
             return {"error": f"{error}"}
 
     def _count(self, change: int) -> None:
@@ -391,7 +432,10 @@ def built_in_packages(source: Path) -> dict[str, Package]:
             publisher=PUBLISHER,
             context=about["context_length"],
             capabilities=("chat",),
-            **{name: about[name] for name in ("name", "version", "license", "max_output_tokens", "files")},
+            **{
+                name: about[name]
+                for name in ("name", "version", "license", "max_output_tokens", "files")
+            },
         )
         for alias, about in read_manifest(source).items()
     }
@@ -405,9 +449,13 @@ def install_built_in(source: Path, target: Path) -> None:
     for alias, package in built_in_packages(source).items():
         folder = package.folder(target)
         wrong = {problem.file for problem in cache.problems(folder, package)}
-        if shipped := [problem for problem in cache.problems(source / alias, package) if problem.file in wrong]:
+        if shipped := [
+            problem for problem in cache.problems(source / alias, package) if problem.file in wrong
+        ]:
             names = ", ".join(problem.file for problem in shipped)
-            raise KitError(f"{source / alias}: {names} missing or changed; restore with: git checkout -- data/models")
+            raise KitError(
+                f"{source / alias}: {names} missing or changed; restore with: git checkout -- data/models"
+            )
         try:
             for name in wrong:
                 cache.copy_in(source / alias / name, folder / name)
@@ -442,11 +490,19 @@ def catalog_entry(package: Package) -> dict:
         "modelLimits": {
             "supportedInputModalities": ["text"],
             "supportedOutputModalities": ["text"],
-            "textLimits": {"inputContextWindow": package.context, "maxOutputTokens": package.max_output_tokens},
+            "textLimits": {
+                "inputContextWindow": package.context,
+                "maxOutputTokens": package.max_output_tokens,
+            },
         },
         "annotations": {"tags": {"alias": package.alias}},
         "variantInformation": {
-            "parents": [{"assetId": package.parent or f"{registry}/{package.alias}/versions/{package.version}"}],
+            "parents": [
+                {
+                    "assetId": package.parent
+                    or f"{registry}/{package.alias}/versions/{package.version}"
+                }
+            ],
             "variantMetadata": {
                 "modelType": "ONNX",
                 "device": package.device.lower(),
@@ -507,7 +563,10 @@ def azure_catalog(wait_s: float = 1.5) -> dict:
 
     def knock() -> None:
         try:
-            socket.create_connection((first.hostname, first.port or (443 if first.scheme == "https" else 80)), timeout=wait_s).close()
+            socket.create_connection(
+                (first.hostname, first.port or (443 if first.scheme == "https" else 80)),
+                timeout=wait_s,
+            ).close()
             seen["answers"] = True
             if target.scheme == "https":
                 _greet(target, proxy, wait_s)
@@ -521,7 +580,11 @@ def azure_catalog(wait_s: float = 1.5) -> dict:
     thread.start()
     thread.join(wait_s)
     if not seen.get("answers"):
-        advice = "; behind a proxy set HTTPS_PROXY" if url == AZURE_CATALOG and not proxy.hostname else ""
+        advice = (
+            "; behind a proxy set HTTPS_PROXY"
+            if url == AZURE_CATALOG and not proxy.hostname
+            else ""
+        )
         return {"url": None, "note": f"not reachable ({first.hostname}){advice}"}
     if why := seen.get("distrusted"):
         return {
@@ -531,15 +594,21 @@ def azure_catalog(wait_s: float = 1.5) -> dict:
     return {"url": url, "note": "reachable"}
 
 
-def _greet(target: urllib.parse.SplitResult, proxy: urllib.parse.SplitResult, wait_s: float) -> None:
+def _greet(
+    target: urllib.parse.SplitResult, proxy: urllib.parse.SplitResult, wait_s: float
+) -> None:
     """Shake hands with a TLS server, through a proxy if there is one."""
     end = proxy if proxy.hostname else target
-    connection = http.client.HTTPConnection(end.hostname, end.port or (80 if end is proxy else 443), timeout=wait_s)
+    connection = http.client.HTTPConnection(
+        end.hostname, end.port or (80 if end is proxy else 443), timeout=wait_s
+    )
     if end is proxy:
         connection.set_tunnel(target.hostname, target.port or 443)
     with contextlib.closing(connection):
         connection.connect()
-        ssl.create_default_context().wrap_socket(connection.sock, server_hostname=target.hostname).close()
+        ssl.create_default_context().wrap_socket(
+            connection.sock, server_hostname=target.hostname
+        ).close()
 
 
 def _proxy_for(url: str) -> str | None:
@@ -559,11 +628,15 @@ def _row(model, record: cache.Record | None, source: str) -> dict:
         "publisher": info.publisher,
         "license": info.license,
         "size_mb": round(record.package.bytes / 1e6, 1) if record else info.file_size_mb,
-        "device": info.runtime.device_type.value if info.runtime and info.runtime.device_type else None,
+        "device": info.runtime.device_type.value
+        if info.runtime and info.runtime.device_type
+        else None,
         "execution_provider": info.runtime.execution_provider if info.runtime else None,
         "task": info.task,
         "context": info.context_length,
-        "capabilities": [word.strip() for word in (info.capabilities or "").split(",") if word.strip()],
+        "capabilities": [
+            word.strip() for word in (info.capabilities or "").split(",") if word.strip()
+        ],
         "kv_cache_mb": kv_cache_mb(folder) if folder else None,
         "cached": model.is_cached,
         "loaded": model.is_loaded,
@@ -580,11 +653,17 @@ def _facts(info) -> dict:
         "publisher": info.publisher,
         "license": info.license,
         "task": info.task,
-        "device": info.runtime.device_type.value if info.runtime and info.runtime.device_type else "CPU",
-        "execution_provider": info.runtime.execution_provider if info.runtime else "CPUExecutionProvider",
+        "device": info.runtime.device_type.value
+        if info.runtime and info.runtime.device_type
+        else "CPU",
+        "execution_provider": info.runtime.execution_provider
+        if info.runtime
+        else "CPUExecutionProvider",
         "context": info.context_length,
         "max_output_tokens": info.max_output_tokens,
-        "capabilities": tuple(word.strip() for word in (info.capabilities or "").split(",") if word.strip()),
+        "capabilities": tuple(
+            word.strip() for word in (info.capabilities or "").split(",") if word.strip()
+        ),
         "uri": info.uri,
         "parent": info.get_string_property("parent_uri"),
     }
@@ -597,8 +676,19 @@ def kv_cache_mb(folder: Path) -> float | None:
     """
     try:
         config = json.loads((folder / "genai_config.json").read_text(encoding="utf-8"))
-        decoder, positions = config["model"]["decoder"], config["search"].get("max_length") or config["model"]["context_length"]
-        return 2 * decoder["num_hidden_layers"] * decoder["num_key_value_heads"] * decoder["head_size"] * positions * 2 / 1e6
+        decoder, positions = (
+            config["model"]["decoder"],
+            config["search"].get("max_length") or config["model"]["context_length"],
+        )
+        return (
+            2
+            * decoder["num_hidden_layers"]
+            * decoder["num_key_value_heads"]
+            * decoder["head_size"]
+            * positions
+            * 2
+            / 1e6
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -613,7 +703,9 @@ def _write_state(path: Path, address: tuple[str, int], key: bytes) -> None:
     }
     fresh = path.with_suffix(".tmp")
     fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # the key is for this user only
+    with os.fdopen(
+        os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
+    ) as file:  # the key is for this user only
         file.write(_encode(state))
     fresh.replace(path)
 
@@ -622,7 +714,9 @@ def fingerprint() -> str:
     """Identifies what a running service serves: this code, the built-in models, and its settings."""
     digest = hashlib.sha256(Path(__file__).read_bytes() + Path(cache.__file__).read_bytes())
     digest.update((BUILT_IN_MODELS / "manifest.json").read_bytes())
-    digest.update(f"{model_cache()} {os.environ.get('WORKSHOP_CATALOG')} {os.environ.get('WORKSHOP_PORT')}".encode())
+    digest.update(
+        f"{model_cache()} {os.environ.get('WORKSHOP_CATALOG')} {os.environ.get('WORKSHOP_PORT')}".encode()
+    )
     return digest.hexdigest()
 
 

@@ -22,7 +22,10 @@ def settled(latencies_s: Sequence[float]) -> bool:
     """Whether warm-up has done its work: the median of the last three answers is within 10 % of the three before."""
     if len(latencies_s) < 2 * SETTLE_WINDOW:
         return False
-    before, last = np.median(latencies_s[-2 * SETTLE_WINDOW : -SETTLE_WINDOW]), np.median(latencies_s[-SETTLE_WINDOW:])
+    before, last = (
+        np.median(latencies_s[-2 * SETTLE_WINDOW : -SETTLE_WINDOW]),
+        np.median(latencies_s[-SETTLE_WINDOW:]),
+    )
     return bool(abs(last / before - 1) <= SETTLED_WITHIN)
 
 
@@ -62,7 +65,15 @@ class Drift:
         )
 
 
-def drift(model: str, metric: str, prompts: Sequence[str], rounds: Sequence[int], values: Sequence[float], *, comparisons: int = 1) -> Drift:
+def drift(
+    model: str,
+    metric: str,
+    prompts: Sequence[str],
+    rounds: Sequence[int],
+    values: Sequence[float],
+    *,
+    comparisons: int = 1,
+) -> Drift:
     """Look for a trend over the rounds of a run.
 
     Each value counts as the logarithm of its ratio to its prompt's median, each round as the median of its values. The slope is
@@ -110,15 +121,29 @@ class FirstUse:
         )
 
 
-def first_use(model: str, prompts: Sequence[str], rounds: Sequence[int], ttft_s: Sequence[float], *, warmed: Sequence[str] = ()) -> FirstUse:
+def first_use(
+    model: str,
+    prompts: Sequence[str],
+    rounds: Sequence[int],
+    ttft_s: Sequence[float],
+    *,
+    warmed: Sequence[str] = (),
+) -> FirstUse:
     """Compare round 1 with rounds 2 and 3 (later ones would add drift), prompt by prompt; prompts of the warm-up are left out.
 
     The interval is Student's t over the logarithms, and needs 5 prompts.
     """
-    prompts, rounds, ttft_s = np.asarray(prompts, dtype=str), np.asarray(rounds), np.asarray(ttft_s, dtype=float)
+    prompts, rounds, ttft_s = (
+        np.asarray(prompts, dtype=str),
+        np.asarray(rounds),
+        np.asarray(ttft_s, dtype=float),
+    )
     pairs = []
     for prompt in np.unique(prompts):
-        first, repeats = (ttft_s[(prompts == prompt) & wanted] for wanted in (rounds == 1, (rounds == 2) | (rounds == 3)))
+        first, repeats = (
+            ttft_s[(prompts == prompt) & wanted]
+            for wanted in (rounds == 1, (rounds == 2) | (rounds == 3))
+        )
         if prompt not in warmed and len(first) and len(repeats):
             pairs.append((np.median(first), np.median(repeats)))
     if len(pairs) < PROMPTS_NEEDED:
@@ -127,4 +152,6 @@ def first_use(model: str, prompts: Sequence[str], rounds: Sequence[int], ttft_s:
     logs = np.log(firsts / repeats)
     low, high = timing.interval_of_mean(logs)
     ratio, low, high = (float(np.exp(x)) for x in (logs.mean(), low, high))
-    return FirstUse(model, len(pairs), float(np.median(firsts)), float(np.median(repeats)), ratio, low, high)
+    return FirstUse(
+        model, len(pairs), float(np.median(firsts)), float(np.median(repeats)), ratio, low, high
+    )

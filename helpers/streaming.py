@@ -16,7 +16,10 @@ from .errors import plain
 from .wire import Failure, Packets
 
 MAX_REDIRECTS = 5
-MOST_EVENTS, EVENTS_A_TOKEN = 100, 4  # a stream with more events than that for `max_tokens` tokens does not end by itself
+MOST_EVENTS, EVENTS_A_TOKEN = (
+    100,
+    4,
+)  # a stream with more events than that for `max_tokens` tokens does not end by itself
 DONE = object()
 _LINE = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|\Z)")
 
@@ -112,7 +115,9 @@ class Streams:
                 one.headers,
                 request.timeout_s,
                 request.timeout_s / 4 if request.stall_s is None else request.stall_s,
-                MOST_EVENTS + EVENTS_A_TOKEN * asked if request.body.get("stream") and isinstance(asked, int) else None,
+                MOST_EVENTS + EVENTS_A_TOKEN * asked
+                if request.body.get("stream") and isinstance(asked, int)
+                else None,
                 one.due_at,
                 key=one,
             )
@@ -134,15 +139,25 @@ class Finished:
     def redirected(self) -> bool:
         """Whether the server pointed elsewhere; then `url` and `headers` are those of the next request."""
         head = self.exchange.head
-        location = head.headers.get("location") if head and head.status in (301, 302, 307, 308) and self.exchange.failure is None else None
+        location = (
+            head.headers.get("location")
+            if head and head.status in (301, 302, 307, 308) and self.exchange.failure is None
+            else None
+        )
         try:
             goal = urllib.parse.urljoin(self.url, location) if location else ""
             if not goal.startswith(("http://", "https://")) or self.hops == MAX_REDIRECTS:
                 return False
             if _origin(goal) != _origin(self.url):  # the key is for the server it was given for
-                self.headers = {name: value for name, value in self.headers.items() if name.lower() != "authorization"}
+                self.headers = {
+                    name: value
+                    for name, value in self.headers.items()
+                    if name.lower() != "authorization"
+                }
         except ValueError as error:
-            self.exchange.failure = f"{location!r:.120}, where the server pointed, is no address: {error}"
+            self.exchange.failure = (
+                f"{location!r:.120}, where the server pointed, is no address: {error}"
+            )
             return False
         self.url, self.hops = goal, self.hops + 1
         return True
@@ -162,14 +177,25 @@ class Finished:
                 failure = _http_failure(message.head, b"".join(packets.pieces))
         for secret in self._secrets():
             failure = failure and failure.replace(secret, "[key]")
-        times = {"connect_s": exchange.connect_s, "written_at": exchange.written_at, "ended_at": exchange.ended_at}
+        times = {
+            "connect_s": exchange.connect_s,
+            "written_at": exchange.written_at,
+            "ended_at": exchange.ended_at,
+        }
         return replace(parse(packets, streamed=streamed, failure=failure, framed=complete), **times)
 
     def _secrets(self) -> list[str]:
-        return [word for name, value in self.request.headers.items() if name.lower() == "authorization" for word in value.split()[1:]]
+        return [
+            word
+            for name, value in self.request.headers.items()
+            if name.lower() == "authorization"
+            for word in value.split()[1:]
+        ]
 
 
-def parse(packets: Packets, *, streamed: bool = True, failure: str | None = None, framed: bool = True) -> Timeline:
+def parse(
+    packets: Packets, *, streamed: bool = True, failure: str | None = None, framed: bool = True
+) -> Timeline:
     """Turn stamped bytes into a `Timeline`; pure, so that recorded streams can be replayed.
 
     `failure` is what the transport already knows; what arrived before it is still parsed. Where the transport marks no end
@@ -210,7 +236,9 @@ class _Answer:
     """Collects text, arrival times, usage and the reason of the end from chunk after chunk."""
 
     def __init__(self):
-        self.texts: list[tuple[str, str]] = []  # answer and reasoning of each chunk with text, and ...
+        self.texts: list[
+            tuple[str, str]
+        ] = []  # answer and reasoning of each chunk with text, and ...
         self.times_s: list[float] = []  # ... its arrival
         self.finish_reason, self.usage, self.ended = None, {}, False
 
@@ -257,9 +285,15 @@ class _Answer:
             thought, rest = "", whole
         start = len(whole) - len(rest.lstrip() if thought else rest)
         reached = accumulate(len(answer) for answer, _ in self.texts)
-        first = next((at for at, length in zip(self.times_s, reached, strict=True) if length > start), None)
+        first = next(
+            (at for at, length in zip(self.times_s, reached, strict=True) if length > start), None
+        )
         inside = thought.lstrip().removeprefix("<think>").strip()
-        return _joined([whole[start:]]), _joined([*(reasoning for _, reasoning in self.texts), inside]), first
+        return (
+            _joined([whole[start:]]),
+            _joined([*(reasoning for _, reasoning in self.texts), inside]),
+            first,
+        )
 
 
 def _chunks(packets: Packets) -> Iterator[tuple[float, object]]:
@@ -276,7 +310,10 @@ def _chunks(packets: Packets) -> Iterator[tuple[float, object]]:
 
 
 def _whole(packets: Packets) -> Iterator[tuple[float, object]]:
-    yield (packets.times_s[-1] if packets.times_s else 0.0), _decoded(b"".join(packets.pieces), "the answer")
+    yield (
+        (packets.times_s[-1] if packets.times_s else 0.0),
+        _decoded(b"".join(packets.pieces), "the answer"),
+    )
 
 
 def _events(packets: Packets) -> Iterator[tuple[float, bytes]]:
@@ -288,7 +325,11 @@ def _events(packets: Packets) -> Iterator[tuple[float, bytes]]:
         line = match[1]
         # llama.cpp up to September 2025 reported a failure in a field of its own, `error: {...}`.
         if line.startswith((b"data:", b"error:")):
-            data.append(line[5:].removeprefix(b" ") if line.startswith(b"data:") else b'{"error":' + line[6:] + b"}")
+            data.append(
+                line[5:].removeprefix(b" ")
+                if line.startswith(b"data:")
+                else b'{"error":' + line[6:] + b"}"
+            )
             arrived_s = packets.times_s[min(bisect_right(ends, match.end(1)), len(ends) - 1)]
         elif not line and data:
             if event := b"\n".join(data).strip():  # an event without data is none
@@ -309,7 +350,11 @@ def _usage(chunk: dict) -> dict[str, int]:
     usage = chunk.get("usage")
     if not isinstance(usage, dict):
         return {}
-    return {key: usage[key] for key in ("prompt_tokens", "completion_tokens") if isinstance(usage.get(key), int)}
+    return {
+        key: usage[key]
+        for key in ("prompt_tokens", "completion_tokens")
+        if isinstance(usage.get(key), int)
+    }
 
 
 def _http_failure(head: wire.Head, body: bytes) -> str:
@@ -318,7 +363,9 @@ def _http_failure(head: wire.Head, body: bytes) -> str:
     except (ValueError, KeyError, TypeError, RecursionError):
         said = _snippet(body)
     wait = head.headers.get("retry-after", "")[:40]
-    return f"HTTP {head.status}: {said}" + (f" (the server asks to wait: Retry-After {wait})" if wait else "")
+    return f"HTTP {head.status}: {said}" + (
+        f" (the server asks to wait: Retry-After {wait})" if wait else ""
+    )
 
 
 def _message(error) -> str:

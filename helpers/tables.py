@@ -27,15 +27,30 @@ class Table:
 
     def _repr_html_(self) -> str:
         # JupyterLab aligns cells to the right unless each says otherwise; long names may break after an underscore.
-        drawn = self._drawn("html", one_line).replace("<td>", '<td style="text-align: left;">').replace("<th>", '<th style="text-align: left;">')
+        drawn = (
+            self._drawn("html", one_line)
+            .replace("<td>", '<td style="text-align: left;">')
+            .replace("<th>", '<th style="text-align: left;">')
+        )
         head, body, rest = drawn.partition("<tbody>")
-        return head.replace("_", "_<wbr>") + body + rest + (f"<p>{html.escape(self.note)}</p>" if self.note else "")
+        return (
+            head.replace("_", "_<wbr>")
+            + body
+            + rest
+            + (f"<p>{html.escape(self.note)}</p>" if self.note else "")
+        )
 
     def _drawn(self, form: str, clean) -> str:
         cells = [[clean(shown(cell)) for cell in row] for row in self.rows]
-        align = ["right" if _numeric(column) else "left" for column in zip(*self.rows, strict=True)] or None
+        align = [
+            "right" if _numeric(column) else "left" for column in zip(*self.rows, strict=True)
+        ] or None
         return tabulate.tabulate(
-            cells, headers=[clean(header) for header in self.headers], tablefmt=form, disable_numparse=True, colalign=align if cells else None
+            cells,
+            headers=[clean(header) for header in self.headers],
+            tablefmt=form,
+            disable_numparse=True,
+            colalign=align if cells else None,
         )
 
 
@@ -74,4 +89,6 @@ def plain_markdown(text: str) -> str:
 
 def _numeric(column: Iterable[object]) -> bool:
     present = [cell for cell in column if cell is not None]
-    return bool(present) and all(isinstance(cell, (int, float)) and not isinstance(cell, bool) for cell in present)
+    return bool(present) and all(
+        isinstance(cell, (int, float)) and not isinstance(cell, bool) for cell in present
+    )

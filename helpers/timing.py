@@ -98,7 +98,9 @@ def summarise(values: Sequence[float | None], rounds: Sequence[int] | None = Non
     )
 
 
-def interval_of_median(sample: Sequence[float], rounds: Sequence[int] | None = None, confidence: float = 0.95) -> tuple[float | None, float | None]:
+def interval_of_median(
+    sample: Sequence[float], rounds: Sequence[int] | None = None, confidence: float = 0.95
+) -> tuple[float | None, float | None]:
     """Interval of the median, within the observed range.
 
     A machine's speed drifts over seconds, so values of one round resemble each other and do not count as independent:
@@ -123,13 +125,18 @@ def medians_by(keys: Sequence[int], values: Sequence[float]) -> np.ndarray:
     keys, values = np.asarray(keys), np.asarray(values, dtype=float)
     order = np.lexsort((values, keys))
     keys, values = keys[order], values[order]
-    starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]) if len(keys) else np.zeros(0, dtype=int)
+    starts = (
+        np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]) if len(keys) else np.zeros(0, dtype=int)
+    )
     counts = np.diff(np.r_[starts, len(keys)])
     return (values[starts + (counts - 1) // 2] + values[starts + counts // 2]) / 2
 
 
 def interval_of_mean(
-    sample: Sequence[float], *, confidence: float = 0.95, within: tuple[float, float] = (-np.inf, np.inf)
+    sample: Sequence[float],
+    *,
+    confidence: float = 0.95,
+    within: tuple[float, float] = (-np.inf, np.inf),
 ) -> tuple[float | None, float | None]:
     """Student's interval of a mean, cut to what is possible (`within`); (None, None) below 3 values."""
     if len(sample) < 3:
@@ -218,7 +225,9 @@ def compare_paired(
     else:
         low = high = None
     bounds = (None, None) if low is None else (float(np.exp(low)), float(np.exp(high)))
-    return Comparison(metric, model, baseline, n, float(np.exp(logs.mean())), *bounds, confidence=confidence)
+    return Comparison(
+        metric, model, baseline, n, float(np.exp(logs.mean())), *bounds, confidence=confidence
+    )
 
 
 def outliers(values: Sequence[float]) -> list[bool]:
@@ -238,7 +247,12 @@ def _bootstrap(sample: np.ndarray, statistic, confidence: float) -> tuple[float,
     from scipy import stats  # slow to import; most commands never compare
 
     result = stats.bootstrap(
-        (sample,), statistic, n_resamples=RESAMPLES, confidence_level=confidence, method="percentile", rng=np.random.default_rng(0)
+        (sample,),
+        statistic,
+        n_resamples=RESAMPLES,
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(0),
     )
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
@@ -253,11 +267,18 @@ def _order_statistics(sample: np.ndarray, confidence: float) -> tuple[float, flo
     return float(ordered[low]), float(ordered[high])
 
 
-def _over_stretches(pairs: list[tuple[Sequence[float], Sequence[float]]], confidence: float) -> tuple[float, float]:
+def _over_stretches(
+    pairs: list[tuple[Sequence[float], Sequence[float]]], confidence: float
+) -> tuple[float, float]:
     """Student's t over the log ratios of 20 stretches of the run, around the ratio of the whole: values in order of their rounds."""
 
     def logs(values: Sequence[float]) -> np.ndarray:
-        return np.log([np.median(stretch) for stretch in np.array_split(np.asarray(values, dtype=float), STRETCHES)])
+        return np.log(
+            [
+                np.median(stretch)
+                for stretch in np.array_split(np.asarray(values, dtype=float), STRETCHES)
+            ]
+        )
 
     half = _half_width(np.mean([logs(a) - logs(b) for a, b in pairs], axis=0), confidence)
     middle = float(np.mean([np.log(np.median(a) / np.median(b)) for a, b in pairs]))
@@ -268,14 +289,22 @@ def _half_width(sample: Sequence[float], confidence: float) -> float:
     """Half the width of Student's interval of a mean. Over 3 to 12 values a percentile bootstrap would be far too narrow."""
     from scipy import stats
 
-    return float(stats.t.ppf((1 + confidence) / 2, len(sample) - 1) * np.std(sample, ddof=1) / np.sqrt(len(sample)))
+    return float(
+        stats.t.ppf((1 + confidence) / 2, len(sample) - 1)
+        * np.std(sample, ddof=1)
+        / np.sqrt(len(sample))
+    )
 
 
-def _resampled_rounds(pairs: list[tuple[Sequence[float], Sequence[float]]], confidence: float) -> tuple[float, float]:
+def _resampled_rounds(
+    pairs: list[tuple[Sequence[float], Sequence[float]]], confidence: float
+) -> tuple[float, float]:
     rng = np.random.default_rng(0)
 
     def medians(values: Sequence[float]) -> np.ndarray:
-        return np.median(rng.choice(np.asarray(values, dtype=float), size=(RESAMPLES, len(values))), axis=1)
+        return np.median(
+            rng.choice(np.asarray(values, dtype=float), size=(RESAMPLES, len(values))), axis=1
+        )
 
     means = np.mean([np.log(medians(a) / medians(b)) for a, b in pairs], axis=0)
     tail = (1 - confidence) / 2

@@ -28,7 +28,14 @@ INTERVAL_S = 0.005
 
 def _event(delta: dict, finish: str | None = None, **fields) -> bytes:
     choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
-    chunk = {"id": "truth", "object": "chat.completion.chunk", "created": 1, "model": "truth", "choices": choices, **fields}
+    chunk = {
+        "id": "truth",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "truth",
+        "choices": choices,
+        **fields,
+    }
     return b"data: " + json.dumps(chunk).encode() + b"\n\n"
 
 
@@ -38,12 +45,20 @@ def _framed(data: bytes) -> bytes:
 
 def _end(tokens: int) -> bytes:
     usage = {"prompt_tokens": 1, "completion_tokens": tokens, "total_tokens": tokens + 1}
-    return _framed(_event({}, "stop")) + _framed(_event({}, choices=[], usage=usage)) + _framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+    return (
+        _framed(_event({}, "stop"))
+        + _framed(_event({}, choices=[], usage=usage))
+        + _framed(b"data: [DONE]\n\n")
+        + b"0\r\n\r\n"
+    )
 
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\nConnection: %s\r\n\r\n"
 _JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
-_MODELS = {"object": "list", "data": [{"id": "truth", "object": "model", "created": 1, "owned_by": "truth"}]}
+_MODELS = {
+    "object": "list",
+    "data": [{"id": "truth", "object": "model", "created": 1, "owned_by": "truth"}],
+}
 _ROLE = _framed(_event({"role": "assistant", "content": ""}))
 _TOKEN = _framed(_event({"content": " token"}))
 
@@ -67,7 +82,10 @@ class _Answer:
         if not complete or len(body) < int(length[1] if length else 0):
             return False
         if head.startswith(b"POST "):
-            asked, self.kept = json.loads(body), b"\r\nconnection: close\r\n" not in head.lower() + b"\r\n"
+            asked, self.kept = (
+                json.loads(body),
+                b"\r\nconnection: close\r\n" not in head.lower() + b"\r\n",
+            )
             self._received, self._sent_at = b"", []
             self._tokens = asked.get("max_tokens") or asked["max_completion_tokens"]
             self._first_at = now + FIRST_TOKEN_S
@@ -76,7 +94,9 @@ class _Answer:
         else:
             body = json.dumps(_MODELS if head.startswith(b"GET /v1/models ") else log).encode()
             self.connection.setblocking(True)
-            self.connection.sendall(_JSON_HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+            self.connection.sendall(
+                _JSON_HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+            )
             raise ConnectionAbortedError
         return True
 

@@ -43,7 +43,10 @@ class Traffic:
     def ping(self, idle_s: float) -> Iterator[bool]:
         """Around a ping; whether it may be sent: not during a timed request, nor within `idle_s` after the last."""
         with self._changed:
-            free = not self._timed and min(time.monotonic() - self._last, self._others_idle_s()) >= idle_s
+            free = (
+                not self._timed
+                and min(time.monotonic() - self._last, self._others_idle_s()) >= idle_s
+            )
             self._pinging = free
         try:
             yield free

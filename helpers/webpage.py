@@ -21,8 +21,14 @@ SCRIPT = Path(__file__).with_name("sort.js")
 def page(report) -> str:
     """The whole page of a `report.Report`. Whatever a model or a file said is escaped, and a policy in the page lets no script run but its own."""
     script = SCRIPT.read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"cell": _cell, "one_line": lambda text: one_line(str(text), 600), "picture": lambda chart: _base64(chart.svg())}
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "cell": _cell,
+        "one_line": lambda text: one_line(str(text), 600),
+        "picture": lambda chart: _base64(chart.svg()),
+    }
     environment.globals |= {"sort_key": _sort_key, "is_number": _is_number}
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         report=report,
@@ -48,4 +54,10 @@ def _is_number(value: object) -> bool:
 def _sort_key(table: Table, row: int, column: int) -> str:
     """What a cell sorts by: a number exactly, text in lower case, and nothing for a value that is not there."""
     value = table.rows[row][column]
-    return "" if value is None else repr(value) if _is_number(value) else one_line(str(value), 200).casefold()
+    return (
+        ""
+        if value is None
+        else repr(value)
+        if _is_number(value)
+        else one_line(str(value), 200).casefold()
+    )

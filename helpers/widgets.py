@@ -22,7 +22,9 @@ def chat_box(server: Server, models: Sequence[str]) -> panel.VBox:
     The TTFT is what the openai package sees, some milliseconds more than the kit's own clock.
     """
     picker = panel.Dropdown(options=list(models), description="model")
-    line = panel.Text(placeholder="ask something", layout={"width": "36em"}, continuous_update=False)
+    line = panel.Text(
+        placeholder="ask something", layout={"width": "36em"}, continuous_update=False
+    )
     send, stop = panel.Button(description="Send"), panel.Button(description="Stop", disabled=True)
     shown, figures, stopped = panel.HTML(), panel.HTML(), threading.Event()
 
@@ -39,7 +41,9 @@ def chat_box(server: Server, models: Sequence[str]) -> panel.VBox:
                     drawn = now
                 if stopped.is_set():
                     break
-            show(text, first, time.perf_counter() - start, "stopped" if stopped.is_set() else "done")
+            show(
+                text, first, time.perf_counter() - start, "stopped" if stopped.is_set() else "done"
+            )
         except KitError as error:
             figures.value = f"<strong>{html.escape(str(error))}</strong>"
         finally:
@@ -57,7 +61,9 @@ def chat_box(server: Server, models: Sequence[str]) -> panel.VBox:
             send.disabled, stop.disabled = True, False
             show("", None, 0.0)
             # A thread of its own, so that the kernel stays free to hear Stop.
-            threading.Thread(target=answer, args=(picker.value, line.value.strip()), daemon=True).start()
+            threading.Thread(
+                target=answer, args=(picker.value, line.value.strip()), daemon=True
+            ).start()
 
     send.on_click(begin)
     stop.on_click(lambda _: stopped.set())
@@ -68,8 +74,13 @@ def chat_box(server: Server, models: Sequence[str]) -> panel.VBox:
 def score_answers(blind: Blind) -> panel.VBox:
     """One answer at a time with five buttons and a note; each press is on disk before the next answer is shown."""
     shown, said = panel.HTML(), panel.HTML()
-    note = panel.Text(placeholder="why (may stay empty)", description="note", layout={"width": "40em"})
-    buttons = [panel.Button(description=f"{score} {words}", layout={"width": "auto"}) for score, words in SCALE.items()]
+    note = panel.Text(
+        placeholder="why (may stay empty)", description="note", layout={"width": "40em"}
+    )
+    buttons = [
+        panel.Button(description=f"{score} {words}", layout={"width": "auto"})
+        for score, words in SCALE.items()
+    ]
     later = panel.Button(description="later", layout={"width": "auto"})
 
     def show() -> None:
@@ -95,7 +106,12 @@ def score_answers(blind: Blind) -> panel.VBox:
 def weigh(card: Scorecard, limits=None, enough=None) -> panel.VBox:
     """A slider for each weight and one for the least quality; below them what `decide` says to these numbers."""
     shown = panel.HTML()
-    sliders = {d: panel.FloatSlider(value=w, min=0, max=100, step=5, description=d, continuous_update=False) for d, w in WEIGHTS.items()}
+    sliders = {
+        d: panel.FloatSlider(
+            value=w, min=0, max=100, step=5, description=d, continuous_update=False
+        )
+        for d, w in WEIGHTS.items()
+    }
     least = panel.FloatSlider(
         value=(limits or {}).get("min_quality") or 0,
         min=0,
@@ -109,7 +125,9 @@ def weigh(card: Scorecard, limits=None, enough=None) -> panel.VBox:
     def show(_=None) -> None:
         wanted = {**(limits or {}), "min_quality": least.value or None}
         try:
-            shown.value = decide(card, wanted, {d: slider.value for d, slider in sliders.items()}, enough)._repr_html_()
+            shown.value = decide(
+                card, wanted, {d: slider.value for d, slider in sliders.items()}, enough
+            )._repr_html_()
         except KitError as error:
             shown.value = f"<p><strong>{html.escape(str(error))}</strong></p>"
 

@@ -35,7 +35,9 @@ MAX_HEAD_BYTES = 2**16
 CHUNKED, UNTIL_CLOSED = -1, 0
 LOOK_S = 0.05  # how often the loop looks for requests whose time is up
 AGENT = "foundry-local-workshop"
-_LAST_CHUNK = re.compile(rb"\r\n0+[ \t]*(?:;[^\r\n]*)?\r\n(?:[^\r\n]+\r\n)*\r\n\Z")  # with extension and trailers (RFC 9112, section 7.1)
+_LAST_CHUNK = re.compile(
+    rb"\r\n0+[ \t]*(?:;[^\r\n]*)?\r\n(?:[^\r\n]+\r\n)*\r\n\Z"
+)  # with extension and trailers (RFC 9112, section 7.1)
 _TEXT = re.compile(rb'"(?:content|reasoning_content|reasoning)"\s*:\s*"[^"]')
 _BLOCKED = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _clock = time.perf_counter
@@ -96,11 +98,19 @@ class Exchange:
         if self.max_events is not None:
             self._events += piece.count(b"data:")
             if self._events > self.max_events:
-                raise Failure(f"the server did not stop: more than {self.max_events} events for the tokens that were asked for")
+                raise Failure(
+                    f"the server did not stop: more than {self.max_events} events for the tokens that were asked for"
+                )
         self._texts = self._texts or _TEXT.search(piece) is not None
         # Servers that keep the connection open although asked to close it: stop at the end of the message.
-        if self.head.length == CHUNKED:  # the bytes of a last chunk may also be text: only the unpacked message tells
-            return self._tail.endswith(b"\r\n\r\n") and _LAST_CHUNK.search(self._tail) is not None and unpack(self.raw).complete
+        if (
+            self.head.length == CHUNKED
+        ):  # the bytes of a last chunk may also be text: only the unpacked message tells
+            return (
+                self._tail.endswith(b"\r\n\r\n")
+                and _LAST_CHUNK.search(self._tail) is not None
+                and unpack(self.raw).complete
+            )
         return 0 < self.head.length <= self._received
 
     def overdue(self, now: float) -> str | None:
@@ -112,7 +122,9 @@ class Exchange:
             return None
         if not times:
             return f"timed out: nothing arrived for {self.timeout_s:g} s"
-        return f"timed out: {'not finished' if self._texts else 'no text'} after {self.timeout_s:g} s"
+        return (
+            f"timed out: {'not finished' if self._texts else 'no text'} after {self.timeout_s:g} s"
+        )
 
 
 class Failure(Exception):
@@ -152,7 +164,9 @@ class Wire:
         """The next exchange that is over, for whatever reason; None when there is none within the time."""
         end = None if timeout_s is None else _clock() + timeout_s
         while True:
-            wait = 0.2 if end is None else min(max(end - _clock(), 0), 0.2)  # in between, Ctrl-C is heard on every system
+            wait = (
+                0.2 if end is None else min(max(end - _clock(), 0), 0.2)
+            )  # in between, Ctrl-C is heard on every system
             with contextlib.suppress(queue.Empty):
                 found = self._over.get(timeout=wait)
                 if isinstance(found, BaseException):
@@ -239,7 +253,10 @@ class Wire:
                 exchange._unsent = exchange._unsent[exchange._sock.send(exchange._unsent) :]
         except _BLOCKED:
             pass
-        except (BrokenPipeError, ConnectionResetError):  # it wants no more of it, and may already have said why
+        except (
+            BrokenPipeError,
+            ConnectionResetError,
+        ):  # it wants no more of it, and may already have said why
             exchange._unsent = b""
         more = selectors.EVENT_WRITE if exchange._unsent else 0
         self._selector.modify(exchange._sock, selectors.EVENT_READ | more, exchange)
@@ -261,13 +278,17 @@ class Wire:
         """Take what is there; whether that is all."""
         sock = exchange._sock
         while True:
-            if hasattr(socket, "TCP_QUICKACK"):  # Linux forgets it after a while; it keeps the server's next packet coming
+            if hasattr(
+                socket, "TCP_QUICKACK"
+            ):  # Linux forgets it after a while; it keeps the server's next packet coming
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             piece = sock.recv(65536)
             now = _clock() - exchange.written_at
             if not piece or exchange.take(piece, now):
                 return True
-            if not (isinstance(sock, ssl.SSLSocket) and sock.pending()):  # what TLS has decrypted no longer shows on the socket
+            if not (
+                isinstance(sock, ssl.SSLSocket) and sock.pending()
+            ):  # what TLS has decrypted no longer shows on the socket
                 return False
 
     def _end(self, exchange: Exchange, failure: str | None = None) -> None:
@@ -292,13 +313,19 @@ def connect(exchange: Exchange) -> tuple[socket.socket, bytes]:
     headers = {"Host": named + (f":{parts.port}" if parts.port else ""), **exchange.headers}
     headers |= {"Authorization": _basic(parts)} if parts.username else {}
     proxy = urllib.parse.urlsplit(proxy_for(exchange.url) or "")
-    if proxy.hostname and (proxy.scheme not in ("http", "https") or (secure and proxy.scheme == "https")):
-        raise Failure(f"a proxy of the kind {proxy.scheme}:// cannot be used for {parts.scheme}://{named}; name an http:// proxy")
+    if proxy.hostname and (
+        proxy.scheme not in ("http", "https") or (secure and proxy.scheme == "https")
+    ):
+        raise Failure(
+            f"a proxy of the kind {proxy.scheme}:// cannot be used for {parts.scheme}://{named}; name an http:// proxy"
+        )
     if proxy.hostname and not secure:
         target = f"http://{headers['Host']}{target}"
         headers |= {"Proxy-Authorization": _basic(proxy)} if proxy.username else {}
     request = _request(target, headers, exchange.payload)
-    sock = socket.create_connection((proxy.hostname or host, proxy.port or (80 if proxy.hostname else port)), exchange.timeout_s)
+    sock = socket.create_connection(
+        (proxy.hostname or host, proxy.port or (80 if proxy.hostname else port)), exchange.timeout_s
+    )
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if proxy.scheme == "https":
@@ -314,11 +341,19 @@ def connect(exchange: Exchange) -> tuple[socket.socket, bytes]:
 def _request(target: str, headers: Mapping[str, str], payload: bytes) -> bytes:
     if not re.fullmatch(r"[\x21-\x7e]+", target):
         raise ValueError("it has a character that no request can name")
-    lines = {**headers, "User-Agent": AGENT, "Content-Type": "application/json", "Content-Length": str(len(payload))}
+    lines = {
+        **headers,
+        "User-Agent": AGENT,
+        "Content-Type": "application/json",
+        "Content-Length": str(len(payload)),
+    }
     lines |= {"Connection": "close", "Accept-Encoding": "identity"}
     if wrong := [name for name, value in lines.items() if not re.fullmatch(r"[\x20-\x7e]*", value)]:
         raise Failure(f"the {wrong[0]} has a character that no HTTP header can carry")
-    return f"POST {target} HTTP/1.1\r\n{''.join(f'{name}: {value}' + chr(13) + chr(10) for name, value in lines.items())}\r\n".encode() + payload
+    return (
+        f"POST {target} HTTP/1.1\r\n{''.join(f'{name}: {value}' + chr(13) + chr(10) for name, value in lines.items())}\r\n".encode()
+        + payload
+    )
 
 
 def _basic(parts: urllib.parse.SplitResult) -> str:
@@ -400,7 +435,10 @@ def parse_head(blob: bytes) -> Head | None:
             raise Failure("what answers there does not speak HTTP")
         start = end + 4
         if match[1][0] != "1":
-            headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+            headers = {
+                name.strip().lower(): value.strip()
+                for name, _, value in (line.partition(":") for line in lines)
+            }
             return Head(int(match[1]), headers, start, _length(headers, start))
     if len(blob) - start > MAX_HEAD_BYTES:
         raise Failure(f"the head of the answer is longer than {MAX_HEAD_BYTES >> 10} KB")

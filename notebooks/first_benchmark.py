@@ -17,7 +17,12 @@ ROUNDS = 3
 def ask(client, model):
     """One request: seconds, and tokens a second."""
     start = time.time()
-    answer = client.chat.completions.create(model=model, messages=[{"role": "user", "content": PROMPT}], max_tokens=150, temperature=0.2)
+    answer = client.chat.completions.create(
+        model=model,
+        messages=[{"role": "user", "content": PROMPT}],
+        max_tokens=150,
+        temperature=0.2,
+    )
     seconds = time.time() - start
     return seconds, answer.usage.total_tokens / seconds
 

@@ -12,7 +12,11 @@ from helpers import KitError, connect
 
 MODELS = "pocket-nano,pocket-mini"
 PROMPTS = {  # what is asked, and phrases that a good answer contains
-    "Explain the principle of retrieval augmented generation in 2 sentences.": ["retriev", "document", "answer"],
+    "Explain the principle of retrieval augmented generation in 2 sentences.": [
+        "retriev",
+        "document",
+        "answer",
+    ],
     "List 3 privacy benefits of local inference.": ["device", "network"],
 }
 
@@ -23,12 +27,33 @@ def measure(models, rounds=2):
     with connect() as server:
         for model in models:
             try:
-                replies = [server.chat(model, prompt) for _ in range(rounds) for prompt in PROMPTS]
+                replies = [
+                    server.chat(model, prompt)
+                    for _ in range(rounds)
+                    for prompt in PROMPTS
+                ]
             except KitError as error:
-                rows.append({"model": model, "latency_s": None, "ttft_s": None, "sample": str(error)})
+                rows.append(
+                    {
+                        "model": model,
+                        "latency_s": None,
+                        "ttft_s": None,
+                        "sample": str(error),
+                    }
+                )
                 continue
-            latency, ttft = (statistics.median(getattr(reply, name) for reply in replies) for name in ("latency_s", "ttft_s"))
-            rows.append({"model": model, "latency_s": latency, "ttft_s": ttft, "sample": replies[0].text})
+            latency, ttft = (
+                statistics.median(getattr(reply, name) for reply in replies)
+                for name in ("latency_s", "ttft_s")
+            )
+            rows.append(
+                {
+                    "model": model,
+                    "latency_s": latency,
+                    "ttft_s": ttft,
+                    "sample": replies[0].text,
+                }
+            )
     return rows
 
 
@@ -57,11 +82,15 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description="Compare models.")
     parser.add_argument("--models", default=MODELS)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--output", default="results/starter", help="where step 1 writes its files")
+    parser.add_argument(
+        "--output", default="results/starter", help="where step 1 writes its files"
+    )
     options = parser.parse_args(arguments)
     rows = measure(options.models.split(","), options.rounds)
     print(json.dumps(rows, indent=2))
-    print("Still to do: write to_csv, to_markdown, score and read_models, and use them here.")
+    print(
+        "Still to do: write to_csv, to_markdown, score and read_models, and use them here."
+    )
 
 
 if __name__ == "__main__":

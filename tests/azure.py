@@ -63,7 +63,11 @@ class Azure:
 
     def parts(self, alias: str, since: int = 0) -> list[tuple[str, int, int]]:
         """What was sent of one model: (file, first byte, bytes)."""
-        return [(what.partition("/")[2], first, count) for what, first, count in self.sent[since:] if what.startswith(f"{alias}/")]
+        return [
+            (what.partition("/")[2], first, count)
+            for what, first, count in self.sent[since:]
+            if what.startswith(f"{alias}/")
+        ]
 
 
 @contextlib.contextmanager
@@ -83,7 +87,11 @@ def azure(models: dict[str, dict[str, bytes]], folder: Path) -> Iterator[Azure]:
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
-    remote.variables = {"WORKSHOP_CATALOG": f"{address}/asset-gallery/v1.0/models", "HTTPS_PROXY": address, "SSL_CERT_FILE": str(certificate)}
+    remote.variables = {
+        "WORKSHOP_CATALOG": f"{address}/asset-gallery/v1.0/models",
+        "HTTPS_PROXY": address,
+        "SSL_CERT_FILE": str(certificate),
+    }
     try:
         yield remote
     finally:
@@ -96,7 +104,9 @@ def azure(models: dict[str, dict[str, bytes]], folder: Path) -> Iterator[Azure]:
 @contextlib.contextmanager
 def catalog_of(entries: list[dict]) -> Iterator[str]:
     """A catalog with these entries and nothing to download; yields its address."""
-    page = json.dumps({"totalCount": len(entries), "continuationToken": "", "summaries": entries}).encode()
+    page = json.dumps(
+        {"totalCount": len(entries), "continuationToken": "", "summaries": entries}
+    ).encode()
 
     class Handler(_Remote):
         def do_POST(self):
@@ -134,7 +144,12 @@ def catalog_entry(alias: str, size: int) -> dict:
         "annotations": {"tags": {"alias": alias}},
         "variantInformation": {
             "parents": [{"assetId": f"azureml://registries/azureml/models/{alias}/versions/3"}],
-            "variantMetadata": {"modelType": "ONNX", "device": "cpu", "executionProvider": "CPUExecutionProvider", "fileSizeBytes": size},
+            "variantMetadata": {
+                "modelType": "ONNX",
+                "device": "cpu",
+                "executionProvider": "CPUExecutionProvider",
+                "fileSizeBytes": size,
+            },
         },
     }
 
@@ -150,12 +165,24 @@ class _Remote(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
         self.connection = self.azure.tls.wrap_socket(self.connection, server_side=True)
-        self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", buffering=0)
+        self.rfile, self.wfile = (
+            self.connection.makefile("rb"),
+            self.connection.makefile("wb", buffering=0),
+        )
 
     def do_POST(self):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        entries = [catalog_entry(alias, sum(map(len, files.values()))) for alias, files in self.azure.models.items()]
-        self._answer(200, json.dumps({"totalCount": len(entries), "continuationToken": "", "summaries": entries}).encode(), "application/json")
+        entries = [
+            catalog_entry(alias, sum(map(len, files.values())))
+            for alias, files in self.azure.models.items()
+        ]
+        self._answer(
+            200,
+            json.dumps(
+                {"totalCount": len(entries), "continuationToken": "", "summaries": entries}
+            ).encode(),
+            "application/json",
+        )
 
     def do_HEAD(self):
         self.do_GET()
@@ -163,7 +190,11 @@ class _Remote(BaseHTTPRequestHandler):
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
         if "/modelregistry/" in url.path:
-            alias = next(alias for alias in self.azure.models if f"{alias}-generic-cpu" in urllib.parse.unquote(url.path + url.query))
+            alias = next(
+                alias
+                for alias in self.azure.models
+                if f"{alias}-generic-cpu" in urllib.parse.unquote(url.path + url.query)
+            )
             if self._failed(f"registry:{alias}"):
                 return None
             where = {"blobSasUri": f"http://127.0.0.1:{self.server.server_port}/{alias}?sv=x&sig=y"}
@@ -171,7 +202,11 @@ class _Remote(BaseHTTPRequestHandler):
         alias, _, name = urllib.parse.unquote(url.path.lstrip("/")).partition("/")
         files = self.azure.models.get(alias, {})
         if "comp=list" in url.query:
-            return None if self._failed(f"listing:{alias}") else self._answer(200, _listing(files), "application/xml")
+            return (
+                None
+                if self._failed(f"listing:{alias}")
+                else self._answer(200, _listing(files), "application/xml")
+            )
         if name not in files:
             return self._answer(404, b"{}", "application/json")
         data, span = files[name], self.headers.get("x-ms-range") or self.headers.get("Range")
@@ -180,7 +215,12 @@ class _Remote(BaseHTTPRequestHandler):
         first, last = span.removeprefix("bytes=").split("-")
         first, last = int(first), min(int(last or len(data) - 1), len(data) - 1)
         span = {"Content-Range": f"bytes {first}-{last}/{len(data)}"}
-        self._part(f"{alias}/{name}", first, data[first : last + 1], {**BLOB_HEADERS, **span, "Content-Type": "application/octet-stream"})
+        self._part(
+            f"{alias}/{name}",
+            first,
+            data[first : last + 1],
+            {**BLOB_HEADERS, **span, "Content-Type": "application/octet-stream"},
+        )
 
     def _part(self, name: str, first: int, part: bytes, headers: dict) -> None:
         """One range of a file, with whatever is to go wrong with it."""
@@ -214,7 +254,11 @@ class _Remote(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, body: bytes, kind: str, **headers: str) -> None:
         self.send_response(status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
+        for name, value in {
+            "Content-Type": kind,
+            "Content-Length": str(len(body)),
+            **headers,
+        }.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":

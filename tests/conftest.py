@@ -37,7 +37,11 @@ def clean_environment(tmp_path_factory):
         patch.setenv("CI", "true")  # with it the SDK sends no usage events
         yield
         foundry.stop_service()
-    left = [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE and "helpers.service" in " ".join(p.cmdline())]
+    left = [
+        p
+        for p in psutil.Process().children()
+        if p.status() != psutil.STATUS_ZOMBIE and "helpers.service" in " ".join(p.cmdline())
+    ]
     assert not left, f"service processes left behind: {left}"
 
 
@@ -71,7 +75,10 @@ def stalling(tmp_path_factory):
     from helpers import connect
 
     folder, said = tmp_path_factory.mktemp("stalling"), []
-    files = {"genai_config.json": b"{}", "extra.bin": bytes(range(256)) * 2**15}  # four of the SDK's chunks of 2 MiB
+    files = {
+        "genai_config.json": b"{}",
+        "extra.bin": bytes(range(256)) * 2**15,
+    }  # four of the SDK's chunks of 2 MiB
     with azure({"stalled": files}, folder) as remote:
         remote.faults["stalled/extra.bin"] = Fault("hold", after=1000)
         with pytest.MonkeyPatch.context() as patch:
@@ -79,8 +86,15 @@ def stalling(tmp_path_factory):
                 patch.setenv(name, value)
             server = connect()
         with ThreadPoolExecutor(1) as pool:
-            yield pool.submit(lambda: server.download("stalled", note=said.append)), said, remote, folder
-            psutil.Process(server.runtime.pid).kill()  # a download that nobody waited for would hold a polite stop up
+            yield (
+                pool.submit(lambda: server.download("stalled", note=said.append)),
+                said,
+                remote,
+                folder,
+            )
+            psutil.Process(
+                server.runtime.pid
+            ).kill()  # a download that nobody waited for would hold a polite stop up
 
 
 @pytest.fixture

@@ -58,13 +58,17 @@ Handler = Callable[[Request], Answer]
 class Loopback:
     """The server. Every connection has a thread of its own and carries one request (two after a CONNECT)."""
 
-    def __init__(self, handler: Handler, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None):
+    def __init__(
+        self, handler: Handler, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    ):
         self._handler, self._tls, self._host = handler, tls, host
         self.requests: list[Request] = []
         self._stopped = threading.Event()
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=128)
+        self._listener = socket.create_server(
+            (host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=128
+        )
         self.port = self._listener.getsockname()[1]
 
     @property
@@ -150,12 +154,17 @@ def _read(connection: socket.socket) -> Request | None:
 
 
 @contextlib.contextmanager
-def serving(models: Iterable[str] = ("tiny",), chat: Answer | Handler | Sequence[Answer] | None = None) -> Iterator[Loopback]:
+def serving(
+    models: Iterable[str] = ("tiny",), chat: Answer | Handler | Sequence[Answer] | None = None
+) -> Iterator[Loopback]:
     """An OpenAI-shaped server: GET /v1/models, POST /v1/chat/completions, 404 elsewhere.
 
     `chat` is what it answers: one Answer, a function of the request, or several Answers in turn (the last one stays).
     """
-    ids, chat = list(models), chat or streamed([event(delta("Hello")), event(delta(" world")), event(usage(5, 2)), DONE])
+    ids, chat = (
+        list(models),
+        chat or streamed([event(delta("Hello")), event(delta(" world")), event(usage(5, 2)), DONE]),
+    )
     turn, lock = iter(chat if isinstance(chat, (list, tuple)) else ()), threading.Lock()
     last = [chat]
 
@@ -168,7 +177,14 @@ def serving(models: Iterable[str] = ("tiny",), chat: Answer | Handler | Sequence
 
     def handler(request: Request) -> Answer:
         if (request.method, request.path) == ("GET", "/v1/models"):
-            return json_answer({"object": "list", "data": [{"id": i, "object": "model", "created": 0, "owned_by": "test"} for i in ids]})
+            return json_answer(
+                {
+                    "object": "list",
+                    "data": [
+                        {"id": i, "object": "model", "created": 0, "owned_by": "test"} for i in ids
+                    ],
+                }
+            )
         if (request.method, request.path) == ("POST", "/v1/chat/completions"):
             return completion(request)
         return whole(b"Not Found", status=404, content_type="text/plain")
@@ -177,20 +193,42 @@ def serving(models: Iterable[str] = ("tiny",), chat: Answer | Handler | Sequence
         yield server
 
 
-def streamed(steps: Script, *, framing: str = "chunked", end: str = "close", content_type: str = "text/event-stream") -> Answer:
+def streamed(
+    steps: Script,
+    *,
+    framing: str = "chunked",
+    end: str = "close",
+    content_type: str = "text/event-stream",
+) -> Answer:
     """A 200 answer with a body sent in pieces. Piece 0 is the head, so body pieces count from 1.
 
     `framing` is `chunked`, `sized` (Content-Length) or `until-close`.
     """
     if framing == "chunked":
-        return Answer([head(200, content_type, "Transfer-Encoding: chunked"), *map(_framed, steps), b"0\r\n\r\n"], end)
+        return Answer(
+            [
+                head(200, content_type, "Transfer-Encoding: chunked"),
+                *map(_framed, steps),
+                b"0\r\n\r\n",
+            ],
+            end,
+        )
     size = f"Content-Length: {sum(len(s) for s in steps if isinstance(s, bytes))}"
     return Answer([head(200, content_type, *([size] if framing == "sized" else [])), *steps], end)
 
 
-def whole(body: bytes, *, status: int = 200, content_type: str = "application/json", headers: Sequence[str] = (), end: str = "close") -> Answer:
+def whole(
+    body: bytes,
+    *,
+    status: int = 200,
+    content_type: str = "application/json",
+    headers: Sequence[str] = (),
+    end: str = "close",
+) -> Answer:
     """An answer sent at once."""
-    return Answer([head(status, content_type, f"Content-Length: {len(body)}", *headers) + body], end)
+    return Answer(
+        [head(status, content_type, f"Content-Length: {len(body)}", *headers) + body], end
+    )
 
 
 def json_answer(value: object, *, status: int = 200) -> Answer:
@@ -198,7 +236,9 @@ def json_answer(value: object, *, status: int = 200) -> Answer:
 
 
 def error_answer(status: int, message: str) -> Answer:
-    return json_answer({"error": {"message": message, "type": "test", "param": None, "code": None}}, status=status)
+    return json_answer(
+        {"error": {"message": message, "type": "test", "param": None, "code": None}}, status=status
+    )
 
 
 def redirect(status: int, location: str) -> Answer:
@@ -233,5 +273,17 @@ def delta(content: str | None = None, finish: str | None = None, **fields) -> di
 
 def usage(prompt: int, completion: int, **fields) -> dict:
     """The chunk with usage and no choices."""
-    counts = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-    return {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "tiny", "choices": [], "usage": counts, **fields}
+    counts = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+    }
+    return {
+        "id": "c1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "tiny",
+        "choices": [],
+        "usage": counts,
+        **fields,
+    }

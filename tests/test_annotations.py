@@ -24,7 +24,13 @@ from helpers.widgets import score_answers
 @pytest.fixture
 def run(tmp_path):
     """Two models, six prompts; on the first they answer the same to the letter."""
-    return recorded(tmp_path, {"secret-one": [RIGHT, RIGHT, HALF, RIGHT, WRONG, RIGHT], "secret-two": [RIGHT, HALF, WRONG, HALF, HALF, WRONG]})
+    return recorded(
+        tmp_path,
+        {
+            "secret-one": [RIGHT, RIGHT, HALF, RIGHT, WRONG, RIGHT],
+            "secret-two": [RIGHT, HALF, WRONG, HALF, HALF, WRONG],
+        },
+    )
 
 
 @pytest.fixture
@@ -46,7 +52,10 @@ def test_what_ships_is_a_header_and_no_invented_score():
 
 
 def test_scores_come_back_as_they_were_given(file):
-    given = [Annotation("m", "p1", "ab12", "Ana, Dr.", 4, 'he said "no", then left'), Annotation("m", "p2", "ab13", "=cmd", 1, "-1+1")]
+    given = [
+        Annotation("m", "p1", "ab12", "Ana, Dr.", 4, 'he said "no", then left'),
+        Annotation("m", "p2", "ab13", "=cmd", 1, "-1+1"),
+    ]
     append(given[:1], file)
     append(given[1:], file)
     assert read(file) == given
@@ -77,12 +86,18 @@ def test_a_wrong_line_is_told_with_file_and_line(file, line, message):
 
 def test_a_file_with_another_header_is_told(file):
     file.write_text("model,prompt,score\nm,p,3\n", encoding="utf-8")
-    with pytest.raises(UsageError, match="lacks answer, rater, note; expected model,prompt,answer,rater,score,note"):
+    with pytest.raises(
+        UsageError, match="lacks answer, rater, note; expected model,prompt,answer,rater,score,note"
+    ):
         read(file)
 
 
 def test_what_a_spreadsheet_saves_can_be_read(file):
-    file.write_bytes("\ufeffmodel;prompt;answer;rater;score;note\r\n;p1;AB12;ana;4;gut; ja\r\n".replace("gut; ja", '"gut; ja"').encode())
+    file.write_bytes(
+        "\ufeffmodel;prompt;answer;rater;score;note\r\n;p1;AB12;ana;4;gut; ja\r\n".replace(
+            "gut; ja", '"gut; ja"'
+        ).encode()
+    )
     assert read(file) == [Annotation("", "p1", "ab12", "ana", 4, "gut; ja")]
     file.write_bytes(b"model,prompt\xff")
     with pytest.raises(UsageError, match="cannot be read as UTF-8"):
@@ -148,7 +163,9 @@ def test_the_panel_and_the_file_are_the_same_thing(run, file):
     first = blind.current
     note.value = "too <b>short</b>"
     row.children[3].click()  # "4 good"
-    assert [(a.answer, a.score, a.note) for a in read(file)] == [(first.answer, 4, "too <b>short</b>")] * len(first.models)
+    assert [(a.answer, a.score, a.note) for a in read(file)] == [
+        (first.answer, 4, "too <b>short</b>")
+    ] * len(first.models)
     assert note.value == ""
     second = blind.current
     row.children[5].click()  # later
@@ -274,7 +291,11 @@ def test_without_any_score_the_report_says_that_quality_stands_alone(run):
 def test_people_who_agree_with_the_facets_back_them(run, file):
     said = score_all(run, "ana", file, lambda item: {RIGHT: 5, HALF: 3, WRONG: 1}[item.text])
     assert said.caution() == ""
-    assert said.pairs[0].shown and (said.pairs[0].one, said.pairs[0].two, said.pairs[0].n) == ("facets", "people", 11)
+    assert said.pairs[0].shown and (said.pairs[0].one, said.pairs[0].two, said.pairs[0].n) == (
+        "facets",
+        "people",
+        11,
+    )
     two = score_all(run, "bob", file, lambda item: {RIGHT: 4, HALF: 3, WRONG: 2}[item.text])
     assert [(p.one, p.two) for p in two.pairs] == [("facets", "people"), ("ana", "bob")]
     assert two.quality()["people"]["secret-one"]["p1"] == pytest.approx((4.5 - 1) / 4)
@@ -282,7 +303,12 @@ def test_people_who_agree_with_the_facets_back_them(run, file):
 
 
 def test_people_who_disagree_are_a_warning_before_everything_else(run, tmp_path):
-    score_all(run, "ana", run.folder / "annotations-ana.csv", lambda item: {RIGHT: 1, HALF: 3, WRONG: 5}[item.text])
+    score_all(
+        run,
+        "ana",
+        run.folder / "annotations-ana.csv",
+        lambda item: {RIGHT: 1, HALF: 3, WRONG: 5}[item.text],
+    )
     report = make_report(run)
     assert dict(report.facts)["Before you rely on it"].startswith(
         "Quality comes from facets, and nobody is shown to agree with it. facets and people"
@@ -294,7 +320,9 @@ def test_people_who_disagree_are_a_warning_before_everything_else(run, tmp_path)
 
 
 def test_quality_from_a_source_that_is_not_there(run):
-    with pytest.raises(UsageError, match="There is no quality from 'people' for this run; there is facets"):
+    with pytest.raises(
+        UsageError, match="There is no quality from 'people' for this run; there is facets"
+    ):
         make_report(run, quality="people")
 
 

@@ -48,7 +48,13 @@ GOOD = streamed([event(delta("Hello")), 0.01, event(delta(" world")), event(usag
 
 def measure(server, models=("pocket-nano", "pocket-mini"), prompts=PROMPTS, **settings):
     """The measured part alone, with two warm-up requests, unless a test asks for more."""
-    return benchmark(server, list(models), prompts, progress=False, **{"warmup": 2, "cold": 0, "resources": False, **settings})
+    return benchmark(
+        server,
+        list(models),
+        prompts,
+        progress=False,
+        **{"warmup": 2, "cold": 0, "resources": False, **settings},
+    )
 
 
 def test_the_record_has_a_row_for_every_request(server, tmp_path):
@@ -58,8 +64,13 @@ def test_the_record_has_a_row_for_every_request(server, tmp_path):
     assert len(rows) == 2 * (2 + 3 * 2)
     assert all(list(row) == ROW_FIELDS for row in rows)
     assert {row["status"] for row in rows} == {"ok"}
-    assert sorted({(r["model"], r["prompt_id"], r["round"]) for r in rows if r["phase"] == "measure"}) == [
-        (model, prompt, number) for model in ("pocket-mini", "pocket-nano") for prompt in ("p1", "p2") for number in (1, 2, 3)
+    assert sorted(
+        {(r["model"], r["prompt_id"], r["round"]) for r in rows if r["phase"] == "measure"}
+    ) == [
+        (model, prompt, number)
+        for model in ("pocket-mini", "pocket-nano")
+        for prompt in ("p1", "p2")
+        for number in (1, 2, 3)
     ]
     for row in rows:
         assert 0 < row["ttft_s"] <= row["latency_s"]
@@ -97,7 +108,9 @@ def test_rounds_are_interleaved_and_the_seed_fixes_the_order(server, tmp_path):
     first = order(1)
     assert first == order(1)
     assert first != order(2)
-    assert [number for number, _, _ in first] == [number for number in range(1, 7) for _ in range(4)]
+    assert [number for number, _, _ in first] == [
+        number for number in range(1, 7) for _ in range(4)
+    ]
     assert len({model for number, model, _ in first if number == 1}) == 2
 
 
@@ -117,10 +130,17 @@ def test_without_streaming_there_is_no_ttft(server, tmp_path):
     assert all(row["latency_p50_s"] > 0 for row in run.summary)
 
 
-def test_a_model_that_does_not_exist_is_skipped_with_the_reason_and_stays_in_the_table(server, tmp_path):
+def test_a_model_that_does_not_exist_is_skipped_with_the_reason_and_stays_in_the_table(
+    server, tmp_path
+):
     run = measure(server, models=["pocket-nano", "no-such-model"], rounds=2, output=tmp_path)
     missing = run.summary[1]
-    assert (missing["model"], missing["status"], missing["n_ok"], missing["n_skipped"]) == ("no-such-model", "skipped", 0, 4)
+    assert (missing["model"], missing["status"], missing["n_ok"], missing["n_skipped"]) == (
+        "no-such-model",
+        "skipped",
+        0,
+        4,
+    )
     assert "No model is called 'no-such-model'" in missing["error"]
     assert run.summary[0]["n_ok"] == 4
 
@@ -135,7 +155,13 @@ def test_a_failing_model_is_given_up_after_three_failures_and_the_other_goes_on(
     assert (bad["status"], bad["n_ok"], bad["n_failed"], bad["n_skipped"]) == ("failed", 0, 3, 5)
     assert "HTTP 500: broken inside" in bad["error"]
     assert (good["status"], good["n_ok"]) == ("ok", 8)
-    assert sum(request.path.endswith("completions") and request.json["model"] == "bad" for request in endpoint.requests) == 3
+    assert (
+        sum(
+            request.path.endswith("completions") and request.json["model"] == "bad"
+            for request in endpoint.requests
+        )
+        == 3
+    )
 
 
 def test_single_failures_are_counted_and_do_not_end_a_model(tmp_path):
@@ -185,8 +211,12 @@ def test_ctrl_c_keeps_what_was_measured(own_home, tmp_path):
         "--prompt",
         "Hello",
     ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        while not (found := list(tmp_path.glob("*/requests.jsonl"))) or found[0].stat().st_size < 5000:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while (
+            not (found := list(tmp_path.glob("*/requests.jsonl"))) or found[0].stat().st_size < 5000
+        ):
             assert process.poll() is None, process.stderr.read()
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=60)
@@ -219,7 +249,9 @@ def test_kill_9_loses_no_row_that_was_written(own_home, tmp_path):
         "Hello",
     ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        while not (found := list(tmp_path.glob("*/requests.jsonl"))) or found[0].stat().st_size < 5000:
+        while (
+            not (found := list(tmp_path.glob("*/requests.jsonl"))) or found[0].stat().st_size < 5000
+        ):
             assert process.poll() is None
         process.kill()
     run = load_run(found[0].parent)
@@ -236,9 +268,21 @@ def test_an_argument_beats_a_variable_beats_a_default(server, monkeypatch):
     plan, origin = make_plan(server)
     assert (plan.rounds, plan.models, plan.stream) == (7, ("pocket-nano", "pocket-mini"), False)
     assert [prompt.text for prompt in plan.prompts.prompts] == ["From the variable"]
-    assert {origin[name] for name in ("rounds", "models", "prompts", "stream")} == {"BENCH_ROUNDS", "BENCH_MODELS", "BENCH_PROMPT", "BENCH_STREAM"}
-    plan, origin = make_plan(server, rounds=2, models=["pocket-mini"], prompts="session", stream=True)
-    assert (plan.rounds, plan.models, plan.prompts.name, plan.stream) == (2, ("pocket-mini",), "session", True)
+    assert {origin[name] for name in ("rounds", "models", "prompts", "stream")} == {
+        "BENCH_ROUNDS",
+        "BENCH_MODELS",
+        "BENCH_PROMPT",
+        "BENCH_STREAM",
+    }
+    plan, origin = make_plan(
+        server, rounds=2, models=["pocket-mini"], prompts="session", stream=True
+    )
+    assert (plan.rounds, plan.models, plan.prompts.name, plan.stream) == (
+        2,
+        ("pocket-mini",),
+        "session",
+        True,
+    )
     assert {origin[name] for name in ("rounds", "models", "prompts", "stream")} == {"argument"}
     assert origin["max_tokens"] == "default"
 
@@ -246,7 +290,12 @@ def test_an_argument_beats_a_variable_beats_a_default(server, monkeypatch):
 def test_by_default_all_built_in_models_get_the_meeting_notes(server):
     plan, origin = make_plan(server)
     assert list(plan.models) == lineup.load_models().built_in
-    assert (plan.prompts.name, plan.rounds, plan.temperature, plan.concurrency) == ("meeting-notes", 3, 0.0, 1)
+    assert (plan.prompts.name, plan.rounds, plan.temperature, plan.concurrency) == (
+        "meeting-notes",
+        3,
+        0.0,
+        1,
+    )
     assert set(origin.values()) == {"default"}
 
 
@@ -288,7 +337,12 @@ def test_a_results_folder_that_cannot_be_written_is_said_before_anything_is_aske
 
 
 def test_two_runs_never_share_a_folder(server, tmp_path):
-    runs = [measure(server, models=["pocket-nano"], prompts=["Hello"], rounds=1, warmup=0, output=tmp_path) for _ in range(2)]
+    runs = [
+        measure(
+            server, models=["pocket-nano"], prompts=["Hello"], rounds=1, warmup=0, output=tmp_path
+        )
+        for _ in range(2)
+    ]
     assert runs[0].folder != runs[1].folder
     assert load_run(tmp_path).folder == runs[1].folder
 
@@ -308,7 +362,10 @@ def test_a_cold_start_is_measured_apart_from_what_is_warm(server, tmp_path):
 
 
 def test_warm_up_goes_on_until_the_latency_has_settled(tmp_path):
-    slow = [streamed([0.2 - 0.03 * i, event(delta("Hello")), event(usage(5, 2)), DONE]) for i in range(6)]
+    slow = [
+        streamed([0.2 - 0.03 * i, event(delta("Hello")), event(usage(5, 2)), DONE])
+        for i in range(6)
+    ]
     with serving(["tiny"], [*slow, *[GOOD] * 40]) as endpoint, connect(endpoint.base_url) as remote:
         run = measure(remote, ["tiny"], rounds=1, warmup="auto", output=tmp_path)
     warmup = run.info["models"]["tiny"]["warmup"]
@@ -318,11 +375,23 @@ def test_warm_up_goes_on_until_the_latency_has_settled(tmp_path):
 
 
 def test_a_latency_that_never_settles_ends_the_warm_up_and_is_said(tmp_path):
-    growing = [streamed([0.002 * 1.35**i, event(delta("Hello")), event(usage(5, 2)), DONE]) for i in range(20)]
-    with serving(["tiny"], [*growing, *[GOOD] * 10]) as endpoint, connect(endpoint.base_url) as remote:
+    growing = [
+        streamed([0.002 * 1.35**i, event(delta("Hello")), event(usage(5, 2)), DONE])
+        for i in range(20)
+    ]
+    with (
+        serving(["tiny"], [*growing, *[GOOD] * 10]) as endpoint,
+        connect(endpoint.base_url) as remote,
+    ):
         run = measure(remote, ["tiny"], rounds=1, warmup="auto", output=tmp_path)
-    assert run.info["models"]["tiny"]["warmup"] | {"seconds": 0} == {"requests": 20, "settled": False, "seconds": 0}
-    assert "tiny had not settled after 20 warm-up requests" in write_report(run).read_text(encoding="utf-8")
+    assert run.info["models"]["tiny"]["warmup"] | {"seconds": 0} == {
+        "requests": 20,
+        "settled": False,
+        "seconds": 0,
+    }
+    assert "tiny had not settled after 20 warm-up requests" in write_report(run).read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_target_adds_rounds_until_the_interval_is_narrow(tmp_path):
@@ -333,13 +402,26 @@ def test_a_target_adds_rounds_until_the_interval_is_narrow(tmp_path):
     assert note["reached"]
     assert 3 <= note["rounds"] == run.frame["round"].max() <= 30
     assert all(width <= 0.5 for width in note["half_widths"].values())
-    assert "tiny: the target of 50 % for half the interval of a median was reached" in write_report(run).read_text(encoding="utf-8")
+    assert "tiny: the target of 50 % for half the interval of a median was reached" in write_report(
+        run
+    ).read_text(encoding="utf-8")
 
 
 def test_a_target_that_is_not_reached_ends_at_the_largest_number_of_rounds(tmp_path):
-    script = [streamed([0.001 * (1 + 30 * (i % 2)), event(delta("Hello")), event(usage(5, 2)), DONE]) for i in range(60)]
+    script = [
+        streamed([0.001 * (1 + 30 * (i % 2)), event(delta("Hello")), event(usage(5, 2)), DONE])
+        for i in range(60)
+    ]
     with serving(["tiny"], script) as endpoint, connect(endpoint.base_url) as remote:
-        run = measure(remote, ["tiny"], prompts=["Hello"], rounds=2, target=0.01, max_rounds=6, output=tmp_path)
+        run = measure(
+            remote,
+            ["tiny"],
+            prompts=["Hello"],
+            rounds=2,
+            target=0.01,
+            max_rounds=6,
+            output=tmp_path,
+        )
     note = run.info["stopping"]["models"]["tiny"]
     assert (note["reached"], note["rounds"], run.summary[0]["n_ok"]) == (False, 6, 6)
     assert "was NOT reached in 6 rounds" in write_report(run).read_text(encoding="utf-8")
@@ -349,7 +431,9 @@ def test_what_a_model_needs_is_measured_or_its_absence_explained(server, tmp_pat
     run = measure(server, rounds=2, resources=True, output=tmp_path)
     nano, mini = (run.info["models"][alias] for alias in ("pocket-nano", "pocket-mini"))
     assert 5 < nano["memory_mb"] < mini["memory_mb"] < 200
-    assert (nano["disk_mb"], mini["disk_mb"]) == tuple(server.resolve(alias).size_mb for alias in ("pocket-nano", "pocket-mini"))
+    assert (nano["disk_mb"], mini["disk_mb"]) == tuple(
+        server.resolve(alias).size_mb for alias in ("pocket-nano", "pocket-mini")
+    )
     assert nano["energy_source"] in ("estimate", "RAPL")
     assert nano["energy_j_per_request"] >= 0
     assert [row["memory_mb"] for row in run.summary] == [nano["memory_mb"], mini["memory_mb"]]
@@ -359,7 +443,10 @@ def test_of_a_server_elsewhere_nothing_is_measured_that_cannot_be(tmp_path):
     with serving(["tiny"], GOOD) as endpoint, connect(endpoint.base_url) as remote:
         run = measure(remote, ["tiny"], rounds=1, resources=True, cold=1, output=tmp_path)
     about = run.info["models"]["tiny"]
-    assert [about[name] for name in ("memory_mb", "gpu_memory_mb", "energy_j_per_request", "disk_mb", "cold_ttft_s")] == [None] * 5
+    assert [
+        about[name]
+        for name in ("memory_mb", "gpu_memory_mb", "energy_j_per_request", "disk_mb", "cold_ttft_s")
+    ] == [None] * 5
     assert about["not_measured"]["memory_mb"].startswith("not measurable from here")
     assert about["not_measured"]["energy_j_per_request"].startswith("not measurable from here")
     assert "not measurable from here" in write_report(run).read_text(encoding="utf-8")

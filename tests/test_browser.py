@@ -18,13 +18,28 @@ import pytest
 from helpers import course
 from helpers.paths import PROJECT
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: python -m pip install -r requirements-dev.txt")
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium here; on Debian and Ubuntu: apt-get install chromium")
+sync_api = pytest.importorskip(
+    "playwright.sync_api",
+    reason="playwright is not installed: python -m pip install -r requirements-dev.txt",
+)
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))),
+    None,
+)
+pytestmark = pytest.mark.skipif(
+    BROWSER is None, reason="no Chromium here; on Debian and Ubuntu: apt-get install chromium"
+)
 
 SMALL = {"prompts": '"deterministic"', "rounds": "2"}
 PICTURES = PROJECT / "results" / "screenshots"
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update")
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+)
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 START_LIMIT_S, CELL_LIMIT_MS = 60, 120_000
 
@@ -33,19 +48,43 @@ START_LIMIT_S, CELL_LIMIT_MS = 60, 120_000
 def lab(server, tmp_path_factory):
     """The address of a JupyterLab over a copy of the notebooks, with short benchmarks."""
     root = tmp_path_factory.mktemp("lab")
-    shutil.copytree(course.NOTEBOOKS, root / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    shutil.copytree(
+        course.NOTEBOOKS, root / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints")
+    )
     for path in (root / "notebooks").glob("*.ipynb"):
-        path.write_text(json.dumps(shortened(json.loads(path.read_text("utf-8")))), encoding="utf-8")
+        path.write_text(
+            json.dumps(shortened(json.loads(path.read_text("utf-8")))), encoding="utf-8"
+        )
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    options = [f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=x", f"--ServerApp.root_dir={root}", "--LabApp.news_url=None"]
-    options += ["--LabApp.expose_app_in_browser=True", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--allow-root"]
+    options = [
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        "--IdentityProvider.token=x",
+        f"--ServerApp.root_dir={root}",
+        "--LabApp.news_url=None",
+    ]
+    options += [
+        "--LabApp.expose_app_in_browser=True",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--allow-root",
+    ]
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", *options]
-    news = root / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    news = (
+        root
+        / "settings"
+        / "@jupyterlab"
+        / "apputils-extension"
+        / "notification.jupyterlab-settings"
+    )
     news.parent.mkdir(parents=True)
     news.write_text('{"fetchNews": "false"}', encoding="utf-8")
-    own = {"JUPYTERLAB_SETTINGS_DIR": str(root / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(root / "workspaces"), "JUPYTER_CONFIG_DIR": str(root)}
+    own = {
+        "JUPYTERLAB_SETTINGS_DIR": str(root / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(root / "workspaces"),
+        "JUPYTER_CONFIG_DIR": str(root),
+    }
     with (root / "lab.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=root, env=os.environ | own, stdout=log, stderr=log)
     try:
@@ -59,7 +98,10 @@ def lab(server, tmp_path_factory):
 def shortened(notebook: dict) -> dict:
     for cell in notebook["cells"]:
         if "parameters" in cell["metadata"].get("tags", []):
-            cell["source"] = [f"{name} = {SMALL[name]}\n" if (name := line.split(" = ")[0]) in SMALL else line for line in cell["source"]]
+            cell["source"] = [
+                f"{name} = {SMALL[name]}\n" if (name := line.split(" = ")[0]) in SMALL else line
+                for line in cell["source"]
+            ]
     return notebook
 
 
@@ -114,13 +156,17 @@ def test_a_notebook_runs_from_top_to_bottom_in_the_lab(page, name):
     page.locator(PANEL).first.screenshot(path=PICTURES / f"{name}.png")
     assert outputs
     assert [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"] == []
-    widgets = [o for o in outputs if "application/vnd.jupyter.widget-view+json" in o.get("data", {})]
+    widgets = [
+        o for o in outputs if "application/vnd.jupyter.widget-view+json" in o.get("data", {})
+    ]
     assert (page.locator(f"{PANEL} .widget-vbox").count() > 0) == bool(widgets)
 
 
 def test_the_chat_box_answers_and_shows_its_ttft(page):
     opened(page, "02_smoke_test")
-    page.locator(f"{PANEL} .widget-vbox input[type=text]").fill("List 3 privacy benefits of local inference.")
+    page.locator(f"{PANEL} .widget-vbox input[type=text]").fill(
+        "List 3 privacy benefits of local inference."
+    )
     page.get_by_role("button", name="Send").click()
     page.wait_for_function("() => /done: TTFT \\d+ ms/.test(document.body.innerText)")
     page.locator(f"{PANEL} .widget-vbox pre").scroll_into_view_if_needed()
@@ -139,6 +185,9 @@ def test_the_sliders_change_the_decision(page):
     limit.focus()
     for _ in range(20):
         limit.press("ArrowRight")
-    page.wait_for_function("before => document.querySelector('.jp-NotebookPanel:not(.lm-mod-hidden) .widget-vbox').innerText !== before", arg=before)
+    page.wait_for_function(
+        "before => document.querySelector('.jp-NotebookPanel:not(.lm-mod-hidden) .widget-vbox').innerText !== before",
+        arg=before,
+    )
     panel.screenshot(path=PICTURES / "sliders.png")
     assert "quality" in panel.inner_text()

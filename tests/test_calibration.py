@@ -67,7 +67,11 @@ def wrapped(monkeypatch):
     real = calibration.streaming.Finished.timeline
 
     def wrap(change):
-        monkeypatch.setattr(calibration.streaming.Finished, "timeline", lambda found: change(real(found), found.request.body["user"]))
+        monkeypatch.setattr(
+            calibration.streaming.Finished,
+            "timeline",
+            lambda found: change(real(found), found.request.body["user"]),
+        )
 
     return wrap
 
@@ -76,7 +80,9 @@ def later(timeline, by_s: float, stretch: float = 1.0):
     """The timeline as a client would see it that is late by `by_s`, and whose clock runs faster by `stretch`."""
     first = timeline.chunk_times_s[0]
     times = tuple(first + (t - first) * stretch + by_s for t in timeline.chunk_times_s)
-    return dataclasses.replace(timeline, chunk_times_s=times, first_answer_s=times[0], latency_s=times[-1])
+    return dataclasses.replace(
+        timeline, chunk_times_s=times, first_answer_s=times[0], latency_s=times[-1]
+    )
 
 
 # The server --------------------------------------------------------------------------------------------------------
@@ -86,7 +92,12 @@ def test_the_server_keeps_a_log_of_its_own():
     with TruthServer() as server:
         timeline = calibration.streaming.send(calibration._request(server.url, "one", 12))
         log = server.log()
-    assert (timeline.status, timeline.completion_tokens, len(timeline.chunk_times_s), timeline.finish_reason) == ("ok", 12, 12, "stop")
+    assert (
+        timeline.status,
+        timeline.completion_tokens,
+        len(timeline.chunk_times_s),
+        timeline.finish_reason,
+    ) == ("ok", 12, 12, "stop")
     assert list(log) == ["one"]
     assert len(log["one"]["sent_at"]) == 12
 
@@ -103,7 +114,9 @@ def test_a_server_that_was_held_up_catches_up_with_its_schedule():
     """An absolute schedule: a delay of one token does not move the ones after it."""
     with TruthServer() as server:
         process = psutil.Process(server.pid)
-        asking = threading.Thread(target=calibration.streaming.send, args=(calibration._request(server.url, "one", 200),))
+        asking = threading.Thread(
+            target=calibration.streaming.send, args=(calibration._request(server.url, "one", 200),)
+        )
         asking.start()
         while not server.log():
             time.sleep(0.01)
@@ -140,16 +153,24 @@ def test_errors_are_client_minus_server_request_by_request(wrapped, monkeypatch,
     true = {name: np.array(logs[0][name]["sent_at"]) - logs[0][name]["read_at"] for name in asked}
     times = {name: np.array(seen[name].chunk_times_s) for name in asked}
     first = [times[name][0] - true[name][0] for name in asked]
-    clear = [name for name in asked if not held_back(seen[name].chunk_times_s)]  # on a busy machine tokens may arrive in company
+    clear = [
+        name for name in asked if not held_back(seen[name].chunk_times_s)
+    ]  # on a busy machine tokens may arrive in company
     steps = [abs(np.diff(times[name]).mean() - np.diff(true[name]).mean()) for name in clear]
     assert len(asked) == found.n == 24
     assert found.ttft_error_p50_s == pytest.approx(np.median(first))
     assert found.ttft_error_p95_s == pytest.approx(np.percentile(first, 95))
     assert found.itl_error_s == pytest.approx(np.median(steps))
-    assert found.latency_error_p50_s == pytest.approx(np.median([times[name][-1] - true[name][-1] for name in asked]))
+    assert found.latency_error_p50_s == pytest.approx(
+        np.median([times[name][-1] - true[name][-1] for name in asked])
+    )
     assert found.server_ttft_p50_s == pytest.approx(np.median([true[name][0] for name in asked]))
-    assert found.server_latency_p50_s == pytest.approx(np.median([true[name][-1] for name in asked]))
-    assert found.server_itl_p50_s == pytest.approx(np.median([np.diff(true[name]).mean() for name in asked]))
+    assert found.server_latency_p50_s == pytest.approx(
+        np.median([true[name][-1] for name in asked])
+    )
+    assert found.server_itl_p50_s == pytest.approx(
+        np.median([np.diff(true[name]).mean() for name in asked])
+    )
 
 
 def test_a_client_that_is_30_ms_late_is_found_out(wrapped):
@@ -168,7 +189,13 @@ def test_errors_of_both_signs_do_not_hide_each_other(wrapped):
 
 def test_answers_and_tokens_are_counted_at_four_streams():
     found = calibrate(4, requests=10, tokens=7, progress=False)
-    assert (found.concurrency, found.n, found.tokens, found.failures, found.ok) == (4, 10, 70, 0, True)
+    assert (found.concurrency, found.n, found.tokens, found.failures, found.ok) == (
+        4,
+        10,
+        70,
+        0,
+        True,
+    )
     assert found.cpu_s_per_token > 0
 
 
@@ -178,7 +205,10 @@ def test_as_many_requests_are_under_way_as_were_asked_for(monkeypatch):
     monkeypatch.setattr(TruthServer, "log", lambda self: logs.append(real(self)) or logs[0])
     calibrate(4, requests=12, tokens=10, progress=False)
     entries = [entry for name, entry in logs[0].items() if name.startswith("measure")]
-    at_once = [sum(e["read_at"] <= entry["read_at"] <= e["sent_at"][-1] for e in entries) for entry in entries]
+    at_once = [
+        sum(e["read_at"] <= entry["read_at"] <= e["sent_at"][-1] for e in entries)
+        for entry in entries
+    ]
     assert max(at_once) == 4
 
 
@@ -190,7 +220,11 @@ def test_no_p95_below_20_answers():
 def test_the_warm_up_is_not_measured(wrapped):
     """Warm-up requests that are a second late leave the figures alone."""
     names = []
-    wrapped(lambda timeline, name: names.append(name) or (later(timeline, 1.0) if name.startswith("warmup") else timeline))
+    wrapped(
+        lambda timeline, name: (
+            names.append(name) or (later(timeline, 1.0) if name.startswith("warmup") else timeline)
+        )
+    )
     found = calibrate(requests=2, tokens=4, progress=False)
     assert names == ["warmup 0", "warmup 1", "measure 0", "measure 1"]
     assert (found.n, found.tokens) == (2, 8)
@@ -211,12 +245,21 @@ def test_a_server_that_dies_midway_leaves_failures_and_no_figure(wrapped):
     wrapped(kill_after_three)
     found = calibrate(requests=8, tokens=3, progress=False)
     assert (found.n, found.tokens, found.failures, found.ok) == (3, 9, 5, False)
-    assert "3 answers at 1 stream, 5 failed. The client's own error is not known: the server's log could not be read" in str(found)
+    assert (
+        "3 answers at 1 stream, 5 failed. The client's own error is not known: the server's log could not be read"
+        in str(found)
+    )
     assert found.ttft_error_p50_s is found.itl_error_s is found.server_ttft_p50_s is None
 
 
 def test_a_failed_request_is_counted_and_the_others_measured(wrapped):
-    wrapped(lambda timeline, name: dataclasses.replace(timeline, status="failed", error="cut") if name == "measure 1" else timeline)
+    wrapped(
+        lambda timeline, name: (
+            dataclasses.replace(timeline, status="failed", error="cut")
+            if name == "measure 1"
+            else timeline
+        )
+    )
     found = calibrate(requests=4, tokens=3, progress=False)
     assert (found.n, found.tokens, found.failures, found.ok) == (3, 9, 1, True)
 
@@ -270,7 +313,9 @@ calibration.calibrate(2, requests=2000, progress=False)
 @pytest.mark.parametrize("setting", ["concurrency", "requests", "tokens"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, "x", "", float("nan"), float("inf"), True, 10**6])
 def test_a_wrong_number_is_refused(setting, value):
-    with pytest.raises(UsageError, match=f"^{setting}: must be a whole number from [12] to [0-9]+, found "):
+    with pytest.raises(
+        UsageError, match=f"^{setting}: must be a whole number from [12] to [0-9]+, found "
+    ):
         calibrate(**{setting: value})
 
 
@@ -282,8 +327,13 @@ def test_it_shows_itself_as_a_table_with_a_sentence():
     assert [line.split()[0] for line in shown.splitlines()[2:5]] == ["TTFT", "ITL", "latency"]
     assert shown.splitlines()[2].split() == ["TTFT", "50.2", "0.4", "0.9"]
     assert shown.splitlines()[-1] == str(FOUND)
-    assert "20 answers at 1 stream, 0 failed. This client sees a first token 0.4 ms later" in str(FOUND)
-    assert "100 microseconds of processor time on a token: a TTFT below 1.2 ms says little about a model." in str(FOUND)
+    assert "20 answers at 1 stream, 0 failed. This client sees a first token 0.4 ms later" in str(
+        FOUND
+    )
+    assert (
+        "100 microseconds of processor time on a token: a TTFT below 1.2 ms says little about a model."
+        in str(FOUND)
+    )
     assert "0.4 ms later" in FOUND._repr_html_()
 
 
@@ -318,7 +368,9 @@ def test_medians_near_the_error_are_flagged(tmp_path):
         "TTFT of small is within the instrument's own error: the median is 20 ms, less than 3 times 6.7 ms.",
         "output tokens/s of small is within the instrument's own error: the median ITL is 18 ms, less than 3 times 6.1 ms.",
     ]
-    assert "TTFT of small is within the instrument's own error" in write_report(run_with(tmp_path, found.to_dict())).read_text(encoding="utf-8")
+    assert "TTFT of small is within the instrument's own error" in write_report(
+        run_with(tmp_path, found.to_dict())
+    ).read_text(encoding="utf-8")
 
 
 def test_medians_beyond_3_times_the_error_are_not_flagged(tmp_path):
@@ -339,11 +391,15 @@ def test_another_concurrency_than_the_runs_is_told(tmp_path):
 @pytest.mark.parametrize("found", [None, {}, {"ttft_error_p50_s": None, "n": 0}])
 def test_without_a_calibration_the_limits_say_so(tmp_path, found):
     said = instrument(run_with(tmp_path, found))
-    assert said == ["The instrument's own error was not measured in this run; the option --calibrate of benchmark measures it."]
+    assert said == [
+        "The instrument's own error was not measured in this run; the option --calibrate of benchmark measures it."
+    ]
 
 
 def test_fields_of_a_later_kit_do_not_disturb(tmp_path):
-    assert instrument(run_with(tmp_path, {**FOUND.to_dict(), "colour": "blue"})) == instrument(run_with(tmp_path, FOUND.to_dict()))
+    assert instrument(run_with(tmp_path, {**FOUND.to_dict(), "colour": "blue"})) == instrument(
+        run_with(tmp_path, FOUND.to_dict())
+    )
 
 
 # The command line --------------------------------------------------------------------------------------------------
@@ -360,17 +416,33 @@ def test_the_command_prints_figures_as_json(helpers_command):
 def test_a_wrong_concurrency_is_one_sentence(helpers_command, value):
     done = helpers_command("calibrate", "--concurrency", value)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"error: concurrency: must be a whole number from 1 to 256, found '{value}'.\n"
+    assert (
+        done.stderr
+        == f"error: concurrency: must be a whole number from 1 to 256, found '{value}'.\n"
+    )
 
 
 def test_a_benchmark_takes_its_calibration_along(helpers_command, tmp_path):
     with serving(["tiny"]) as endpoint:
-        arguments = ("--endpoint", endpoint.base_url, "--models", "tiny", "--prompt", "Hello", "--rounds", "1", "--concurrency", "4")
+        arguments = (
+            "--endpoint",
+            endpoint.base_url,
+            "--models",
+            "tiny",
+            "--prompt",
+            "Hello",
+            "--rounds",
+            "1",
+            "--concurrency",
+            "4",
+        )
         done = helpers_command("benchmark", *arguments, "--calibrate", "--output", str(tmp_path))
     assert done.returncode == 0, done.stderr
     run = load_run(tmp_path)
     assert (run.info["calibration"]["concurrency"], run.info["calibration"]["n"]) == (4, 40)
-    assert "own error at 4 streams" in (run.folder / "benchmark_report.md").read_text(encoding="utf-8")
+    assert "own error at 4 streams" in (run.folder / "benchmark_report.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_resumed_run_is_not_calibrated_again(helpers_command):

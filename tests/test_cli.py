@@ -49,7 +49,10 @@ def test_the_cache_can_be_seen_verified_and_repaired_from_a_terminal(server, hel
     (package.folder(model_cache()) / "tokenizer.json").unlink()
     done = helpers_command("verify", "pocket-nano")
     assert done.returncode == 0
-    assert re.search(r"pocket-nano +repaired +tokenizer\.json \(missing\); fetched again from the kit", done.stdout)
+    assert re.search(
+        r"pocket-nano +repaired +tokenizer\.json \(missing\); fetched again from the kit",
+        done.stdout,
+    )
     assert cache.problems(package.folder(model_cache()), package) == []
 
 
@@ -58,7 +61,10 @@ def test_a_model_is_removed_only_when_that_is_confirmed(server, helpers_command)
     leftover.mkdir(parents=True)
     (leftover / "model.onnx").write_bytes(b"x" * 5_000_000)
     kept = helpers_command("cache", "--remove", "leftover-generic-cpu-1")
-    assert (kept.returncode, "to delete it without a question say --yes" in kept.stderr) == (2, True)
+    assert (kept.returncode, "to delete it without a question say --yes" in kept.stderr) == (
+        2,
+        True,
+    )
     assert leftover.exists()
     gone = helpers_command("cache", "--remove", "leftover-generic-cpu-1", "--yes")
     assert gone.returncode == 0
@@ -67,24 +73,43 @@ def test_a_model_is_removed_only_when_that_is_confirmed(server, helpers_command)
 
 
 def test_chat_answers_once(server, helpers_command):
-    done = helpers_command("chat", "pocket-mini", "--prompt", "List three benefits of local inference.", "--max-tokens", "60")
+    done = helpers_command(
+        "chat",
+        "pocket-mini",
+        "--prompt",
+        "List three benefits of local inference.",
+        "--max-tokens",
+        "60",
+    )
     assert done.returncode == 0
     assert len(done.stdout.split()) > 5
     assert re.search(r"TTFT [\d.]+ ms, latency [\d.]+ ms, \d+ tokens", done.stdout)
 
 
 def test_a_benchmark_prints_a_table_and_writes_every_file(server, helpers_command, tmp_path):
-    done = helpers_command("benchmark", "--rounds", "1", "--prompts", "deterministic", "--output", str(tmp_path))
+    done = helpers_command(
+        "benchmark", "--rounds", "1", "--prompts", "deterministic", "--output", str(tmp_path)
+    )
     assert done.returncode == 0, done.stderr
     run = load_run(tmp_path)
     assert "latency_p50_s" in done.stdout
     assert f"report: {run.folder / 'benchmark_report.md'}" in done.stderr
-    assert {"run.json", "requests.jsonl", "summary.json", "summary.csv", "benchmark_report.md"} <= {path.name for path in run.folder.iterdir()}
+    assert {"run.json", "requests.jsonl", "summary.json", "summary.csv", "benchmark_report.md"} <= {
+        path.name for path in run.folder.iterdir()
+    }
     assert run.info["settings_from"]["rounds"] == "argument"
 
 
 def test_json_is_the_only_thing_on_standard_output(server, helpers_command, tmp_path):
-    done = helpers_command("benchmark", "--json", "--output", str(tmp_path), BENCH_MODELS="pocket-nano", BENCH_ROUNDS="2", BENCH_PROMPT="Hello")
+    done = helpers_command(
+        "benchmark",
+        "--json",
+        "--output",
+        str(tmp_path),
+        BENCH_MODELS="pocket-nano",
+        BENCH_ROUNDS="2",
+        BENCH_PROMPT="Hello",
+    )
     assert done.returncode == 0
     printed = json.loads(done.stdout)
     assert [(row["model"], row["n_ok"]) for row in printed["models"]] == [("pocket-nano", 2)]
@@ -94,13 +119,33 @@ def test_json_is_the_only_thing_on_standard_output(server, helpers_command, tmp_
 def test_a_plain_list_of_prompts_is_a_valid_file(server, helpers_command, tmp_path):
     file = tmp_path / "my prompts.json"
     file.write_text('["Hello", "Say OK."]', encoding="utf-8")
-    done = helpers_command("benchmark", "--prompts", str(file), "--rounds", "1", "--models", "pocket-nano", "--output", str(tmp_path / "results"))
+    done = helpers_command(
+        "benchmark",
+        "--prompts",
+        str(file),
+        "--rounds",
+        "1",
+        "--models",
+        "pocket-nano",
+        "--output",
+        str(tmp_path / "results"),
+    )
     assert done.returncode == 0, done.stderr
     assert [row["prompt_id"] for row in load_run(tmp_path / "results").measured()].count("p2") == 1
 
 
 def test_report_makes_the_report_again(server, helpers_command, tmp_path):
-    helpers_command("benchmark", "--rounds", "1", "--prompt", "Hello", "--models", "pocket-nano", "--output", str(tmp_path))
+    helpers_command(
+        "benchmark",
+        "--rounds",
+        "1",
+        "--prompt",
+        "Hello",
+        "--models",
+        "pocket-nano",
+        "--output",
+        str(tmp_path),
+    )
     report = load_run(tmp_path).folder / "benchmark_report.md"
     before = report.read_text(encoding="utf-8")
     report.unlink()
@@ -110,20 +155,52 @@ def test_report_makes_the_report_again(server, helpers_command, tmp_path):
 
 
 def test_no_model_finished_is_exit_1(server, helpers_command, tmp_path):
-    done = helpers_command("benchmark", "--models", "no-such-model", "--rounds", "1", "--prompt", "Hello", "--output", str(tmp_path))
+    done = helpers_command(
+        "benchmark",
+        "--models",
+        "no-such-model",
+        "--rounds",
+        "1",
+        "--prompt",
+        "Hello",
+        "--output",
+        str(tmp_path),
+    )
     assert done.returncode == 1
     assert "No model is called 'no-such-model'" in done.stdout
-    assert "No model answered" in (load_run(tmp_path).folder / "benchmark_report.md").read_text(encoding="utf-8")
+    assert "No model answered" in (load_run(tmp_path).folder / "benchmark_report.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_one_of_two_models_finished_is_exit_0(server, helpers_command, tmp_path):
-    done = helpers_command("benchmark", "--models", "no-such-model,pocket-nano", "--rounds", "1", "--prompt", "Hello", "--output", str(tmp_path))
+    done = helpers_command(
+        "benchmark",
+        "--models",
+        "no-such-model,pocket-nano",
+        "--rounds",
+        "1",
+        "--prompt",
+        "Hello",
+        "--output",
+        str(tmp_path),
+    )
     assert done.returncode == 0
 
 
 def test_every_request_failing_is_exit_1(helpers_command, tmp_path):
     with serving(["tiny"], chat=error_answer(500, "broken inside")) as endpoint:
-        done = helpers_command("benchmark", "--endpoint", endpoint.base_url, "--models", "tiny", "--prompt", "Hello", "--output", str(tmp_path))
+        done = helpers_command(
+            "benchmark",
+            "--endpoint",
+            endpoint.base_url,
+            "--models",
+            "tiny",
+            "--prompt",
+            "Hello",
+            "--output",
+            str(tmp_path),
+        )
     assert done.returncode == 1
     assert "HTTP 500: broken inside" in done.stdout
 
@@ -131,7 +208,11 @@ def test_every_request_failing_is_exit_1(helpers_command, tmp_path):
 MISTAKES = [
     (["chat", "poket-mini", "--prompt", "Hello"], 1, "did you mean pocket-mini"),
     (["chat", "pocket-mini", "--prompt", "word " * 5000], 1, "maximum context length"),
-    (["models", "--endpoint", "localhost:5273"], 2, "expected something like http://localhost:5273/v1"),
+    (
+        ["models", "--endpoint", "localhost:5273"],
+        2,
+        "expected something like http://localhost:5273/v1",
+    ),
     (["models", "--endpoint", "http://127.0.0.1:9/v1"], 1, "Cannot reach http://127.0.0.1:9/v1"),
     (["benchmark", "--rounds", "0"], 2, "rounds: must be greater than or equal to 1, found '0'"),
     (["benchmark", "--rounds", "-1"], 2, "rounds"),
@@ -148,13 +229,21 @@ MISTAKES = [
     (["prefetch", "--at", "soon", "pocket-nano"], 2, "'soon' is no time of day"),
     (["cache", "--remove", "no-such-model"], 2, "The cache has no 'no-such-model'"),
     (["cache", "--remove", "pocket-nano", "--yes"], 2, "ships with the kit"),
-    (["mirror", "--host", "no.such.host.invalid"], 2, "The mirror cannot listen on no.such.host.invalid"),
+    (
+        ["mirror", "--host", "no.such.host.invalid"],
+        2,
+        "The mirror cannot listen on no.such.host.invalid",
+    ),
     (["no-such-command"], 2, "invalid choice"),
     ([], 2, "COMMAND"),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "code", "said"), MISTAKES, ids=[" ".join(arguments)[:40] or "nothing" for arguments, _, _ in MISTAKES])
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    MISTAKES,
+    ids=[" ".join(arguments)[:40] or "nothing" for arguments, _, _ in MISTAKES],
+)
 def test_a_mistake_is_one_sentence(server, helpers_command, arguments, code, said):
     done = helpers_command(*arguments)
     assert said in done.stderr
@@ -166,7 +255,10 @@ def test_a_mistake_is_one_sentence(server, helpers_command, arguments, code, sai
 def test_a_wrong_setting_is_told_before_the_calibration_runs(server, helpers_command):
     done = helpers_command("benchmark", "--calibrate", "--rounds", "0")
     assert done.returncode == 2
-    assert done.stderr.strip() == "error: rounds: must be greater than or equal to 1, found '0'; allowed is 1 to 10,000."
+    assert (
+        done.stderr.strip()
+        == "error: rounds: must be greater than or equal to 1, found '0'; allowed is 1 to 10,000."
+    )
 
 
 def test_stop_ends_the_runtime_and_says_so(own_home, helpers_command):

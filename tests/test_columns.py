@@ -31,12 +31,18 @@ def rows(count):
 
 
 def write(path, some):
-    path.write_text("".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in some), encoding="utf-8", newline="\n")
+    path.write_text(
+        "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in some),
+        encoding="utf-8",
+        newline="\n",
+    )
     return path
 
 
 def test_the_fields_are_those_of_a_row():
-    assert list(columns.Line.__struct_fields__) == [name for name in Row.__dataclass_fields__ if name != "chunk_times_s"]
+    assert list(columns.Line.__struct_fields__) == [
+        name for name in Row.__dataclass_fields__ if name != "chunk_times_s"
+    ]
 
 
 @pytest.mark.parametrize("block", [1, 7, 100, 1000, 10**9])
@@ -50,9 +56,13 @@ def test_every_block_size_reads_the_same(tmp_path, monkeypatch, block):
         if name == "started_at":
             assert [f"{t.isoformat()[:23]}+00:00" for t in frame[name]] == wanted
         else:
-            assert [None if value is None or value != value else value for value in frame[name]] == wanted
+            assert [
+                None if value is None or value != value else value for value in frame[name]
+            ] == wanted
     blob = path.read_bytes()
-    assert [json.loads(blob[start:].split(b"\n")[0])["round"] for start in starts] == list(range(23))
+    assert [json.loads(blob[start:].split(b"\n")[0])["round"] for start in starts] == list(
+        range(23)
+    )
 
 
 def test_a_half_written_last_line_is_passed_over_and_a_whole_one_without_its_end_counts(tmp_path):
@@ -85,7 +95,11 @@ def test_bytes_that_are_no_text_become_a_replacement_and_not_a_damage(tmp_path):
 
 def test_an_older_record_lacks_columns_and_is_read(tmp_path):
     path = tmp_path / "requests.jsonl"
-    old = {name: value for name, value in asdict(rows(2)[1]).items() if name not in ("concurrency", "scheduled_s", "sent_s", "connect_s")}
+    old = {
+        name: value
+        for name, value in asdict(rows(2)[1]).items()
+        if name not in ("concurrency", "scheduled_s", "sent_s", "connect_s")
+    }
     path.write_text(json.dumps(old) + "\n", encoding="utf-8")
     frame, _ = columns.read(path)
     assert frame["concurrency"][0] == 1

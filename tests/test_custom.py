@@ -61,7 +61,18 @@ def test_all_three_adapters_keep_the_protocol(rules, folder):
 
 
 def test_custom_models_have_the_same_columns_and_metrics_in_the_table(rules, folder, tmp_path):
-    one, other = (benchmark(m.server, [m.alias], "deterministic", rounds=2, warmup=1, output=tmp_path, progress=False) for m in (rules, folder))
+    one, other = (
+        benchmark(
+            m.server,
+            [m.alias],
+            "deterministic",
+            rounds=2,
+            warmup=1,
+            output=tmp_path,
+            progress=False,
+        )
+        for m in (rules, folder)
+    )
     assert list(one.summary[0]) == list(other.summary[0])
     for run, model in ((one, rules), (other, folder)):
         row = run.summary[0]
@@ -78,7 +89,15 @@ def test_custom_models_have_the_same_columns_and_metrics_in_the_table(rules, fol
 
 
 def test_the_baseline_finds_more_of_the_shipped_notes_than_half(rules, tmp_path):
-    run = benchmark(rules.server, ["extractive"], "meeting-notes", rounds=1, warmup=0, output=tmp_path, progress=False)
+    run = benchmark(
+        rules.server,
+        ["extractive"],
+        "meeting-notes",
+        rounds=1,
+        warmup=0,
+        output=tmp_path,
+        progress=False,
+    )
     assert judge(run).summary[0]["quality"] > 0.8
 
 
@@ -87,10 +106,14 @@ def test_the_baseline_copies_and_never_invents():
     for prompt in load_prompts("meeting-notes").prompts:
         answer = "".join(extractive(prompt.text))
         words = {word.strip(".,:;?!-") for word in answer.split()}
-        assert answer == "The notes do not say." or words <= {word.strip(".,:;?!-") for word in prompt.text.split()} | {""}
+        assert answer == "The notes do not say." or words <= {
+            word.strip(".,:;?!-") for word in prompt.text.split()
+        } | {""}
 
 
-def test_a_registered_folder_is_served_under_its_own_prefix_and_not_among_the_others(server, folder):
+def test_a_registered_folder_is_served_under_its_own_prefix_and_not_among_the_others(
+    server, folder
+):
     assert folder.server.base_url == f"{server.runtime.base_url}/catalogs/local/v1"
     assert "my-model-generic-cpu:1" in folder.server.listed_ids()
     assert "my-model-generic-cpu:1" not in server.listed_ids()
@@ -100,7 +123,10 @@ def test_a_registered_folder_is_served_under_its_own_prefix_and_not_among_the_ot
 def test_registering_again_takes_the_new_folder(server):
     first = FoundryFolder("again").load(BUILT_IN_MODELS / "pocket-nano").generate(NOTES)
     second = FoundryFolder("again").load(BUILT_IN_MODELS / "pocket-mini").generate(NOTES)
-    assert (first, second) == (server.chat("pocket-nano", NOTES).text, server.chat("pocket-mini", NOTES).text)
+    assert (first, second) == (
+        server.chat("pocket-nano", NOTES).text,
+        server.chat("pocket-mini", NOTES).text,
+    )
 
 
 def test_a_registered_model_comes_back_after_the_service_was_killed(own_home):
@@ -138,10 +164,17 @@ def test_a_caller_that_hangs_up_leaves_nothing_on_the_screen(function, capfd):
     ended = threading.Event()
     http = model.server._http
     end = http.shutdown_request
-    http.shutdown_request = lambda request: (end(request), ended.set())  # called behind whatever the server says of a failure
+    http.shutdown_request = lambda request: (
+        end(request),
+        ended.set(),
+    )  # called behind whatever the server says of a failure
     with socket.create_connection((address.hostname, address.port)) as caller:
         caller.sendall(b"GET /v1/mod")
-        caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0))  # close by a reset
+        caller.setsockopt(
+            socket.SOL_SOCKET,
+            socket.SO_LINGER,
+            struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0),
+        )  # close by a reset
     assert ended.wait(10)
     assert capfd.readouterr().err == ""
 
@@ -150,7 +183,10 @@ def test_what_a_function_raises_is_the_reason_of_the_failure(function):
     def broken(prompt, **params):
         raise ValueError("no such thing")
 
-    with pytest.raises(EndpointError, match=r"mine did not answer: HTTP 500: The function stopped with ValueError: no such thing"):
+    with pytest.raises(
+        EndpointError,
+        match=r"mine did not answer: HTTP 500: The function stopped with ValueError: no such thing",
+    ):
         function(broken).generate("x")
     with pytest.raises(EndpointError, match=r"ValueError: no such thing"):
         list(function(broken).stream("x"))
@@ -161,7 +197,9 @@ def test_what_a_function_raises_in_the_middle_of_its_answer_is_a_failure_too(fun
         yield "Half "
         raise ValueError("enough")
 
-    with pytest.raises(EndpointError, match=r"mine did not answer: The function stopped with ValueError: enough"):
+    with pytest.raises(
+        EndpointError, match=r"mine did not answer: The function stopped with ValueError: enough"
+    ):
         function(half).generate("x")
     pieces = function(half).stream("x")
     assert next(pieces) == "Half "
@@ -173,7 +211,13 @@ def test_a_function_gets_the_settings_of_the_request(function):
     seen = []
     model = function(lambda prompt, **params: seen.append((prompt, params)) or "ok")
     model.generate(
-        [{"role": "user", "content": "first"}, {"role": "assistant", "content": "a"}, {"role": "user", "content": "last"}], max_tokens=7, seed=3
+        [
+            {"role": "user", "content": "first"},
+            {"role": "assistant", "content": "a"},
+            {"role": "user", "content": "last"},
+        ],
+        max_tokens=7,
+        seed=3,
     )
     assert seen == [("last", {"max_tokens": 7, "temperature": 0.0, "seed": 3})]
 
@@ -213,22 +257,41 @@ def test_the_function_server_answers_bad_requests_in_openai_shape(function):
 
     def asked(path: str, data: bytes | None = None):
         try:
-            with urllib.request.urlopen(urllib.request.Request(base + path, data), timeout=10) as answer:
+            with urllib.request.urlopen(
+                urllib.request.Request(base + path, data), timeout=10
+            ) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
     assert asked("/nothing")[0] == 404
-    for data in (b"no json", b"[]", b'{"messages": []}', b'{"messages": [{"role": "system", "content": "x"}]}'):
+    for data in (
+        b"no json",
+        b"[]",
+        b'{"messages": []}',
+        b'{"messages": [{"role": "system", "content": "x"}]}',
+    ):
         status, body = asked("/chat/completions", data)
-        assert (status, "Expected a JSON object with messages" in body["error"]["message"]) == (400, True)
+        assert (status, "Expected a JSON object with messages" in body["error"]["message"]) == (
+            400,
+            True,
+        )
     status, body = asked("/chat/completions", b'{"messages": [{"role": "user", "content": "x"}]}')
-    assert (status, body["choices"][0]["message"]["content"], body["choices"][0]["finish_reason"]) == (200, "ok", "stop")
+    assert (
+        status,
+        body["choices"][0]["message"]["content"],
+        body["choices"][0]["finish_reason"],
+    ) == (200, "ok", "stop")
 
 
 @pytest.mark.parametrize(
     ("source", "words"),
-    [("x = 1", "has nothing to call"), ("raise OSError('gone')", "cannot be read"), ("1/0", "ZeroDivisionError"), ("def generate(:", "SyntaxError")],
+    [
+        ("x = 1", "has nothing to call"),
+        ("raise OSError('gone')", "cannot be read"),
+        ("1/0", "ZeroDivisionError"),
+        ("def generate(:", "SyntaxError"),
+    ],
 )
 def test_a_file_that_is_no_model_is_told(tmp_path, source, words):
     path = tmp_path / "model.py"
@@ -260,19 +323,33 @@ def test_without_a_checkpoint_the_shipped_folder_is_given(tmp_path, monkeypatch)
 
 
 def test_a_builder_that_fails_is_told_with_its_last_words(tmp_path, monkeypatch):
-    monkeypatch.setattr(custom, "_python_with_extras", lambda: sys.executable)  # without torch the builder fails
-    with pytest.raises(KitError, match=r"The model builder could not convert .*: .*No module named"):
+    monkeypatch.setattr(
+        custom, "_python_with_extras", lambda: sys.executable
+    )  # without torch the builder fails
+    with pytest.raises(
+        KitError, match=r"The model builder could not convert .*: .*No module named"
+    ):
         convert(tmp_path, tmp_path / "out")
 
 
 def test_a_checkpoint_is_converted_and_answers(server, tmp_path):
     python = custom._python_with_extras()
     if python is None:
-        pytest.skip("the model builder's packages (torch, transformers, onnx) are not installed here")
-    subprocess.run([python, "-c", TINY_CHECKPOINT, str(tmp_path / "hf")], check=True, capture_output=True, timeout=300)
+        pytest.skip(
+            "the model builder's packages (torch, transformers, onnx) are not installed here"
+        )
+    subprocess.run(
+        [python, "-c", TINY_CHECKPOINT, str(tmp_path / "hf")],
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
     found = convert(tmp_path / "hf", tmp_path / "onnx", precision="fp32")
     assert found.converted
-    assert json.loads((found.folder / "genai_config.json").read_text("utf-8"))["search"]["max_length"] <= custom.LONGEST_CONTEXT
+    assert (
+        json.loads((found.folder / "genai_config.json").read_text("utf-8"))["search"]["max_length"]
+        <= custom.LONGEST_CONTEXT
+    )
     model = FoundryFolder("converted").load(found.folder)
     assert model.generate("Hello", max_tokens=5) == "!!!!!"
 

@@ -27,9 +27,16 @@ from helpers.mirror import Mirror
 from helpers.paths import BUILT_IN_MODELS, model_cache
 
 ALIAS = "faraway"
-FILES = {path.name: path.read_bytes() for path in (BUILT_IN_MODELS / "pocket-nano").iterdir() if path.name != "inference_model.json"}
+FILES = {
+    path.name: path.read_bytes()
+    for path in (BUILT_IN_MODELS / "pocket-nano").iterdir()
+    if path.name != "inference_model.json"
+}
 MIB = 2**20
-LARGE = {**FILES, "extra.bin": bytes(range(256)) * (10 * MIB // 256)}  # five of the SDK's chunks of 2 MiB
+LARGE = {
+    **FILES,
+    "extra.bin": bytes(range(256)) * (10 * MIB // 256),
+}  # five of the SDK's chunks of 2 MiB
 MODELS = {
     ALIAS: FILES,
     "cut": FILES,
@@ -80,13 +87,23 @@ def stall_begins(stalling):
 def test_catalog_models_stand_beside_the_built_in_ones(server):
     table = server.models()
     assert table.note.startswith("Azure catalog: reachable.")
-    assert [(m.alias, m.source, m.cached, m.license) for m in table if m.alias == "refused"] == [("refused", "catalog", False, "apache-2.0")]
-    assert {"pocket-nano", "pocket-mini"} <= {m.alias for m in table.where(cached=True, source="built-in")}
+    assert [(m.alias, m.source, m.cached, m.license) for m in table if m.alias == "refused"] == [
+        ("refused", "catalog", False, "apache-2.0")
+    ]
+    assert {"pocket-nano", "pocket-mini"} <= {
+        m.alias for m in table.where(cached=True, source="built-in")
+    }
 
 
 def test_what_the_line_up_names_and_the_catalog_has_no_more_is_said_with_what_is_near(server):
-    assert "phi-3.5-mini of the line-up is not in the catalog now; near it: pocket-mini" in server.models().note
-    with pytest.raises(KitError, match=r"'phi-3.5-mini' is in the line-up, but is not offered here.* Near it: pocket-mini"):
+    assert (
+        "phi-3.5-mini of the line-up is not in the catalog now; near it: pocket-mini"
+        in server.models().note
+    )
+    with pytest.raises(
+        KitError,
+        match=r"'phi-3.5-mini' is in the line-up, but is not offered here.* Near it: pocket-mini",
+    ):
         server.resolve("phi-3.5-mini")
 
 
@@ -111,11 +128,17 @@ def test_every_file_is_hashed_at_the_download_and_the_hashes_stay_with_the_model
 
 def test_one_that_cannot_be_had_does_not_stop_the_rest(server):
     done = download(server, ["no-such-model", ALIAS, "pocket-mini", ALIAS], progress=False)
-    assert [(alias, status) for alias, status, _ in done] == [("no-such-model", "failed"), (ALIAS, "ready"), ("pocket-mini", "ready")]
+    assert [(alias, status) for alias, status, _ in done] == [
+        ("no-such-model", "failed"),
+        (ALIAS, "ready"),
+        ("pocket-mini", "ready"),
+    ]
     assert not done.ok
 
 
-def test_too_little_disk_is_told_with_the_figures_before_anything_is_fetched(server, remote, monkeypatch):
+def test_too_little_disk_is_told_with_the_figures_before_anything_is_fetched(
+    server, remote, monkeypatch
+):
     monkeypatch.setattr("helpers.downloads.free_disk_gb", lambda: 3.2)
     (row,) = download(server, ["refused"], progress=False)
     assert row[1] == "failed"
@@ -159,7 +182,10 @@ def test_a_refusal_is_told_with_the_hosts_that_a_firewall_must_let_through(serve
     remote.faults["refused/tokenizer.json"] = Fault(403, times=100)
     (row,) = download(server, ["refused"], progress=False)
     assert row[1] == "failed"
-    assert re.search(r"Azure did not deliver .*\*\.blob\.core\.windows\.net; behind a proxy set HTTPS_PROXY, .* SSL_CERT_FILE", row[2])
+    assert re.search(
+        r"Azure did not deliver .*\*\.blob\.core\.windows\.net; behind a proxy set HTTPS_PROXY, .* SSL_CERT_FILE",
+        row[2],
+    )
     assert "Traceback" not in row[2]
     assert server.resolve("refused").cached is False
     assert find_stored("refused-generic-cpu-3").state == "partial"
@@ -168,7 +194,12 @@ def test_a_refusal_is_told_with_the_hosts_that_a_firewall_must_let_through(serve
 def test_ctrl_c_ends_at_once_and_keeps_what_is_there(server, remote):
     hold = remote.faults["held/extra.bin"] = Fault("hold", after=1000)
     environment = {k: v for k, v in os.environ.items() if k not in ("HTTPS_PROXY", "SSL_CERT_FILE")}
-    child = subprocess.Popen([sys.executable, "-m", "helpers", "download", "held"], env=environment, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "helpers", "download", "held"],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert hold.held.wait(60)
     child.send_signal(signal.SIGINT)
     said = child.communicate(timeout=30)[1]
@@ -192,7 +223,11 @@ def test_two_processes_that_want_the_same_model_fetch_it_once(server, remote):
         said, second = threading.Event(), []
         with connect() as other:
             waiting = threading.Thread(
-                target=lambda: second.append(other.download("twice", note=lambda text: "another process" in text and said.set()))
+                target=lambda: second.append(
+                    other.download(
+                        "twice", note=lambda text: "another process" in text and said.set()
+                    )
+                )
             )
             waiting.start()
             assert said.wait(60)
@@ -200,14 +235,21 @@ def test_two_processes_that_want_the_same_model_fetch_it_once(server, remote):
             waiting.join(60)
         assert first.result().ok
     assert second[0].cached is True
-    assert sum(count for file, _, count in remote.parts("twice") if file == "extra.bin") == len(LARGE["extra.bin"])
+    assert sum(count for file, _, count in remote.parts("twice") if file == "extra.bin") == len(
+        LARGE["extra.bin"]
+    )
 
 
 @pytest.mark.parametrize(
     ("break_it", "said"),
     [
         (lambda path: path.write_bytes(path.read_bytes()[:-7]), "truncated"),
-        (lambda path: path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:]), "changed"),
+        (
+            lambda path: path.write_bytes(
+                bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:]
+            ),
+            "changed",
+        ),
         (lambda path: path.unlink(), "missing"),
     ],
     ids=["truncated", "flipped", "missing"],
@@ -217,7 +259,10 @@ def test_a_damaged_file_is_named_refused_and_fetched_again_alone(server, remote,
     server.load("damaged")
     server.unload("damaged")
     break_it(stored("damaged") / "tokenizer.json")
-    with pytest.raises(KitError, match=rf"files are damaged: tokenizer\.json \({said}.*python -m helpers verify damaged"):
+    with pytest.raises(
+        KitError,
+        match=rf"files are damaged: tokenizer\.json \({said}.*python -m helpers verify damaged",
+    ):
         server.load("damaged")
     before = len(remote.sent)
     (row,) = verify(server, ["damaged"], progress=False)
@@ -243,15 +288,30 @@ def test_a_model_without_hashes_gets_them_and_says_so_no_more(server):
 
 def test_a_mirror_comes_before_azure_which_steps_in_when_the_mirror_fails(server, monkeypatch):
     files = {"inference_model.json": {"bytes": 1, "sha256": "0" * 64}}
-    listed = {"alias": "both", "name": "both-generic-cpu", "version": 3, "publisher": "Somebody", "files": files}
+    listed = {
+        "alias": "both",
+        "name": "both-generic-cpu",
+        "version": 3,
+        "publisher": "Somebody",
+        "files": files,
+    }
     page = json_answer({"mirror": "foundry-local-workshop", "version": 1, "models": [listed]})
-    with Loopback(lambda request: page if request.path == "/manifest.json" else whole(b"", status=404)) as other:
+    with Loopback(
+        lambda request: page if request.path == "/manifest.json" else whole(b"", status=404)
+    ) as other:
         monkeypatch.setattr(server, "mirror", Mirror(other.url))
-        assert "On the mirror and in the Azure catalog: both; the mirror is used: it is nearer." in server.models().note
+        assert (
+            "On the mirror and in the Azure catalog: both; the mirror is used: it is nearer."
+            in server.models().note
+        )
         assert server.resolve("both").source == "mirror"
         said = []
         assert server.download("both", note=said.append).source == "catalog"
-        assert any("does not have inference_model.json any more" in note and "Going on with the Azure catalog" in note for note in said)
+        assert any(
+            "does not have inference_model.json any more" in note
+            and "Going on with the Azure catalog" in note
+            for note in said
+        )
     assert is_whole("both")
 
 
@@ -260,7 +320,9 @@ def test_what_is_not_in_the_cache_cannot_be_verified(server):
     assert (row[1], "is not in the cache; it holds" in row[2]) == ("failed", True)
 
 
-def test_the_cache_table_says_size_source_and_last_use_and_a_removed_model_is_gone(server, helpers_command):
+def test_the_cache_table_says_size_source_and_last_use_and_a_removed_model_is_gone(
+    server, helpers_command
+):
     assert download(server, ["busy"], progress=False).ok
     server.load("busy")
     found = {s.alias: s for s in cache_contents()}
@@ -279,12 +341,20 @@ def test_prefetch_waits_connects_and_goes_on_after_a_failure(server):
     soon = f"{datetime.now() + timedelta(seconds=1.5):%H:%M:%S}"
     done = prefetch(connect, ["no-such-model", "pocket-nano"], soon, progress=False)
     assert f"{datetime.now():%H:%M:%S}" >= soon or soon.startswith("00:00:0")
-    assert [(alias, status) for alias, status, _ in done] == [("no-such-model", "failed"), ("pocket-nano", "ready")]
+    assert [(alias, status) for alias, status, _ in done] == [
+        ("no-such-model", "failed"),
+        ("pocket-nano", "ready"),
+    ]
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("02:00", "2026-11-25 02:00:00"), ("23:59", "2026-11-24 23:59:00"), ("12:30", "2026-11-24 12:30:00"), ("12:29:59", "2026-11-25 12:29:59")],
+    [
+        ("02:00", "2026-11-25 02:00:00"),
+        ("23:59", "2026-11-24 23:59:00"),
+        ("12:30", "2026-11-24 12:30:00"),
+        ("12:29:59", "2026-11-25 12:29:59"),
+    ],
 )
 def test_the_next_time_that_a_clock_shows(text, expected):
     assert str(next_time(text, datetime(2026, 11, 24, 12, 30))) == expected
@@ -296,7 +366,9 @@ def test_what_is_no_time_of_day_is_refused(text):
         next_time(text, datetime(2026, 11, 24, 12, 30))
 
 
-def test_a_download_survives_the_death_of_the_runtime_and_serves_without_a_network(own_home, tmp_path, monkeypatch):
+def test_a_download_survives_the_death_of_the_runtime_and_serves_without_a_network(
+    own_home, tmp_path, monkeypatch
+):
     with azure({"held": LARGE}, tmp_path) as remote:
         for name, value in remote.variables.items():
             monkeypatch.setenv(name, value)
@@ -305,7 +377,10 @@ def test_a_download_survives_the_death_of_the_runtime_and_serves_without_a_netwo
             first = pool.submit(server.download, "held")
             assert hold.held.wait(60)
             psutil.Process(server.runtime.pid).kill()
-            with pytest.raises(RuntimeStopped, match=r"ended during 'download held-generic-cpu:3' \(killed by signal 9\)"):
+            with pytest.raises(
+                RuntimeStopped,
+                match=r"ended during 'download held-generic-cpu:3' \(killed by signal 9\)",
+            ):
                 first.result(60)
             hold.released.set()
             server.download("held")
@@ -315,6 +390,8 @@ def test_a_download_survives_the_death_of_the_runtime_and_serves_without_a_netwo
             server.runtime.stop()
         monkeypatch.delenv("HTTPS_PROXY")
         monkeypatch.setenv("WORKSHOP_CATALOG", "http://127.0.0.1:9/asset-gallery/v1.0/models")
-        with connect() as alone:  # no network at all: what is in the cache is listed as before, and answers
+        with (
+            connect() as alone
+        ):  # no network at all: what is in the cache is listed as before, and answers
             assert replace(alone.resolve("held"), loaded=None) == before
             assert alone.chat("held", "Hello").text

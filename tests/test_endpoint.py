@@ -9,7 +9,14 @@ import pytest
 from loopback import Answer, error_answer, json_answer, serving, whole
 
 from helpers import connect, lineup, resources
-from helpers.endpoint import KEY_VARIABLE, ModelInfo, ModelTable, alias_of, free_memory_mb, normalised
+from helpers.endpoint import (
+    KEY_VARIABLE,
+    ModelInfo,
+    ModelTable,
+    alias_of,
+    free_memory_mb,
+    normalised,
+)
 from helpers.errors import EndpointError, KitError, UnknownModel, UsageError
 from helpers.foundry import RuntimeStopped
 from helpers.paths import service_folder
@@ -31,7 +38,9 @@ def test_addresses_are_brought_into_one_form(given, expected):
     assert normalised(given) == expected
 
 
-@pytest.mark.parametrize("given", ["localhost:5273", "ftp://host/v1", "http://", "http://host:port/v1", "some words"])
+@pytest.mark.parametrize(
+    "given", ["localhost:5273", "ftp://host/v1", "http://", "http://host:port/v1", "some words"]
+)
 def test_what_is_no_address_is_refused_with_an_example(given):
     with pytest.raises(UsageError, match=r"expected something like http://localhost:5273/v1"):
         connect(given)
@@ -98,7 +107,11 @@ def test_the_same_prompt_at_temperature_0_gives_the_same_words(server):
 
 
 def test_a_message_list_is_taken_as_a_conversation(server):
-    messages = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hello."}, {"role": "user", "content": RAG}]
+    messages = [
+        {"role": "user", "content": "Hello"},
+        {"role": "assistant", "content": "Hello."},
+        {"role": "user", "content": RAG},
+    ]
     reply = server.chat("pocket-mini", messages)
     assert reply.prompt == RAG
     assert reply.timeline.prompt_tokens > server.chat("pocket-mini", RAG).timeline.prompt_tokens
@@ -113,7 +126,9 @@ def test_without_streaming_there_is_latency_and_no_ttft(server):
 
 
 def test_a_prompt_longer_than_the_context_is_told_with_advice(server):
-    with pytest.raises(EndpointError, match=r"exceeds the model's maximum context length.*Shorten the prompt"):
+    with pytest.raises(
+        EndpointError, match=r"exceeds the model's maximum context length.*Shorten the prompt"
+    ):
         server.chat("pocket-mini", "word " * 5000)
 
 
@@ -130,17 +145,25 @@ def offering(server, monkeypatch, *models: ModelInfo) -> None:
 
 
 def test_a_model_too_large_for_the_free_memory_is_refused_before_loading(server, monkeypatch):
-    giant = ModelInfo("giant", "giant-generic-cpu:1", "catalog", size_mb=1e9, cached=True, loaded=False)
+    giant = ModelInfo(
+        "giant", "giant-generic-cpu:1", "catalog", size_mb=1e9, cached=True, loaded=False
+    )
     offering(server, monkeypatch, giant)
     monkeypatch.setattr(server, "resolve", lambda name: giant)
-    with pytest.raises(KitError, match=r"'giant' needs about 1,200,000,000 MB of memory and .* are free; close other programs"):
+    with pytest.raises(
+        KitError,
+        match=r"'giant' needs about 1,200,000,000 MB of memory and .* are free; close other programs",
+    ):
         server.load("giant")
 
 
 @pytest.mark.parametrize(
     ("others", "advice"),
     [
-        ([("giant", "giant-small:1", 100, False), ("near", "near:1", 200, True)], "try its smaller variant giant-small:1"),
+        (
+            [("giant", "giant-small:1", 100, False), ("near", "near:1", 200, True)],
+            "try its smaller variant giant-small:1",
+        ),
         ([("far", "far:1", 300, False), ("near", "near:1", 200, True)], "try the smaller near."),
         ([("far", "far:1", 300, False)], r"try the smaller far \(python -m helpers download far\)"),
     ],
@@ -148,7 +171,15 @@ def test_a_model_too_large_for_the_free_memory_is_refused_before_loading(server,
 )
 def test_what_fits_instead_is_named(server, monkeypatch, others, advice):
     giant = ModelInfo("giant", "giant:1", "catalog", size_mb=1e9, cached=True, loaded=False)
-    offering(server, monkeypatch, giant, *(ModelInfo(a, i, "catalog", size_mb=mb, cached=here, loaded=False) for a, i, mb, here in others))
+    offering(
+        server,
+        monkeypatch,
+        giant,
+        *(
+            ModelInfo(a, i, "catalog", size_mb=mb, cached=here, loaded=False)
+            for a, i, mb, here in others
+        ),
+    )
     monkeypatch.setattr(server, "resolve", lambda name: giant)
     with pytest.raises(KitError, match=advice):
         server.load("giant")
@@ -157,15 +188,26 @@ def test_what_fits_instead_is_named(server, monkeypatch, others, advice):
 def test_when_others_hold_the_memory_unloading_them_is_offered(server, monkeypatch):
     free_mb = free_memory_mb()
     large = ModelInfo("large", "large:1", "catalog", size_mb=free_mb, cached=True, loaded=False)
-    offering(server, monkeypatch, large, ModelInfo("held", "held:1", "catalog", size_mb=free_mb, cached=True, loaded=True))
+    offering(
+        server,
+        monkeypatch,
+        large,
+        ModelInfo("held", "held:1", "catalog", size_mb=free_mb, cached=True, loaded=True),
+    )
     monkeypatch.setattr(server, "resolve", lambda name: large)
-    with pytest.raises(KitError, match=r"unload the others first \(--unload-others, or load\(\.\.\., unload_others=True\)\)"):
+    with pytest.raises(
+        KitError,
+        match=r"unload the others first \(--unload-others, or load\(\.\.\., unload_others=True\)\)",
+    ):
         server.load("large")
 
 
 def test_the_context_counts_when_it_is_what_needs_the_memory():
     model = ModelInfo("long", "long:1", "catalog", size_mb=1000, kv_cache_mb=4000)
-    assert (model.memory_mb, ModelInfo("short", "short:1", "catalog", size_mb=1000, kv_cache_mb=10).memory_mb) == (5000, 1200)
+    assert (
+        model.memory_mb,
+        ModelInfo("short", "short:1", "catalog", size_mb=1000, kv_cache_mb=10).memory_mb,
+    ) == (5000, 1200)
     assert ModelInfo("unknown", "unknown:1", "catalog").memory_mb is None
 
 
@@ -187,7 +229,9 @@ class Driver:
 
 def test_a_gpu_model_is_held_against_the_memory_of_the_gpu(server, monkeypatch):
     monkeypatch.setattr(resources, "nvml", lambda: resources.Nvml(Driver()))
-    big = ModelInfo("big", "big-cuda-gpu:1", "catalog", size_mb=2000, device="GPU", cached=True, loaded=False)
+    big = ModelInfo(
+        "big", "big-cuda-gpu:1", "catalog", size_mb=2000, device="GPU", cached=True, loaded=False
+    )
     offering(server, monkeypatch, big)
     monkeypatch.setattr(server, "resolve", lambda name: big)
     with pytest.raises(KitError, match="needs about 2,400 MB of GPU memory and 734 MB are free"):
@@ -202,24 +246,40 @@ def test_unloading_the_others_leaves_one_loaded(server):
     assert [m.alias for m in server.models() if m.loaded] == ["pocket-mini"]
 
 
-def test_the_runtime_killed_during_an_answer_is_one_sentence_and_the_next_question_is_answered(own_home):
+def test_the_runtime_killed_during_an_answer_is_one_sentence_and_the_next_question_is_answered(
+    own_home,
+):
     """What a lack of memory does to it."""
     with connect() as server:
         server.load("pocket-midi")
         pid = server.runtime.pid
         with ThreadPoolExecutor(1) as pool:
-            answers = pool.submit(lambda: [server.chat("pocket-midi", "Tell me a long story.", max_tokens=256) for _ in range(1000)])
+            answers = pool.submit(
+                lambda: [
+                    server.chat("pocket-midi", "Tell me a long story.", max_tokens=256)
+                    for _ in range(1000)
+                ]
+            )
             while time.time() - (service_folder() / "asked").stat().st_mtime > 5:
                 assert not answers.done()
             psutil.Process(pid).kill()
-            with pytest.raises(RuntimeStopped, match=r"process ended.*\(killed by signal 9\), most often for want of memory: try a smaller model"):
+            with pytest.raises(
+                RuntimeStopped,
+                match=r"process ended.*\(killed by signal 9\), most often for want of memory: try a smaller model",
+            ):
                 answers.result()
         assert server.chat("pocket-nano", "Hello").text
         assert server.runtime.pid != pid
 
 
 def test_a_model_that_is_not_downloaded_says_how_to_get_it(server, monkeypatch):
-    monkeypatch.setattr(server, "models", lambda: ModelTable([ModelInfo("far", "far-generic-cpu:1", "catalog", cached=False, loaded=False)]))
+    monkeypatch.setattr(
+        server,
+        "models",
+        lambda: ModelTable(
+            [ModelInfo("far", "far-generic-cpu:1", "catalog", cached=False, loaded=False)]
+        ),
+    )
     with pytest.raises(KitError, match="python -m helpers download far"):
         server.load("far")
 
@@ -227,8 +287,26 @@ def test_a_model_that_is_not_downloaded_says_how_to_get_it(server, monkeypatch):
 def test_the_list_can_be_filtered():
     table = ModelTable(
         [
-            ModelInfo("qwen2.5-0.5b", "a", "catalog", 822, "apache-2.0", "CPU", capabilities=("chat", "tools"), cached=False),
-            ModelInfo("phi-3.5-mini", "b", "catalog", 2600, "MIT", "GPU", capabilities=("chat",), cached=True),
+            ModelInfo(
+                "qwen2.5-0.5b",
+                "a",
+                "catalog",
+                822,
+                "apache-2.0",
+                "CPU",
+                capabilities=("chat", "tools"),
+                cached=False,
+            ),
+            ModelInfo(
+                "phi-3.5-mini",
+                "b",
+                "catalog",
+                2600,
+                "MIT",
+                "GPU",
+                capabilities=("chat",),
+                cached=True,
+            ),
             ModelInfo("unknown-size", "c", "catalog", None, None, "CPU"),
         ]
     )
@@ -280,7 +358,9 @@ def test_the_key_is_sent_and_never_shown(monkeypatch):
         remote = connect(endpoint.base_url)
         with pytest.raises(EndpointError, match="401") as caught:
             remote.chat("tiny", "Hello")
-        assert {request.headers["Authorization"] for request in endpoint.requests} == {"Bearer very-secret"}
+        assert {request.headers["Authorization"] for request in endpoint.requests} == {
+            "Bearer very-secret"
+        }
         assert "very-secret" not in str(caught.value)
         assert "very-secret" not in repr(remote)
 
@@ -295,9 +375,15 @@ def test_user_name_and_query_stay_out_of_the_address_for_records():
     ("answer", "said"),
     [
         (error_answer(401, "no"), r"refused the key \(401\); set FOUNDRY_LOCAL_API_KEY"),
-        (whole(b"Not Found", status=404, content_type="text/plain"), r"no model list \(404\).*ends in /v1"),
+        (
+            whole(b"Not Found", status=404, content_type="text/plain"),
+            r"no model list \(404\).*ends in /v1",
+        ),
         (error_answer(500, "boom"), "answered HTTP 500"),
-        (whole(b"<html>hello</html>", content_type="text/html"), "does not answer like an OpenAI-compatible server"),
+        (
+            whole(b"<html>hello</html>", content_type="text/html"),
+            "does not answer like an OpenAI-compatible server",
+        ),
         (json_answer({"something": "else"}), "does not answer like an OpenAI-compatible server"),
         (json_answer([1, 2]), "does not answer like an OpenAI-compatible server"),
         (Answer([], "reset"), "Cannot reach"),
@@ -313,7 +399,9 @@ def test_what_answers_wrongly_is_told_when_connecting(answer, said):
 def test_nothing_there_is_told_when_connecting():
     with serving() as endpoint:
         gone = endpoint.base_url
-    with pytest.raises(EndpointError, match=r"Cannot reach http://127.0.0.1:\d+/v1 .*is the service running"):
+    with pytest.raises(
+        EndpointError, match=r"Cannot reach http://127.0.0.1:\d+/v1 .*is the service running"
+    ):
         connect(gone)
 
 

@@ -34,7 +34,11 @@ def test_a_second_connection_finds_the_same_process(server):
 
 def test_the_service_is_not_this_process_and_listens_on_loopback(server):
     assert server.runtime.pid != os.getpid()
-    listening = {c.laddr.ip for c in psutil.Process(server.runtime.pid).net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+    listening = {
+        c.laddr.ip
+        for c in psutil.Process(server.runtime.pid).net_connections("tcp")
+        if c.status == psutil.CONN_LISTEN
+    }
     assert listening == {"127.0.0.1"}
 
 
@@ -43,7 +47,11 @@ def test_built_in_models_are_listed_cached_with_licence_and_device(server):
     assert {"pocket-nano", "pocket-mini"} <= set(rows)
     for alias, package in service.read_manifest(BUILT_IN_MODELS).items():
         assert rows[alias]["id"] == f"{package['name']}:{package['version']}"
-        assert (rows[alias]["cached"], rows[alias]["license"], rows[alias]["device"]) == (True, "MIT", "CPU")
+        assert (rows[alias]["cached"], rows[alias]["license"], rows[alias]["device"]) == (
+            True,
+            "MIT",
+            "CPU",
+        )
         assert rows[alias]["context"] == package["context_length"]
 
 
@@ -98,7 +106,11 @@ def test_a_state_file_left_by_a_dead_process_is_passed_over(own_home):
 def test_the_service_ends_by_itself_when_its_last_user_is_killed(own_home):
     script = "from helpers.foundry import Runtime; r = Runtime(); print(r.pid, flush=True); input()"
     user = subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "WORKSHOP_LINGER_S": "0.2"}
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "WORKSHOP_LINGER_S": "0.2"},
     )
     running = psutil.Process(int(user.stdout.readline()))
     assert running.is_running()
@@ -110,7 +122,12 @@ def test_the_service_ends_by_itself_when_its_last_user_is_killed(own_home):
 
 def test_four_processes_that_start_at_once_share_one_service(own_home):
     script = "from helpers.foundry import Runtime; r = Runtime(); print(r.pid, flush=True); input()"
-    users = [subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    users = [
+        subprocess.Popen(
+            [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
     pids = {user.stdout.readline() for user in users}
     for user in users:
         user.communicate("\n")
@@ -122,7 +139,9 @@ def test_a_start_while_the_last_service_is_still_closing_is_tried_again(own_home
     service_folder().mkdir(parents=True)
     before = len(foundry._children)
     with ThreadPoolExecutor(1) as pool:
-        with filelock.FileLock(service_folder() / "service.lock"):  # as a service holds it until its process is gone
+        with filelock.FileLock(
+            service_folder() / "service.lock"
+        ):  # as a service holds it until its process is gone
             starting = pool.submit(Runtime)
             while len(foundry._children) < before + 2:
                 assert not starting.done(), starting.exception()
@@ -144,7 +163,9 @@ def test_the_key_can_be_read_by_its_owner_only(server):
 
 
 def test_an_unreachable_catalog_is_named_and_the_built_in_models_are_there(own_home, monkeypatch):
-    monkeypatch.setenv("WORKSHOP_CATALOG", f"http://127.0.0.1:{_closed_port()}/asset-gallery/v1.0/models")
+    monkeypatch.setenv(
+        "WORKSHOP_CATALOG", f"http://127.0.0.1:{_closed_port()}/asset-gallery/v1.0/models"
+    )
     runtime = Runtime()
     assert runtime.azure_note == "not reachable (127.0.0.1)"
     assert len(runtime.list()) == len(service.read_manifest(BUILT_IN_MODELS))
@@ -152,15 +173,23 @@ def test_an_unreachable_catalog_is_named_and_the_built_in_models_are_there(own_h
 
 
 @pytest.mark.parametrize("proxied", [False, True], ids=["direct", "through a proxy"])
-def test_a_certificate_that_nobody_here_trusts_is_said_with_the_way_out(proxied, tmp_path, monkeypatch):
-    with azure({}, tmp_path) as remote, Loopback(lambda request: Answer([]), tls=remote.tls) as direct:
+def test_a_certificate_that_nobody_here_trusts_is_said_with_the_way_out(
+    proxied, tmp_path, monkeypatch
+):
+    with (
+        azure({}, tmp_path) as remote,
+        Loopback(lambda request: Answer([]), tls=remote.tls) as direct,
+    ):
         url = "https://eastus.api.azureml.ms/models" if proxied else f"{direct.url}/models"
         monkeypatch.setenv("WORKSHOP_CATALOG", url)
         if proxied:
             monkeypatch.setenv("HTTPS_PROXY", remote.variables["HTTPS_PROXY"])
         found = service.azure_catalog(wait_s=10)
         assert found["url"] == url
-        assert re.search(r"reachable, but its certificate is not trusted here \(.+\): .* SSL_CERT_FILE", found["note"])
+        assert re.search(
+            r"reachable, but its certificate is not trusted here \(.+\): .* SSL_CERT_FILE",
+            found["note"],
+        )
         monkeypatch.setenv("SSL_CERT_FILE", remote.variables["SSL_CERT_FILE"])
         assert service.azure_catalog(wait_s=10) == {"url": url, "note": "reachable"}
 
@@ -190,7 +219,10 @@ def test_a_changed_file_in_the_cache_is_repaired_alone_at_the_next_start(tmp_pat
     service.install_built_in(BUILT_IN_MODELS, target)
     package = service.built_in_packages(BUILT_IN_MODELS)["pocket-nano"]
     folder = package.folder(target)
-    original, untouched = (folder / "model.onnx").read_bytes(), (folder / "tokenizer.json").stat().st_mtime_ns
+    original, untouched = (
+        (folder / "model.onnx").read_bytes(),
+        (folder / "tokenizer.json").stat().st_mtime_ns,
+    )
     (folder / "model.onnx").write_bytes(original[:-1])
     assert [problem.file for problem in cache.problems(folder, package)] == ["model.onnx"]
     service.install_built_in(BUILT_IN_MODELS, target)

@@ -5,7 +5,16 @@ import json
 import pytest
 
 from helpers.errors import KitError, UnknownModel, UsageError
-from helpers.lineup import DEFAULT_PROMPT_SET, Lineup, ModelEntry, PromptSet, load_models, load_prompts, prompt_list, unknown
+from helpers.lineup import (
+    DEFAULT_PROMPT_SET,
+    Lineup,
+    ModelEntry,
+    PromptSet,
+    load_models,
+    load_prompts,
+    prompt_list,
+    unknown,
+)
 from helpers.paths import DATA
 
 GOOD = {"capabilities": ["chat"], "size_mb": 3}
@@ -79,12 +88,22 @@ def test_the_sessions_prompts_are_word_for_word():
 
 def test_models_of_a_file(write):
     models = load_models(
-        write({"b-1.5": {**GOOD, "formerly": ["b-1"]}, "a": {**GOOD, "source": "built-in"}, "c": {"capabilities": [], "size_mb": None}})
+        write(
+            {
+                "b-1.5": {**GOOD, "formerly": ["b-1"]},
+                "a": {**GOOD, "source": "built-in"},
+                "c": {"capabilities": [], "size_mb": None},
+            }
+        )
     )
     assert list(models) == ["b-1.5", "a", "c"]
     assert models["a"] == ModelEntry(capabilities=("chat",), size_mb=3.0, source="built-in")
     assert models.built_in == ["a"]
-    assert (models.current("b-1"), models.current("b-1.5"), models.current("zzz")) == ("b-1.5", None, None)
+    assert (models.current("b-1"), models.current("b-1.5"), models.current("zzz")) == (
+        "b-1.5",
+        None,
+        None,
+    )
     assert models["c"].size_mb is None
 
 
@@ -97,7 +116,10 @@ def test_a_byte_order_mark_is_no_mistake(write):
     [
         ("", ["not valid JSON", "line 1, column 1"]),
         ('{\n  "a": {"size_mb": 3,}\n}', ["not valid JSON", "line 2, column "]),
-        ('{"a": {"capabilities": [], "size_mb": 3}, "a": {"capabilities": [], "size_mb": 4}}', ["'a' appears twice"]),
+        (
+            '{"a": {"capabilities": [], "size_mb": 3}, "a": {"capabilities": [], "size_mb": 4}}',
+            ["'a' appears twice"],
+        ),
         ('{"a": {"capabilities": [], "size_mb": 3, "size_mb": 4}}', ["'size_mb' appears twice"]),
         (b"\xff\xfe{", ["cannot be read"]),
         ("[" * 100_000, ["not valid JSON"]),
@@ -156,7 +178,16 @@ def test_a_folder_is_no_models_file(tmp_path):
 
 TWO_SETS = {
     "first": {"title": "One", "prompts": [{"id": "x", "text": "Say x."}]},
-    "second": {"prompts": [{"id": "y", "text": "Say y.", "facets": [{"id": "f", "any_of": ["why"]}], "format": {"bullets": 3}}]},
+    "second": {
+        "prompts": [
+            {
+                "id": "y",
+                "text": "Say y.",
+                "facets": [{"id": "f", "any_of": ["why"]}],
+                "format": {"bullets": 3},
+            }
+        ]
+    },
 }
 
 
@@ -182,7 +213,11 @@ def test_file_and_set(write):
     assert texts(load_prompts(f"{path}:second")) == ["Say y."]
     assert texts(load_prompts(f"{path}:first")) == ["Say x."]
     second = load_prompts(f"{path}:second").prompts[0]
-    assert (second.facets[0].any_of, second.facets[0].kind, second.format.bullets) == (("why",), "required", 3)
+    assert (second.facets[0].any_of, second.facets[0].kind, second.format.bullets) == (
+        ("why",),
+        "required",
+        3,
+    )
 
 
 def test_the_only_set_of_a_file_needs_no_name(write):
@@ -229,11 +264,36 @@ def test_a_set_of_a_file_on_a_drive(source):
         ({"s": {"prompts": [{"text": "a"}]}}, ["s.prompts.0.id", "field required"]),
         ({"s": {"prompts": [{"id": "A b", "text": "a"}]}}, ["s.prompts.0.id", "'A b'"]),
         ({"s": {"prompts": [{"id": "a", "text": "a", "hint": 1}]}}, ["s.prompts.0.hint"]),
-        ({"s": {"prompts": [{"id": "a", "text": "a"}, {"id": "a", "text": "b"}]}}, ["two prompts have the id 'a'"]),
-        ({"s": {"prompts": [{"id": "a", "text": "a", "facets": [{"id": "f", "any_of": []}]}]}}, ["s.prompts.0.facets.0.any_of", "at least 1 item"]),
-        ({"s": {"prompts": [{"id": "a", "text": "a", "facets": [{"id": "f", "any_of": ["x"], "kind": "maybe"}]}]}}, ["facets.0.kind", "'maybe'"]),
-        ({"s": {"prompts": [{"id": "a", "text": "a", "format": {"sentences": 0}}]}}, ["s.prompts.0.format.sentences", "greater than 0"]),
-        ({"s": {"prompts": [{"id": "a", "text": "a"}], "extra": 1}}, ["s.extra", "unknown field", "title"]),
+        (
+            {"s": {"prompts": [{"id": "a", "text": "a"}, {"id": "a", "text": "b"}]}},
+            ["two prompts have the id 'a'"],
+        ),
+        (
+            {"s": {"prompts": [{"id": "a", "text": "a", "facets": [{"id": "f", "any_of": []}]}]}},
+            ["s.prompts.0.facets.0.any_of", "at least 1 item"],
+        ),
+        (
+            {
+                "s": {
+                    "prompts": [
+                        {
+                            "id": "a",
+                            "text": "a",
+                            "facets": [{"id": "f", "any_of": ["x"], "kind": "maybe"}],
+                        }
+                    ]
+                }
+            },
+            ["facets.0.kind", "'maybe'"],
+        ),
+        (
+            {"s": {"prompts": [{"id": "a", "text": "a", "format": {"sentences": 0}}]}},
+            ["s.prompts.0.format.sentences", "greater than 0"],
+        ),
+        (
+            {"s": {"prompts": [{"id": "a", "text": "a"}], "extra": 1}},
+            ["s.extra", "unknown field", "title"],
+        ),
         ({"s": 7}, ["s", "7"]),
         ({"s": []}, ["s.prompts", "at least 1 item"]),
     ],
@@ -276,7 +336,11 @@ def test_no_such_prompt_file(tmp_path):
 def test_prompts_from_strings():
     assert [(p.id, p.text) for p in prompt_list(["a", "b"]).prompts] == [("p1", "a"), ("p2", "b")]
     assert texts(prompt_list(t for t in ("a", "b"))) == ["a", "b"]
-    for wrong, part in (([], "is empty"), ([""], "list.prompts.0.text"), ([None], "list.prompts.0.text")):
+    for wrong, part in (
+        ([], "is empty"),
+        ([""], "list.prompts.0.text"),
+        ([None], "list.prompts.0.text"),
+    ):
         with pytest.raises(UsageError, match=part):
             prompt_list(wrong)
 
@@ -286,7 +350,9 @@ def test_prompts_from_strings():
 LINEUP = Lineup(
     {
         "pocket-mini": ModelEntry(capabilities=("chat",), size_mb=3),
-        "mistral-7b-v0.2": ModelEntry(capabilities=("chat",), size_mb=4200, formerly=("mistral-7b",)),
+        "mistral-7b-v0.2": ModelEntry(
+            capabilities=("chat",), size_mb=4200, formerly=("mistral-7b",)
+        ),
     }
 )
 
@@ -300,7 +366,9 @@ def test_a_near_name_is_suggested():
 
 
 def test_a_part_of_a_name_is_enough_for_a_suggestion():
-    assert "did you mean qwen2.5-coder-instruct-0.5b?" in str(unknown("0.5b", ["qwen2.5-coder-instruct-0.5b", "pocket-mini"]))
+    assert "did you mean qwen2.5-coder-instruct-0.5b?" in str(
+        unknown("0.5b", ["qwen2.5-coder-instruct-0.5b", "pocket-mini"])
+    )
 
 
 def test_without_a_near_name_the_known_ones_are_listed():
@@ -310,11 +378,17 @@ def test_without_a_near_name_the_known_ones_are_listed():
 
 
 def test_a_former_name_leads_to_the_one_of_today():
-    assert "'mistral-7b' is called 'mistral-7b-v0.2' today" in str(unknown("mistral-7b", ["mistral-7b-v0.2"], LINEUP))
+    assert "'mistral-7b' is called 'mistral-7b-v0.2' today" in str(
+        unknown("mistral-7b", ["mistral-7b-v0.2"], LINEUP)
+    )
     assert "use that name" in str(unknown("mistral-7b", ["mistral-7b-v0.2"], LINEUP))
 
 
 def test_a_name_of_the_lineup_that_is_not_offered():
     for alias in ("mistral-7b", "mistral-7b-v0.2"):
-        assert "not offered here. The catalog does not list it." in str(unknown(alias, ["pocket-mini"], LINEUP))
-        assert "The catalog could not be reached." in str(unknown(alias, ["pocket-mini"], LINEUP, note="The catalog could not be reached."))
+        assert "not offered here. The catalog does not list it." in str(
+            unknown(alias, ["pocket-mini"], LINEUP)
+        )
+        assert "The catalog could not be reached." in str(
+            unknown(alias, ["pocket-mini"], LINEUP, note="The catalog could not be reached.")
+        )

@@ -23,7 +23,9 @@ GOOD = [event(delta("Hello")), 0.02, event(delta(" world")), event(usage(5, 2)),
 
 
 def measure(remote, folder, models=("tiny",), prompts=PROMPTS, **settings):
-    return benchmark(remote, list(models), prompts, progress=False, output=folder, warmup=0, **settings)
+    return benchmark(
+        remote, list(models), prompts, progress=False, output=folder, warmup=0, **settings
+    )
 
 
 def spans(endpoint) -> list[tuple[float, float]]:
@@ -36,7 +38,11 @@ def most_at_once(found) -> int:
 
 
 def keys(run) -> list[tuple]:
-    return [(row["model"], row["prompt_id"], row["round"], row["concurrency"]) for row in run.rows if row["phase"] == "measure"]
+    return [
+        (row["model"], row["prompt_id"], row["round"], row["concurrency"])
+        for row in run.rows
+        if row["phase"] == "measure"
+    ]
 
 
 # Closed loop -------------------------------------------------------------------------------------------------------
@@ -44,7 +50,12 @@ def keys(run) -> list[tuple]:
 
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_as_many_requests_are_under_way_as_were_asked_for(tmp_path, concurrency):
-    with serving(["tiny"], streamed([event(delta("Hello")), 0.1, event(delta(" world")), DONE])) as endpoint, connect(endpoint.base_url) as remote:
+    with (
+        serving(
+            ["tiny"], streamed([event(delta("Hello")), 0.1, event(delta(" world")), DONE])
+        ) as endpoint,
+        connect(endpoint.base_url) as remote,
+    ):
         run = measure(remote, tmp_path, rounds=2, concurrency=concurrency)
         assert most_at_once(spans(endpoint)) == concurrency
     assert run.summary[0]["n_ok"] == 8
@@ -57,7 +68,9 @@ def test_alone_a_request_is_on_record_before_the_next_is_made(tmp_path, monkeypa
         original = remote.prepare
 
         def prepare(*arguments, **options):
-            seen.append(sum(path.read_bytes().count(b"\n") for path in tmp_path.glob("*/requests.jsonl")))
+            seen.append(
+                sum(path.read_bytes().count(b"\n") for path in tmp_path.glob("*/requests.jsonl"))
+            )
             return original(*arguments, **options)
 
         monkeypatch.setattr(remote, "prepare", prepare)
@@ -82,13 +95,22 @@ def test_a_sweep_asks_every_prompt_at_every_level(tmp_path):
     with serving(["a", "b"], streamed(GOOD)) as endpoint, connect(endpoint.base_url) as remote:
         run = measure(remote, tmp_path, models=["a", "b"], rounds=2, concurrency="1,2,4")
         assert most_at_once(spans(endpoint)) == 4
-    assert sorted(keys(run)) == sorted((m, f"p{p}", r, c) for m in "ab" for p in (1, 2, 3, 4) for r in (1, 2) for c in (1, 2, 4))
+    assert sorted(keys(run)) == sorted(
+        (m, f"p{p}", r, c) for m in "ab" for p in (1, 2, 3, 4) for r in (1, 2) for c in (1, 2, 4)
+    )
     assert (run.info["plan"]["concurrency"], run.info["plan"]["sweep"]) == (1, [1, 2, 4])
-    assert [(level.model, level.concurrency, level.n_ok) for level in capacity.levels(run)] == [(m, c, 8) for m in "ab" for c in (1, 2, 4)]
+    assert [(level.model, level.concurrency, level.n_ok) for level in capacity.levels(run)] == [
+        (m, c, 8) for m in "ab" for c in (1, 2, 4)
+    ]
 
 
 def test_headline_figures_of_a_sweep_are_those_of_its_first_level(tmp_path):
-    rows = [answer("small", p, n, s, concurrency=c) for c, s in ((2, 0.1), (4, 9.0)) for p in ("short", "long") for n in (1, 2, 3)]
+    rows = [
+        answer("small", p, n, s, concurrency=c)
+        for c, s in ((2, 0.1), (4, 9.0))
+        for p in ("short", "long")
+        for n in (1, 2, 3)
+    ]
     run = record(tmp_path, {"small": TWO["small"]}, rows, concurrency=2, sweep=[2, 4])
     assert (run.summary[0]["n_ok"], run.summary[0]["latency_p50_s"]) == (6, pytest.approx(0.1))
     assert set(run.values("small", "latency_s")["short"]) == {0.1}
@@ -100,16 +122,22 @@ def test_a_run_under_load_is_resumed_without_a_lost_or_repeated_row(tmp_path, se
         whole = measure(remote, tmp_path, models=["a", "b"], rounds=2, **settings)
         lines = (whole.folder / "requests.jsonl").read_bytes().splitlines(keepends=True)
         (whole.folder / "requests.jsonl").write_bytes(b"".join(lines[:11]) + lines[11][:20])
-        (whole.folder / "run.json").write_text(json.dumps({**whole.info, "status": "running"}), encoding="utf-8")
+        (whole.folder / "run.json").write_text(
+            json.dumps({**whole.info, "status": "running"}), encoding="utf-8"
+        )
         again = resume(remote, whole.folder, progress=False)
     assert sorted(keys(again)) == sorted(keys(whole))
-    assert min(row["sent_s"] for row in again.rows[11:]) >= max(row["ended_s"] for row in again.rows[:11])
+    assert min(row["sent_s"] for row in again.rows[11:]) >= max(
+        row["ended_s"] for row in again.rows[:11]
+    )
 
 
 def test_a_resumed_sweep_must_be_the_same_sweep(tmp_path):
     with serving(["tiny"], streamed(GOOD)) as endpoint, connect(endpoint.base_url) as remote:
         run = measure(remote, tmp_path, rounds=1, concurrency=[1, 2])
-        (run.folder / "run.json").write_text(json.dumps({**run.info, "status": "running"}), encoding="utf-8")
+        (run.folder / "run.json").write_text(
+            json.dumps({**run.info, "status": "running"}), encoding="utf-8"
+        )
         with pytest.raises(UsageError, match=r"sweep was \(1, 2\), asked is \(1, 4\)"):
             resume(remote, run.folder, concurrency="1,4", progress=False)
 
@@ -123,7 +151,9 @@ def test_arrivals_are_a_seeded_poisson_process():
     assert due[0] == 0
     assert due == arrivals(50, 20_001, "a") != arrivals(50, 20_001, "b")
     assert statistics.mean(gaps) == pytest.approx(0.02, rel=0.03)
-    assert statistics.stdev(gaps) == pytest.approx(0.02, rel=0.05)  # exponential: spread and mean are the same
+    assert statistics.stdev(gaps) == pytest.approx(
+        0.02, rel=0.05
+    )  # exponential: spread and mean are the same
 
 
 def test_what_is_due_is_sent_even_when_others_hang(tmp_path):
@@ -159,7 +189,10 @@ def test_requests_are_sent_at_their_times_and_never_before(tmp_path):
 def test_everything_counts_from_when_a_request_was_due(tmp_path, monkeypatch):
     """Two connections for requests that come faster than they are answered: the wait for a connection is part of the figures."""
     monkeypatch.setattr(load, "MAX_OPEN", 2)
-    with serving(["tiny"], streamed([event(delta("Hello")), 0.1, event(delta(" world")), event(usage(5, 2)), DONE])) as endpoint:
+    with serving(
+        ["tiny"],
+        streamed([event(delta("Hello")), 0.1, event(delta(" world")), event(usage(5, 2)), DONE]),
+    ) as endpoint:
         with connect(endpoint.base_url) as remote:
             run = measure(remote, tmp_path, rounds=2, rate=1000)
         assert most_at_once(spans(endpoint)) == 2
@@ -168,16 +201,45 @@ def test_everything_counts_from_when_a_request_was_due(tmp_path, monkeypatch):
         assert row["ttft_s"] == pytest.approx(waited + row["chunk_times_s"][0], abs=1e-5)
         assert row["latency_s"] == pytest.approx(waited + row["chunk_times_s"][-1], abs=1e-5)
         assert row["ttfo_s"] == row["ttft_s"]
-        assert row["itl_s"] == pytest.approx(row["chunk_times_s"][1] - row["chunk_times_s"][0], abs=1e-5)
+        assert row["itl_s"] == pytest.approx(
+            row["chunk_times_s"][1] - row["chunk_times_s"][0], abs=1e-5
+        )
     assert max(row["latency_s"] for row in run.rows) > 0.29  # four pairs, one after the other
 
 
 def test_ctrl_c_at_a_rate_keeps_what_was_measured(tmp_path):
     with serving(["tiny"], streamed(GOOD)) as endpoint:
-        options = ["--endpoint", endpoint.base_url, "--models", "tiny", "--prompt", "Hello", "--rounds", "5000", "--warmup", "2", "--rate", "100"]
-        command = [sys.executable, "-m", "helpers", "benchmark", "--quiet", "--output", str(tmp_path), *options]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            while not (found := list(tmp_path.glob("*/requests.jsonl"))) or found[0].read_bytes().count(b"\n") < 20:
+        options = [
+            "--endpoint",
+            endpoint.base_url,
+            "--models",
+            "tiny",
+            "--prompt",
+            "Hello",
+            "--rounds",
+            "5000",
+            "--warmup",
+            "2",
+            "--rate",
+            "100",
+        ]
+        command = [
+            sys.executable,
+            "-m",
+            "helpers",
+            "benchmark",
+            "--quiet",
+            "--output",
+            str(tmp_path),
+            *options,
+        ]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            while (
+                not (found := list(tmp_path.glob("*/requests.jsonl")))
+                or found[0].read_bytes().count(b"\n") < 20
+            ):
                 assert process.poll() is None, process.stderr.read()
                 time.sleep(0.02)
             process.send_signal(signal.SIGINT)
@@ -193,7 +255,15 @@ def test_ctrl_c_at_a_rate_keeps_what_was_measured(tmp_path):
 
 
 def at(start: float, latency_s: float, number: int = 1, **fields):
-    return answer("small", fields.pop("prompt", "short"), number, latency_s, sent_s=start, ended_s=start + latency_s, **fields)
+    return answer(
+        "small",
+        fields.pop("prompt", "short"),
+        number,
+        latency_s,
+        sent_s=start,
+        ended_s=start + latency_s,
+        **fields,
+    )
 
 
 def level_of(folder, rows, **plan):
@@ -223,7 +293,10 @@ def test_without_all_token_counts_there_is_no_token_throughput(tmp_path):
 @pytest.mark.parametrize(
     ("slo", "good"),
     [
-        ({"ttft_s": 0.1}, 2),  # of answers with a latency of 0.5, 1 and 2 s, a tenth of it TTFT, 0.09 of it ITL
+        (
+            {"ttft_s": 0.1},
+            2,
+        ),  # of answers with a latency of 0.5, 1 and 2 s, a tenth of it TTFT, 0.09 of it ITL
         ({"ttft_s": 0.09}, 1),
         ({"itl_s": 0.09}, 2),
         ({"latency_s": 2.0}, 3),
@@ -249,10 +322,21 @@ def test_an_unknown_itl_keeps_a_limit_only_when_it_must(tmp_path):
 def sweep_run(folder):
     """Two models; `small` gains until 4 streams, `large` nothing."""
     rows = []
-    for model, times in (("small", {1: 0.1, 2: 0.1, 4: 0.12, 8: 0.24}), ("large", {1: 0.2, 2: 0.4, 4: 0.8, 8: 1.6})):
+    for model, times in (
+        ("small", {1: 0.1, 2: 0.1, 4: 0.12, 8: 0.24}),
+        ("large", {1: 0.2, 2: 0.4, 4: 0.8, 8: 1.6}),
+    ):
         for level, latency_s in times.items():
             rows += [
-                answer(model, "short", n, latency_s, concurrency=level, sent_s=n // level * latency_s, ended_s=(n // level + 1) * latency_s)
+                answer(
+                    model,
+                    "short",
+                    n,
+                    latency_s,
+                    concurrency=level,
+                    sent_s=n // level * latency_s,
+                    ended_s=(n // level + 1) * latency_s,
+                )
                 for n in range(24)
             ]
     return record(folder, TWO, rows, sweep=[1, 2, 4, 8], slo={"latency_s": 0.13})
@@ -276,7 +360,16 @@ def test_the_report_of_a_sweep_says_where_throughput_ends(tmp_path):
 @pytest.mark.parametrize(("last", "said"), [(0.5, "a queue formed"), (0.1, "no queue is seen")])
 def test_the_report_of_an_open_loop_says_whether_a_queue_formed(tmp_path, last, said):
     rows = [
-        answer("small", "short", n, 0.1 + (last - 0.1) * n / 40, scheduled_s=n / 10, sent_s=n / 10 + 0.001, ended_s=n / 10 + 0.6) for n in range(40)
+        answer(
+            "small",
+            "short",
+            n,
+            0.1 + (last - 0.1) * n / 40,
+            scheduled_s=n / 10,
+            sent_s=n / 10 + 0.001,
+            ended_s=n / 10 + 0.6,
+        )
+        for n in range(40)
     ]
     run = record(tmp_path, {"small": TWO["small"]}, rows, rate=10.0)
     (sentence,) = capacity.findings(run)
@@ -290,7 +383,12 @@ def test_a_run_without_load_has_no_such_section_and_a_curve_that_says_so(tmp_pat
     run = record(tmp_path, {"small": TWO["small"]}, [at(0.0, 1.0)])
     assert "## Load" not in write_report(run).read_text(encoding="utf-8")
     assert capacity.curve(run).finding.startswith("This run has one level of load")
-    assert capacity.levels(record(tmp_path, {"small": TWO["small"]}, [answer("small", "short", 1, 0.1)])) == []  # an older record
+    assert (
+        capacity.levels(
+            record(tmp_path, {"small": TWO["small"]}, [answer("small", "short", 1, 0.1)])
+        )
+        == []
+    )  # an older record
 
 
 # Settings ----------------------------------------------------------------------------------------------------------
@@ -344,11 +442,17 @@ def test_limits_are_read_in_any_order_and_come_back_from_the_record(remote):
 def test_a_refusal_for_a_while_is_a_failed_row_and_nothing_is_sent_twice(tmp_path):
     refusal = error_answer(429, "Rate limit reached")
     refusal = Answer([refusal.script[0].replace(b"\r\n\r\n", b"\r\nRetry-After: 7\r\n\r\n", 1)])
-    with serving(["tiny"], [refusal, streamed(GOOD)]) as endpoint, connect(endpoint.base_url) as remote:
+    with (
+        serving(["tiny"], [refusal, streamed(GOOD)]) as endpoint,
+        connect(endpoint.base_url) as remote,
+    ):
         run = measure(remote, tmp_path, rounds=1)
         asked = sum(request.path.endswith("completions") for request in endpoint.requests)
     assert (run.summary[0]["n_ok"], run.summary[0]["n_failed"], asked) == (3, 1, 4)
-    assert run.summary[0]["error"] == "HTTP 429: Rate limit reached (the server asks to wait: Retry-After 7)"
+    assert (
+        run.summary[0]["error"]
+        == "HTTP 429: Rate limit reached (the server asks to wait: Retry-After 7)"
+    )
 
 
 def test_a_wrong_key_is_a_reason_and_shown_nowhere(tmp_path):
@@ -360,5 +464,7 @@ def test_a_wrong_key_is_a_reason_and_shown_nowhere(tmp_path):
     with serving(["tiny"], chat) as endpoint, connect(endpoint.base_url, key=key) as remote:
         run = measure(remote, tmp_path, rounds=2, concurrency=2)
     write_report(run)
-    assert run.summary[0]["error"].startswith("skipped after 3 failures in a row; the last: HTTP 401: Incorrect API key")
+    assert run.summary[0]["error"].startswith(
+        "skipped after 3 failures in a row; the last: HTTP 401: Incorrect API key"
+    )
     assert not [path for path in run.folder.iterdir() if key.encode() in path.read_bytes()]

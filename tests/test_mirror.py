@@ -36,11 +36,21 @@ def stock(models: Path, alias: str, **more: bytes) -> Package:
     folder = models / "Somebody" / f"{alias}-generic-cpu-3"
     for name in NANO.files:
         cache.copy_in(BUILT_IN_MODELS / "pocket-nano" / name, folder / name)
-    (folder / "inference_model.json").write_text(json.dumps({"Name": f"{alias}-generic-cpu:3", "PromptTemplate": None}), encoding="utf-8")
+    (folder / "inference_model.json").write_text(
+        json.dumps({"Name": f"{alias}-generic-cpu:3", "PromptTemplate": None}), encoding="utf-8"
+    )
     for name, data in more.items():
         (folder / name).write_bytes(data)
-    facts = {"alias": alias, "name": f"{alias}-generic-cpu", "version": 3, "publisher": "Somebody", "license": "apache-2.0"}
-    return cache.adopt(folder, {**facts, "context": 1024, "max_output_tokens": 256}, "catalog").package
+    facts = {
+        "alias": alias,
+        "name": f"{alias}-generic-cpu",
+        "version": 3,
+        "publisher": "Somebody",
+        "license": "apache-2.0",
+    }
+    return cache.adopt(
+        folder, {**facts, "context": 1024, "max_output_tokens": 256}, "catalog"
+    ).package
 
 
 @contextlib.contextmanager
@@ -106,7 +116,9 @@ def test_the_list_says_what_comes_from_the_mirror(attendee, instructor):
     ]
 
 
-def test_a_model_of_the_mirror_is_fetched_listed_loaded_and_answers(attendee, instructor, monkeypatch):
+def test_a_model_of_the_mirror_is_fetched_listed_loaded_and_answers(
+    attendee, instructor, monkeypatch
+):
     monkeypatch.setenv("WORKSHOP_NAME", "Ada <script>")
     done = download(attendee, ["classy"], progress=False)
     assert (done[0][1], "from the mirror" in done[0][2]) == ("downloaded", True)
@@ -116,7 +128,9 @@ def test_a_model_of_the_mirror_is_fetched_listed_loaded_and_answers(attendee, in
     assert record.package == offered(instructor[0], "classy")
     assert cache.check(record.package.folder(model_cache()), record, full=True) == []
     shown = page(instructor[0])
-    assert re.search(r"<h2>Ada &lt;script&gt;</h2><div class=\"has\"><span>classy</span><b>verified</b>", shown)
+    assert re.search(
+        r"<h2>Ada &lt;script&gt;</h2><div class=\"has\"><span>classy</span><b>verified</b>", shown
+    )
     assert "<script" not in shown
     assert not re.search(r"(src|href)=|url\(|@import", shown)
 
@@ -141,15 +155,28 @@ def test_a_damaged_file_comes_again_from_the_mirror_and_the_others_stay(attendee
 
 
 def test_a_built_in_model_on_the_mirror_never_takes_the_place_of_the_kits_own(attendee, tmp_path):
-    other = Package(**{**NANO.model_dump(), "files": {**NANO.model_dump()["files"], "model.onnx": {"bytes": 3, "sha256": "0" * 64}}})
-    with lying({"models": [other.model_dump(mode="json")]}) as address, pytest.MonkeyPatch.context() as patch:
+    other = Package(
+        **{
+            **NANO.model_dump(),
+            "files": {**NANO.model_dump()["files"], "model.onnx": {"bytes": 3, "sha256": "0" * 64}},
+        }
+    )
+    with (
+        lying({"models": [other.model_dump(mode="json")]}) as address,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         patch.setattr(attendee, "mirror", Mirror(address))
-        assert "The mirror's pocket-nano differs from the built-in model of that name; the built-in one is used" in attendee.models().note
+        assert (
+            "The mirror's pocket-nano differs from the built-in model of that name; the built-in one is used"
+            in attendee.models().note
+        )
         assert attendee.resolve("pocket-nano").source == "built-in"
         assert attendee.resolve("pocket-nano").files_sha256 == NANO.digest
 
 
-def test_a_built_in_model_arrives_over_the_mirror_with_the_hashes_that_ship_with_the_kit(instructor, tmp_path):
+def test_a_built_in_model_arrives_over_the_mirror_with_the_hashes_that_ship_with_the_kit(
+    instructor, tmp_path
+):
     Mirror(instructor[0]).fetch(NANO, tmp_path, tmp_path / "models")
     assert cache.problems(NANO.folder(tmp_path / "models"), NANO) == []
 
@@ -182,14 +209,23 @@ def test_a_client_killed_at_a_known_byte_fetches_at_most_one_chunk_again(instruc
         if start == 0:
             reached.set()
             return Answer([head(200, len(data)), data[:kept]], end="keep")
-        return Answer([head(206, len(data) - start, f"bytes {start}-{len(data) - 1}/{len(data)}"), data[start:]])
+        return Answer(
+            [
+                head(206, len(data) - start, f"bytes {start}-{len(data) - 1}/{len(data)}"),
+                data[start:],
+            ]
+        )
 
     with Loopback(stops_there) as between:
         script = (
             "import sys; from pathlib import Path; from helpers.mirror import Mirror; m = Mirror(sys.argv[1]); home = Path(sys.argv[2]);"
             "m.fetch(next(p for p in m.packages() if p.alias == 'large'), home, home / 'models', lambda done: print(done, flush=True))"
         )
-        child = subprocess.Popen([sys.executable, "-c", script, between.url, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        child = subprocess.Popen(
+            [sys.executable, "-c", script, between.url, str(tmp_path)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         before = sum(file.bytes for name, file in package.files.items() if name < "extra.bin")
         while int(child.stdout.readline()) <= before + kept - CHUNK:
             pass
@@ -223,12 +259,17 @@ def test_a_cut_a_stall_and_a_busy_mirror_are_gone_on_from(instructor, tmp_path):
         return Answer([answer[0], data[start:]])
 
     with Loopback(fails_three_times) as between:
-        Mirror(between.url, stall_s=0.3).fetch(package, tmp_path, tmp_path / "models", note=said.append)
+        Mirror(between.url, stall_s=0.3).fetch(
+            package, tmp_path, tmp_path / "models", note=said.append
+        )
     assert cache.problems(package.folder(tmp_path / "models"), package) == []
     assert asked[0] == 0
     assert asked == sorted(asked)
     assert len(asked) == 4
-    assert [bool(re.search(word, " ".join(said))) for word in ("was cut|no answer", "busy", "nothing has come for 0 s")] == [True] * 3
+    assert [
+        bool(re.search(word, " ".join(said)))
+        for word in ("was cut|no answer", "busy", "nothing has come for 0 s")
+    ] == [True] * 3
 
 
 def test_what_was_kept_of_another_version_is_thrown_away_and_fetched_anew(instructor, tmp_path):
@@ -249,8 +290,16 @@ def test_a_full_disk_keeps_what_arrived_says_so_and_goes_on_afterwards(instructo
         "try: m.fetch(next(p for p in m.packages() if p.alias == 'large'), home, home / 'models')\n"
         "except KitError as error: print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", script, instructor[0], str(tmp_path)], capture_output=True, text=True, timeout=60)
-    assert re.match(r"The disk is full: \S+ takes no more\. [\d.]+ of [\d.]+ MB of large are kept .* Free some space", done.stdout), done
+    done = subprocess.run(
+        [sys.executable, "-c", script, instructor[0], str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert re.match(
+        r"The disk is full: \S+ takes no more\. [\d.]+ of [\d.]+ MB of large are kept .* Free some space",
+        done.stdout,
+    ), done
     part = tmp_path / "incoming" / f"{package.name}-{package.version}" / "extra.bin.part"
     assert part.stat().st_size == 5_000_000
     seen = []
@@ -270,8 +319,16 @@ def test_a_cache_that_cannot_be_written_is_told_before_a_byte_is_fetched(instruc
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o777)
         (Path(folder) / "models").mkdir(mode=0o555)
-        done = subprocess.run([sys.executable, "-c", script, instructor[0], folder], capture_output=True, text=True, timeout=60)
-        assert re.match(r"The model cache \S+ cannot be written \(Permission denied\); make it writable, or name another place", done.stdout), done
+        done = subprocess.run(
+            [sys.executable, "-c", script, instructor[0], folder],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert re.match(
+            r"The model cache \S+ cannot be written \(Permission denied\); make it writable, or name another place",
+            done.stdout,
+        ), done
         assert not (Path(folder) / "incoming").exists()
 
 
@@ -290,16 +347,30 @@ def test_a_model_larger_than_the_free_disk_is_refused_before_a_byte_is_fetched(t
 def test_no_mirror_at_the_address_is_one_sentence(attendee, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as probe:
         closed = probe.getsockname()[1]
-    with pytest.raises(MirrorError, match=rf"No mirror answers at http://127.0.0.1:{closed} .*is it running there"):
+    with pytest.raises(
+        MirrorError, match=rf"No mirror answers at http://127.0.0.1:{closed} .*is it running there"
+    ):
         Mirror(f"127.0.0.1:{closed}").packages()
     monkeypatch.setattr(attendee, "mirror", Mirror(f"127.0.0.1:{closed}"))
     assert "No mirror answers" in attendee.models().note
     assert attendee.resolve("pocket-nano").cached is True
 
 
-@pytest.mark.parametrize("body", [b"<html>hello</html>", b"[]", b'{"mirror": "of something else", "models": []}', b"", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>hello</html>",
+        b"[]",
+        b'{"mirror": "of something else", "models": []}',
+        b"",
+        b"[" * 100_000,
+    ],
+)
 def test_another_service_at_the_address_is_told_apart(body):
-    with Loopback(lambda request: Answer([head(200, len(body)), body])) as other, pytest.raises(MirrorError, match="it is no mirror of this kit"):
+    with (
+        Loopback(lambda request: Answer([head(200, len(body)), body])) as other,
+        pytest.raises(MirrorError, match="it is no mirror of this kit"),
+    ):
         Mirror(other.url).packages()
 
 
@@ -337,7 +408,10 @@ def test_a_list_that_names_a_file_outside_its_folder_is_refused_whole(name, tmp_
     entry["files"][name] = {"bytes": 1, "sha256": "0" * 64}
     with (
         lying({"models": [entry]}) as address,
-        pytest.raises(MirrorError, match=r"offers what cannot be trusted, models\.0\.files.* Nothing was fetched"),
+        pytest.raises(
+            MirrorError,
+            match=r"offers what cannot be trusted, models\.0\.files.* Nothing was fetched",
+        ),
     ):
         Mirror(address).packages()
 
@@ -360,23 +434,41 @@ def test_a_list_that_names_a_file_outside_its_folder_is_refused_whole(name, tmp_
 )
 def test_a_list_with_a_wrong_field_is_refused_whole(field, value):
     entry = {**package_with({}).model_dump(mode="json"), field: value}
-    with lying({"models": [entry]}) as address, pytest.raises(MirrorError, match=rf"cannot be trusted, models\.0\.{field}"):
+    with (
+        lying({"models": [entry]}) as address,
+        pytest.raises(MirrorError, match=rf"cannot be trusted, models\.0\.{field}"),
+    ):
         Mirror(address).packages()
 
 
 def test_a_model_listed_twice_is_refused():
     entry = package_with({}).model_dump(mode="json")
-    with lying({"models": [entry, entry]}) as address, pytest.raises(MirrorError, match="lists a model twice"):
+    with (
+        lying({"models": [entry, entry]}) as address,
+        pytest.raises(MirrorError, match="lists a model twice"),
+    ):
         Mirror(address).packages()
 
 
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (lambda size: Answer([head(200, size), b"x" * size]), "serves other bytes of tokenizer.json .* refused, nothing of it is kept"),
-        (lambda size: Answer([head(200, size + 1), b"x" * (size + 1)]), "answers with another size of tokenizer.json than its list says"),
-        (lambda size: Answer([head(206, size, f"bytes 5-{size + 4}/{size + 5}"), b"x" * size]), "answers with another size"),
-        (lambda size: Answer([head(302, 0, location="http://127.0.0.1:9/")]), r"another size of tokenizer.json than its list says \(HTTP 302\)"),
+        (
+            lambda size: Answer([head(200, size), b"x" * size]),
+            "serves other bytes of tokenizer.json .* refused, nothing of it is kept",
+        ),
+        (
+            lambda size: Answer([head(200, size + 1), b"x" * (size + 1)]),
+            "answers with another size of tokenizer.json than its list says",
+        ),
+        (
+            lambda size: Answer([head(206, size, f"bytes 5-{size + 4}/{size + 5}"), b"x" * size]),
+            "answers with another size",
+        ),
+        (
+            lambda size: Answer([head(302, 0, location="http://127.0.0.1:9/")]),
+            r"another size of tokenizer.json than its list says \(HTTP 302\)",
+        ),
         (lambda size: Answer([head(404, 0)]), "does not have tokenizer.json any more"),
     ],
     ids=["other bytes", "other size", "other range", "redirected", "gone"],
@@ -385,7 +477,11 @@ def test_a_mirror_that_serves_something_else_is_refused(answer, said, instructor
     package = offered(instructor[0], "classy")
 
     def lies(request):
-        return answer(package.files["tokenizer.json"].bytes) if request.path.endswith("/tokenizer.json") else relayed(instructor[0], request)
+        return (
+            answer(package.files["tokenizer.json"].bytes)
+            if request.path.endswith("/tokenizer.json")
+            else relayed(instructor[0], request)
+        )
 
     with Loopback(lies) as between, pytest.raises(MirrorError, match=said):
         Mirror(between.url).fetch(package, tmp_path, tmp_path / "models")
@@ -395,21 +491,39 @@ def test_a_mirror_that_serves_something_else_is_refused(answer, said, instructor
 
 def test_a_model_that_calls_itself_another_is_refused(tmp_path):
     lie = json.dumps({"Name": NANO.id}).encode()
-    package = package_with({"inference_model.json": File(bytes=len(lie), sha256=cache.hashlib.sha256(lie).hexdigest())})
+    package = package_with(
+        {"inference_model.json": File(bytes=len(lie), sha256=cache.hashlib.sha256(lie).hexdigest())}
+    )
 
     def serves(request):
         return Answer([head(200, len(lie)), lie])
 
-    with Loopback(serves) as between, pytest.raises(UnsafePackage, match="does not say that it is other-generic-cpu:1; refused"):
+    with (
+        Loopback(serves) as between,
+        pytest.raises(UnsafePackage, match="does not say that it is other-generic-cpu:1; refused"),
+    ):
         Mirror(between.url).fetch(package, tmp_path, tmp_path / "models")
     assert not list(tmp_path.rglob("inference_model.json"))
 
 
 @pytest.mark.parametrize(
-    "address", ["", "http://", "ftp://host", "https://host:1", "http://host:1/path", "http://user@host", "host:port", "http://h:99999"]
+    "address",
+    [
+        "",
+        "http://",
+        "ftp://host",
+        "https://host:1",
+        "http://host:1/path",
+        "http://user@host",
+        "host:port",
+        "http://h:99999",
+    ],
 )
 def test_what_is_no_address_is_told(address):
-    with pytest.raises(UsageError, match=r"is no address of a mirror; expected something like http://192\.168\.1\.20:8321"):
+    with pytest.raises(
+        UsageError,
+        match=r"is no address of a mirror; expected something like http://192\.168\.1\.20:8321",
+    ):
         normalised(address)
 
 
@@ -434,7 +548,9 @@ def test_an_address_may_leave_out_the_scheme():
 )
 def test_the_server_gives_only_what_its_list_names(instructor, path):
     (instructor[1] / "secret").write_text("secret", encoding="utf-8")
-    with socket.create_connection(instructor[0].removeprefix("http://").split(":"), timeout=10) as sock:
+    with socket.create_connection(
+        instructor[0].removeprefix("http://").split(":"), timeout=10
+    ) as sock:
         sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: sock.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 404"), answer[:200]
@@ -475,7 +591,9 @@ def test_there_is_an_end_to_connections_and_afterwards_it_answers_again(instruct
 
 def test_a_link_or_a_damaged_model_in_the_instructors_cache_is_not_served(tmp_path):
     whole, linked = stock(tmp_path / "models", "whole"), stock(tmp_path / "models", "linked")
-    (tmp_path / "elsewhere").write_bytes((linked.folder(tmp_path / "models") / "tokenizer.json").read_bytes())
+    (tmp_path / "elsewhere").write_bytes(
+        (linked.folder(tmp_path / "models") / "tokenizer.json").read_bytes()
+    )
     (linked.folder(tmp_path / "models") / "tokenizer.json").unlink()
     (linked.folder(tmp_path / "models") / "tokenizer.json").symlink_to(tmp_path / "elsewhere")
     with mirroring(tmp_path) as (address, _):
@@ -504,14 +622,18 @@ def test_it_can_serve_some_models_only_and_listens_on_loopback_unless_told(tmp_p
 # Afterwards, without any network
 
 
-def test_everything_in_the_cache_is_listed_loaded_and_answers_without_any_network(attendee, instructor, monkeypatch):
+def test_everything_in_the_cache_is_listed_loaded_and_answers_without_any_network(
+    attendee, instructor, monkeypatch
+):
     assert download(attendee, ["classy"], progress=False).ok
     before = {m.alias: m for m in attendee.models() if m.cached}
     attendee.runtime.stop()
     monkeypatch.setenv("WORKSHOP_CATALOG", "http://127.0.0.1:9/asset-gallery/v1.0/models")
     with connect(mirror="127.0.0.1:9") as alone:
         after = {m.alias: m for m in alone.models() if m.cached}
-        assert {a: replace(m, loaded=None) for a, m in after.items()} == {a: replace(m, loaded=None) for a, m in before.items()}
+        assert {a: replace(m, loaded=None) for a, m in after.items()} == {
+            a: replace(m, loaded=None) for a, m in before.items()
+        }
         assert alone.chat("classy", "Hello").text
         assert "not reachable" in alone.models().note
         alone.runtime.stop()
@@ -530,12 +652,16 @@ def head(status: int, length: int, content_range: str = "", location: str = "") 
 
 def relayed(address: str, request) -> Answer:
     """The true answer of a mirror to a request."""
-    asked = urllib.request.Request(f"{address}{request.path}", data=request.body or None, method=request.method)
+    asked = urllib.request.Request(
+        f"{address}{request.path}", data=request.body or None, method=request.method
+    )
     if span := request.headers.get("Range"):
         asked.add_header("Range", span)
     with urllib.request.urlopen(asked, timeout=30) as answer:
         body = answer.read()
-        return Answer([head(answer.status, len(body), answer.headers.get("Content-Range", "")), body])
+        return Answer(
+            [head(answer.status, len(body), answer.headers.get("Content-Range", "")), body]
+        )
 
 
 @contextlib.contextmanager
@@ -547,4 +673,10 @@ def lying(listing: dict):
 
 
 def package_with(files: dict[str, File]) -> Package:
-    return Package(alias="other", name="other-generic-cpu", version=1, publisher="Somebody", files=files or {"a": File(bytes=1, sha256="0" * 64)})
+    return Package(
+        alias="other",
+        name="other-generic-cpu",
+        version=1,
+        publisher="Somebody",
+        files=files or {"a": File(bytes=1, sha256="0" * 64)},
+    )

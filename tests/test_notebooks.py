@@ -45,20 +45,32 @@ def text_of(executed: Path) -> str:
     for cell in nbformat.read(executed, as_version=4).cells:
         for output in cell.get("outputs", []):
             shown.append(
-                output.get("text") or "".join(str(output.get("data", {}).get(kind, "")) for kind in ("text/plain", "text/markdown", "text/html"))
+                output.get("text")
+                or "".join(
+                    str(output.get("data", {}).get(kind, ""))
+                    for kind in ("text/plain", "text/markdown", "text/html")
+                )
             )
     return "\n".join(shown)
 
 
 def outcomes_of(executed: Path) -> dict[str, str]:
     """Exercise to what its check said."""
-    return dict(re.findall(r"<strong>([\w-]+): (todo|passed|not yet)\.</strong>", text_of(executed)))
+    return dict(
+        re.findall(r"<strong>([\w-]+): (todo|passed|not yet)\.</strong>", text_of(executed))
+    )
 
 
 def settings(name: str, folder: Path) -> dict:
     """Small parameters, with the run of notebook 03 in `folder`."""
-    places = {"03_benchmark": {"output": folder / "run"}, "06_custom_model": {"output": folder / "custom"}}
-    places |= {"04_compare": {"run": folder / "run"}, "05_quality": {"run": folder / "run", "annotations": folder / "scores.csv"}}
+    places = {
+        "03_benchmark": {"output": folder / "run"},
+        "06_custom_model": {"output": folder / "custom"},
+    }
+    places |= {
+        "04_compare": {"run": folder / "run"},
+        "05_quality": {"run": folder / "run", "annotations": folder / "scores.csv"},
+    }
     return SMALL.get(name, {}) | {key: str(value) for key, value in places.get(name, {}).items()}
 
 
@@ -66,7 +78,10 @@ def settings(name: str, folder: Path) -> dict:
 def executed(server, tmp_path_factory):
     """All notebooks, executed in order with small parameters: name to executed copy, and the folder of the run."""
     folder = tmp_path_factory.mktemp("course")
-    return {name: course.execute(notebook(name), folder / f"{name}.ipynb", settings(name, folder)) for name in NAMES}, folder / "run"
+    return {
+        name: course.execute(notebook(name), folder / f"{name}.ipynb", settings(name, folder))
+        for name in NAMES
+    }, folder / "run"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -83,7 +98,12 @@ def solved(server, executed, tmp_path_factory):
     for name in NAMES:
         there = {"endpoint": server.base_url} if name < "04" else {}
         there |= {"output": str(folder)} if name in ("03_benchmark", "06_custom_model") else {}
-        found[name] = course.execute(notebook(name), folder / f"{name}.ipynb", settings(name, executed[1].parent) | there, solved=True)
+        found[name] = course.execute(
+            notebook(name),
+            folder / f"{name}.ipynb",
+            settings(name, executed[1].parent) | there,
+            solved=True,
+        )
     return found, folder
 
 
@@ -99,20 +119,58 @@ def test_the_course_is_these_notebooks():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_cell_ran_without_error(executed, name):
-    cells = [cell for cell in nbformat.read(executed[0][name], as_version=4).cells if cell.cell_type == "code"]
+    cells = [
+        cell
+        for cell in nbformat.read(executed[0][name], as_version=4).cells
+        if cell.cell_type == "code"
+    ]
     assert all(cell.execution_count for cell in cells)
-    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error" or output.get("name") == "stderr"]
+    assert not [
+        output
+        for cell in cells
+        for output in cell.outputs
+        if output.output_type == "error" or output.get("name") == "stderr"
+    ]
 
 
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("00_check", ["Ready.", "Foundry Local 2.2.1", "pocket-mini-generic-cpu:", "did you mean pocket-mini"]),
-        ("01_download", ["ships with the kit, hashes verified", "is called &#x27;mistral-7b-v0.2&#x27; today", "free"]),
-        ("02_smoke_test", ["loaded in", "same words: True", "maximum context length", "cached, loaded, listed, answered", "Ready."]),
+        (
+            "00_check",
+            [
+                "Ready.",
+                "Foundry Local 2.2.1",
+                "pocket-mini-generic-cpu:",
+                "did you mean pocket-mini",
+            ],
+        ),
+        (
+            "01_download",
+            [
+                "ships with the kit, hashes verified",
+                "is called &#x27;mistral-7b-v0.2&#x27; today",
+                "free",
+            ],
+        ),
+        (
+            "02_smoke_test",
+            [
+                "loaded in",
+                "same words: True",
+                "maximum context length",
+                "cached, loaded, listed, answered",
+                "Ready.",
+            ],
+        ),
         (
             "03_benchmark",
-            ["latency_p95", "224.3 s; the slowest request: 191.8 s", "can be set while it runs: True", "This client sees a first token"],
+            [
+                "latency_p95",
+                "224.3 s; the slowest request: 191.8 s",
+                "can be set while it runs: True",
+                "This client sees a first token",
+            ],
         ),
         (
             "03_benchmark",
@@ -125,12 +183,39 @@ def test_every_cell_ran_without_error(executed, name):
                 "No execution provider for a GPU or NPU",
             ],
         ),
-        ("06_custom_model", ["is a CustomModel: True", "Not converted: ", "/catalogs/local/v1", "my-summariser", "extractive"]),
+        (
+            "06_custom_model",
+            [
+                "is a CustomModel: True",
+                "Not converted: ",
+                "/catalogs/local/v1",
+                "my-summariser",
+                "extractive",
+            ],
+        ),
         ("07_starter_project", ["def to_csv(rows):", "Still to do: write to_csv", "passed. Next:"]),
-        ("04_compare", ["pocket-mini", "pocket-nano", "cannot tell", "It stays first in", "has summarise; total", "# Decision: ", "decision.md"]),
+        (
+            "04_compare",
+            [
+                "pocket-mini",
+                "pocket-nano",
+                "cannot tell",
+                "It stays first in",
+                "has summarise; total",
+                "# Decision: ",
+                "decision.md",
+            ],
+        ),
         (
             "05_quality",
-            ["yes: ", "0 of", "replies were no valid JSON", "judges its own answers", "No person has scored", "Quality comes from facets alone"],
+            [
+                "yes: ",
+                "0 of",
+                "replies were no valid JSON",
+                "judges its own answers",
+                "No person has scored",
+                "Quality comes from facets alone",
+            ],
         ),
     ],
 )
@@ -142,7 +227,8 @@ def test_each_notebook_shows_what_it_promises(executed, name, shown):
 def test_the_charts_of_the_notebooks_have_alternative_text_and_a_finding(executed):
     for name, count in (("03_benchmark", 3), ("04_compare", 3), ("06_custom_model", 1)):
         figures = re.findall(
-            r'<img src="data:image/png;base64,[^"]{1000,}" alt="([^"]{20,})"[^>]*><figcaption>([^<]{20,})<', text_of(executed[0][name])
+            r'<img src="data:image/png;base64,[^"]{1000,}" alt="([^"]{20,})"[^>]*><figcaption>([^<]{20,})<',
+            text_of(executed[0][name]),
         )
         assert len(figures) == count
 
@@ -150,7 +236,16 @@ def test_the_charts_of_the_notebooks_have_alternative_text_and_a_finding(execute
 def test_the_course_leaves_a_report_with_every_file(executed):
     run = load_run(executed[1])
     assert run.status == "finished"
-    files = {"summary.json", "summary.csv", "benchmark_report.md", "decision.md", "report.html", "models.png", "quality.png", "prompts.png"}
+    files = {
+        "summary.json",
+        "summary.csv",
+        "benchmark_report.md",
+        "decision.md",
+        "report.html",
+        "models.png",
+        "quality.png",
+        "prompts.png",
+    }
     assert files <= {path.name for path in run.folder.iterdir()}
     assert all(row["n_ok"] == 6 for row in run.summary)
 
@@ -174,13 +269,20 @@ def test_the_notebooks_take_what_an_endpoint_offers_of_the_line_up(tmp_path):
 
 def test_a_benchmark_in_which_every_request_failed_still_runs_to_its_end(tmp_path):
     with serving(["unknown-model"], chat=error_answer(500, "broken inside")) as endpoint:
-        parameters = {"endpoint": endpoint.base_url, "models": ["unknown-model"], "output": str(tmp_path), **ONE_PROMPT}
+        parameters = {
+            "endpoint": endpoint.base_url,
+            "models": ["unknown-model"],
+            "output": str(tmp_path),
+            **ONE_PROMPT,
+        }
         benchmarked = course.execute(notebook("03_benchmark"), tmp_path / "03.ipynb", parameters)
     compared = course.execute(notebook("04_compare"), tmp_path / "04.ipynb", {"run": str(tmp_path)})
     assert "HTTP 500: broken inside" in text_of(benchmarked)
     assert "nothing to draw" in text_of(benchmarked)
     assert "nothing to draw" in text_of(compared)
-    assert "No model answered" in (load_run(tmp_path).folder / "benchmark_report.md").read_text(encoding="utf-8")
+    assert "No model answered" in (load_run(tmp_path).folder / "benchmark_report.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_model_that_is_missing_does_not_stop_the_others(tmp_path):
@@ -193,27 +295,47 @@ def test_a_model_that_is_missing_does_not_stop_the_others(tmp_path):
         }
         executed = course.execute(notebook("03_benchmark"), tmp_path / "03.ipynb", parameters)
     assert "It stopped at the first failure" in text_of(executed)  # the first script, as it would
-    assert [(row["model"], row["status"]) for row in load_run(tmp_path / "run").summary] == [("no-such-model", "skipped"), ("qwen2.5-0.5b", "ok")]
+    assert [(row["model"], row["status"]) for row in load_run(tmp_path / "run").summary] == [
+        ("no-such-model", "skipped"),
+        ("qwen2.5-0.5b", "ok"),
+    ]
 
 
 def test_an_endpoint_that_offers_nothing_of_the_line_up_is_told_in_a_sentence(tmp_path):
-    with serving(["something-else"]) as endpoint, pytest.raises(KitError, match=r"Which models\? .* but something-else\. Name them"):
-        course.execute(notebook("02_smoke_test"), tmp_path / "02.ipynb", {"endpoint": endpoint.base_url})
+    with (
+        serving(["something-else"]) as endpoint,
+        pytest.raises(KitError, match=r"Which models\? .* but something-else\. Name them"),
+    ):
+        course.execute(
+            notebook("02_smoke_test"), tmp_path / "02.ipynb", {"endpoint": endpoint.base_url}
+        )
 
 
 def test_the_compare_notebook_without_any_run_says_what_to_do(tmp_path):
-    with pytest.raises(KitError, match=r"04_compare.ipynb stopped in cell \d+ with UsageError: There is no run in .* yet; measure one"):
+    with pytest.raises(
+        KitError,
+        match=r"04_compare.ipynb stopped in cell \d+ with UsageError: There is no run in .* yet; measure one",
+    ):
         course.execute(notebook("04_compare"), tmp_path / "04.ipynb", {"run": str(tmp_path)})
 
 
 @pytest.mark.parametrize("name", ["04_compare", "05_quality"])
-def test_a_notebook_starts_from_the_sample_run_when_the_earlier_one_was_skipped(server, tmp_path, monkeypatch, name):
+def test_a_notebook_starts_from_the_sample_run_when_the_earlier_one_was_skipped(
+    server, tmp_path, monkeypatch, name
+):
     monkeypatch.setenv("WORKSHOP_RESULTS", str(tmp_path / "results"))
-    small = {"annotations": str(tmp_path / "scores.csv"), "requests": 1} if name == "05_quality" else {}
+    small = (
+        {"annotations": str(tmp_path / "scores.csv"), "requests": 1} if name == "05_quality" else {}
+    )
     executed = course.execute(notebook(name), tmp_path / "out.ipynb", small)
     assert "Sample run that ships with the kit" in text_of(executed)
-    assert load_run(tmp_path / "results").info == json.loads((DATA / SAMPLE / "run.json").read_text("utf-8"))
-    assert {path.name for path in (DATA / SAMPLE).iterdir()} == {"run.json", "requests.jsonl"}  # the shipped one stays as it is
+    assert load_run(tmp_path / "results").info == json.loads(
+        (DATA / SAMPLE / "run.json").read_text("utf-8")
+    )
+    assert {path.name for path in (DATA / SAMPLE).iterdir()} == {
+        "run.json",
+        "requests.jsonl",
+    }  # the shipped one stays as it is
 
 
 def test_a_run_of_ones_own_is_preferred_to_the_sample(executed, monkeypatch):
@@ -233,21 +355,43 @@ def test_a_run_of_another_form_does_not_stand_in_the_way_of_the_sample(tmp_path,
 @pytest.mark.parametrize("name", ["00_check", "02_smoke_test", "06_custom_model"])
 def test_cells_may_be_run_twice(server, tmp_path, monkeypatch, name):
     content = json.loads(notebook(name).read_text("utf-8"))
-    content["cells"] = [cell | {"id": f"{cell['id']}-{n}"} for cell in content["cells"] for n in (1, 2)]
+    content["cells"] = [
+        cell | {"id": f"{cell['id']}-{n}"} for cell in content["cells"] for n in (1, 2)
+    ]
     for cell in content["cells"]:
         cell["metadata"] = {"tags": []} if cell["id"] == "parameters-2" else cell["metadata"]
     twice = tmp_path / f"{name}.ipynb"
     twice.write_text(json.dumps(content), encoding="utf-8")
-    course.execute(twice, tmp_path / "out.ipynb", SMALL.get(name, {}) | ({"output": str(tmp_path)} if name == "06_custom_model" else {}))
+    course.execute(
+        twice,
+        tmp_path / "out.ipynb",
+        SMALL.get(name, {}) | ({"output": str(tmp_path)} if name == "06_custom_model" else {}),
+    )
 
 
 def test_a_service_killed_between_two_cells_is_told_and_started_by_the_next(own_home, tmp_path):
     content = json.loads(notebook("02_smoke_test").read_text("utf-8"))
     blank = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
-    kill = blank | {"id": "kill", "source": ["import psutil\n", "psutil.Process(server.pid).kill()"]}
-    told = blank | {"id": "told", "source": ["try:\n", "    server.models()\n", "except KitError as error:\n", "    print(error)"]}
+    kill = blank | {
+        "id": "kill",
+        "source": ["import psutil\n", "psutil.Process(server.pid).kill()"],
+    }
+    told = blank | {
+        "id": "told",
+        "source": [
+            "try:\n",
+            "    server.models()\n",
+            "except KitError as error:\n",
+            "    print(error)",
+        ],
+    }
     place = next(number for number, cell in enumerate(content["cells"]) if cell["id"] == "ask")
-    content["cells"] = [*content["cells"][: place + 1], kill, told, content["cells"][place] | {"id": "ask-again"}]
+    content["cells"] = [
+        *content["cells"][: place + 1],
+        kill,
+        told,
+        content["cells"][place] | {"id": "ask-again"},
+    ]
     broken = tmp_path / "02_smoke_test.ipynb"
     broken.write_text(json.dumps(content), encoding="utf-8")
     said = text_of(course.execute(broken, tmp_path / "out.ipynb"))
@@ -256,7 +400,9 @@ def test_a_service_killed_between_two_cells_is_told_and_started_by_the_next(own_
 
 
 def test_a_parameter_that_a_notebook_does_not_have_is_refused(tmp_path):
-    with pytest.raises(UsageError, match=r"03_benchmark.ipynb has no parameter round; it has .*rounds"):
+    with pytest.raises(
+        UsageError, match=r"03_benchmark.ipynb has no parameter round; it has .*rounds"
+    ):
         course.execute(notebook("03_benchmark"), tmp_path / "out.ipynb", {"round": 1})
 
 
@@ -283,19 +429,39 @@ def test_each_notebook_has_the_parts_of_the_anatomy(name):
     cells = nbformat.read(notebook(name), as_version=4).cells
     prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     assert re.match(rf"# {name[:2]} \w+", cells[0].source)
-    for part in ("**Goals.**", "**Minutes:**", "**Needs:**", "**Predict:**", "**You should see**", "## Recap", "**Limits:**", "**Checkpoint:**"):
+    for part in (
+        "**Goals.**",
+        "**Minutes:**",
+        "**Needs:**",
+        "**Predict:**",
+        "**You should see**",
+        "## Recap",
+        "**Limits:**",
+        "**Checkpoint:**",
+    ):
         assert part in prose, part
-    assert next(cell.metadata.get("tags") for cell in cells if cell.cell_type == "code") == ["parameters"]
+    assert next(cell.metadata.get("tags") for cell in cells if cell.cell_type == "code") == [
+        "parameters"
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_links_between_notebooks_lead_somewhere(name):
     cells = nbformat.read(notebook(name), as_version=4).cells
-    links = [link for cell in cells if cell.cell_type == "markdown" for link in re.findall(r"\]\(([^)#:]+)\)", cell.source)]
+    links = [
+        link
+        for cell in cells
+        if cell.cell_type == "markdown"
+        for link in re.findall(r"\]\(([^)#:]+)\)", cell.source)
+    ]
     assert [link for link in links if not (course.NOTEBOOKS / link).is_file()] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_cell_waits_for_a_person_or_installs(name):
-    code = "\n".join(cell.source for cell in nbformat.read(notebook(name), as_version=4).cells if cell.cell_type == "code")
+    code = "\n".join(
+        cell.source
+        for cell in nbformat.read(notebook(name), as_version=4).cells
+        if cell.cell_type == "code"
+    )
     assert not re.search(r"input\(|^[!%]|pip install", code, re.MULTILINE)

@@ -10,9 +10,26 @@ from helpers.annotations import Blind
 from helpers.cost import make_prices
 from helpers.report import write_report
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge", "chrome"))), None)
+BROWSER = next(
+    filter(
+        None,
+        map(
+            shutil.which,
+            (
+                "chromium",
+                "chromium-browser",
+                "google-chrome",
+                "google-chrome-stable",
+                "msedge",
+                "chrome",
+            ),
+        ),
+    ),
+    None,
+)
 pytestmark = pytest.mark.skipif(
-    BROWSER is None, reason="no Chromium here: install one (Debian: apt-get install chromium) to check the report in a browser"
+    BROWSER is None,
+    reason="no Chromium here: install one (Debian: apt-get install chromium) to check the report in a browser",
 )
 
 EVIL = '"\'><img src=x onerror="window.hit=1"><script>window.hit=2</script></td></table>|`${window.hit=3}`{{7*7}}{% raw %}&lt;b&gt;'
@@ -38,9 +55,18 @@ def hostile(tmp_path_factory):
         "gone": about(status="skipped", error=EVIL),
     }
     facets = [{"id": "word", "any_of": ["right"]}]
-    prompts = [{"id": p, "text": EVIL, "facets": facets, "format": None} for p in [*PROMPTS, "fourth", "fifth"]]
+    prompts = [
+        {"id": p, "text": EVIL, "facets": facets, "format": None}
+        for p in [*PROMPTS, "fourth", "fifth"]
+    ]
     rows = [
-        answer(m, p["id"], n, 0.1 * k + 0.01 * n, text=f"right {EVIL} {NASTY}" if k == 1 else f"={NASTY}")
+        answer(
+            m,
+            p["id"],
+            n,
+            0.1 * k + 0.01 * n,
+            text=f"right {EVIL} {NASTY}" if k == 1 else f"={NASTY}",
+        )
         for k, m in enumerate(list(facts)[:2], 1)
         for p in prompts
         for n in range(1, 5)
@@ -71,7 +97,9 @@ def page(browser, hostile):
 def test_no_script_but_its_own_runs_and_nothing_is_fetched(page):
     assert page.evaluate("typeof window.hit") == "undefined"
     assert page.said == []
-    assert [url for url in page.asked if not url.startswith(("file:", "data:image/svg+xml;base64,"))] == []
+    assert [
+        url for url in page.asked if not url.startswith(("file:", "data:image/svg+xml;base64,"))
+    ] == []
     assert page.locator("script").count() == 1
     assert page.locator("table").count() == 3
     assert "<script>window.hit=2</script>" in page.locator("main").inner_text()
@@ -79,8 +107,12 @@ def test_no_script_but_its_own_runs_and_nothing_is_fetched(page):
 
 
 def test_the_policy_of_the_page_stops_what_the_escaping_would_let_through(page):
-    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.hit=9\">')")
-    page.evaluate("{ const s = document.createElement('script'); s.textContent = 'window.hit=8'; document.body.append(s); }")
+    page.evaluate(
+        "document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.hit=9\">')"
+    )
+    page.evaluate(
+        "{ const s = document.createElement('script'); s.textContent = 'window.hit=8'; document.body.append(s); }"
+    )
     page.wait_for_function("document.images[document.images.length - 1].complete")
     assert page.evaluate("typeof window.hit") == "undefined"
 
@@ -94,9 +126,17 @@ def test_axe_finds_nothing(page):
 
 
 def test_the_first_screen_has_the_answer_and_its_reasons(page):
-    heights = page.evaluate("[...document.querySelectorAll('h1, .answer, dt')].map(e => [e.textContent, e.getBoundingClientRect().bottom])")
-    assert [text for text, bottom in heights if bottom > 768 and "model" not in text and not text.startswith(("plain", "=2"))] == []
-    assert {"Why", "How sure", "What it costs", "What would change it"} <= {text for text, _ in heights}
+    heights = page.evaluate(
+        "[...document.querySelectorAll('h1, .answer, dt')].map(e => [e.textContent, e.getBoundingClientRect().bottom])"
+    )
+    assert [
+        text
+        for text, bottom in heights
+        if bottom > 768 and "model" not in text and not text.startswith(("plain", "=2"))
+    ] == []
+    assert {"Why", "How sure", "What it costs", "What would change it"} <= {
+        text for text, _ in heights
+    }
 
 
 @pytest.mark.parametrize(("width", "height"), [(1366, 768), (1920, 1080), (400, 800)])
@@ -127,7 +167,10 @@ def test_every_picture_says_its_finding(page):
     figures = page.locator("figure")
     assert figures.count() == 7
     for i in range(7):
-        alt, caption = figures.nth(i).locator("img").get_attribute("alt"), figures.nth(i).locator("figcaption").inner_text()
+        alt, caption = (
+            figures.nth(i).locator("img").get_attribute("alt"),
+            figures.nth(i).locator("figcaption").inner_text(),
+        )
         assert len(caption) > 20
         assert alt.endswith(caption[-60:])
         assert figures.nth(i).locator("img").evaluate("image => image.naturalWidth > 300")
@@ -149,7 +192,9 @@ def test_no_form_of_the_report_lets_a_name_out_of_its_cell(hostile):
             cells = re.findall(r"(?<!\\)\|", row)
             assert len(cells) >= 5, row
     widths = {
-        len(re.findall(r"(?<!\\)\|", line)) for line in (hostile / "decision.md").read_text(encoding="utf-8").splitlines() if line.startswith("|")
+        len(re.findall(r"(?<!\\)\|", line))
+        for line in (hostile / "decision.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("|")
     }
     assert len(widths) == 1
     csv_text = (hostile / "summary.csv").read_text(encoding="utf-8")
@@ -161,7 +206,9 @@ def test_a_run_without_an_answer_is_a_page_too(browser, tmp_path):
     write_report(run)
     opened = browser.new_page()
     opened.goto((run.folder / "report.html").as_uri())
-    assert "No model can be the default. No model answered." in opened.locator(".answer").inner_text()
+    assert (
+        "No model can be the default. No model answered." in opened.locator(".answer").inner_text()
+    )
     assert "This run is interrupted" in opened.locator(".warning").inner_text()
     assert opened.locator("figure").count() == 0
     opened.close()
@@ -172,5 +219,8 @@ def test_one_model_is_a_page_too(browser, tmp_path):
     write_report(run)
     opened = browser.new_page()
     opened.goto((run.folder / "report.html").as_uri())
-    assert opened.locator(".answer").inner_text() == "small is the default: it is the only model left to choose from."
+    assert (
+        opened.locator(".answer").inner_text()
+        == "small is the default: it is the only model left to choose from."
+    )
     opened.close()

@@ -33,7 +33,11 @@ LAYERS = [
 
 def tracked(*patterns: str) -> list[str]:
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *patterns], cwd=PROJECT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *patterns],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return [name for name in listed.stdout.split("\0") if name and (PROJECT / name).is_file()]
 
@@ -71,7 +75,11 @@ def test_only_the_service_knows_the_sdk():
     users = [
         name
         for name in tracked("helpers/*.py")
-        if re.search(r"^\s*(from|import) foundry_local_sdk", (PROJECT / name).read_text(encoding="utf-8"), re.MULTILINE)
+        if re.search(
+            r"^\s*(from|import) foundry_local_sdk",
+            (PROJECT / name).read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
     ]
     assert users == ["helpers/service.py"]
 
@@ -84,18 +92,36 @@ def test_every_requirement_is_pinned_and_says_why():
 
 
 def test_constraints_pin_every_requirement_at_the_same_version():
-    pinned = dict(line.split("==") for line in (PROJECT / "constraints.txt").read_text(encoding="utf-8").splitlines() if "==" in line)
+    pinned = dict(
+        line.split("==")
+        for line in (PROJECT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if "==" in line
+    )
     for name in ("requirements.txt", "requirements-dev.txt"):
-        for package, version in re.findall(r"^([A-Za-z0-9._-]+)==([0-9.]+)", (PROJECT / name).read_text(encoding="utf-8"), re.MULTILINE):
-            found = {key.lower().replace("_", "-"): value for key, value in pinned.items()}[package.lower().replace("_", "-")]
+        for package, version in re.findall(
+            r"^([A-Za-z0-9._-]+)==([0-9.]+)",
+            (PROJECT / name).read_text(encoding="utf-8"),
+            re.MULTILINE,
+        ):
+            found = {key.lower().replace("_", "-"): value for key, value in pinned.items()}[
+                package.lower().replace("_", "-")
+            ]
             assert found == version, package
 
 
 def test_the_readme_names_every_target_and_every_command():
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    targets = re.findall(r"^([a-z]+):.*?## ", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    targets = re.findall(
+        r"^([a-z]+):.*?## ", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert [target for target in targets if f"make {target}" not in readme] == []
-    shown = subprocess.run([sys.executable, "-m", "helpers", "--help"], capture_output=True, text=True, cwd=PROJECT, check=True).stdout
+    shown = subprocess.run(
+        [sys.executable, "-m", "helpers", "--help"],
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+        check=True,
+    ).stdout
     commands = re.findall(r"^    ([a-z]+)(?: |$)", shown, re.MULTILINE)
     assert len(commands) >= 8
     assert [command for command in commands if f"helpers {command}" not in readme] == []
@@ -127,8 +153,17 @@ def test_the_line_up_and_the_packages_agree():
         entry = models[alias]
         size_mb = sum(file["bytes"] for file in package["files"].values()) / 1e6
         assert entry.size_mb == pytest.approx(size_mb, abs=0.06), alias
-        assert (entry.license, entry.context, entry.parameters) == (package["license"], package["context_length"], package["parameters"])
-        assert cache.problems(BUILT_IN_MODELS / alias, service.built_in_packages(BUILT_IN_MODELS)[alias]) == []
+        assert (entry.license, entry.context, entry.parameters) == (
+            package["license"],
+            package["context_length"],
+            package["parameters"],
+        )
+        assert (
+            cache.problems(
+                BUILT_IN_MODELS / alias, service.built_in_packages(BUILT_IN_MODELS)[alias]
+            )
+            == []
+        )
         assert {path.name for path in (BUILT_IN_MODELS / alias).iterdir()} == set(package["files"])
 
 
@@ -148,7 +183,9 @@ def test_every_set_of_the_document_is_shipped():
 
 
 def test_files_are_utf_8_without_emoji_or_machine_paths():
-    for name in tracked("*.py", "*.md", "*.txt", "*.toml", "*.ipynb", "Makefile", ".ci/*", "data/*.json"):
+    for name in tracked(
+        "*.py", "*.md", "*.txt", "*.toml", "*.ipynb", "Makefile", ".ci/*", "data/*.json"
+    ):
         text = (PROJECT / name).read_text(encoding="utf-8")
         assert not re.search("[\U0001f300-\U0001faff\u2600-\u27bf]", text), name
         if name != "tests/test_project.py":
@@ -165,13 +202,20 @@ def test_notebooks_carry_no_more_metadata_than_they_need():
 
 def test_an_old_python_is_told_in_a_sentence():
     source = (PROJECT / "helpers" / "__init__.py").read_text(encoding="utf-8")
-    script = f"import sys; sys.version_info = (3, 9, 1); exec(compile({source!r}, 'helpers', 'exec'))"
+    script = (
+        f"import sys; sys.version_info = (3, 9, 1); exec(compile({source!r}, 'helpers', 'exec'))"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr.strip() == "error: Python 3.9 is too old for this kit; install Python 3.11 or newer (Foundry Local 2.2.1 needs it)."
+    assert (
+        done.stderr.strip()
+        == "error: Python 3.9 is too old for this kit; install Python 3.11 or newer (Foundry Local 2.2.1 needs it)."
+    )
 
 
 def test_style():
     for arguments in (["check", "."], ["format", "--check", "."]):
-        done = subprocess.run([sys.executable, "-m", "ruff", *arguments], cwd=PROJECT, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *arguments], cwd=PROJECT, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stdout[-3000:]

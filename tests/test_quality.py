@@ -22,9 +22,17 @@ def facet(**match) -> Facet:
         ({"any_of": ["art"]}, "a part of it", None),
         ({"any_of": ["who pays", "payment"]}, "Payment is open", "payment"),
         ({"any_of": ["it\u2019s open"]}, "it's  open", "it's open"),
-        ({"any_of": ["replace the mailroom scanner"]}, "They replace the mailroom scaner.", "replace the mailroom scaner"),
+        (
+            {"any_of": ["replace the mailroom scanner"]},
+            "They replace the mailroom scaner.",
+            "replace the mailroom scaner",
+        ),
         ({"any_of": ["replace the mailroom scanner"]}, "They repair the badge printer.", None),
-        ({"any_of": ["Katarina"]}, "Katarine owns it", None),  # one word must be right: a garbled name is a wrong name
+        (
+            {"any_of": ["Katarina"]},
+            "Katarine owns it",
+            None,
+        ),  # one word must be right: a garbled name is a wrong name
         ({"any_of": ["19 October"]}, "due by 18 October", None),  # and so must a date
         ({"any_of": ["open"]}, "", None),
         ({"number": 6.5}, "The price is 6.50 now", "6.50"),
@@ -49,13 +57,31 @@ def test_a_facet_finds_its_words(match, answer, words):
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("", 0), ("One.", 1), ("One. Two!", 2), ("One. Two", 2), ("It costs 6.50. Fine?", 2), ("Dr. Osei owns it.", 1), ('He said "go." Then left.', 2)],
+    [
+        ("", 0),
+        ("One.", 1),
+        ("One. Two!", 2),
+        ("One. Two", 2),
+        ("It costs 6.50. Fine?", 2),
+        ("Dr. Osei owns it.", 1),
+        ('He said "go." Then left.', 2),
+    ],
 )
 def test_sentences_are_counted(text, count):
     assert quality.sentences(text) == count
 
 
-@pytest.mark.parametrize(("text", "count"), [("", 0), ("- a\n- b", 2), ("* a\n  * b\ntext", 2), ("1. a\n2) b", 2), ("-a", 0), ("12 apples", 0)])
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("", 0),
+        ("- a\n- b", 2),
+        ("* a\n  * b\ntext", 2),
+        ("1. a\n2) b", 2),
+        ("-a", 0),
+        ("12 apples", 0),
+    ],
+)
 def test_bullets_are_counted(text, count):
     assert quality.bullets(text) == count
 
@@ -77,8 +103,14 @@ PROMPT = Prompt(
     ("answer", "expected"),
     [
         ("Ana owns it by Friday.", 1.0),
-        ("Ana owns it by Friday because of the leak.", 1.0),  # an optional facet is shown and not counted
-        ("Ana owns it by Friday, not Monday.", 3 / 4),  # a forbidden one that is named is one more check, failed
+        (
+            "Ana owns it by Friday because of the leak.",
+            1.0,
+        ),  # an optional facet is shown and not counted
+        (
+            "Ana owns it by Friday, not Monday.",
+            3 / 4,
+        ),  # a forbidden one that is named is one more check, failed
         ("Ana owns it. It is due.", 1 / 3),
         ("", 0.0),
         ("Monday", 1 / 4),
@@ -94,7 +126,11 @@ def test_a_prompt_that_expects_nothing_has_no_quality():
 
 def test_the_form_may_limit_the_words():
     prompt = Prompt(id="p", text="Short", format=AnswerFormat(max_words=3))
-    assert [quality.score(prompt, text).quality for text in ("a b c", "a b c d", "")] == [1.0, 0.0, 0.0]
+    assert [quality.score(prompt, text).quality for text in ("a b c", "a b c d", "")] == [
+        1.0,
+        0.0,
+        0.0,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +144,10 @@ def test_the_form_may_limit_the_words():
 )
 def test_a_facet_that_cannot_be_matched_is_named(tmp_path, bad, message):
     path = tmp_path / "prompts.json"
-    path.write_text(json.dumps({"mine": {"prompts": [{"id": "p", "text": "x", "facets": [bad]}]}}), encoding="utf-8")
+    path.write_text(
+        json.dumps({"mine": {"prompts": [{"id": "p", "text": "x", "facets": [bad]}]}}),
+        encoding="utf-8",
+    )
     with pytest.raises(UsageError, match=r"prompts\.json.*facets") as caught:
         load_prompts(path)
     assert message in str(caught.value)
@@ -123,17 +162,42 @@ def recorded(tmp_path, texts: dict[str, list[str]], prompts=None):
 
     count = len(next(iter(texts.values())))
     prompts = prompts or [
-        {"id": f"p{n}", "text": f"Prompt {n}", "facets": [{"id": "owner", "any_of": ["Ana"]}, {"id": "due", "any_of": ["Friday"]}]}
+        {
+            "id": f"p{n}",
+            "text": f"Prompt {n}",
+            "facets": [{"id": "owner", "any_of": ["Ana"]}, {"id": "due", "any_of": ["Friday"]}],
+        }
         for n in range(1, count + 1)
     ]
-    about = {"model_id": None, "status": "ok", "error": None, "load_s": 0.1, "size_mb": 1, "license": "MIT"}
+    about = {
+        "model_id": None,
+        "status": "ok",
+        "error": None,
+        "load_s": 0.1,
+        "size_mb": 1,
+        "license": "MIT",
+    }
     recorder = Recorder(
-        {"plan": {"prompts": {"name": "mine", "title": "", "prompts": prompts}, "rounds": 1}, "models": {model: dict(about) for model in texts}},
+        {
+            "plan": {"prompts": {"name": "mine", "title": "", "prompts": prompts}, "rounds": 1},
+            "models": {model: dict(about) for model in texts},
+        },
         tmp_path,
     )
     for model, answers in texts.items():
         for n, text in enumerate(answers, 1):
-            recorder.add(Row(model, None, f"p{n}", 1, "measure", "ok" if text is not None else "failed", text=text or "", latency_s=1.0))
+            recorder.add(
+                Row(
+                    model,
+                    None,
+                    f"p{n}",
+                    1,
+                    "measure",
+                    "ok" if text is not None else "failed",
+                    text=text or "",
+                    latency_s=1.0,
+                )
+            )
     return recorder.finish("finished")
 
 
@@ -141,19 +205,30 @@ RIGHT, HALF, WRONG = "Ana by Friday.", "Ana.", "Nobody."
 
 
 def test_a_run_is_judged_model_by_model_with_intervals(tmp_path):
-    judged = quality.judge(recorded(tmp_path, {"good": [RIGHT] * 5 + [HALF], "poor": [WRONG, HALF] * 3}))
+    judged = quality.judge(
+        recorded(tmp_path, {"good": [RIGHT] * 5 + [HALF], "poor": [WRONG, HALF] * 3})
+    )
     good, poor = judged.summary
     assert good["quality"] == pytest.approx(5.5 / 6)
     assert poor["quality"] == pytest.approx(0.25)
-    assert good["quality_low"] < good["quality"] < good["quality_high"] == 1  # cut to what is possible
+    assert (
+        good["quality_low"] < good["quality"] < good["quality_high"] == 1
+    )  # cut to what is possible
     assert (good["prompts_judged"], good["facets_found"]) == (6, pytest.approx(11 / 12))
-    assert judged.compare() == ["Quality: poor passes 67 in 100 checks fewer than good (95 % interval 24 to 100, 6 prompts)."]
+    assert judged.compare() == [
+        "Quality: poor passes 67 in 100 checks fewer than good (95 % interval 24 to 100, 6 prompts)."
+    ]
     assert "good" in str(judged)
     assert "<table" in judged._repr_html_()
 
 
 def test_equal_and_unclear_quality_is_said_to_be_so(tmp_path):
-    judged = quality.judge(recorded(tmp_path, {"a": [RIGHT, HALF] * 3, "same": [RIGHT, HALF] * 3, "mixed": [HALF, RIGHT] * 3}))
+    judged = quality.judge(
+        recorded(
+            tmp_path,
+            {"a": [RIGHT, HALF] * 3, "same": [RIGHT, HALF] * 3, "mixed": [HALF, RIGHT] * 3},
+        )
+    )
     assert judged.compare("a") == [
         "Quality: same and a pass the same share of checks on each of 6 prompts.",
         "Quality: cannot tell mixed and a apart with 6 prompts.",
@@ -164,7 +239,11 @@ def test_equal_and_unclear_quality_is_said_to_be_so(tmp_path):
 
 def test_prompts_that_all_agree_give_no_interval(tmp_path):
     judged = quality.judge(recorded(tmp_path, {"good": [RIGHT] * 6}))
-    assert (judged.summary[0]["quality"], judged.summary[0]["quality_low"], judged.summary[0]["quality_high"]) == (1.0, None, None)
+    assert (
+        judged.summary[0]["quality"],
+        judged.summary[0]["quality_low"],
+        judged.summary[0]["quality_high"],
+    ) == (1.0, None, None)
 
 
 def test_two_prompts_are_too_few_for_an_interval_or_a_verdict(tmp_path):
@@ -174,9 +253,17 @@ def test_two_prompts_are_too_few_for_an_interval_or_a_verdict(tmp_path):
 
 
 def test_a_model_without_answers_and_a_prompt_without_expectations_are_shown_as_unknown(tmp_path):
-    prompts = [{"id": "p1", "text": "Prompt 1"}, {"id": "p2", "text": "Prompt 2", "facets": [{"id": "owner", "any_of": ["Ana"]}]}]
-    judged = quality.judge(recorded(tmp_path, {"good": [RIGHT, RIGHT], "dead": [None, None]}, prompts))
-    assert [(row["quality"], row["answers_judged"]) for row in judged.summary] == [(1.0, 1), (None, 0)]
+    prompts = [
+        {"id": "p1", "text": "Prompt 1"},
+        {"id": "p2", "text": "Prompt 2", "facets": [{"id": "owner", "any_of": ["Ana"]}]},
+    ]
+    judged = quality.judge(
+        recorded(tmp_path, {"good": [RIGHT, RIGHT], "dead": [None, None]}, prompts)
+    )
+    assert [(row["quality"], row["answers_judged"]) for row in judged.summary] == [
+        (1.0, 1),
+        (None, 0),
+    ]
     assert judged.compare() == []
     assert "Not judged, because nothing is expected of them: p1." in str(judged)
     assert "'p1' expects nothing in particular" in str(judged.details("p1"))
@@ -187,7 +274,10 @@ def test_a_model_without_answers_and_a_prompt_without_expectations_are_shown_as_
 
 def test_a_run_can_be_judged_again_by_edited_facets(tmp_path):
     run = recorded(tmp_path, {"good": [RIGHT, HALF]})
-    edited = [{"id": "p1", "text": "Prompt 1", "facets": [{"id": "x", "any_of": ["Zoe"]}]}, {"id": "p2", "text": "another text"}]
+    edited = [
+        {"id": "p1", "text": "Prompt 1", "facets": [{"id": "x", "any_of": ["Zoe"]}]},
+        {"id": "p2", "text": "another text"},
+    ]
     path = tmp_path / "mine.json"
     path.write_text(json.dumps({"mine": {"prompts": edited}}), encoding="utf-8")
     judged = quality.judge(run, str(path))
@@ -208,5 +298,8 @@ def test_the_shipped_prompts_with_facets_can_be_passed_and_failed():
     for name in ("session", "deterministic", "meeting-notes"):
         for prompt in load_prompts(name).prompts:
             for one in prompt.facets:
-                assert quality.find(one, f"So: {one.any_of[0]}." if one.any_of else "") or not one.any_of, (name, prompt.id, one.id)
+                assert (
+                    quality.find(one, f"So: {one.any_of[0]}." if one.any_of else "")
+                    or not one.any_of
+                ), (name, prompt.id, one.id)
                 assert quality.find(one, "") is None

@@ -15,7 +15,9 @@ from helpers import course
 from helpers.paths import PROJECT
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
-PAGES = sorted(path for folder in (".", "docs", "data/baseline") for path in (PROJECT / folder).glob("*.md"))
+PAGES = sorted(
+    path for folder in (".", "docs", "data/baseline") for path in (PROJECT / folder).glob("*.md")
+)
 NOTEBOOKS = course.notebooks()
 
 
@@ -26,27 +28,48 @@ def literals(path: Path) -> list[str]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             found.append(node.value)
         elif isinstance(node, ast.JoinedStr):
-            found.append("".join(part.value if isinstance(part, ast.Constant) else "\0" for part in node.values))
+            found.append(
+                "".join(
+                    part.value if isinstance(part, ast.Constant) else "\0" for part in node.values
+                )
+            )
     return found
 
 
 SOURCE = [text for path in sorted((PROJECT / "helpers").glob("*.py")) for text in literals(path)]
-SOURCE += [text.replace("\0", "FOUNDRY_LOCAL_API_KEY") for text in SOURCE if "refused the key" in text]
+SOURCE += [
+    text.replace("\0", "FOUNDRY_LOCAL_API_KEY") for text in SOURCE if "refused the key" in text
+]
 # What Python, PowerShell and Foundry Local itself print.
-FOREIGN = ("ModuleNotFoundError", "NameError", "running scripts is disabled", "exceeds the model's maximum context length")
+FOREIGN = (
+    "ModuleNotFoundError",
+    "NameError",
+    "running scripts is disabled",
+    "exceeds the model's maximum context length",
+)
 
 
 def shown_messages() -> list[str]:
     text = (PROJECT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
-    table = re.findall(r"^\| `([^`|]{12,})` \|", (PROJECT / "docs" / "instructor.md").read_text(encoding="utf-8"), re.MULTILINE)
-    return re.findall(r"^### .*?`(.+)`$", text, re.MULTILINE) + [message for message in table if " " in message]
+    table = re.findall(
+        r"^\| `([^`|]{12,})` \|",
+        (PROJECT / "docs" / "instructor.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    return re.findall(r"^### .*?`(.+)`$", text, re.MULTILINE) + [
+        message for message in table if " " in message
+    ]
 
 
 @pytest.mark.parametrize("message", shown_messages())
 def test_a_message_of_the_troubleshooting_pages_is_one_that_the_kit_prints(message):
     if any(words in message for words in FOREIGN):
         return
-    parts = [part for part in re.split(r"\.\.\.|\d+\.\d+|\(\S+\.ms\)", message.removeprefix("error: ")) if len(part.strip(" '`:;.()")) > 3]
+    parts = [
+        part
+        for part in re.split(r"\.\.\.|\d+\.\d+|\(\S+\.ms\)", message.removeprefix("error: "))
+        if len(part.strip(" '`:;.()")) > 3
+    ]
     pattern = re.compile(".*".join(map(re.escape, (part.strip() for part in parts))), re.DOTALL)
     assert parts
     assert any(pattern.search(text) for text in SOURCE), message
@@ -60,7 +83,11 @@ def prose(path: Path) -> str:
     """The Markdown of a page, or of all text cells of a notebook."""
     if path.suffix == ".md":
         return path.read_text(encoding="utf-8")
-    return "\n\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
+    return "\n\n".join(
+        cell.source
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "markdown"
+    )
 
 
 def named(path: Path) -> str:
@@ -70,7 +97,11 @@ def named(path: Path) -> str:
 @pytest.mark.parametrize("path", [*PAGES, *NOTEBOOKS], ids=named)
 def test_headings_make_a_table_of_contents(path):
     tokens = MARKDOWN.parse(prose(path))
-    headings = [(int(token.tag[1]), tokens[place + 1].content) for place, token in enumerate(tokens) if token.type == "heading_open"]
+    headings = [
+        (int(token.tag[1]), tokens[place + 1].content)
+        for place, token in enumerate(tokens)
+        if token.type == "heading_open"
+    ]
     levels = [level for level, _ in headings]
     assert levels[0] == 1
     assert levels.count(1) == 1
@@ -90,11 +121,21 @@ def test_markdown_is_whole(path):
         if token.type == "inline":
             plain = "".join(child.content for child in token.children if child.type == "text")
             assert not re.search(r"\*\*|\]\(|(?<!`)`(?!`)|<[a-z]+>", plain), plain
-            assert all(child.content.strip() or child.attrs.get("alt") for child in token.children if child.type == "image"), (
-                "a picture without a text"
-            )
+            assert all(
+                child.content.strip() or child.attrs.get("alt")
+                for child in token.children
+                if child.type == "image"
+            ), "a picture without a text"
     for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
-        assert len({len(re.findall(r"(?<!\\)\|", re.sub(r"`[^`]*`", "", line))) for line in block.splitlines()}) == 1, block
+        assert (
+            len(
+                {
+                    len(re.findall(r"(?<!\\)\|", re.sub(r"`[^`]*`", "", line)))
+                    for line in block.splitlines()
+                }
+            )
+            == 1
+        ), block
 
 
 @pytest.mark.parametrize("path", [*PAGES, *NOTEBOOKS], ids=named)
@@ -106,8 +147,12 @@ def test_links_lead_to_a_file_and_a_heading(path):
         goal = (path.parent / name).resolve() if name else path
         assert goal.exists(), link
         if anchor:
-            headings = [token.content for token in MARKDOWN.parse(prose(goal)) if token.type == "inline"]
-            assert anchor in {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}, link
+            headings = [
+                token.content for token in MARKDOWN.parse(prose(goal)) if token.type == "inline"
+            ]
+            assert anchor in {
+                re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings
+            }, link
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
@@ -119,20 +164,38 @@ def test_each_notebook_can_be_read_in_its_minutes(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
 def test_notebooks_say_where_one_comes_from_and_what_they_need(path):
     text = prose(path)
-    for part in ("**Goals.**", "(1)", "(2)", "(3)", "**Minutes:**", "**Needs:**", "**Checkpoint:**"):
+    for part in (
+        "**Goals.**",
+        "(1)",
+        "(2)",
+        "(3)",
+        "**Minutes:**",
+        "**Needs:**",
+        "**Checkpoint:**",
+    ):
         assert part in text
     assert re.search(r"\*\*(?:Next|Previous):\*\*", text)
 
 
 def test_the_devcontainer_installs_what_the_readme_says():
-    container = json.loads((PROJECT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
+    container = json.loads(
+        (PROJECT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8")
+    )
     assert container["postCreateCommand"] in (PROJECT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_hosted_workflow_runs_the_readme_commands_on_three_systems():
-    workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    workflow = yaml.safe_load(
+        (PROJECT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    )
     job = workflow["jobs"]["course"]
-    assert {name.split("-")[0] for name in job["strategy"]["matrix"]["os"]} == {"ubuntu", "windows", "macos"}
+    assert {name.split("-")[0] for name in job["strategy"]["matrix"]["os"]} == {
+        "ubuntu",
+        "windows",
+        "macos",
+    }
     commands = [step["run"] for step in job["steps"] if "run" in step]
     assert commands[1:] == ["python -m helpers workshop", "python -m pytest"]
-    assert all(command in (PROJECT / "README.md").read_text(encoding="utf-8") for command in commands[1:])
+    assert all(
+        command in (PROJECT / "README.md").read_text(encoding="utf-8") for command in commands[1:]
+    )

@@ -51,7 +51,10 @@ def test_the_same_seed_writes_the_same_text(recipe, tmp_path):
     generate, _ = recipe
     for name, seed in (("first", 1), ("again", 1), ("other", 2)):
         generate.write(tmp_path / name, seed, scale=0.002)
-    texts = {name: (tmp_path / name / "train.jsonl").read_text(encoding="utf-8") for name in ("first", "again", "other")}
+    texts = {
+        name: (tmp_path / name / "train.jsonl").read_text(encoding="utf-8")
+        for name in ("first", "again", "other")
+    }
     assert texts["first"] == texts["again"]
     assert texts["first"] != texts["other"]
     assert len(texts["first"].splitlines()) == 260
@@ -62,9 +65,15 @@ def test_no_name_topic_word_or_verb_of_one_split_is_in_another(recipe):
     generate, words = recipe
     for split in words.SPLITS:
         facets = [
-            facet for c in generate.conversations(5, split, 400) for turn in c for name, facet in turn.facets.items() if name.startswith("owner")
+            facet
+            for c in generate.conversations(5, split, 400)
+            for turn in c
+            for name, facet in turn.facets.items()
+            if name.startswith("owner")
         ]
-        names = {word.casefold() for facet in facets for word in re.findall(r"[A-Za-z]{3,}", facet)} - {"nobody"}
+        names = {
+            word.casefold() for facet in facets for word in re.findall(r"[A-Za-z]{3,}", facet)
+        } - {"nobody"}
         assert len(names) > 50
         assert [name for name in names if words.split_of(name) != split] == []
 
@@ -74,7 +83,9 @@ def test_a_template_belongs_to_one_split(recipe):
 
     for blocks in (phrases.SPOKEN, phrases.REPORTED, phrases.SHORT):
         for kind, block in blocks.items():
-            parts = {split: set(phrases.own(block, split)) for split in ("train", "validation", "test")}
+            parts = {
+                split: set(phrases.own(block, split)) for split in ("train", "validation", "test")
+            }
             assert all(parts.values()), kind
             assert not parts["train"] & parts["test"], kind
             assert not parts["train"] & parts["validation"], kind
@@ -88,12 +99,21 @@ def test_no_sentence_from_parts_is_a_held_out_template(recipe):
     import grammar
     import phrases
 
-    held_out = {phrases._plain(template) for template, owner in phrases._owners().items() if owner in ("validation", "test")}
+    held_out = {
+        phrases._plain(template)
+        for template, owner in phrases._owners().items()
+        if owner in ("validation", "test")
+    }
     for voice, kinds in grammar.CORES.items():
         for kind, cores in kinds.items():
             assert not held_out & {phrases._plain(core) for core in cores}, (voice, kind)
     rng = random.Random(1)
-    made = {grammar.sentence(rng, voice, kind) for voice, kinds in grammar.CORES.items() for kind in kinds for _ in range(200)}
+    made = {
+        grammar.sentence(rng, voice, kind)
+        for voice, kinds in grammar.CORES.items()
+        for kind in kinds
+        for _ in range(200)
+    }
     assert len(made) > 5000
 
 
@@ -104,7 +124,11 @@ def test_what_is_open_or_may_go_wrong_is_half_from_parts_in_training_and_never_e
     import phrases
 
     fields = {"topic": "TOPIC", **dict.fromkeys(("s", "is", "was", "has", "does"), "")}
-    listed = {template.format(**fields).lower() for block in (phrases.OPEN_QUESTIONS, phrases.RISKS) for template in block}
+    listed = {
+        template.format(**fields).lower()
+        for block in (phrases.OPEN_QUESTIONS, phrases.RISKS)
+        for template in block
+    }
     for split, least, most in (("train", 0.35, 0.6), ("validation", 0, 0), ("test", 0, 0)):
         rng = words.generator(3, split)
         made = [
@@ -113,11 +137,19 @@ def test_what_is_open_or_may_go_wrong_is_half_from_parts_in_training_and_never_e
             for _ in range(500)
         ]
         assert {phrases.owner_of(template) for template in made} <= {None, split}
-        from_parts = [template for template in made if template.format(**fields).lower() not in listed]
+        from_parts = [
+            template for template in made if template.format(**fields).lower() not in listed
+        ]
         assert least * len(made) <= len(from_parts) <= most * len(made)
     rng = words.generator(4, "train")
-    kept = {kind: {grammar.clause(rng, kind, ["fix"]) for _ in range(2000)} for kind in ("open", "risk")}
-    assert all(template.format(**fields).count("TOPIC") == 1 for templates in kept.values() for template in templates)
+    kept = {
+        kind: {grammar.clause(rng, kind, ["fix"]) for _ in range(2000)} for kind in ("open", "risk")
+    }
+    assert all(
+        template.format(**fields).count("TOPIC") == 1
+        for templates in kept.values()
+        for template in templates
+    )
     assert min(map(len, kept.values())) > 250
 
 
@@ -133,7 +165,9 @@ def test_no_held_out_request_is_asked_in_training(recipe):
     for conversation in generate.conversations(11, "train", 3000):
         for turn in conversation:
             if turn.task in ("summary", "actions"):
-                asked.add(wording(turn.request.replace(turn.notes, "") if turn.notes else turn.request))
+                asked.add(
+                    wording(turn.request.replace(turn.notes, "") if turn.notes else turn.request)
+                )
     assert len(asked) > 1000
     for split in ("validation", "test"):
         for block in (phrases.SUMMARIZE, phrases.LIST_ACTIONS):
@@ -153,11 +187,20 @@ def test_parts_that_come_to_a_held_out_request_or_question_are_not_used(recipe, 
     asked = phrases.own(phrases.QUESTIONS["decision"], "validation")[0]
     rng = words.generator(5, "train")
     for request, question, used in ((held_out, asked, False), ("Zum {notes} zum", "Zum?", True)):
-        monkeypatch.setattr(grammar, "request", lambda _rng, _kind, text=request: text.upper().replace("{NOTES}", "{notes}") + "!")
+        monkeypatch.setattr(
+            grammar,
+            "request",
+            lambda _rng, _kind, text=request: text.upper().replace("{NOTES}", "{notes}") + "!",
+        )
         monkeypatch.setattr(grammar, "question", lambda _rng, _kind, text=question: text.upper())
-        wordings = {phrases.wording(meetings._template(rng, "train", phrases.SUMMARIZE, "first")) for _ in range(40)}
+        wordings = {
+            phrases.wording(meetings._template(rng, "train", phrases.SUMMARIZE, "first"))
+            for _ in range(40)
+        }
         assert (phrases.wording(request) in wordings) == used
-        questions = {phrases.wording(meetings._wording(rng, "train", "decision")) for _ in range(40)}
+        questions = {
+            phrases.wording(meetings._wording(rng, "train", "decision")) for _ in range(40)
+        }
         assert (phrases.wording(question) in questions) == used
 
 
@@ -178,12 +221,17 @@ def test_questions_from_parts_have_the_fields_of_their_kind(recipe):
 def test_in_training_further_requests_stand_behind_the_notes_alone(recipe):
     """A branch is right behind the notes, which only the first request holds."""
     generate, _ = recipe
-    conversations = [c for c in generate.conversations(12, "train", 500) if any(turn.notes == "" for turn in c)]
+    conversations = [
+        c for c in generate.conversations(12, "train", 500) if any(turn.notes == "" for turn in c)
+    ]
     assert len(conversations) > 200
     for first, *others in conversations:
         assert first.notes
         assert first.notes in first.request
-        assert all(turn.notes == "" and turn.request[0] in " \n" and "{" not in turn.request for turn in others)
+        assert all(
+            turn.notes == "" and turn.request[0] in " \n" and "{" not in turn.request
+            for turn in others
+        )
 
 
 def test_the_notes_contain_what_the_readme_says(recipe):
@@ -203,7 +251,9 @@ def test_the_notes_contain_what_the_readme_says(recipe):
 
 def test_every_expected_facet_stands_in_the_reference_answer(recipe):
     generate, _ = recipe
-    turns = [turn for conversation in generate.conversations(3, "test", 300) for turn in conversation]
+    turns = [
+        turn for conversation in generate.conversations(3, "test", 300) for turn in conversation
+    ]
     facets = [(value, turn.text) for turn in turns for value in turn.facets.values()]
     assert len(facets) > 300
     assert [value for value, text in facets if value.lower() not in text.lower()] == []
@@ -211,8 +261,18 @@ def test_every_expected_facet_stands_in_the_reference_answer(recipe):
 
 def test_answers_keep_the_form_that_the_prompt_asks_for(recipe):
     generate, _ = recipe
-    two = [turn.text for c in generate.conversations(4, "test", 600) for turn in c if re.search(r"in (2|two) sentences", turn.request, re.IGNORECASE)]
-    three = [turn.text for c in generate.conversations(4, "test", 600) for turn in c if re.search(r"(3|three) bullets", turn.request, re.IGNORECASE)]
+    two = [
+        turn.text
+        for c in generate.conversations(4, "test", 600)
+        for turn in c
+        if re.search(r"in (2|two) sentences", turn.request, re.IGNORECASE)
+    ]
+    three = [
+        turn.text
+        for c in generate.conversations(4, "test", 600)
+        for turn in c
+        if re.search(r"(3|three) bullets", turn.request, re.IGNORECASE)
+    ]
     assert len(two) > 5
     assert len(three) > 5
     assert {len(re.findall(r"[.!?](\s|$)", text)) for text in two} == {2}
@@ -223,7 +283,14 @@ def test_every_package_has_a_card_with_licence_limits_and_measurements():
     manifest = json.loads((BUILT_IN_MODELS / "manifest.json").read_text(encoding="utf-8"))
     for alias in manifest["models"]:
         card = (BUILT_IN_MODELS / alias / "MODEL_CARD.md").read_text(encoding="utf-8")
-        for part in ("MIT", "## Data", "## Training", "## Measured", "## Limits", f"{manifest['models'][alias]['parameters']:,}"):
+        for part in (
+            "MIT",
+            "## Data",
+            "## Training",
+            "## Measured",
+            "## Limits",
+            f"{manifest['models'][alias]['parameters']:,}",
+        ):
             assert part in card, part
 
 
@@ -265,12 +332,23 @@ def test_the_form_of_an_answer_is_counted(recipe, request_text, asked, text, kep
 
 @pytest.mark.parametrize(
     ("text", "finish", "degenerate"),
-    [("Ana owns it.", "stop", False), ("", "stop", True), ("Ana owns", "length", True), ("a b c d a b c d a b c d", "stop", True)],
+    [
+        ("Ana owns it.", "stop", False),
+        ("", "stop", True),
+        ("Ana owns", "length", True),
+        ("a b c d a b c d a b c d", "stop", True),
+    ],
 )
 def test_an_answer_that_is_empty_looping_or_cut_off_is_degenerate(recipe, text, finish, degenerate):
     import evaluate
 
-    turn = {"task": "summary", "user": "Summarize: x", "assistant": "Ana owns it.", "facets": {"owner": "Ana"}, "forbidden": ["Ben"]}
+    turn = {
+        "task": "summary",
+        "user": "Summarize: x",
+        "assistant": "Ana owns it.",
+        "facets": {"owner": "Ana"},
+        "forbidden": ["Ben"],
+    }
     row = evaluate.judge(turn, SimpleNamespace(text=text, finish_reason=finish))
     assert row["degenerate"] is degenerate
     assert row["hits"] == {"owner": "Ana" in text}
@@ -289,7 +367,13 @@ def test_the_handwritten_set_is_whole_and_every_facet_stands_in_its_notes(recipe
             for facet in request["facets"] + request.get("forbidden", []):
                 assert evaluate.found(facet["any_of"], note["notes"]), (note["id"], facet)
     turns = evaluate.handwritten()
-    assert {turn["task"] for turn in turns} == {"summary", "format", "actions", "question", "unanswerable"}
+    assert {turn["task"] for turn in turns} == {
+        "summary",
+        "format",
+        "actions",
+        "question",
+        "unanswerable",
+    }
     assert not [turn["user"] for turn in turns if "{notes}" in turn["user"]]
 
 
@@ -298,8 +382,16 @@ def test_no_handwritten_note_comes_from_the_generator(recipe):
     import grammar
     import phrases
 
-    notes = [note["notes"] for note in json.loads((RECIPE / "handwritten.json").read_text(encoding="utf-8"))["notes"]]
-    sentences = {sentence.strip() for text in notes for sentence in re.split(r"(?<=[.!?])\s|\n", text) if len(sentence.split()) > 5}
+    notes = [
+        note["notes"]
+        for note in json.loads((RECIPE / "handwritten.json").read_text(encoding="utf-8"))["notes"]
+    ]
+    sentences = {
+        sentence.strip()
+        for text in notes
+        for sentence in re.split(r"(?<=[.!?])\s|\n", text)
+        if len(sentence.split()) > 5
+    }
     from_parts = [cores for kinds in grammar.CORES.values() for cores in kinds.values()]
     own_words = {
         t: len(re.findall(r"[A-Za-z']+", re.sub(r"\{\w+\}", "", t)))
@@ -309,13 +401,19 @@ def test_no_handwritten_note_comes_from_the_generator(recipe):
     }
     templates = [template for template, count in own_words.items() if count >= 5]
     patterns = [
-        re.compile(re.sub(r"\\\{\w+\\\}", r"\\S+( \\S+){0,3}", re.escape(template)) + r"\.?", re.IGNORECASE)
+        re.compile(
+            re.sub(r"\\\{\w+\\\}", r"\\S+( \\S+){0,3}", re.escape(template)) + r"\.?", re.IGNORECASE
+        )
         for template in templates
         if "{" in template
     ]
     assert len(sentences) > 100
     assert len(patterns) > 1000
-    assert [sentence for sentence in sentences if any(pattern.fullmatch(sentence) for pattern in patterns)] == []
+    assert [
+        sentence
+        for sentence in sentences
+        if any(pattern.fullmatch(sentence) for pattern in patterns)
+    ] == []
 
 
 @pytest.mark.parametrize("known", [(), ("words",), ("sentences",), ("requests",)])
@@ -326,15 +424,30 @@ def test_a_study_of_gaps_takes_from_training_what_it_says_and_nothing_else(recip
 
     before = phrases.own(phrases.SUMMARIZE, "validation"), words._cut()["validation", "names"]
     turns = gaps.summaries(known, 150)
-    assert (phrases.own(phrases.SUMMARIZE, "validation"), words._cut()["validation", "names"]) == before
+    assert (
+        phrases.own(phrases.SUMMARIZE, "validation"),
+        words._cut()["validation", "names"],
+    ) == before
     text = "\n".join(turn["user"] for turn in turns)
     trained = {
-        "words": {name for name in words._cut()["train", "names"] if re.search(rf"\b{name}\b", text)},
-        "sentences": {line for line in phrases.own(phrases.REPORTED["chatter"], "train") if "{" not in line and line.rstrip(".") in text},
-        "requests": {line for line in phrases.own(phrases.SUMMARIZE, "train") if line.replace("{notes}", "").strip() in text},
+        "words": {
+            name for name in words._cut()["train", "names"] if re.search(rf"\b{name}\b", text)
+        },
+        "sentences": {
+            line
+            for line in phrases.own(phrases.REPORTED["chatter"], "train")
+            if "{" not in line and line.rstrip(".") in text
+        },
+        "requests": {
+            line
+            for line in phrases.own(phrases.SUMMARIZE, "train")
+            if line.replace("{notes}", "").strip() in text
+        },
     }
     session_request = {phrases.lines(phrases.SUMMARIZE)[0]}
-    assert {part for part, found in trained.items() if len(found - session_request) > 2} == set(known)
+    assert {part for part, found in trained.items() if len(found - session_request) > 2} == set(
+        known
+    )
 
 
 def test_a_small_evaluation_asks_the_served_model_and_refreshes_card_and_tables(recipe, tmp_path):
@@ -347,7 +460,18 @@ def test_a_small_evaluation_asks_the_served_model_and_refreshes_card_and_tables(
         encoding="utf-8",
     )
     done = run_recipe(
-        "gaps", "evaluate", "speed", "package", "--models", "pocket-nano", "--scale", "0.01", "--work", tmp_path / "work", "--output", models
+        "gaps",
+        "evaluate",
+        "speed",
+        "package",
+        "--models",
+        "pocket-nano",
+        "--scale",
+        "0.01",
+        "--work",
+        tmp_path / "work",
+        "--output",
+        models,
     )
     assert done.returncode == 0, done.stderr
     result = json.loads((models / "evaluation.json").read_text(encoding="utf-8"))["pocket-nano"]
@@ -365,13 +489,34 @@ def test_a_small_evaluation_asks_the_served_model_and_refreshes_card_and_tables(
     known = [row["known"] for row in json.loads((models / "gaps.json").read_text(encoding="utf-8"))]
     assert known == [[], ["words"], ["sentences"], ["requests"], ["words", "sentences", "requests"]]
     assert re.search(r"\n\| nothing \| 0\.\d\d \(.*\n\| words \|", text)
-    assert "The answers were not compared" in (models / "pocket-nano" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "The answers were not compared" in (models / "pocket-nano" / "MODEL_CARD.md").read_text(
+        encoding="utf-8"
+    )
     shutil.copy(BUILT_IN_MODELS / "evaluation.json", models)
-    known = json.loads((models / "evaluation.json").read_text(encoding="utf-8"))["pocket-nano"]["torch"]
-    again = run_recipe("evaluate", "--models", "pocket-nano", "--scale", "0.01", "--work", tmp_path / "work", "--output", models)
+    known = json.loads((models / "evaluation.json").read_text(encoding="utf-8"))["pocket-nano"][
+        "torch"
+    ]
+    again = run_recipe(
+        "evaluate",
+        "--models",
+        "pocket-nano",
+        "--scale",
+        "0.01",
+        "--work",
+        tmp_path / "work",
+        "--output",
+        models,
+    )
     assert again.returncode == 0, again.stderr
-    assert json.loads((models / "evaluation.json").read_text(encoding="utf-8"))["pocket-nano"]["torch"] == known  # the same weights
-    answers = (tmp_path / "work" / "answers" / "pocket-nano-handwritten.jsonl").read_text(encoding="utf-8").splitlines()
+    assert (
+        json.loads((models / "evaluation.json").read_text(encoding="utf-8"))["pocket-nano"]["torch"]
+        == known
+    )  # the same weights
+    answers = (
+        (tmp_path / "work" / "answers" / "pocket-nano-handwritten.jsonl")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    )
     assert len(answers) == 8
 
 
@@ -384,17 +529,31 @@ def test_a_gain_is_the_difference_on_the_same_prompts(recipe, tmp_path):
     answers.mkdir()
 
     def rows(found):
-        return [{"task": "summary", "hits": {str(facet): facet < n % 8 + found for facet in range(10)}} for n in range(40)]
+        return [
+            {"task": "summary", "hits": {str(facet): facet < n % 8 + found for facet in range(10)}}
+            for n in range(40)
+        ]
 
     def write(prompts):
-        lines = [json.dumps({"prompt": prompt} | row) for prompt, row in zip(prompts, rows(1), strict=True)]
+        lines = [
+            json.dumps({"prompt": prompt} | row)
+            for prompt, row in zip(prompts, rows(1), strict=True)
+        ]
         (answers / "pocket-mini-generated.jsonl").write_text("\n".join(lines), encoding="utf-8")
 
     assert evaluate._gain("pocket-midi", tmp_path, turns, rows(2)) is None  # mini was not asked
     write([turn["user"] for turn in turns])
     gain = evaluate._gain("pocket-midi", tmp_path, turns, rows(2))
-    assert gain == {"over": "pocket-mini", "summaries": 40, "difference": 0.1, "difference_95": [0.1, 0.1]}
-    assert evaluate._gain("pocket-mini-int4", tmp_path, turns, rows(1))["difference_95"] == [0.0, 0.0]
+    assert gain == {
+        "over": "pocket-mini",
+        "summaries": 40,
+        "difference": 0.1,
+        "difference_95": [0.1, 0.1],
+    }
+    assert evaluate._gain("pocket-mini-int4", tmp_path, turns, rows(1))["difference_95"] == [
+        0.0,
+        0.0,
+    ]
     assert evaluate._gain("pocket-nano", tmp_path, turns, rows(1)) is None  # nothing is smaller
     write(["another prompt"] * 40)
     assert evaluate._gain("pocket-midi", tmp_path, turns, rows(2)) is None
@@ -409,7 +568,9 @@ def test_the_tables_in_the_readme_are_those_of_the_record(recipe, tmp_path):
     package.package(copy)
     for path in sorted(copy.rglob("*")):
         if path.is_file() and path.suffix != ".png":  # its bytes may depend on the machine
-            assert path.read_bytes() == (BUILT_IN_MODELS / path.relative_to(copy)).read_bytes(), path.name
+            assert path.read_bytes() == (BUILT_IN_MODELS / path.relative_to(copy)).read_bytes(), (
+                path.name
+            )
 
 
 def test_the_picture_of_the_training_is_that_of_the_record(recipe):
@@ -421,7 +582,9 @@ def test_the_picture_of_the_training_is_that_of_the_record(recipe):
     with Image.open(BUILT_IN_MODELS / curves.PICTURE) as picture:
         assert picture.text["Description"] == curves.alternative_text(training)
         assert picture.width > 600
-    assert curves.alternative_text(training) in (BUILT_IN_MODELS / "README.md").read_text(encoding="utf-8")
+    assert curves.alternative_text(training) in (BUILT_IN_MODELS / "README.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_goals_are_marked_reached_or_not_by_what_was_measured(recipe):
@@ -432,13 +595,21 @@ def test_goals_are_marked_reached_or_not_by_what_was_measured(recipe):
     results = json.loads((BUILT_IN_MODELS / "evaluation.json").read_text(encoding="utf-8"))
     perfect = copy.deepcopy(results)
     for alias, goal in package.GOALS.items():
-        perfect[alias]["generated"]["tasks"]["summary"] |= {"facet_recall": goal, "facet_recall_95": [goal - 0.01, goal + 0.01]}
+        perfect[alias]["generated"]["tasks"]["summary"] |= {
+            "facet_recall": goal,
+            "facet_recall_95": [goal - 0.01, goal + 0.01],
+        }
         perfect[alias]["handwritten"]["tasks"]["summary"]["facet_recall"] = goal
         perfect[alias]["output_tokens_per_s"] = round(1000 / goal)
     perfect["pocket-midi"]["generated"]["degenerate"] = 0.0
     perfect["pocket-midi"]["generated"]["tasks"]["format"]["format_kept"] = 1.0
     for small, large in (("pocket-nano", "pocket-mini"), ("pocket-mini", "pocket-midi")):
-        perfect[large]["gain"] = {"over": small, "summaries": 300, "difference": 0.1, "difference_95": [0.05, 0.15]}
+        perfect[large]["gain"] = {
+            "over": small,
+            "summaries": 300,
+            "difference": 0.1,
+            "difference_95": [0.05, 0.15],
+        }
     assert "not reached" not in package._goals(perfect)
     perfect["pocket-midi"]["gain"]["difference_95"] = [-0.01, 0.21]
     assert package._goals(perfect).count("not reached") == 1
@@ -449,7 +620,11 @@ def test_goals_are_marked_reached_or_not_by_what_was_measured(recipe):
 
 
 def test_all_models_together_stay_small():
-    files = [path for path in BUILT_IN_MODELS.rglob("*") if path.is_file() and "recipe" not in path.relative_to(BUILT_IN_MODELS).parts]
+    files = [
+        path
+        for path in BUILT_IN_MODELS.rglob("*")
+        if path.is_file() and "recipe" not in path.relative_to(BUILT_IN_MODELS).parts
+    ]
     assert sum(path.stat().st_size for path in files) < 30_000_000
 
 
@@ -485,22 +660,42 @@ def test_a_mistake_on_the_command_line_is_named(arguments, message):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.skipif(not HAS_EXTRAS, reason="needs data/models/recipe/requirements.txt (heavy; only for making models)")
+@pytest.mark.skipif(
+    not HAS_EXTRAS,
+    reason="needs data/models/recipe/requirements.txt (heavy; only for making models)",
+)
 def test_the_whole_recipe_runs_in_small_and_goes_on_where_it_stopped(tmp_path):
     """About a minute: text, tokenizer, training of the smallest size and of the next one grown from it, export, evaluation, package."""
-    common = ("--scale", "0.001", "--work", tmp_path / "work", "--output", tmp_path / "models", "--models", "pocket-nano,pocket-mini")
+    common = (
+        "--scale",
+        "0.001",
+        "--work",
+        tmp_path / "work",
+        "--output",
+        tmp_path / "models",
+        "--models",
+        "pocket-nano,pocket-mini",
+    )
     done = run_recipe(*common)
     assert done.returncode == 0, done.stderr[-2000:]
-    manifest = json.loads((tmp_path / "models" / "manifest.json").read_text(encoding="utf-8"))["models"]
+    manifest = json.loads((tmp_path / "models" / "manifest.json").read_text(encoding="utf-8"))[
+        "models"
+    ]
     assert list(manifest) == ["pocket-nano", "pocket-mini", "pocket-mini-int4"]
     for alias, entry in manifest.items():
         for name, file in entry["files"].items():
-            assert hashlib.sha256((tmp_path / "models" / alias / name).read_bytes()).hexdigest() == file["sha256"]
+            assert (
+                hashlib.sha256((tmp_path / "models" / alias / name).read_bytes()).hexdigest()
+                == file["sha256"]
+            )
     again = run_recipe("train", *common)
     assert "pocket-mini: goes on at step 10" in again.stdout
 
 
-@pytest.mark.skipif(not HAS_EXTRAS, reason="needs data/models/recipe/requirements.txt (heavy; only for making models)")
+@pytest.mark.skipif(
+    not HAS_EXTRAS,
+    reason="needs data/models/recipe/requirements.txt (heavy; only for making models)",
+)
 def test_a_grown_network_first_answers_exactly_like_the_smaller_one(recipe, tmp_path):
     import network
     import settings
@@ -516,7 +711,9 @@ def test_a_grown_network_first_answers_exactly_like_the_smaller_one(recipe, tmp_
     large = network.grow(small, network.Network(settings.MODELS["pocket-mini"]))
     ids = torch.randint(3, settings.VOCABULARY, (2, 200))
     place, one = torch.arange(200).repeat(2, 1), torch.ones_like(ids)
-    expected, grown = (net.logits(net(ids, place, one, one * 0).flatten(0, 1)) for net in (small, large))
+    expected, grown = (
+        net.logits(net(ids, place, one, one * 0).flatten(0, 1)) for net in (small, large)
+    )
     assert (expected - grown).abs().max() < 0.15  # bfloat16 products
     (tmp_path / nano.alias).mkdir()
     torch.save({"network": small.state_dict()}, tmp_path / nano.alias / "checkpoint.pt")
@@ -525,7 +722,10 @@ def test_a_grown_network_first_answers_exactly_like_the_smaller_one(recipe, tmp_
     assert served.abs().max() > 1
 
 
-@pytest.mark.skipif(not HAS_EXTRAS, reason="needs data/models/recipe/requirements.txt (heavy; only for making models)")
+@pytest.mark.skipif(
+    not HAS_EXTRAS,
+    reason="needs data/models/recipe/requirements.txt (heavy; only for making models)",
+)
 @pytest.mark.parametrize("shape", [(48, 96), (96, 48), (64, 64)])
 def test_a_step_of_the_optimizer_is_that_of_torch(recipe, shape):
     import torch
@@ -533,16 +733,24 @@ def test_a_step_of_the_optimizer_is_that_of_torch(recipe, shape):
 
     torch.manual_seed(2)
     ours, theirs = (torch.nn.Parameter(torch.ones(shape)) for _ in range(2))
-    optimizers = train.Muon([ours], lr=0.02), torch.optim.Muon([theirs], lr=0.02, weight_decay=0.01, momentum=0.95)
+    optimizers = (
+        train.Muon([ours], lr=0.02),
+        torch.optim.Muon([theirs], lr=0.02, weight_decay=0.01, momentum=0.95),
+    )
     for _ in range(3):
         ours.grad, theirs.grad = (torch.randn(shape),) * 2
         for optimizer in optimizers:
             optimizer.step()
-    assert (ours - theirs).norm() / (theirs - torch.ones(shape)).norm() < 0.03  # torch works in bfloat16
+    assert (ours - theirs).norm() / (
+        theirs - torch.ones(shape)
+    ).norm() < 0.03  # torch works in bfloat16
     assert (theirs - 1).abs().max() > 0.005
 
 
-@pytest.mark.skipif(not HAS_EXTRAS, reason="needs data/models/recipe/requirements.txt (heavy; only for making models)")
+@pytest.mark.skipif(
+    not HAS_EXTRAS,
+    reason="needs data/models/recipe/requirements.txt (heavy; only for making models)",
+)
 def test_a_branch_sees_the_notes_and_nothing_else_of_a_packed_row(recipe):
     import network
     import settings
@@ -568,7 +776,10 @@ def test_a_branch_sees_the_notes_and_nothing_else_of_a_packed_row(recipe):
     assert packed.abs().max() > 1
 
 
-@pytest.mark.skipif(not HAS_EXTRAS, reason="needs data/models/recipe/requirements.txt (heavy; only for making models)")
+@pytest.mark.skipif(
+    not HAS_EXTRAS,
+    reason="needs data/models/recipe/requirements.txt (heavy; only for making models)",
+)
 def test_tokens_of_a_conversation_say_where_its_notes_and_branches_are(recipe, tmp_path):
     generate, _ = recipe
     import numpy as np
@@ -593,10 +804,14 @@ def test_tokens_of_a_conversation_say_where_its_notes_and_branches_are(recipe, t
         assert len(whole.removesuffix(found).split()) <= 1
         last = position[branch == 0][-1]
         for count in range(2, len(turns) + 1):
-            assert position[branch == count].tolist() == list(range(last + 1, last + 1 + (branch == count).sum()))
+            assert position[branch == count].tolist() == list(
+                range(last + 1, last + 1 + (branch == count).sum())
+            )
             asked = turns[count - 1]
             assert (
                 tokenizer.decode(ids[branch == count])
-                == asked["user"] + tokens.END + f"\n{tokens.START}assistant\n{asked['assistant']}{tokens.END}\n"
+                == asked["user"]
+                + tokens.END
+                + f"\n{tokens.START}assistant\n{asked['assistant']}{tokens.END}\n"
             )
     assert seen > 100

@@ -15,7 +15,10 @@ from helpers.quality import judge
 from helpers.record import SCHEMA, Recorder, Row, Run, load_run
 from helpers.report import SUMMARY_COLUMNS, compare, highlights, limits, summary_csv, write_report
 
-NASTY = "=HYPERLINK(\"http://x\")|a\nb `code` *bold* <script>alert('x')</script> [link](javascript:1) &lt; ~~s~~" + 20 * " and so on"
+NASTY = (
+    "=HYPERLINK(\"http://x\")|a\nb `code` *bold* <script>alert('x')</script> [link](javascript:1) &lt; ~~s~~"
+    + 20 * " and so on"
+)
 PROMPTS = ["short", "middle", "long"]
 BASE_S = {"short": 0.10, "middle": 0.20, "long": 0.40}
 ROUNDS = 7
@@ -23,14 +26,38 @@ WOBBLE = [0.00, 0.01, -0.01, 0.02, -0.02, 0.005, -0.005]  # of each round, as a 
 
 
 def about(**fields) -> dict:
-    blank = dict.fromkeys(("model_id", "error", "load_s", "size_mb", "license", "source", "device", "execution_provider"))
+    blank = dict.fromkeys(
+        (
+            "model_id",
+            "error",
+            "load_s",
+            "size_mb",
+            "license",
+            "source",
+            "device",
+            "execution_provider",
+        )
+    )
     return {**blank, "status": "ok", **fields}
 
 
 def info(models: dict[str, dict], **plan) -> dict:
     """What `benchmark()` gives to the recorder."""
-    prompts = {"name": "mine", "title": "", "prompts": [{"id": p, "text": f"Say {p}.", "facets": [], "format": None} for p in PROMPTS]}
-    settings = {"rounds": ROUNDS, "warmup": 1, "max_tokens": 64, "temperature": 0.0, "seed": 0, "stream": True, "concurrency": 1, "timeout_s": 60.0}
+    prompts = {
+        "name": "mine",
+        "title": "",
+        "prompts": [{"id": p, "text": f"Say {p}.", "facets": [], "format": None} for p in PROMPTS],
+    }
+    settings = {
+        "rounds": ROUNDS,
+        "warmup": 1,
+        "max_tokens": 64,
+        "temperature": 0.0,
+        "seed": 0,
+        "stream": True,
+        "concurrency": 1,
+        "timeout_s": 60.0,
+    }
     return {
         "plan": {"models": list(models), "prompts": prompts, **settings, **plan},
         "server": {"kind": "test server", "base_url": "http://127.0.0.1:1/v1"},
@@ -41,7 +68,14 @@ def info(models: dict[str, dict], **plan) -> dict:
 
 
 def answer(
-    model: str, prompt: str, number: int, latency_s: float, phase: str = "measure", tokens: int | None = 11, text: str = "An answer.", **fields
+    model: str,
+    prompt: str,
+    number: int,
+    latency_s: float,
+    phase: str = "measure",
+    tokens: int | None = 11,
+    text: str = "An answer.",
+    **fields,
 ) -> Row:
     """An answered request: the first tenth of the latency is TTFT, then ten equal steps."""
     times = tuple(latency_s * (0.1 + 0.09 * i) for i in range(11))
@@ -68,7 +102,9 @@ def latency(model: str, prompt: str, number: int) -> float:
     return (2 if model == "large" else 1) * BASE_S[prompt] * (1 + WOBBLE[number - 1])
 
 
-def record(folder, models: dict[str, dict], rows: list[Row], status: str | None = "finished", **plan) -> Run:
+def record(
+    folder, models: dict[str, dict], rows: list[Row], status: str | None = "finished", **plan
+) -> Run:
     """A run folder; without a status the recorder is left as a killed process leaves it."""
     recorder = Recorder(info(models, **plan), folder)
     for row in rows:
@@ -81,10 +117,15 @@ def record(folder, models: dict[str, dict], rows: list[Row], status: str | None 
 
 def rows_of(model: str, rounds=range(1, ROUNDS + 1), **fields) -> list[Row]:
     warm = [answer(model, "short", 0, 99.0, phase="warmup", text="warm-up")]
-    return warm + [answer(model, p, n, latency(model, p, n), **fields) for n in rounds for p in PROMPTS]
+    return warm + [
+        answer(model, p, n, latency(model, p, n), **fields) for n in rounds for p in PROMPTS
+    ]
 
 
-TWO = {"small": about(size_mb=2.7, license="MIT", load_s=0.5), "large": about(size_mb=27.0, license="MIT", load_s=1.5)}
+TWO = {
+    "small": about(size_mb=2.7, license="MIT", load_s=0.5),
+    "large": about(size_mb=27.0, license="MIT", load_s=1.5),
+}
 WITH_MISSING = {**TWO, "missing": about(status="skipped", error="No model is called 'missing'.")}
 
 
@@ -93,7 +134,11 @@ def run(tmp_path):
     """Two models with 21 requests each, the small one's last failed, texts nasty; a third model skipped."""
     small = rows_of("small", text=NASTY)
     small[-1] = failure("small", "long", ROUNDS, "HTTP 500: <script>alert('x')</script> | *boom*")
-    skipped = [Row("missing", None, p, n, "measure", "skipped", error="No model is called 'missing'.") for n in range(1, ROUNDS + 1) for p in PROMPTS]
+    skipped = [
+        Row("missing", None, p, n, "measure", "skipped", error="No model is called 'missing'.")
+        for n in range(1, ROUNDS + 1)
+        for p in PROMPTS
+    ]
     return record(tmp_path, WITH_MISSING, [*small, *rows_of("large"), *skipped])
 
 
@@ -113,7 +158,11 @@ def test_a_row_comes_back_as_it_was_written(tmp_path):
 
 def test_a_text_that_no_encoding_knows_does_not_stop_the_record(tmp_path):
     """A server may send half a surrogate pair; whatever keeps it out, the run must go on."""
-    run = record(tmp_path, TWO, [answer("small", "short", 1, 0.1, text="half \ud834"), answer("small", "short", 2, 0.1)])
+    run = record(
+        tmp_path,
+        TWO,
+        [answer("small", "short", 1, 0.1, text="half \ud834"), answer("small", "short", 2, 0.1)],
+    )
     assert len(run.rows) == 2
     assert run.rows[0]["text"].startswith("half ")
 
@@ -129,7 +178,9 @@ def test_every_row_is_on_disk_before_the_next_request(tmp_path):
 
 
 def test_the_frame_has_every_row_and_column(run):
-    assert list(run.frame.columns) == [name for name in Row.__dataclass_fields__ if name != "chunk_times_s"]
+    assert list(run.frame.columns) == [
+        name for name in Row.__dataclass_fields__ if name != "chunk_times_s"
+    ]
     assert len(run.frame) == len(run.rows) == 2 * 22 + 21
     assert set(run.frame["phase"]) == {"warmup", "measure"}
 
@@ -141,7 +192,9 @@ def test_warm_up_is_kept_and_not_measured(run):
     assert max(v for some in run.values("large", "latency_s").values() for v in some) < 99
 
 
-@pytest.mark.parametrize("half", [b'{"model": "small", "te', b'{"model": "small", "text": "h\xc3', b"{", b"\x00"])
+@pytest.mark.parametrize(
+    "half", [b'{"model": "small", "te', b'{"model": "small", "text": "h\xc3', b"{", b"\x00"]
+)
 def test_a_half_written_last_line_is_passed_over(tmp_path, half):
     run = record(tmp_path, TWO, rows_of("small"), status=None)
     with (run.folder / "requests.jsonl").open("ab") as file:
@@ -184,7 +237,9 @@ def test_another_form_of_record_is_refused(tmp_path, schema):
     run = record(tmp_path, TWO, [])
     path = run.folder / "run.json"
     path.write_text(json.dumps({**run.info, "schema": schema}), encoding="utf-8")
-    with pytest.raises(UsageError, match=f"recorded in form {schema}, this kit reads form {SCHEMA}"):
+    with pytest.raises(
+        UsageError, match=f"recorded in form {schema}, this kit reads form {SCHEMA}"
+    ):
         Run(run.folder)
 
 
@@ -193,9 +248,15 @@ def test_a_run_is_found_by_folder_by_name_and_as_the_latest(tmp_path, monkeypatc
     with pytest.raises(UsageError, match="no run"):
         load_run()
     made = [record(tmp_path, TWO, []) for _ in range(3)]
-    started = ["2026-01-02T00:00:00.000+00:00", "2026-01-03T00:00:00.000+00:00", "2026-01-01T00:00:00.000+00:00"]
+    started = [
+        "2026-01-02T00:00:00.000+00:00",
+        "2026-01-03T00:00:00.000+00:00",
+        "2026-01-01T00:00:00.000+00:00",
+    ]
     for run, when in zip(made, started, strict=True):
-        (run.folder / "run.json").write_text(json.dumps({**run.info, "started_at": when}), encoding="utf-8")
+        (run.folder / "run.json").write_text(
+            json.dumps({**run.info, "started_at": when}), encoding="utf-8"
+        )
     assert load_run(made[0].folder).folder == made[0].folder
     assert load_run(made[2].folder.name).folder == made[2].folder
     assert load_run().folder == made[1].folder
@@ -219,13 +280,21 @@ def test_summary_of_the_large_model(run):
     row = row_of(run, "large")
     assert (row["status"], row["n_ok"], row["n_failed"], row["n_skipped"]) == ("ok", 21, 0, 0)
     assert row["latency_p50_s"] == pytest.approx(0.4)
-    assert row["latency_mean_s"] == pytest.approx((0.2 + 0.4 + 0.8) / 3)  # the wobble adds up to nothing
+    assert row["latency_mean_s"] == pytest.approx(
+        (0.2 + 0.4 + 0.8) / 3
+    )  # the wobble adds up to nothing
     # Position 0.95 * 20 = 19: the twentieth of 21, the long prompt's second slowest.
     assert row["latency_p95_s"] == pytest.approx(0.8 * 1.01)
     assert row["ttft_p50_s"] == pytest.approx(0.04)
     assert row["ttft_p95_s"] == pytest.approx(0.08 * 1.01)
     assert row["output_tokens_per_s_p50"] == pytest.approx(10 / (0.9 * 0.4))
-    assert (row["size_mb"], row["license"], row["load_s"], row["sample"], row["error"]) == (27.0, "MIT", 1.5, "An answer.", None)
+    assert (row["size_mb"], row["license"], row["load_s"], row["sample"], row["error"]) == (
+        27.0,
+        "MIT",
+        1.5,
+        "An answer.",
+        None,
+    )
 
 
 def test_a_failure_stays_in_the_denominator_and_out_of_the_figures(run):
@@ -233,7 +302,9 @@ def test_a_failure_stays_in_the_denominator_and_out_of_the_figures(run):
     assert (row["status"], row["n_ok"], row["n_failed"], row["n_skipped"]) == ("partial", 20, 1, 0)
     # 20 values: seven around 0.1, seven around 0.2, six around 0.4; the tenth and eleventh are 0.199 and 0.2.
     assert row["latency_p50_s"] == pytest.approx((0.2 * 0.995 + 0.2) / 2)
-    assert row["latency_p95_s"] == pytest.approx(0.4 * 1.01 + 0.05 * 0.4 * 0.01)  # position 0.95 * 19 = 18.05
+    assert row["latency_p95_s"] == pytest.approx(
+        0.4 * 1.01 + 0.05 * 0.4 * 0.01
+    )  # position 0.95 * 19 = 18.05
     assert row["error"].startswith("HTTP 500")
     assert row["sample"] == NASTY[:160]
 
@@ -253,7 +324,11 @@ def test_no_p95_below_twenty_answers(tmp_path):
 
 def test_intervals_lie_around_the_median(run):
     for model in ("small", "large"):
-        for metric, column in (("latency_s", "latency_p50_s"), ("ttft_s", "ttft_p50_s"), ("output_tokens_per_s", "output_tokens_per_s_p50")):
+        for metric, column in (
+            ("latency_s", "latency_p50_s"),
+            ("ttft_s", "ttft_p50_s"),
+            ("output_tokens_per_s", "output_tokens_per_s_p50"),
+        ):
             low, high = run.intervals[model][metric]
             assert low <= row_of(run, model)[column] <= high
     assert run.intervals["missing"]["latency_s"] == [None, None]
@@ -262,8 +337,20 @@ def test_intervals_lie_around_the_median(run):
 def test_one_outlier_is_found_and_kept(tmp_path):
     rows = rows_of("small")
     slow = answer("small", "short", 3, 5.0)
-    run = record(tmp_path, {"small": TWO["small"]}, [slow if (r.prompt_id, r.round) == ("short", 3) else r for r in rows])
-    assert run.outlier_marks("small", "latency_s")["short"] == [False, False, True, False, False, False, False]
+    run = record(
+        tmp_path,
+        {"small": TWO["small"]},
+        [slow if (r.prompt_id, r.round) == ("short", 3) else r for r in rows],
+    )
+    assert run.outlier_marks("small", "latency_s")["short"] == [
+        False,
+        False,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
     assert not any(run.outlier_marks("small", "latency_s")["long"])
     assert max(run.values("small", "latency_s")["short"]) == 5.0
     assert row_of(run, "small")["n_ok"] == 21
@@ -321,7 +408,11 @@ def test_summary_json(run):
     found = json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))
     assert (found["run"], found["status"]) == (run.folder.name, "finished")
     for row, measured, judged in zip(found["models"], run.summary, judge(run).summary, strict=True):
-        expected = {**measured, **judged, "disk_mb": measured["size_mb"]}  # nobody measured the disk: the size is what there is
+        expected = {
+            **measured,
+            **judged,
+            "disk_mb": measured["size_mb"],
+        }  # nobody measured the disk: the size is what there is
         assert {name: row[name] for name in expected} == expected
     assert set(SUMMARY_COLUMNS) <= set(found["models"][0])
     assert found["models"][0]["sample"] == NASTY[:160]
@@ -343,7 +434,11 @@ def test_summary_csv(run):
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\n=", " =", "\x00="])
 def test_no_cell_of_the_csv_is_a_formula(tmp_path, start):
-    run = record(tmp_path, {"small": about(license=f"{start}1+1")}, [answer("small", "short", 1, 0.1, text=f"{start}cmd|x")])
+    run = record(
+        tmp_path,
+        {"small": about(license=f"{start}1+1")},
+        [answer("small", "short", 1, 0.1, text=f"{start}cmd|x")],
+    )
     row = next(csv.DictReader(io.StringIO(summary_csv(run))))
     assert row["sample"].startswith("'")
     assert row["license"].startswith("'")
@@ -364,7 +459,10 @@ def test_report_has_every_part(run):
         "## Limits",
         "## Environment",
     ]
-    assert "3 models, 3 prompts (mine), 7 rounds, temperature 0, at most 64 tokens an answer, concurrency 1." in text
+    assert (
+        "3 models, 3 prompts (mine), 7 rounds, temperature 0, at most 64 tokens an answer, concurrency 1."
+        in text
+    )
     assert "Served by test server" in text
     assert re.search(r"^\| small +\| partial +\| +20 +\| +21 +\|", text, re.M)
     assert "- small: partial; 1 failed, 0 skipped. HTTP 500" in text
@@ -377,7 +475,10 @@ def test_report_has_every_part(run):
 def test_pictures_of_the_report_exist_and_have_words(run):
     text = write_report(run).read_text(encoding="utf-8")
     pictures = re.findall(r"^!\[(.+)\]\((.+)\)$", text, re.M)
-    assert [name for _, name in pictures] == [f"{name}.png" for name in ("models", "footprint", "prompts", "prompts-ttft", "stream", "drift")]
+    assert [name for _, name in pictures] == [
+        f"{name}.png"
+        for name in ("models", "footprint", "prompts", "prompts-ttft", "stream", "drift")
+    ]
     for alt, name in pictures:
         assert len(alt) > 20
         assert (run.folder / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
@@ -387,7 +488,10 @@ def test_quality_is_in_every_form_of_the_report(tmp_path):
     """Where the prompts expect something: table, verdict, picture, CSV and JSON say the same."""
     facets = [{"id": "word", "any_of": ["right"]}]
     rows = [
-        answer(model, p, n, 0.1, text="It is right." if model == "good" else "No.") for model in ("good", "poor") for p in PROMPTS for n in (1, 2, 3)
+        answer(model, p, n, 0.1, text="It is right." if model == "good" else "No.")
+        for model in ("good", "poor")
+        for p in PROMPTS
+        for n in (1, 2, 3)
     ]
     run = record(tmp_path, {"good": about(), "poor": about()}, rows)
     for prompt in run.info["plan"]["prompts"]["prompts"]:
@@ -395,16 +499,30 @@ def test_quality_is_in_every_form_of_the_report(tmp_path):
     text = write_report(run).read_text(encoding="utf-8")
     assert "![Quality against median latency of good and poor" in text
     assert "- Quality: cannot tell poor and good apart with 3 prompts." in text
-    assert [float(row["quality"]) for row in csv.DictReader(io.StringIO(summary_csv(run)))] == [1, 0]
-    assert [row["quality"] for row in json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))["models"]] == [1, 0]
-    assert charts.quality_and_speed(run).finding.startswith("By these medians no model is both faster and better than good;")
+    assert [float(row["quality"]) for row in csv.DictReader(io.StringIO(summary_csv(run)))] == [
+        1,
+        0,
+    ]
+    assert [
+        row["quality"]
+        for row in json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))["models"]
+    ] == [1, 0]
+    assert charts.quality_and_speed(run).finding.startswith(
+        "By these medians no model is both faster and better than good;"
+    )
 
 
 def test_the_front_holds_whom_nobody_beats_in_both():
     def row(model, latency_s, quality):
         return {"model": model, "latency_p50_s": latency_s, "quality": quality}
 
-    rows = [row("slow-good", 3, 0.9), row("fast-poor", 1, 0.3), row("beaten", 3.5, 0.9), row("middle", 2, 0.5), row("twin", 1, 0.2)]
+    rows = [
+        row("slow-good", 3, 0.9),
+        row("fast-poor", 1, 0.3),
+        row("beaten", 3.5, 0.9),
+        row("middle", 2, 0.5),
+        row("twin", 1, 0.2),
+    ]
     assert [r["model"] for r in charts.pareto(rows)] == ["fast-poor", "middle", "slow-good"]
 
 
@@ -422,12 +540,26 @@ def test_nothing_in_the_report_is_markup_of_a_model(run):
 def test_limits_name_the_answers_without_a_rate(tmp_path):
     rows = rows_of("small", rounds=range(1, 3)) + rows_of("small", rounds=range(3, 5), tokens=None)
     run = record(tmp_path, {"small": TWO["small"]}, rows)
-    assert any(line.startswith("small: output tokens/s from 6 of 12 answers") for line in limits(run))
+    assert any(
+        line.startswith("small: output tokens/s from 6 of 12 answers") for line in limits(run)
+    )
     assert not any("not streamed" in line for line in limits(run))
 
 
 def test_limits_of_a_run_that_was_not_streamed(tmp_path):
-    rows = [answer("small", "short", n, 0.1, ttft_s=None, itl_s=None, output_tokens_per_s=None, chunk_times_s=()) for n in range(1, 8)]
+    rows = [
+        answer(
+            "small",
+            "short",
+            n,
+            0.1,
+            ttft_s=None,
+            itl_s=None,
+            output_tokens_per_s=None,
+            chunk_times_s=(),
+        )
+        for n in range(1, 8)
+    ]
     run = record(tmp_path, {"small": TWO["small"]}, rows, stream=False)
     assert "Answers were not streamed: TTFT and output tokens/s are not available." in limits(run)
     text = write_report(run).read_text(encoding="utf-8")
@@ -441,14 +573,21 @@ def test_limits_name_an_order_that_was_not_interleaved(tmp_path):
     assert any(line.startswith("Order: one model after the other") for line in limits(run))
 
 
-@pytest.mark.parametrize(("status", "words"), [("interrupted", "This run is interrupted"), (None, "This run is not finished")])
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [("interrupted", "This run is interrupted"), (None, "This run is not finished")],
+)
 def test_a_run_that_did_not_finish_is_reported_as_far_as_it_got(tmp_path, status, words):
-    run = record(tmp_path, TWO, rows_of("small") + rows_of("large", rounds=range(1, 3)), status=status)
+    run = record(
+        tmp_path, TWO, rows_of("small") + rows_of("large", rounds=range(1, 3)), status=status
+    )
     text = write_report(run).read_text(encoding="utf-8")
     assert words in text
     assert (row_of(run, "small")["n_ok"], row_of(run, "large")["n_ok"]) == (21, 6)
     assert "Latency: " in text
-    assert json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))["status"] == (status or "running")
+    assert json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))["status"] == (
+        status or "running"
+    )
 
 
 @pytest.mark.parametrize("status", ["interrupted", None])
@@ -461,7 +600,9 @@ def test_a_run_that_ended_before_its_first_answer(tmp_path, status):
 
 
 def test_a_run_in_which_nothing_was_answered(tmp_path):
-    run = record(tmp_path, {"small": TWO["small"]}, [failure("small", p, n) for n in (1, 2) for p in PROMPTS])
+    run = record(
+        tmp_path, {"small": TWO["small"]}, [failure("small", p, n) for n in (1, 2) for p in PROMPTS]
+    )
     assert (row_of(run, "small")["status"], row_of(run, "small")["n_failed"]) == ("failed", 6)
     text = write_report(run).read_text(encoding="utf-8")
     assert "small: failed; 6 failed, 0 skipped. HTTP 500: Out of memory" in text
@@ -485,7 +626,9 @@ def size_of(png: bytes) -> tuple[int, int]:
     return struct.unpack(">II", png[16:24])
 
 
-@pytest.mark.parametrize("draw", [charts.per_model, charts.per_prompt, charts.arrivals, charts.footprint, charts.drift])
+@pytest.mark.parametrize(
+    "draw", [charts.per_model, charts.per_prompt, charts.arrivals, charts.footprint, charts.drift]
+)
 def test_every_chart_has_a_picture_a_text_and_a_finding(run, draw):
     chart = draw(run)
     assert min(size_of(chart.png())) > 100
@@ -499,26 +642,47 @@ def test_every_chart_has_a_picture_a_text_and_a_finding(run, draw):
 
 def test_findings_say_what_the_figures_say(run):
     assert "Latency: large is 2x slower than small" in charts.per_model(run).finding
-    assert charts.per_prompt(run).finding.startswith("Latency: the slowest prompt is long; 0 of 41 requests are flagged as outliers")
-    assert charts.arrivals(run).finding == "Share of the latency after the first token: small 90 % and large 90 %."
-    assert charts.footprint(run).finding == "Memory: not measured; disk: small needs 2.7 MB and large 27 MB."
+    assert charts.per_prompt(run).finding.startswith(
+        "Latency: the slowest prompt is long; 0 of 41 requests are flagged as outliers"
+    )
+    assert (
+        charts.arrivals(run).finding
+        == "Share of the latency after the first token: small 90 % and large 90 %."
+    )
+    assert (
+        charts.footprint(run).finding
+        == "Memory: not measured; disk: small needs 2.7 MB and large 27 MB."
+    )
 
 
 def test_the_chart_and_the_comparison_give_the_same_verdict(run):
     """One run, one verdict: two intervals for the same pair would leave the reader with a choice."""
-    assert str(next(v for v in compare(run) if v.metric == "latency_s")) in charts.per_model(run).finding
+    assert (
+        str(next(v for v in compare(run) if v.metric == "latency_s"))
+        in charts.per_model(run).finding
+    )
 
 
 def test_every_answer_is_a_dot(run):
     figure = charts.per_prompt(run).figure
-    drawn = sum(len(line.get_xdata()) for line in figure.axes[0].lines if line.get_marker() in charts.MARKERS and line.get_markersize() == 5)
+    drawn = sum(
+        len(line.get_xdata())
+        for line in figure.axes[0].lines
+        if line.get_marker() in charts.MARKERS and line.get_markersize() == 5
+    )
     assert drawn == 20 + 21
 
 
 def test_charts_of_one_model(tmp_path):
     run = record(tmp_path, {"small": TWO["small"]}, rows_of("small"))
     assert "Only small answered" in charts.per_model(run).finding
-    for draw in (charts.per_model, charts.per_prompt, charts.arrivals, charts.footprint, charts.quality_and_speed):
+    for draw in (
+        charts.per_model,
+        charts.per_prompt,
+        charts.arrivals,
+        charts.footprint,
+        charts.quality_and_speed,
+    ):
         size_of(draw(run).png())
 
 
@@ -530,7 +694,12 @@ def test_a_chart_of_one_request(tmp_path):
 
 
 def test_no_arrivals_without_a_stream(tmp_path):
-    run = record(tmp_path, {"small": TWO["small"]}, [answer("small", "short", 1, 0.1, chunk_times_s=(), ttft_s=None)], stream=False)
+    run = record(
+        tmp_path,
+        {"small": TWO["small"]},
+        [answer("small", "short", 1, 0.1, chunk_times_s=(), ttft_s=None)],
+        stream=False,
+    )
     assert charts.arrivals(run).finding == "This run has no streamed answer to draw."
 
 
@@ -543,14 +712,22 @@ def test_a_run_without_its_rows_is_told_in_a_sentence(tmp_path):
 
 def test_a_chart_without_anything_to_draw_says_so_as_a_picture(tmp_path):
     run = record(tmp_path, {"small": TWO["small"]}, [])
-    for draw in (charts.per_model, charts.per_prompt, charts.arrivals, charts.footprint, charts.quality_and_speed):
+    for draw in (
+        charts.per_model,
+        charts.per_prompt,
+        charts.arrivals,
+        charts.footprint,
+        charts.quality_and_speed,
+    ):
         assert "to draw" in draw(run).finding
         size_of(draw(run).png())
 
 
 def test_nasty_names_cannot_leave_the_chart(tmp_path):
     name = 'x"><script>alert(1)</script>'
-    run = record(tmp_path, {name: TWO["small"]}, [answer(name, "short", n, 0.1) for n in range(1, 4)])
+    run = record(
+        tmp_path, {name: TWO["small"]}, [answer(name, "short", n, 0.1) for n in range(1, 4)]
+    )
     assert "<script" not in charts.per_model(run)._repr_html_()
     assert "<script" not in write_report(run).read_text(encoding="utf-8")
 

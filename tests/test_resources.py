@@ -15,7 +15,12 @@ PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv
 
 
 def running(code, *arguments):
-    process = subprocess.Popen([sys.executable, "-c", code, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout.readline().strip() == "ready"
     return process
 
@@ -86,7 +91,10 @@ class Gpu:
         return number
 
     def nvmlDeviceGetComputeRunningProcesses(self, device):
-        return [SimpleNamespace(pid=7, usedGpuMemory=500_000_000), SimpleNamespace(pid=8, usedGpuMemory=1)]
+        return [
+            SimpleNamespace(pid=7, usedGpuMemory=500_000_000),
+            SimpleNamespace(pid=8, usedGpuMemory=1),
+        ]
 
     def nvmlDeviceGetTotalEnergyConsumption(self, device):
         return self.millijoules

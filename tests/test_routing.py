@@ -18,7 +18,9 @@ from helpers.routing import route
 from helpers.scorecard import Scorecard
 
 KEY = "sk-abcdefghijklmnop1234"
-CLOUD = streamed([0.02, event(delta("Ana owns it")), event(delta(" by Friday.")), event(usage(40, 9)), DONE])
+CLOUD = streamed(
+    [0.02, event(delta("Ana owns it")), event(delta(" by Friday.")), event(usage(40, 9)), DONE]
+)
 
 
 # ---------------------------------------------------------------- two servers
@@ -27,41 +29,100 @@ CLOUD = streamed([0.02, event(delta("Ana owns it")), event(delta(" by Friday."))
 def test_the_same_plan_on_a_second_server_side_by_side(server, helpers_command, tmp_path):
     with serving(["cloud-large"], chat=CLOUD) as cloud:
         done = helpers_command(
-            *("benchmark", "--models", "pocket-nano", "--prompts", "deterministic", "--rounds", "3", "--output", str(tmp_path)),
-            *("--against", cloud.base_url, "--against-models", "cloud-large", "--against-key-env", "CLOUD_KEY"),
+            *(
+                "benchmark",
+                "--models",
+                "pocket-nano",
+                "--prompts",
+                "deterministic",
+                "--rounds",
+                "3",
+                "--output",
+                str(tmp_path),
+            ),
+            *(
+                "--against",
+                cloud.base_url,
+                "--against-models",
+                "cloud-large",
+                "--against-key-env",
+                "CLOUD_KEY",
+            ),
             CLOUD_KEY=KEY,
         )
         keys = {r.headers["Authorization"] for r in cloud.requests}
         host = f"127.0.0.1:{cloud.port}"
     assert done.returncode == 0, done.stderr
     assert keys == {f"Bearer {KEY}"}
-    run = load_run(done.stderr.split("report: ")[1].split("\n")[0].removesuffix("benchmark_report.md").rstrip("/\\"))
+    run = load_run(
+        done.stderr.split("report: ")[1]
+        .split("\n")[0]
+        .removesuffix("benchmark_report.md")
+        .rstrip("/\\")
+    )
     assert run.models == ["pocket-nano @ local", f"cloud-large @ {host}"]
     assert [row["n_ok"] for row in run.summary] == [9, 9]
     text = (run.folder / "benchmark_report.md").read_text(encoding="utf-8")
     assert f"cloud-large @ {host}" in text and "pocket-nano @ local" in text
     assert "measured one run after the other" in text
     assert len(list(tmp_path.glob("*/run.json"))) == 3  # both runs stay as they are
-    written = [path for path in tmp_path.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
+    written = [
+        path for path in tmp_path.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()
+    ]
     assert written == []
-    again = helpers_command("report", *sorted(str(p.parent) for p in tmp_path.glob("*/run.json") if p.parent != run.folder), "--cloud-input", "1")
+    again = helpers_command(
+        "report",
+        *sorted(str(p.parent) for p in tmp_path.glob("*/run.json") if p.parent != run.folder),
+        "--cloud-input",
+        "1",
+    )
     assert again.returncode == 0, again.stderr
-    assert "1,000 in the cloud, EUR" in load_run(tmp_path).folder.joinpath("benchmark_report.md").read_text(encoding="utf-8")
+    assert "1,000 in the cloud, EUR" in load_run(tmp_path).folder.joinpath(
+        "benchmark_report.md"
+    ).read_text(encoding="utf-8")
 
 
-def test_a_second_server_that_is_not_there_is_told_before_anything_is_measured(server, helpers_command, tmp_path):
-    done = helpers_command("benchmark", "--models", "pocket-nano", "--prompt", "Hi", "--output", str(tmp_path), "--against", "http://127.0.0.1:9/v1")
+def test_a_second_server_that_is_not_there_is_told_before_anything_is_measured(
+    server, helpers_command, tmp_path
+):
+    done = helpers_command(
+        "benchmark",
+        "--models",
+        "pocket-nano",
+        "--prompt",
+        "Hi",
+        "--output",
+        str(tmp_path),
+        "--against",
+        "http://127.0.0.1:9/v1",
+    )
     assert done.returncode == 1
     assert "Cannot reach http://127.0.0.1:9/v1" in done.stderr
     with serving(["nobody-knows"]) as cloud:
-        done = helpers_command("benchmark", "--models", "pocket-nano", "--prompt", "Hi", "--output", str(tmp_path), "--against", cloud.base_url)
+        done = helpers_command(
+            "benchmark",
+            "--models",
+            "pocket-nano",
+            "--prompt",
+            "Hi",
+            "--output",
+            str(tmp_path),
+            "--against",
+            cloud.base_url,
+        )
     assert (done.returncode, "Which models?" in done.stderr) == (2, True)
     assert list(tmp_path.iterdir()) == []
 
 
 def two_runs(folder, factor: float = 1.1, **plan):
     first = record(folder, {"small": about(size_mb=2.0)}, rows_of("small"))
-    slower = [answer("small", p, n, factor * {"short": 0.1, "middle": 0.2, "long": 0.4}[p] * (1 + n / 1000)) for p in PROMPTS for n in range(1, 8)]
+    slower = [
+        answer(
+            "small", p, n, factor * {"short": 0.1, "middle": 0.2, "long": 0.4}[p] * (1 + n / 1000)
+        )
+        for p in PROMPTS
+        for n in range(1, 8)
+    ]
     second = record(folder, {"small": about(source="endpoint")}, slower, **plan)
     return first, second
 
@@ -74,7 +135,9 @@ def test_joined_runs_allow_for_drift_and_name_their_differences(tmp_path):
     same = record(tmp_path, {"a": about(), "b": about()}, [*(r for m in "ab" for r in rows_of(m))])
     width = {c.metric: c.high / c.low for c in compare(run)}
     narrow = {c.metric: c.high / c.low for c in compare(same)}
-    assert width["latency_s"] > narrow["latency_s"] + 0.2  # 10 % between two sittings is not told apart
+    assert (
+        width["latency_s"] > narrow["latency_s"] + 0.2
+    )  # 10 % between two sittings is not told apart
     assert not any(c.apart for c in compare(run) if c.metric == "latency_s")
     assert "The runs differ in temperature: 0.0 and 1.0." in run.info["joined_notes"]
     assert write_report(run).is_file()
@@ -85,13 +148,29 @@ def test_only_shared_prompts_are_joined(tmp_path):
     other = {
         "name": "mine",
         "title": "",
-        "prompts": [{"id": "short", "text": "Say short.", "facets": [], "format": None}, {"id": "long", "text": "Else."}],
+        "prompts": [
+            {"id": "short", "text": "Say short.", "facets": [], "format": None},
+            {"id": "long", "text": "Else."},
+        ],
     }
-    second = record(tmp_path, {"big": about()}, [answer("big", p, 1, 0.1) for p in ("short", "long")], prompts=other)
+    second = record(
+        tmp_path,
+        {"big": about()},
+        [answer("big", p, 1, 0.1) for p in ("short", "long")],
+        prompts=other,
+    )
     run = join([first, second], tmp_path)
     assert set(run.frame["prompt_id"]) == {"short"}
-    assert "2 prompts are not in every run, or have another text there; they are left out." in run.info["joined_notes"]
-    third = record(tmp_path, {"big": about()}, [], prompts={**other, "prompts": [{"id": "short", "text": "Other."}]})
+    assert (
+        "2 prompts are not in every run, or have another text there; they are left out."
+        in run.info["joined_notes"]
+    )
+    third = record(
+        tmp_path,
+        {"big": about()},
+        [],
+        prompts={**other, "prompts": [{"id": "short", "text": "Other."}]},
+    )
     with pytest.raises(UsageError, match="have no prompt in common"):
         join([first, third], tmp_path)
     with pytest.raises(UsageError, match="same run was given twice"):
@@ -110,7 +189,11 @@ def test_network_time_is_shown_apart(tmp_path, address, words):
     rows = [answer("m", p, n, 0.1, connect_s=0.004) for p in PROMPTS for n in range(1, 4)]
     run = record(tmp_path, {"m": about(server={"kind": "x", "base_url": address})}, rows)
     said = network(Scorecard(run))
-    assert (said == []) if words is None else (words in said[0] and "opening a connection takes 4 ms" in said[0])
+    assert (
+        (said == [])
+        if words is None
+        else (words in said[0] and "opening a connection takes 4 ms" in said[0])
+    )
     assert make_report(run).card.rows[0]["connect_p50_s"] == pytest.approx(0.004)
 
 
@@ -121,22 +204,43 @@ def test_network_time_is_shown_apart(tmp_path, address, words):
 def models(tmp_path):
     path = tmp_path / "models.json"
     entry = {"size_mb": 2.0, "context": 100}
-    tags = {"fast": ["chat"], "good": ["chat", "summarise"], "small": ["chat", "summarise"], "never-measured": ["summarise"]}
-    path.write_text(json.dumps({name: {**entry, "capabilities": some} for name, some in tags.items()}), encoding="utf-8")
+    tags = {
+        "fast": ["chat"],
+        "good": ["chat", "summarise"],
+        "small": ["chat", "summarise"],
+        "never-measured": ["summarise"],
+    }
+    path.write_text(
+        json.dumps({name: {**entry, "capabilities": some} for name, some in tags.items()}),
+        encoding="utf-8",
+    )
     return lineup.load_models(path)
 
 
 @pytest.fixture
 def measured(tmp_path):
     facets = [{"id": "word", "any_of": ["right"]}]
-    prompts = {"name": "mine", "title": "", "prompts": [{"id": p, "text": p, "facets": facets, "format": None} for p in PROMPTS]}
+    prompts = {
+        "name": "mine",
+        "title": "",
+        "prompts": [{"id": p, "text": p, "facets": facets, "format": None} for p in PROMPTS],
+    }
     rows = [
         answer(m, p, n, s, text=text)
-        for m, s, text in (("fast", 0.1, "No."), ("good", 3.0, "It is right."), ("small", 0.5, "No."))
+        for m, s, text in (
+            ("fast", 0.1, "No."),
+            ("good", 3.0, "It is right."),
+            ("small", 0.5, "No."),
+        )
         for p in PROMPTS
         for n in range(1, 8)
     ]
-    return record(tmp_path, {m: about(size_mb=2.0, license="MIT") for m in ("fast", "good", "small")}, rows, prompts=prompts)
+    return record(
+        tmp_path,
+        {m: about(size_mb=2.0, license="MIT") for m in ("fast", "good", "small")},
+        rows,
+        prompts=prompts,
+    )
 
 
 def test_a_prompt_goes_where_tags_limits_and_rank_send_it(measured, models):
@@ -156,7 +260,9 @@ def test_a_prompt_that_fits_no_context_and_a_tag_that_nobody_has(measured, model
     assert found.why["good"] == "the prompt is about 166 tokens long and its context holds 100"
     with pytest.raises(UsageError, match=r"No model can answer this: .*context holds 100"):
         _ = found.model
-    with pytest.raises(UsageError, match="No model of the line-up is tagged 'vision'; the tags are chat, summarise"):
+    with pytest.raises(
+        UsageError, match="No model of the line-up is tagged 'vision'; the tags are chat, summarise"
+    ):
         route("Hi", {"vision"}, run=measured, models=models)
 
 
@@ -164,9 +270,17 @@ def test_the_next_model_answers_when_the_files_of_the_first_are_damaged(own_home
     """The real runtime: one model is not there at all, one has lost its weights, the third answers."""
     with connect() as server:
         names = ["ghost", "pocket-mini", "pocket-nano"]
-        run = record(tmp_path, {n: about(size_mb=2.0) for n in names}, [answer(n, p, 1, 0.1) for n in names for p in PROMPTS])
-        (next((model_cache() / "Workshop").glob("pocket-mini-generic-cpu-*")) / "model.onnx.data").unlink()
-        known = lineup.Lineup({n: lineup.ModelEntry(capabilities=("chat",), size_mb=2.0) for n in names})
+        run = record(
+            tmp_path,
+            {n: about(size_mb=2.0) for n in names},
+            [answer(n, p, 1, 0.1) for n in names for p in PROMPTS],
+        )
+        (
+            next((model_cache() / "Workshop").glob("pocket-mini-generic-cpu-*")) / "model.onnx.data"
+        ).unlink()
+        known = lineup.Lineup(
+            {n: lineup.ModelEntry(capabilities=("chat",), size_mb=2.0) for n in names}
+        )
         found = route("Hello", run=run, models=known)
         found.choices = names
         reply = found.ask(server, max_tokens=8)
@@ -178,13 +292,23 @@ def test_the_next_model_answers_when_the_files_of_the_first_are_damaged(own_home
 
 
 def test_when_no_model_answers_every_reason_is_told(measured, models):
-    reasons = r"No model answered\. good: No model is called 'good'.* small: No model is called 'small'"
-    with serving(["other"]) as endpoint, connect(endpoint.base_url) as server, pytest.raises(KitError, match=reasons):
+    reasons = (
+        r"No model answered\. good: No model is called 'good'.* small: No model is called 'small'"
+    )
+    with (
+        serving(["other"]) as endpoint,
+        connect(endpoint.base_url) as server,
+        pytest.raises(KitError, match=reasons),
+    ):
         route("Summarize.", {"summarise"}, run=measured, models=models).ask(server)
 
 
 def test_route_from_the_command_line(server, helpers_command, tmp_path):
-    run = record(tmp_path, {"pocket-nano": about(size_mb=2.5)}, [answer("pocket-nano", p, 1, 0.1) for p in PROMPTS])
+    run = record(
+        tmp_path,
+        {"pocket-nano": about(size_mb=2.5)},
+        [answer("pocket-nano", p, 1, 0.1) for p in PROMPTS],
+    )
     done = helpers_command("route", "Say OK.", "--run", str(run.folder), "--ask")
     assert done.returncode == 0, done.stderr
     assert "pocket-nano: answered" in done.stdout
@@ -199,8 +323,15 @@ def test_route_from_the_command_line(server, helpers_command, tmp_path):
 @pytest.fixture
 def given(tmp_path):
     secret = "http://10.0.0.7:5273/v1"
-    facts = {"new-model": about(size_mb=12.0, license="MIT", load_s=0.1), "Org/Cloud-Model @ far.example": about(size_mb=None, source="endpoint")}
-    run = record(tmp_path, facts, [r for m in facts for r in rows_of(m, text="My name is Ana, ana@example.com")])
+    facts = {
+        "new-model": about(size_mb=12.0, license="MIT", load_s=0.1),
+        "Org/Cloud-Model @ far.example": about(size_mb=None, source="endpoint"),
+    }
+    run = record(
+        tmp_path,
+        facts,
+        [r for m in facts for r in rows_of(m, text="My name is Ana, ana@example.com")],
+    )
     run.info["server"]["base_url"] = secret
     return contribute(run, tmp_path / "gift")
 
@@ -217,7 +348,10 @@ def test_a_contribution_is_small_readable_and_without_private_data(given):
     }
     said = check(given)
     assert said[0].startswith("2 models on ")
-    assert said[1:] == ["new-model: a new entry for models.json.", "org-cloud-model: a new entry for models.json."]
+    assert said[1:] == [
+        "new-model: a new entry for models.json.",
+        "org-cloud-model: a new entry for models.json.",
+    ]
 
 
 def edit(folder, name: str, change) -> None:
@@ -236,20 +370,66 @@ def edit(folder, name: str, change) -> None:
         (lambda f: (f / "result.json").write_text("[" * 100_000), r"result\.json"),
         (lambda f: (f / "result.json").write_bytes(b"\xff\xfe"), "not UTF-8"),
         (lambda f: (f / "result.json").write_text(" " * 300_000), "larger than 200 kB"),
-        (lambda f: (f / "models.json").write_text('{"../../etc": {"capabilities": [], "size_mb": 1}}'), "is no alias"),
-        (lambda f: (f / "models.json").write_text('{"a": {"capabilities": ["chat"], "size_mb": -1}}'), "size_mb"),
-        (lambda f: (f / "README.md").write_text("<script>alert(1)</script>"), "holds HTML or a script"),
-        (lambda f: (f / "README.md").write_text("see http://evil.example/x"), r"README\.md holds what looks like an address"),
-        (lambda f: edit(f, "result.json", lambda r: r["results"][0].update(latency_p50_s=-1)), r"results\.0\.latency_p50_s: must be greater"),
-        (lambda f: edit(f, "result.json", lambda r: r["results"][0].update(latency_p50_s="1e999")), r"results\.0\.latency_p50_s"),
-        (lambda f: edit(f, "result.json", lambda r: r["results"][0].update(model="<b>x")), r"results\.0\.model"),
-        (lambda f: edit(f, "result.json", lambda r: r["results"][0].update(quality=3)), r"results\.0\.quality"),
+        (
+            lambda f: (f / "models.json").write_text(
+                '{"../../etc": {"capabilities": [], "size_mb": 1}}'
+            ),
+            "is no alias",
+        ),
+        (
+            lambda f: (f / "models.json").write_text(
+                '{"a": {"capabilities": ["chat"], "size_mb": -1}}'
+            ),
+            "size_mb",
+        ),
+        (
+            lambda f: (f / "README.md").write_text("<script>alert(1)</script>"),
+            "holds HTML or a script",
+        ),
+        (
+            lambda f: (f / "README.md").write_text("see http://evil.example/x"),
+            r"README\.md holds what looks like an address",
+        ),
+        (
+            lambda f: edit(f, "result.json", lambda r: r["results"][0].update(latency_p50_s=-1)),
+            r"results\.0\.latency_p50_s: must be greater",
+        ),
+        (
+            lambda f: edit(
+                f, "result.json", lambda r: r["results"][0].update(latency_p50_s="1e999")
+            ),
+            r"results\.0\.latency_p50_s",
+        ),
+        (
+            lambda f: edit(f, "result.json", lambda r: r["results"][0].update(model="<b>x")),
+            r"results\.0\.model",
+        ),
+        (
+            lambda f: edit(f, "result.json", lambda r: r["results"][0].update(quality=3)),
+            r"results\.0\.quality",
+        ),
         (lambda f: edit(f, "result.json", lambda r: r.update(results=[])), "results"),
         (lambda f: edit(f, "result.json", lambda r: r.update(form=2)), "form"),
-        (lambda f: edit(f, "result.json", lambda r: r.update(note="x")), "note: Extra inputs are not permitted"),
-        (lambda f: edit(f, "environment.json", lambda e: e["machine"].update(cpu={"a": 1})), r"environment\.json: machine\.cpu"),
-        (lambda f: edit(f, "environment.json", lambda e: e["machine"].update(cpu="of ana@example.com")), r"environment\.json holds what looks like"),
-        (lambda f: edit(f, "environment.json", lambda e: e["packages"].update(x="/Users/ana/lib")), r"environment\.json holds what looks like"),
+        (
+            lambda f: edit(f, "result.json", lambda r: r.update(note="x")),
+            "note: Extra inputs are not permitted",
+        ),
+        (
+            lambda f: edit(f, "environment.json", lambda e: e["machine"].update(cpu={"a": 1})),
+            r"environment\.json: machine\.cpu",
+        ),
+        (
+            lambda f: edit(
+                f, "environment.json", lambda e: e["machine"].update(cpu="of ana@example.com")
+            ),
+            r"environment\.json holds what looks like",
+        ),
+        (
+            lambda f: edit(
+                f, "environment.json", lambda e: e["packages"].update(x="/Users/ana/lib")
+            ),
+            r"environment\.json holds what looks like",
+        ),
     ],
 )
 def test_what_somebody_sends_is_not_trusted(given, tmp_path, harm, message):
@@ -272,13 +452,17 @@ def test_a_link_out_of_the_folder_is_not_followed(given, tmp_path):
 
 def test_figures_that_cannot_be_are_pointed_at(given):
     edit(given, "result.json", lambda r: r["results"][0].update(ttft_p50_s=9.0, n_ok=5))
-    assert "new-model: a median TTFT above the median latency; ask how it was measured." in check(given)
+    assert "new-model: a median TTFT above the median latency; ask how it was measured." in check(
+        given
+    )
     assert "new-model: a p95 from 5 answers; it needs 20." in check(given)
 
 
 def test_only_a_finished_run_can_be_given_and_nothing_is_overwritten(given, tmp_path):
     with pytest.raises(UsageError, match="only a finished run"):
-        contribute(record(tmp_path, {"m": about()}, rows_of("m"), status="interrupted"), tmp_path / "x")
+        contribute(
+            record(tmp_path, {"m": about()}, rows_of("m"), status="interrupted"), tmp_path / "x"
+        )
     with pytest.raises(UsageError, match="is not empty"):
         contribute(record(tmp_path, {"m": about()}, rows_of("m")), given)
 

@@ -24,16 +24,27 @@ def test_settled(latencies, answer):
 
 def test_the_width_is_half_the_interval_over_the_median():
     values, rounds = [9.0, 10.0, 11.0], [1, 2, 3]
-    assert steadiness.relative_width(values, rounds) == pytest.approx(0.1)  # Student's 2.48 is cut to the observed range
+    assert steadiness.relative_width(values, rounds) == pytest.approx(
+        0.1
+    )  # Student's 2.48 is cut to the observed range
     assert steadiness.relative_width(values[:2], rounds[:2]) is None
 
 
 def made(rounds, slope=0.0, spread=0.02, prompts=8, seed=1, first=1.0):
     """prompts, rounds and values of one model: prompt p takes p + 1 ms, times a trend over the rounds."""
     rng = np.random.default_rng(seed)
-    number, prompt = np.repeat(np.arange(1, rounds + 1), prompts), np.tile(np.arange(prompts), rounds)
+    number, prompt = (
+        np.repeat(np.arange(1, rounds + 1), prompts),
+        np.tile(np.arange(prompts), rounds),
+    )
     trend = 1 + slope * (number - 1) / max(rounds - 1, 1)
-    values = 0.001 * (prompt + 1) * trend * np.where(number == 1, first, 1) * np.exp(rng.normal(0, spread, len(number)))
+    values = (
+        0.001
+        * (prompt + 1)
+        * trend
+        * np.where(number == 1, first, 1)
+        * np.exp(rng.normal(0, spread, len(number)))
+    )
     return [f"p{p}" for p in prompt], number, values
 
 
@@ -49,13 +60,19 @@ def test_a_drift_is_found_with_its_size():
 
 
 def test_how_often_a_steady_run_is_called_drifting():
-    said = [steadiness.drift("m", "ttft_s", *made(12, spread=0.1, seed=seed)).found for seed in range(300)]
+    said = [
+        steadiness.drift("m", "ttft_s", *made(12, spread=0.1, seed=seed)).found
+        for seed in range(300)
+    ]
     assert np.mean(said) <= 0.08
 
 
 def test_too_few_rounds_are_said():
     found = steadiness.drift("m", "ttft_s", *made(5))
-    assert (found.found, str(found)) == (False, "TTFT of m: 5 rounds are too few to look for drift, it needs 6.")
+    assert (found.found, str(found)) == (
+        False,
+        "TTFT of m: 5 rounds are too few to look for drift, it needs 6.",
+    )
 
 
 def test_a_hundred_thousand_rounds_give_the_same_answer():

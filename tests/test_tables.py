@@ -63,13 +63,24 @@ def test_long_text_is_shortened():
 
 def test_terminal_table():
     lines = str(Table(["model", "n"], [["a", 5], ["bb", 1234], ["c", None]])).splitlines()
-    assert [line.split() for line in lines] == [["model", "n"], ["-------", "-----"], ["a", "5"], ["bb", "1,234"], ["c", "-"]]
-    assert [line.index(last) + len(last) for line, last in zip(lines[2:], ("5", "1,234", "-"), strict=True)] == [len(lines[3])] * 3  # to the right
+    assert [line.split() for line in lines] == [
+        ["model", "n"],
+        ["-------", "-----"],
+        ["a", "5"],
+        ["bb", "1,234"],
+        ["c", "-"],
+    ]
+    assert [
+        line.index(last) + len(last)
+        for line, last in zip(lines[2:], ("5", "1,234", "-"), strict=True)
+    ] == [len(lines[3])] * 3  # to the right
 
 
 def test_columns_of_words_stand_left():
     lines = str(Table(["model", "ok"], [["a", True], ["long name", False]])).splitlines()
-    assert {line.index(word) for line, word in zip(lines[2:], ("yes", "no"), strict=True)} == {lines[0].index("ok")}
+    assert {line.index(word) for line, word in zip(lines[2:], ("yes", "no"), strict=True)} == {
+        lines[0].index("ok")
+    }
 
 
 def test_nasty_text_in_a_terminal():
@@ -109,7 +120,9 @@ def test_markdown_keeps_an_entity_that_was_text():
 
 
 def test_nasty_text_in_html():
-    drawn = Table(["model", "text"], [["x", NASTY], ["<b>", "y"]], note="<img src=x onerror=alert(1)>")._repr_html_()
+    drawn = Table(
+        ["model", "text"], [["x", NASTY], ["<b>", "y"]], note="<img src=x onerror=alert(1)>"
+    )._repr_html_()
     assert "<script" not in drawn
     assert "&lt;script&gt;" in drawn
     assert "<b>" not in drawn
@@ -127,7 +140,10 @@ def test_nasty_headers_in_html_and_markdown():
 
 def test_numbers_that_are_text_are_left_as_they_are():
     """A version or an id is no number: 1.10 must not become 1.1, nor 007 become 7."""
-    for drawn in (str(Table(["v"], [["1.10"], ["007"]])), Table(["v"], [["1.10"], ["007"]]).to_markdown()):
+    for drawn in (
+        str(Table(["v"], [["1.10"], ["007"]])),
+        Table(["v"], [["1.10"], ["007"]]).to_markdown(),
+    ):
         assert "1.10" in drawn
         assert "007" in drawn
 
@@ -141,4 +157,6 @@ def test_the_note_comes_below():
 @pytest.mark.parametrize("rows", [[], [[]]])
 def test_a_table_without_rows(rows):
     headers = ["model", "n"] if not rows else []
-    assert str(Table(headers, rows)).split() == (["model", "n", "-------", "---"] if headers else [])
+    assert str(Table(headers, rows)).split() == (
+        ["model", "n", "-------", "---"] if headers else []
+    )

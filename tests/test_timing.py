@@ -4,13 +4,31 @@ import numpy as np
 import pytest
 
 from helpers.streaming import Timeline
-from helpers.timing import METRIC_WORDS, Comparison, Metrics, _bootstrap, compare_paired, held_back, interval_of_median, metrics, outliers, summarise
+from helpers.timing import (
+    METRIC_WORDS,
+    Comparison,
+    Metrics,
+    _bootstrap,
+    compare_paired,
+    held_back,
+    interval_of_median,
+    metrics,
+    outliers,
+    summarise,
+)
 
 # Metrics: the definitions of docs/measurement.md -------------------------------------------------------------------
 
 
 def answered(times=(0.5, 0.6, 0.7, 0.9), tokens: int | None = 5, **fields) -> Timeline:
-    given = {"status": "ok", "text": "x", "chunk_times_s": times, "first_answer_s": times[0], "latency_s": times[-1], "completion_tokens": tokens}
+    given = {
+        "status": "ok",
+        "text": "x",
+        "chunk_times_s": times,
+        "first_answer_s": times[0],
+        "latency_s": times[-1],
+        "completion_tokens": tokens,
+    }
     return Timeline(**{**given, **fields})
 
 
@@ -81,7 +99,13 @@ def test_exact_values_against_numpy():
 
 def test_by_hand():
     found = summarise([4.0, 1.0, 10.0, 3.0])
-    assert (found.n, found.mean, found.p50, found.minimum, found.maximum) == (4, 4.5, 3.5, 1.0, 10.0)
+    assert (found.n, found.mean, found.p50, found.minimum, found.maximum) == (
+        4,
+        4.5,
+        3.5,
+        1.0,
+        10.0,
+    )
     assert summarise(range(1, 22)).p95 == 20.0
 
 
@@ -95,7 +119,9 @@ def test_no_figure_is_outside_the_sample():
     random = np.random.default_rng(2)
     for n in [1, 2, 3, 5, 19, 20, 21, 60]:
         found = summarise(random.lognormal(sigma=2, size=n))
-        present = [v for v in (found.mean, found.p50, found.p95, found.low, found.high) if v is not None]
+        present = [
+            v for v in (found.mean, found.p50, found.p95, found.low, found.high) if v is not None
+        ]
         assert len(present) == 2 + (n >= 20) + 2 * (n >= 3)
         assert all(found.minimum <= v <= found.maximum for v in present)
 
@@ -127,17 +153,24 @@ def test_interval_covers_the_true_median(n, at_least):
 
 def test_more_values_narrow_the_interval():
     random = np.random.default_rng(4)
-    widths = [np.ptp(interval_of_median(random.lognormal(sigma=0.5, size=n))) for n in (10, 100, 1000)]
+    widths = [
+        np.ptp(interval_of_median(random.lognormal(sigma=0.5, size=n))) for n in (10, 100, 1000)
+    ]
     assert widths[0] > widths[1] > widths[2] > 0
 
 
 # Comparisons -------------------------------------------------------------------------------------------------------
 
 
-def measured(random, prompts: int, rounds: int, factor: float = 1.0, noise: float = 0.1, levels=None) -> dict[str, list[float]]:
+def measured(
+    random, prompts: int, rounds: int, factor: float = 1.0, noise: float = 0.1, levels=None
+) -> dict[str, list[float]]:
     """Latencies by prompt: prompts differ a lot, rounds of one a little."""
     levels = np.linspace(1, 5, prompts) if levels is None else levels
-    return {f"p{i}": list(factor * level * random.lognormal(sigma=noise, size=rounds)) for i, level in enumerate(levels)}
+    return {
+        f"p{i}": list(factor * level * random.lognormal(sigma=noise, size=rounds))
+        for i, level in enumerate(levels)
+    }
 
 
 def compared(ours, theirs, comparisons: int = 1) -> Comparison:
@@ -156,7 +189,10 @@ def test_a_true_factor_of_two_is_told(prompts, rounds):
 
 def test_ratio_by_hand_is_the_geometric_mean_over_prompts():
     """Medians 2/1, 2/1 and 16/1: the ratio is 4, whatever the number of rounds of each prompt."""
-    found = compared({"a": [2.0, 1.0, 90.0], "b": [2.0], "c": [16.0, 16.0]}, {"a": [1.0, 0.5, 70.0], "b": [1.0], "c": [1.0]})
+    found = compared(
+        {"a": [2.0, 1.0, 90.0], "b": [2.0], "c": [16.0, 16.0]},
+        {"a": [1.0, 0.5, 70.0], "b": [1.0], "c": [1.0]},
+    )
     assert found.ratio == pytest.approx(4.0)
     assert found.n == 5  # pairs: three, one, and one of the two
 
@@ -165,7 +201,9 @@ def test_pairing_by_prompt_beats_the_difference_between_prompts():
     """Prompts differ a hundredfold, the models by 20 %; unpaired, that would drown."""
     random = np.random.default_rng(6)
     levels = np.geomspace(0.1, 10, 8)
-    found = compared(measured(random, 8, 3, 1.2, 0.02, levels), measured(random, 8, 3, 1.0, 0.02, levels))
+    found = compared(
+        measured(random, 8, 3, 1.2, 0.02, levels), measured(random, 8, 3, 1.0, 0.02, levels)
+    )
     assert found.apart
     assert found.ratio == pytest.approx(1.2, rel=0.05)
 
@@ -220,7 +258,9 @@ def test_few_prompts_with_few_rounds_give_no_verdict(rounds):
 def test_only_shared_prompts_count():
     random = np.random.default_rng(10)
     ours, theirs = measured(random, 6, 3, 2.0), measured(random, 6, 3)
-    more = compared({**ours, "extra": [1e6] * 3, "none": []}, {**theirs, "other": [1e-6] * 3, "none": [1.0]})
+    more = compared(
+        {**ours, "extra": [1e6] * 3, "none": []}, {**theirs, "other": [1e-6] * 3, "none": [1.0]}
+    )
     assert more == compared(ours, theirs)
 
 
@@ -233,7 +273,14 @@ def test_no_shared_prompt_is_no_verdict():
 def false_alarms(prompts: int, rounds: int, runs: int = 200) -> float:
     """The share of comparisons of a model with itself that claim a difference. Prompts weigh differently on each sitting."""
     random = np.random.default_rng(11)
-    return float(np.mean([compared(measured(random, prompts, rounds), measured(random, prompts, rounds)).apart for _ in range(runs)]))
+    return float(
+        np.mean(
+            [
+                compared(measured(random, prompts, rounds), measured(random, prompts, rounds)).apart
+                for _ in range(runs)
+            ]
+        )
+    )
 
 
 @pytest.mark.parametrize(("prompts", "rounds"), [(1, 7), (3, 7), (5, 3), (8, 3), (12, 3)])
@@ -248,11 +295,41 @@ def test_a_model_compared_with_itself_seldom_raises_an_alarm(prompts, rounds):
 @pytest.mark.parametrize(
     ("metric", "ratio", "low", "high", "sentence"),
     [
-        ("latency_s", 2.0, 1.6, 2.5, "Latency: new is 2x slower than old (95 % interval 1.6 to 2.5, n = 12)."),
-        ("latency_s", 0.5, 0.4, 0.625, "Latency: new is 2x faster than old (95 % interval 1.6 to 2.5, n = 12)."),
-        ("ttft_s", 0.8, 0.5, 0.9, "TTFT: new is 1.25x faster than old (95 % interval 1.11 to 2, n = 12)."),
-        ("output_tokens_per_s", 2.0, 1.6, 2.5, "Output tokens/s: new is 2x faster than old (95 % interval 1.6 to 2.5, n = 12)."),
-        ("output_tokens_per_s", 0.5, 0.4, 0.625, "Output tokens/s: new is 2x slower than old (95 % interval 1.6 to 2.5, n = 12)."),
+        (
+            "latency_s",
+            2.0,
+            1.6,
+            2.5,
+            "Latency: new is 2x slower than old (95 % interval 1.6 to 2.5, n = 12).",
+        ),
+        (
+            "latency_s",
+            0.5,
+            0.4,
+            0.625,
+            "Latency: new is 2x faster than old (95 % interval 1.6 to 2.5, n = 12).",
+        ),
+        (
+            "ttft_s",
+            0.8,
+            0.5,
+            0.9,
+            "TTFT: new is 1.25x faster than old (95 % interval 1.11 to 2, n = 12).",
+        ),
+        (
+            "output_tokens_per_s",
+            2.0,
+            1.6,
+            2.5,
+            "Output tokens/s: new is 2x faster than old (95 % interval 1.6 to 2.5, n = 12).",
+        ),
+        (
+            "output_tokens_per_s",
+            0.5,
+            0.4,
+            0.625,
+            "Output tokens/s: new is 2x slower than old (95 % interval 1.6 to 2.5, n = 12).",
+        ),
     ],
 )
 def test_verdict_in_words(metric, ratio, low, high, sentence):
@@ -273,7 +350,10 @@ def test_the_confidence_after_correction_is_said():
     assert "(99.17 % interval 1.6 to 2.5, n = 12)" in str(found)
 
 
-@pytest.mark.parametrize(("low", "high", "apart"), [(1.01, 2, True), (0.5, 0.99, True), (0.9, 1.1, False), (1.0, 2.0, False), (None, None, False)])
+@pytest.mark.parametrize(
+    ("low", "high", "apart"),
+    [(1.01, 2, True), (0.5, 0.99, True), (0.9, 1.1, False), (1.0, 2.0, False), (None, None, False)],
+)
 def test_apart_means_that_one_is_outside(low, high, apart):
     assert Comparison("ttft_s", "new", "old", 9, 1.5, low, high).apart is apart
 
@@ -316,7 +396,10 @@ def test_the_interval_of_a_median_comes_from_the_spread_between_rounds():
 
 
 def test_two_rounds_give_no_interval_however_many_values_they_hold():
-    assert interval_of_median(list(np.linspace(1, 2, 100)), rounds=[1] * 50 + [2] * 50) == (None, None)
+    assert interval_of_median(list(np.linspace(1, 2, 100)), rounds=[1] * 50 + [2] * 50) == (
+        None,
+        None,
+    )
     assert summarise(list(np.linspace(1, 2, 100)), [1] * 50 + [2] * 50).low is None
 
 
@@ -353,7 +436,13 @@ def test_values_that_are_missing_do_not_shift_the_rounds():
 )
 def test_a_stream_that_was_held_back_is_recognised(times, expected):
     assert held_back(times) is expected
-    timeline = Timeline(status="ok", text="x", chunk_times_s=tuple(times), latency_s=times[-1], completion_tokens=len(times))
+    timeline = Timeline(
+        status="ok",
+        text="x",
+        chunk_times_s=tuple(times),
+        latency_s=times[-1],
+        completion_tokens=len(times),
+    )
     assert (metrics(timeline).output_tokens_per_s is None) is expected
 
 
@@ -366,7 +455,10 @@ def test_the_interval_of_a_large_sample_is_that_of_the_bootstrap():
 
 def test_how_often_the_interval_of_a_large_sample_holds_the_median():
     rng = np.random.default_rng(4)
-    hits = [low <= 0 <= high for low, high in (interval_of_median(rng.normal(size=1001)) for _ in range(400))]
+    hits = [
+        low <= 0 <= high
+        for low, high in (interval_of_median(rng.normal(size=1001)) for _ in range(400))
+    ]
     assert 0.92 <= np.mean(hits) <= 0.98
 
 

@@ -16,23 +16,39 @@ def is_ping(request) -> bool:
 
 
 def test_no_ping_is_read_while_a_timed_answer_is_under_way():
-    with serving(["tiny"], chat=streamed([0.05, event(delta("Hello")), 0.05, event(delta(" there"))])) as remote, connect(remote.base_url) as server:
+    with (
+        serving(
+            ["tiny"], chat=streamed([0.05, event(delta("Hello")), 0.05, event(delta(" there"))])
+        ) as remote,
+        connect(remote.base_url) as server,
+    ):
         model = server.resolve("tiny")
         with server.keep_warm("tiny", every_s=0.02) as pings:
             for _ in range(8):
                 before = pings.sent
-                while pings.sent == before:  # a ping between any two questions, so that the two could meet
+                while (
+                    pings.sent == before
+                ):  # a ping between any two questions, so that the two could meet
                     time.sleep(0.001)
                 assert server.request(model, "Hello").text == "Hello there"
-        asked = [request for request in remote.requests if request.path.endswith("/chat/completions")]
+        asked = [
+            request for request in remote.requests if request.path.endswith("/chat/completions")
+        ]
     timed = [(request.read_at, request.sent_at[-1]) for request in asked if not is_ping(request)]
     assert len(timed) == 8
     assert sum(map(is_ping, asked)) >= 8
-    assert [p.read_at for p in asked if is_ping(p) and any(begin <= p.read_at <= end for begin, end in timed)] == []
+    assert [
+        p.read_at
+        for p in asked
+        if is_ping(p) and any(begin <= p.read_at <= end for begin, end in timed)
+    ] == []
 
 
 def test_after_the_block_nothing_is_sent_any_more():
-    with serving(["tiny"], chat=streamed([event(delta("Hello"))])) as remote, connect(remote.base_url) as server:
+    with (
+        serving(["tiny"], chat=streamed([event(delta("Hello"))])) as remote,
+        connect(remote.base_url) as server,
+    ):
         with server.keep_warm("tiny", every_s=0.01) as pings:
             while not pings.sent:
                 time.sleep(0.001)

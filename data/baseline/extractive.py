@@ -40,9 +40,17 @@ def generate(prompt, **params):
         return "Give me meeting notes after a colon, and I pick out what was decided."
     if asks_a_question(request):
         return answer(request, found)
-    chosen = choose(found, wanted(request, found), only={"action", "decision"} if "action item" in request.lower() else None)
+    chosen = choose(
+        found,
+        wanted(request, found),
+        only={"action", "decision"} if "action item" in request.lower() else None,
+    )
     lines = [tidy(sentence) for sentence in chosen]
-    return "\n".join(f"- {line}" for line in lines) if re.search(r"bullet|list", request, re.I) else " ".join(lines)
+    return (
+        "\n".join(f"- {line}" for line in lines)
+        if re.search(r"bullet|list", request, re.I)
+        else " ".join(lines)
+    )
 
 
 def stream(prompt, **params):
@@ -65,15 +73,25 @@ def sentences(notes):
     for line in re.split(r"\n+|(?<=[.!?])\s+(?=[A-Z][a-z]+: )", notes):
         line = line.strip(" -*\t")
         speaker = re.match(r"([A-Z][\w.]+(?: [A-Z]\w+)?): (?=\S)", line)
-        name = speaker[1] if speaker and speaker[1].lower() not in ("decision", "owner", "open", "due", "action") else ""
-        for part in re.split(r"(?<![A-Z]r\.)(?<=[.!?])\s+", line[len(speaker[0]) :] if name else line):
+        name = (
+            speaker[1]
+            if speaker and speaker[1].lower() not in ("decision", "owner", "open", "due", "action")
+            else ""
+        )
+        for part in re.split(
+            r"(?<![A-Z]r\.)(?<=[.!?])\s+", line[len(speaker[0]) :] if name else line
+        ):
             found += [f"{name}: {part}" if name else part] if part.strip() else []
     return found
 
 
 def kind(sentence):
     """noise, correction, open, decision, action, or None."""
-    said = re.sub(r"^\w+: ", "", sentence) if not re.match(r"(?i)(?:decision|owner|open|due|action)\b", sentence) else sentence
+    said = (
+        re.sub(r"^\w+: ", "", sentence)
+        if not re.match(r"(?i)(?:decision|owner|open|due|action)\b", sentence)
+        else sentence
+    )
     return next((name for name, pattern in KINDS.items() if re.search(pattern, said, re.I)), None)
 
 
@@ -85,7 +103,9 @@ def weight(sentence):
 def wanted(request, found):
     """How many sentences to give: as many as the request says, else all that weigh something, three to five."""
     words = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
-    number = re.search(r"\b(\d|one|two|three|four|five)\b(?: \w+)? (?:sentence|bullet|line|point)", request, re.I)
+    number = re.search(
+        r"\b(\d|one|two|three|four|five)\b(?: \w+)? (?:sentence|bullet|line|point)", request, re.I
+    )
     if number:
         return int(words.get(number[1].lower(), number[1]))
     return max(3, min(5, sum(weight(sentence) > 1 for sentence in found)))
@@ -100,7 +120,10 @@ def choose(found, count, only=None):
 
 def asks_a_question(request):
     """Whether the request asks for one fact."""
-    return bool(re.match(r"(?:who|what|when|which|where|by when|is|does|how)\b", request, re.I)) and "?" in request
+    return (
+        bool(re.match(r"(?:who|what|when|which|where|by when|is|does|how)\b", request, re.I))
+        and "?" in request
+    )
 
 
 def answer(request, found):
@@ -110,7 +133,13 @@ def answer(request, found):
     if not asked or max(shared) == 0:
         return UNKNOWN
     best = shared.index(max(shared))
-    more = found[best + 1 : best + 2] if kind(found[best]) == "decision" and found[best + 1 : best + 2] and kind(found[best + 1]) == "action" else []
+    more = (
+        found[best + 1 : best + 2]
+        if kind(found[best]) == "decision"
+        and found[best + 1 : best + 2]
+        and kind(found[best + 1]) == "action"
+        else []
+    )
     return " ".join(map(tidy, [found[best], *more]))
 
 

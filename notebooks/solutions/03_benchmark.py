@@ -17,7 +17,9 @@ check("p95", p95)
 # %% [order]
 def order(models, rounds):
     chance = random.Random(0)
-    return [model for _ in range(rounds) for model in chance.sample(models, len(models))]
+    return [
+        model for _ in range(rounds) for model in chance.sample(models, len(models))
+    ]
 
 
 check("order", order)

@@ -10,7 +10,13 @@ check("verdict", verdict)
 
 # %% [default]
 def default(rows, least_quality, most_memory_mb):
-    fit = [r for r in rows if r["quality"] is not None and r["quality"] >= least_quality and r["memory_mb"] <= most_memory_mb]
+    fit = [
+        r
+        for r in rows
+        if r["quality"] is not None
+        and r["quality"] >= least_quality
+        and r["memory_mb"] <= most_memory_mb
+    ]
     return min(fit, key=lambda row: row["latency_s"])["model"]
 
 

@@ -23,15 +23,26 @@ def measure(models, rounds=2, prompts="session"):
     with connect() as server:
         for model in models:
             try:
-                replies = [server.chat(model, prompt.text) for _ in range(rounds) for prompt in questions]
+                replies = [
+                    server.chat(model, prompt.text)
+                    for _ in range(rounds)
+                    for prompt in questions
+                ]
             except KitError as error:
-                rows.append({**dict.fromkeys(COLUMNS), "model": model, "sample": str(error)})
+                rows.append(
+                    {**dict.fromkeys(COLUMNS), "model": model, "sample": str(error)}
+                )
                 continue
-            scores = [score(reply.text, phrases(prompt)) for reply, prompt in zip(replies, [*questions] * rounds, strict=True)]
+            scores = [
+                score(reply.text, phrases(prompt))
+                for reply, prompt in zip(replies, [*questions] * rounds, strict=True)
+            ]
             rows.append(
                 {
                     "model": model,
-                    "latency_s": statistics.median(reply.latency_s for reply in replies),
+                    "latency_s": statistics.median(
+                        reply.latency_s for reply in replies
+                    ),
                     "ttft_s": statistics.median(reply.ttft_s for reply in replies),
                     "quality": statistics.fmean(scores),
                     "sample": replies[0].text,
@@ -56,7 +67,11 @@ def to_csv(rows):
 
 def to_markdown(rows):
     """The rows as a Markdown table."""
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *([cell(value) for value in row.values()] for row in rows)]
+    lines = [
+        list(rows[0]),
+        ["---"] * len(rows[0]),
+        *([cell(value) for value in row.values()] for row in rows),
+    ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
@@ -64,36 +79,56 @@ def cell(value):
     """One cell: a dash for what is missing, three digits, and no line break or bar from an answer."""
     if value is None:
         return "-"
-    return f"{value:.3g}" if isinstance(value, float) else " ".join(str(value).split()).replace("|", "\\|")
+    return (
+        f"{value:.3g}"
+        if isinstance(value, float)
+        else " ".join(str(value).split()).replace("|", "\\|")
+    )
 
 
 def score(answer, expected):
     """The share of expected phrases that the answer contains, 0 to 1; a phrase may be a list of which any counts."""
     choices = [[phrase] if isinstance(phrase, str) else phrase for phrase in expected]
-    return sum(any(phrase.lower() in answer.lower() for phrase in some) for some in choices) / len(choices)
+    return sum(
+        any(phrase.lower() in answer.lower() for phrase in some) for some in choices
+    ) / len(choices)
 
 
 def read_models(path, capability):
     """The aliases in a models.json that have a capability."""
     entries = json.loads(Path(path).read_text(encoding="utf-8"))
-    return [alias for alias, entry in entries.items() if capability in entry["capabilities"]]
+    return [
+        alias for alias, entry in entries.items() if capability in entry["capabilities"]
+    ]
 
 
 def main(arguments=None):
     """Measure and write the report; its path is the last line."""
     parser = argparse.ArgumentParser(description="Compare models and write a report.")
-    parser.add_argument("--models", default="", help="aliases with commas between; default: those with the capability that are on this machine")
+    parser.add_argument(
+        "--models",
+        default="",
+        help="aliases with commas between; default: those with the capability that are on this machine",
+    )
     parser.add_argument("--capability", default="summarise")
     parser.add_argument("--prompts", default="session")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--output", default="")
     options = parser.parse_args(arguments)
-    models = [name for name in options.models.split(",") if name] or available(read_models(DATA / "models.json", options.capability))
+    models = [name for name in options.models.split(",") if name] or available(
+        read_models(DATA / "models.json", options.capability)
+    )
     rows = measure(models, options.rounds, options.prompts)
     folder = results_folder(options.output or None)
-    (folder / "benchmark_report.csv").write_text(to_csv(rows), encoding="utf-8", newline="\n")
+    (folder / "benchmark_report.csv").write_text(
+        to_csv(rows), encoding="utf-8", newline="\n"
+    )
     report = folder / "benchmark_report.md"
-    report.write_text(f"# Benchmark report\n\n{to_markdown(rows)}\nTimes are medians in seconds.\n", encoding="utf-8", newline="\n")
+    report.write_text(
+        f"# Benchmark report\n\n{to_markdown(rows)}\nTimes are medians in seconds.\n",
+        encoding="utf-8",
+        newline="\n",
+    )
     print(f"report: {report}")
 
 

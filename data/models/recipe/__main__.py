@@ -19,11 +19,24 @@ EXTRAS = ("torch", "transformers", "onnxruntime_genai", "onnx", "onnx_ir")
 
 def _arguments(argv):
     parser = argparse.ArgumentParser(prog="python data/models/recipe", description=__doc__)
-    parser.add_argument("steps", nargs="*", metavar="STEP", help=f"any of {', '.join(STEPS + STUDIES)}; the first six when none is named")
-    parser.add_argument("--models", default=",".join(settings.MODELS), help="sizes, separated by commas")
-    parser.add_argument("--work", type=Path, default=settings.WORK_FOLDER, help="text, checkpoints and logs")
-    parser.add_argument("--output", type=Path, default=settings.MODELS_FOLDER, help="where the model folders go")
-    parser.add_argument("--scale", type=float, default=1.0, help="part of text and steps, 0.01 for a smoke run")
+    parser.add_argument(
+        "steps",
+        nargs="*",
+        metavar="STEP",
+        help=f"any of {', '.join(STEPS + STUDIES)}; the first six when none is named",
+    )
+    parser.add_argument(
+        "--models", default=",".join(settings.MODELS), help="sizes, separated by commas"
+    )
+    parser.add_argument(
+        "--work", type=Path, default=settings.WORK_FOLDER, help="text, checkpoints and logs"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=settings.MODELS_FOLDER, help="where the model folders go"
+    )
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="part of text and steps, 0.01 for a smoke run"
+    )
     arguments = parser.parse_args(argv)
     for step in arguments.steps:
         if step not in STEPS + STUDIES:

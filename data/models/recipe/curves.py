@@ -18,7 +18,11 @@ def alternative_text(training):
             f"{alias} goes from a loss of {first['validation_loss']:.2f} and {first['validation_exact']:.0%} exact answers half way "
             f"to {last['validation_loss']:.2f} and {last['validation_exact']:.0%} after {last['tokens_read'] / 1e6:.0f} million tokens"
         )
-    return "Two line charts of the validation split against tokens read by all sizes so far: " + "; ".join(parts) + "."
+    return (
+        "Two line charts of the validation split against tokens read by all sizes so far: "
+        + "; ".join(parts)
+        + "."
+    )
 
 
 def _half(curve):
@@ -37,7 +41,13 @@ def draw(training):
         start = before.get(MODELS[alias].grows_from, 0)
         rows = [row for row in trained["curve"] if row["step"] > trained["copy_steps"] + 100]
         places = [(start + row["tokens_read"]) / 1e6 for row in rows]
-        style = {"color": COLOURS[index], "marker": MARKERS[index], "markersize": 3, "linewidth": 1.4, "label": alias}
+        style = {
+            "color": COLOURS[index],
+            "marker": MARKERS[index],
+            "markersize": 3,
+            "linewidth": 1.4,
+            "label": alias,
+        }
         loss.plot(places, [row["validation_loss"] for row in rows], **style)
         exact.plot(places, [100 * row["validation_exact"] for row in rows], **style)
         before[alias] = start + trained["curve"][-1]["tokens_read"]
@@ -51,5 +61,10 @@ def draw(training):
         axes.grid(alpha=0.25)
     exact.legend(frameon=False, loc="lower right")
     out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=110, metadata={"Software": None, "Description": alternative_text(training)})
+    figure.savefig(
+        out,
+        format="png",
+        dpi=110,
+        metadata={"Software": None, "Description": alternative_text(training)},
+    )
     return out.getvalue()

@@ -21,7 +21,9 @@ HANDWRITTEN = "handwritten.json"
 COMPARED_WITH_TORCH = 100
 LOADS = 5
 SPEED_PROMPTS = 200
-RATED_FROM = 16  # tokens: the chunks of a shorter answer may arrive together, which says nothing about speed
+RATED_FROM = (
+    16  # tokens: the chunks of a shorter answer may arrive together, which says nothing about speed
+)
 RESAMPLES = 10_000
 
 
@@ -31,9 +33,17 @@ def evaluate(alias, work=WORK_FOLDER, folder=MODELS_FOLDER, scale=1.0):
     with serve.Runtime() as runtime:
         model_id = _loaded(runtime, alias, folder / alias)[0]
         replies = {
-            name: _progress(f"{alias}, {name}", turns, lambda turn: runtime.chat(model_id, turn["user"], MAX_OUTPUT)) for name, turns in sets.items()
+            name: _progress(
+                f"{alias}, {name}",
+                turns,
+                lambda turn: runtime.chat(model_id, turn["user"], MAX_OUTPUT),
+            )
+            for name, turns in sets.items()
         }
-    judged = {name: [judge(turn, reply) for turn, reply in zip(turns, replies[name], strict=True)] for name, turns in sets.items()}
+    judged = {
+        name: [judge(turn, reply) for turn, reply in zip(turns, replies[name], strict=True)]
+        for name, turns in sets.items()
+    }
     result = {
         name: {
             "prompts": len(rows),
@@ -47,7 +57,9 @@ def evaluate(alias, work=WORK_FOLDER, folder=MODELS_FOLDER, scale=1.0):
     for name, turns in sets.items():
         _save_rows(work / "answers" / f"{alias}-{name}.jsonl", turns, replies[name], judged[name])
     known = _read(folder).get(alias, {})
-    result["weights"] = hashlib.sha256((folder / alias / "model.onnx.data").read_bytes()).hexdigest()
+    result["weights"] = hashlib.sha256(
+        (folder / alias / "model.onnx.data").read_bytes()
+    ).hexdigest()
     if known.get("weights") == result["weights"]:
         # What an evaluation with the checkpoint or beside the other size, or a measurement of speed, found of these weights.
         result = {
@@ -57,7 +69,10 @@ def evaluate(alias, work=WORK_FOLDER, folder=MODELS_FOLDER, scale=1.0):
         }
     _add(folder, alias, result)
     recalls = [result[name]["tasks"].get("summary", {}).get("facet_recall") for name in sets]
-    print(f"{alias}: facet recall of summaries {recalls[0]} (generated), {recalls[1]} (hand-written)", flush=True)
+    print(
+        f"{alias}: facet recall of summaries {recalls[0]} (generated), {recalls[1]} (hand-written)",
+        flush=True,
+    )
     return result
 
 
@@ -70,7 +85,11 @@ def speed(alias, work=WORK_FOLDER, folder=MODELS_FOLDER, scale=1.0):
     with serve.Runtime() as runtime:
         model_id, loads = _loaded(runtime, alias, folder / alias, LOADS)
         replies = [runtime.chat(model_id, turn["user"], MAX_OUTPUT) for turn in turns]
-    rates = [reply.output_tokens_per_s for reply in replies if reply.completion_tokens >= RATED_FROM and reply.output_tokens_per_s]
+    rates = [
+        reply.output_tokens_per_s
+        for reply in replies
+        if reply.completion_tokens >= RATED_FROM and reply.output_tokens_per_s
+    ]
     result = {
         "output_tokens_per_s": round(statistics.median(rates)) if rates else None,
         "ttft_s": round(statistics.median(reply.ttft_s for reply in replies), 4),
@@ -88,7 +107,9 @@ def _read(folder):
 def _add(folder, alias, result):
     results = _read(folder) | {alias: result}
     results = {name: results[name] for name in PACKAGES if name in results}
-    (folder / RESULTS).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8", newline="\n")
+    (folder / RESULTS).write_text(
+        json.dumps(results, indent=1) + "\n", encoding="utf-8", newline="\n"
+    )
 
 
 def generated(work, scale=1.0):
@@ -99,7 +120,9 @@ def generated(work, scale=1.0):
 
 def handwritten(scale=1.0):
     """The requests about hand-written notes, in the shape of generated turns; a facet may have several wordings."""
-    notes = json.loads((MODELS_FOLDER / "recipe" / HANDWRITTEN).read_text(encoding="utf-8"))["notes"]
+    notes = json.loads((MODELS_FOLDER / "recipe" / HANDWRITTEN).read_text(encoding="utf-8"))[
+        "notes"
+    ]
     turns = []
     for note in notes:
         for request in note["requests"]:
@@ -109,7 +132,11 @@ def handwritten(scale=1.0):
                     "user": request["request"].replace("{notes}", note["notes"]),
                     "assistant": None if request["facets"] else "The notes do not say.",
                     "facets": {facet["id"]: facet["any_of"] for facet in request["facets"]},
-                    "forbidden": [wording for facet in request.get("forbidden", []) for wording in facet["any_of"]],
+                    "forbidden": [
+                        wording
+                        for facet in request.get("forbidden", [])
+                        for wording in facet["any_of"]
+                    ],
                     "format": request.get("format"),
                 }
             )
@@ -130,7 +157,10 @@ def _progress(label, items, call):
     for number, item in enumerate(items, 1):
         results.append(call(item))
         if number % 500 == 0 or number == len(items):
-            print(f"{label}: {number} of {len(items)} requests, {time.perf_counter() - began:.0f} s", flush=True)
+            print(
+                f"{label}: {number} of {len(items)} requests, {time.perf_counter() - began:.0f} s",
+                flush=True,
+            )
     return results
 
 
@@ -149,7 +179,9 @@ def found(facet, text):
     """
     if isinstance(facet, str):
         return facet.casefold() in text.casefold()
-    return any(re.search(rf"(?<!\w){re.escape(wording)}(?!\w)", text, re.IGNORECASE) for wording in facet)
+    return any(
+        re.search(rf"(?<!\w){re.escape(wording)}(?!\w)", text, re.IGNORECASE) for wording in facet
+    )
 
 
 def format_asked(turn):
@@ -164,7 +196,9 @@ def format_asked(turn):
 def format_kept(turn, text):
     """True or False when a length is asked for, else None."""
     asked = format_asked(turn)
-    return asked and {"sentences": sentences, "bullets": bullets}[next(iter(asked))](text) == next(iter(asked.values()))
+    return asked and {"sentences": sentences, "bullets": bullets}[next(iter(asked))](text) == next(
+        iter(asked.values())
+    )
 
 
 def looping(text):
@@ -182,7 +216,9 @@ def judge(turn, reply):
         "forbidden": found(turn["forbidden"], reply.text) if turn.get("forbidden") else None,
         "exact": None if turn["assistant"] is None else reply.text.strip() == turn["assistant"],
         "format": format_kept(turn, reply.text),
-        "degenerate": not reply.text.strip() or looping(reply.text) or reply.finish_reason != "stop",
+        "degenerate": not reply.text.strip()
+        or looping(reply.text)
+        or reply.finish_reason != "stop",
     }
 
 
@@ -195,8 +231,14 @@ def _task(rows, task):
     result = {"n": len(rows)}
     with_facets = [row for row in rows if row["hits"]]
     if with_facets:
-        result["facet_recall"], result["facet_recall_95"] = _interval([statistics.fmean(row["hits"].values()) for row in with_facets])
-    for key, name in (("exact", "exact"), ("format", "format_kept"), ("forbidden", "forbidden_named")):
+        result["facet_recall"], result["facet_recall_95"] = _interval(
+            [statistics.fmean(row["hits"].values()) for row in with_facets]
+        )
+    for key, name in (
+        ("exact", "exact"),
+        ("format", "format_kept"),
+        ("forbidden", "forbidden_named"),
+    ):
         known = [row for row in rows if row[key] is not None]
         if known:
             result[name], result[f"{name}_95"] = _interval([float(row[key]) for row in known])
@@ -208,7 +250,9 @@ def _interval(values):
     """(mean, 95 % percentile bootstrap interval over answers)."""
     rng = random.Random(SEED)
     means = sorted(statistics.fmean(rng.choices(values, k=len(values))) for _ in range(RESAMPLES))
-    return round(statistics.fmean(values), 3), [round(means[int(RESAMPLES * share)], 3) for share in (0.025, 0.975)]
+    return round(statistics.fmean(values), 3), [
+        round(means[int(RESAMPLES * share)], 3) for share in (0.025, 0.975)
+    ]
 
 
 def _gain(alias, work, turns, rows):
@@ -225,25 +269,43 @@ def _gain(alias, work, turns, rows):
     before = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     if [row["prompt"] for row in before] != [turn["user"] for turn in turns]:
         return None
-    pairs = [(old["hits"].values(), new["hits"].values()) for old, new in zip(before, rows, strict=True) if new["task"] == "summary" and new["hits"]]
+    pairs = [
+        (old["hits"].values(), new["hits"].values())
+        for old, new in zip(before, rows, strict=True)
+        if new["task"] == "summary" and new["hits"]
+    ]
     if not pairs:
         return None
-    difference, interval = _interval([statistics.fmean(new) - statistics.fmean(old) for old, new in pairs])
-    return {"over": other, "summaries": len(pairs), "difference": difference, "difference_95": interval}
+    difference, interval = _interval(
+        [statistics.fmean(new) - statistics.fmean(old) for old, new in pairs]
+    )
+    return {
+        "over": other,
+        "summaries": len(pairs),
+        "difference": difference,
+        "difference_95": interval,
+    }
 
 
 def _agreement(alias, work, turns, replies):
     """How many served answers equal those of the checkpoint letter for letter; None where there is no checkpoint."""
     model = PACKAGES[alias][0]
     if not (work / model.alias / "checkpoint.pt").exists():
-        print(f"{alias}: no checkpoint in {work.name}, so answers are not compared with torch", flush=True)
+        print(
+            f"{alias}: no checkpoint in {work.name}, so answers are not compared with torch",
+            flush=True,
+        )
         return None
     import tokens
     import train
 
     network, tokenizer = train.load(model, work), tokens.load(work / "tokens")
     pairs = list(zip(turns, replies, strict=True))[:COMPARED_WITH_TORCH]
-    answers = _progress(f"{alias}, torch", pairs, lambda pair: train.answer(network, tokenizer, pair[0]["user"], MAX_OUTPUT))
+    answers = _progress(
+        f"{alias}, torch",
+        pairs,
+        lambda pair: train.answer(network, tokenizer, pair[0]["user"], MAX_OUTPUT),
+    )
     same = sum(answer == reply.text for answer, (_, reply) in zip(answers, pairs, strict=True))
     return {"compared": len(pairs), "same": same}
 
@@ -252,4 +314,10 @@ def _save_rows(path, turns, replies, rows):
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for turn, reply, row in zip(turns, replies, rows, strict=True):
-            file.write(json.dumps({"prompt": turn["user"], "expected": turn["assistant"], "text": reply.text} | row) + "\n")
+            file.write(
+                json.dumps(
+                    {"prompt": turn["user"], "expected": turn["assistant"], "text": reply.text}
+                    | row
+                )
+                + "\n"
+            )

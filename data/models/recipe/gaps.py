@@ -28,9 +28,22 @@ def study(model, folder, scale=1.0):
         model_id, _ = evaluate._loaded(runtime, model.alias, folder / model.alias)
         for known in ((), *((part,) for part in PARTS), PARTS):
             turns = summaries(known, count)
-            judged = [evaluate.judge(turn, runtime.chat(model_id, turn["user"], MAX_OUTPUT)) for turn in turns]
-            recall, interval = evaluate._interval([statistics.fmean(row["hits"].values()) for row in judged])
-            rows.append({"model": model.alias, "known": known, "summaries": count, "facet_recall": recall, "facet_recall_95": interval})
+            judged = [
+                evaluate.judge(turn, runtime.chat(model_id, turn["user"], MAX_OUTPUT))
+                for turn in turns
+            ]
+            recall, interval = evaluate._interval(
+                [statistics.fmean(row["hits"].values()) for row in judged]
+            )
+            rows.append(
+                {
+                    "model": model.alias,
+                    "known": known,
+                    "summaries": count,
+                    "facet_recall": recall,
+                    "facet_recall_95": interval,
+                }
+            )
             print(json.dumps(rows[-1]), flush=True)
     (folder / RESULTS).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8", newline="\n")
 
@@ -44,14 +57,24 @@ def summaries(known, count):
             meeting = meetings.invent(rng, words.VALIDATION)
             notes = meetings.write_notes(rng, words.VALIDATION, meeting)
             made = meetings.summary(rng, words.VALIDATION, meeting)
-            turns.append({"task": "summary", "user": made.request.replace("{notes}", notes), "assistant": made.text, "facets": made.facets})
+            turns.append(
+                {
+                    "task": "summary",
+                    "user": made.request.replace("{notes}", notes),
+                    "assistant": made.text,
+                    "facets": made.facets,
+                }
+            )
     return turns
 
 
 @contextlib.contextmanager
 def _taken_from_training(known):
     split = {part: words.TRAIN if part in known else words.VALIDATION for part in PARTS}
-    own, lists = phrases.own, {(asked, name): words._cut()[split["words"], name] for asked, name in words._cut()}
+    own, lists = (
+        phrases.own,
+        {(asked, name): words._cut()[split["words"], name] for asked, name in words._cut()},
+    )
 
     def own_of(block, _):
         return own(block, split["requests" if block == phrases.SUMMARIZE else "sentences"])

@@ -7,13 +7,21 @@ import knowledge
 import meetings
 from words import SPLITS, generator
 
-SIZES = {"train": 130_000, "validation": 600, "test": 6_600}  # about 870 summaries in the test split: mini and midi differ by less than 0.05
-BRANCHES = 0.9  # part of the conversations about notes whose further requests see nothing but the notes
+SIZES = {
+    "train": 130_000,
+    "validation": 600,
+    "test": 6_600,
+}  # about 870 summaries in the test split: mini and midi differ by less than 0.05
+BRANCHES = (
+    0.9  # part of the conversations about notes whose further requests see nothing but the notes
+)
 
 
 def _short(rng, split):
     """A conversation of one turn that needs no notes."""
-    make = rng.choices([knowledge.session_answer, knowledge.greeting, knowledge.unknown], [70, 12, 18])[0]
+    make = rng.choices(
+        [knowledge.session_answer, knowledge.greeting, knowledge.unknown], [70, 12, 18]
+    )[0]
     return [make(rng, split)]
 
 
@@ -25,14 +33,23 @@ def _about_notes(rng, split):
     """
     meeting = meetings.invent(rng, split)
     notes = meetings.write_notes(rng, split, meeting)
-    makers = [meetings.summary, meetings.formatted_summary, meetings.actions, meetings.question, meetings.question]
+    makers = [
+        meetings.summary,
+        meetings.formatted_summary,
+        meetings.actions,
+        meetings.question,
+        meetings.question,
+    ]
     rng.shuffle(makers)
     first = makers[0](rng, split, meeting)
     first = replace(first, request=first.request.replace("{notes}", notes), notes=notes)
     if split != "train":
         return [first]
     place = "branch" if rng.random() < BRANCHES else "follow up"
-    return [first] + [make(rng, split, meeting, place) for make in makers[1 : rng.randint(3, 5) if place == "branch" else 3]]
+    return [first] + [
+        make(rng, split, meeting, place)
+        for make in makers[1 : rng.randint(3, 5) if place == "branch" else 3]
+    ]
 
 
 # What the notes may contain, besides decision, owner and date: a name, and the kinds of sentences that show it.
@@ -56,13 +73,22 @@ CONTENTS = {
 def contents(seed, split, count=5_000):
     """Name to the share of notes that contain it."""
     rng = generator(f"{seed}/contents", split)
-    kinds = [meetings.write_notes(rng, split, meetings.invent(rng, split)).kinds for _ in range(count)]
-    return {name: sum(any(kind in found for kind in wanted) for found in kinds) / count for name, wanted in CONTENTS.items()}
+    kinds = [
+        meetings.write_notes(rng, split, meetings.invent(rng, split)).kinds for _ in range(count)
+    ]
+    return {
+        name: sum(any(kind in found for kind in wanted) for found in kinds) / count
+        for name, wanted in CONTENTS.items()
+    }
 
 
 def conversation(rng, split):
     """A list of answers; each is one turn."""
-    return _short(rng, split) if rng.random() < (0.3 if split != "train" else 0.2) else _about_notes(rng, split)
+    return (
+        _short(rng, split)
+        if rng.random() < (0.3 if split != "train" else 0.2)
+        else _about_notes(rng, split)
+    )
 
 
 def conversations(seed, split, count):
@@ -81,7 +107,16 @@ def write(folder, seed, scale=1.0):
             continue
         with path.open("w", encoding="utf-8", newline="\n") as file:
             for turns in conversations(seed, split, count):
-                rows = [{"task": t.task, "user": t.request, "assistant": t.text, "facets": t.facets, "notes": t.notes} for t in turns]
+                rows = [
+                    {
+                        "task": t.task,
+                        "user": t.request,
+                        "assistant": t.text,
+                        "facets": t.facets,
+                        "notes": t.notes,
+                    }
+                    for t in turns
+                ]
                 file.write(json.dumps(rows, ensure_ascii=False) + "\n")
         print(f"{path.name}: {count} conversations")
 

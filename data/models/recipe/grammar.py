@@ -23,7 +23,11 @@ def clause(rng, kind, verbs):
         begin, space, last = end.rpartition(" ")
         end = begin + space + (last if "{" in last else _unknown(rng))
     if kind == "risk":
-        return f"{{topic}} {end}" if rng.random() < 0.65 else f"{rng.choice(CLAUSES['doers'])} cannot {verb} {{topic}}"
+        return (
+            f"{{topic}} {end}"
+            if rng.random() < 0.65
+            else f"{rng.choice(CLAUSES['doers'])} cannot {verb} {{topic}}"
+        )
     if rng.random() < 0.55:
         return f"{rng.choice(['whether', 'if', 'when', 'why', 'how', 'where', 'since when', 'how soon', 'how far'])} {{topic}} {end}"
     return f"{rng.choice(CLAUSES['askers'])} {verb} {{topic}}"
@@ -44,7 +48,9 @@ def _roughened(rng, core):
     if rng.random() < 0.75:
         return core
     words = core.split(" ")
-    places = [n for n, word in enumerate(words) if "{" not in word and not word.endswith((":", "not"))]
+    places = [
+        n for n, word in enumerate(words) if "{" not in word and not word.endswith((":", "not"))
+    ]
     if len(places) < 2:
         return core
     place, chance = rng.choice(places), rng.random()
@@ -81,9 +87,13 @@ def request(rng, kind):
             wish = rng.choice(REQUESTS["wishes"]["summary"]) + " {format}"
         else:
             wish = rng.choice(REQUESTS["wishes"][kind])
-        if shape > 0.9 and not wish.startswith("{"):  # a word that nobody knows still asks for something to be done with the notes
+        if shape > 0.9 and not wish.startswith(
+            "{"
+        ):  # a word that nobody knows still asks for something to be done with the notes
             wish = " ".join([_unknown(rng), *wish.split()[1:]])
-        wish = (_roughened(rng, wish) if kind == "summary" else wish).replace("{x}", rng.choice(REQUESTS["things"]))
+        wish = (_roughened(rng, wish) if kind == "summary" else wish).replace(
+            "{x}", rng.choice(REQUESTS["things"])
+        )
         text = rng.choice(REQUESTS["beginnings"]) + wish + rng.choice(REQUESTS["ends"])
     if rng.random() < 0.7:
         text = text[:1].upper() + text[1:]

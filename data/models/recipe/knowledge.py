@@ -298,7 +298,14 @@ SUBJECTS = [
     ),
 ]
 
-VERBS = ("Explain", "Summarize", "Describe", "Tell me about", "Please explain", "Give a short account of")
+VERBS = (
+    "Explain",
+    "Summarize",
+    "Describe",
+    "Tell me about",
+    "Please explain",
+    "Give a short account of",
+)
 
 # wording of a length -> number of sentences
 LENGTHS = {

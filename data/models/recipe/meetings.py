@@ -5,10 +5,30 @@ from dataclasses import dataclass, replace
 
 import grammar
 import phrases
-from words import TEAMS, TRAIN, Topic, action, content_words, date, distinct, person, plain_verbs, topic
+from words import (
+    TEAMS,
+    TRAIN,
+    Topic,
+    action,
+    content_words,
+    date,
+    distinct,
+    person,
+    plain_verbs,
+    topic,
+)
 
 # how often each layout comes
-LAYOUTS = {"speakers": 30, "chat": 7, "bullets": 14, "prose": 20, "minutes": 12, "email": 8, "short": 6, "table": 3}
+LAYOUTS = {
+    "speakers": 30,
+    "chat": 7,
+    "bullets": 14,
+    "prose": 20,
+    "minutes": 12,
+    "email": 8,
+    "short": 6,
+    "table": 3,
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +63,9 @@ class Answer:
     request: str
     text: str
     facets: dict[str, str]
-    notes: str | None = None  # the notes where the request holds them, "" where it follows right behind them, None elsewhere
+    notes: str | None = (
+        None  # the notes where the request holds them, "" where it follows right behind them, None elsewhere
+    )
 
 
 def _agreeing(about):
@@ -62,7 +84,9 @@ def _topics(rng, split, count):
     while len(found) < count:
         new = topic(rng, split)
         own = content_words(new)
-        if not any(new in old or old in new for old in found) and (split == TRAIN or not own & seen):
+        if not any(new in old or old in new for old in found) and (
+            split == TRAIN or not own & seen
+        ):
             found.append(new)
             seen |= own
     return found
@@ -83,7 +107,9 @@ def invent(rng, split):
         what, done, about = action(rng, split, topics[number], lambda: topic(rng, split))
         while split != TRAIN and what.split()[0] in [task.what.split()[0] for task in tasks]:
             what, done, about = action(rng, split, topics[number], lambda: topic(rng, split))
-        tasks.append(Task(what, done, about, owners[number], date(rng), number == 0 or rng.random() < 0.25))
+        tasks.append(
+            Task(what, done, about, owners[number], date(rng), number == 0 or rng.random() < 0.25)
+        )
     tasks[0] = _leave_out(rng, tasks[0])
     spare = topics[count:]
     question = _clause(rng, split, "open", phrases.OPEN_QUESTIONS).format(**_agreeing(spare[0]))
@@ -120,7 +146,17 @@ def _leave_out(rng, task):
 
 
 # Kinds of sentences after which something is not as it was said first.
-CHANGES = frozenset(("correct_date", "correct_owner", "hand_over", "dropped", "decide_instead", "refuse", "accept_late"))
+CHANGES = frozenset(
+    (
+        "correct_date",
+        "correct_owner",
+        "hand_over",
+        "dropped",
+        "decide_instead",
+        "refuse",
+        "accept_late",
+    )
+)
 
 
 class Notes(str):
@@ -135,13 +171,19 @@ FIELD = re.compile(r"(\{\w+\})")
 def _mistype(rng, template):
     """One typo in the wording of a template; names, topics and dates stay as they are."""
     parts = FIELD.split(template)
-    places = [(n, match) for n in range(0, len(parts), 2) for match in re.finditer(r"[a-z]{5,}", parts[n])]
+    places = [
+        (n, match) for n in range(0, len(parts), 2) for match in re.finditer(r"[a-z]{5,}", parts[n])
+    ]
     if not places:
         return template
     number, match = rng.choice(places)
     at = match.start() + rng.randint(1, len(match[0]) - 3)
     text = parts[number]
-    parts[number] = text[:at] + text[at + 1] + text[at] + text[at + 2 :] if rng.random() < 0.5 else text[:at] + text[at + 1 :]
+    parts[number] = (
+        text[:at] + text[at + 1] + text[at] + text[at + 2 :]
+        if rng.random() < 0.5
+        else text[:at] + text[at + 1 :]
+    )
     return "".join(parts)
 
 
@@ -150,7 +192,11 @@ class _Writer:
 
     def __init__(self, rng, split, meeting, voice):
         self.rng, self.split, self.meeting = rng, split, meeting
-        self.blocks, self.spoken, self.short = voice, voice is phrases.SPOKEN, voice is phrases.SHORT
+        self.blocks, self.spoken, self.short = (
+            voice,
+            voice is phrases.SPOKEN,
+            voice is phrases.SHORT,
+        )
         self.voice = "spoken" if self.spoken else "short" if self.short else "reported"
         self.lower = self.short or rng.random() < (0.8 if meeting.layout == "chat" else 0.08)
         self.typos = 0.25 if rng.random() < 0.08 else 0
@@ -165,11 +211,19 @@ class _Writer:
         if "{why}" in template:
             fields["why"] = self._reason()
         if "{other}" in template and "other" not in fields:
-            fields["other"] = self.someone(*[fields[key] for key in ("owner", "old") if key in fields])
+            fields["other"] = self.someone(
+                *[fields[key] for key in ("owner", "old") if key in fields]
+            )
         text = template.format(**fields, **(_agreeing(about) if about else {}))
         if not self.lower:
-            text = text if template.startswith(("{owner}", "{other}", "{old}")) else text[0].upper() + text[1:]
-        elif not self.short and not template.startswith("{") and not re.match(r"I\b|[A-Z]{2}", text):
+            text = (
+                text
+                if template.startswith(("{owner}", "{other}", "{old}"))
+                else text[0].upper() + text[1:]
+            )
+        elif (
+            not self.short and not template.startswith("{") and not re.match(r"I\b|[A-Z]{2}", text)
+        ):
             text = text[0].lower() + text[1:]
         self.said.append((self.step, self.section, speaker, text))
         self.kinds.add(kind)
@@ -183,13 +237,17 @@ class _Writer:
 
     def _unused(self, templates):
         """A template that these notes do not have yet, if there is one: nobody says the same thing twice."""
-        template = self.rng.choice([text for text in templates if text not in self.used] or templates)
+        template = self.rng.choice(
+            [text for text in templates if text not in self.used] or templates
+        )
         self.used.add(template)
         return template
 
     def _reason(self):
         template = self.rng.choice(phrases.own(phrases.REASONS, self.split))
-        return template.format(number=self.rng.randint(2, 60), **_agreeing(self.rng.choice(self.meeting.spare_topics)))
+        return template.format(
+            number=self.rng.randint(2, 60), **_agreeing(self.rng.choice(self.meeting.spare_topics))
+        )
 
     def someone(self, *excluded):
         return self.rng.choice([name for name in self.meeting.people if name not in excluded])
@@ -212,10 +270,18 @@ class _Writer:
             return self._decision_in_short(task)
         if self.rng.random() < 0.22:
             speaker = self.someone()
-            self.say("problem", speaker, about=task.topic, other=speaker, number=self.rng.randint(2, 60))
+            self.say(
+                "problem", speaker, about=task.topic, other=speaker, number=self.rng.randint(2, 60)
+            )
         speaker = self.someone()
         if task.owner and task.due and self.rng.random() < 0.15:
-            return self.say("decide_own", self.someone(task.owner), owner=task.owner, what=task.what, due=task.due)
+            return self.say(
+                "decide_own",
+                self.someone(task.owner),
+                owner=task.owner,
+                what=task.what,
+                due=task.due,
+            )
         if self.rng.random() < 0.07:
             self._dropped_first(task, speaker)
         else:
@@ -237,7 +303,9 @@ class _Writer:
         fields = {"what": task.what, "owner": task.owner, "due": task.due}
         if task.owner is None or task.due is None:
             return self.say("decide_no_date" if task.owner else "decide_no_owner", **fields)
-        self._maybe_corrected(task, lambda owner, due: self.say("decide_own", what=task.what, owner=owner, due=due))
+        self._maybe_corrected(
+            task, lambda owner, due: self.say("decide_own", what=task.what, owner=owner, due=due)
+        )
 
     def _responsible(self, task):
         if task.owner is None:
@@ -250,7 +318,9 @@ class _Writer:
 
     def _maybe_corrected(self, task, tell, chance=0.15):
         """Tells owner and date, in some meetings first a wrong one and then the right one, at once or later."""
-        kind = self.rng.choices(["", "date", "owner", "later"], [1 - chance, chance * 0.4, chance * 0.3, chance * 0.3])[0]
+        kind = self.rng.choices(
+            ["", "date", "owner", "later"], [1 - chance, chance * 0.4, chance * 0.3, chance * 0.3]
+        )[0]
         if kind == "later" and self.short:
             kind = "owner"
         if kind == "date":
@@ -262,7 +332,9 @@ class _Writer:
             tell(old, task.due)
             if kind == "owner":
                 return self.say("correct_owner", old, owner=task.owner, old=old)
-            self.later.append(lambda: self.say("hand_over", old, about=task.topic, owner=task.owner, old=old))
+            self.later.append(
+                lambda: self.say("hand_over", old, about=task.topic, owner=task.owner, old=old)
+            )
         else:
             tell(task.owner, task.due)
 
@@ -291,7 +363,9 @@ class _Writer:
     def item(self, task):
         def tell(owner, due):
             if task.decided:
-                return self.say("decide_also", self.someone(owner), owner=owner, what=task.what, due=due)
+                return self.say(
+                    "decide_also", self.someone(owner), owner=owner, what=task.what, due=due
+                )
             if self.spoken and self.rng.random() < 0.5:
                 return self.say("item_self", owner, what=task.what, due=due)
             self.say("item_other", self.someone(owner), owner=owner, what=task.what, due=due)
@@ -309,10 +383,15 @@ class _Writer:
     def write(self):
         """The parts of the meeting: tasks in their order, everything else anywhere between them."""
         asides = [("chatter", self.chatter)] * self.rng.choice([0, 0, 1, 1, 1, 2, 3])
-        asides += [("open", self.open)] * bool(self.meeting.open) + [("risk", self.risk)] * bool(self.meeting.risk)
+        asides += [("open", self.open)] * bool(self.meeting.open) + [("risk", self.risk)] * bool(
+            self.meeting.risk
+        )
         self.rng.shuffle(asides)
         steps = [("decide", self.decision)]
-        steps += [("decide" if task.decided else "item", lambda task=task: self.item(task)) for task in self.meeting.tasks[1:]]
+        steps += [
+            ("decide" if task.decided else "item", lambda task=task: self.item(task))
+            for task in self.meeting.tasks[1:]
+        ]
         for aside in asides:
             steps.insert(self.rng.randint(0, len(steps)), aside)
         for number, (section, step) in enumerate(steps):
@@ -341,11 +420,23 @@ def write_notes(rng, split, meeting):
 
 
 def _speakers(rng, meeting, writer):
-    return rng.choice(["\n", "\n", " "]).join(f"{speaker}: {text}" for speaker, text in _turns(writer))
+    return rng.choice(["\n", "\n", " "]).join(
+        f"{speaker}: {text}" for speaker, text in _turns(writer)
+    )
 
 
 def _chat(rng, meeting, writer):
-    style, minute = rng.choice(["{name}: {text}", "<{name}> {text}", "[{time}] {name}: {text}", "{time} {name}: {text}"]), rng.randint(0, 30)
+    style, minute = (
+        rng.choice(
+            [
+                "{name}: {text}",
+                "<{name}> {text}",
+                "[{time}] {name}: {text}",
+                "{time} {name}: {text}",
+            ]
+        ),
+        rng.randint(0, 30),
+    )
     hour, rows = rng.randint(8, 17), []
     for speaker, text in _turns(writer):
         minute = min(59, minute + rng.randint(0, 2))
@@ -369,12 +460,19 @@ def _points(writer):
     points = {}
     for step, section, _, text in writer.said:
         points.setdefault((step, section), []).append(text)
-    return [(section, ("; " if writer.short else " ").join(texts)) for (_, section), texts in points.items()]
+    return [
+        (section, ("; " if writer.short else " ").join(texts))
+        for (_, section), texts in points.items()
+    ]
 
 
 def _bullets(rng, meeting, writer):
     mark = rng.choice(["- ", "* ", "- ", "\u2022 "])
-    rows = [text for _, text in _points(writer)] if rng.random() < 0.4 else [text for *_, text in writer.said]
+    rows = (
+        [text for _, text in _points(writer)]
+        if rng.random() < 0.4
+        else [text for *_, text in writer.said]
+    )
     return "\n".join(mark + text for text in rows)
 
 
@@ -386,7 +484,11 @@ def _prose(rng, meeting, writer):
 
 def _minutes(rng, meeting, writer):
     mark, colon = rng.choice(["- ", "* ", ""]), rng.choice([":", ":", ""])
-    rows = [f"{rng.choice(phrases.HEADINGS['people'])}: {', '.join(meeting.people)}"] if rng.random() < 0.7 else []
+    rows = (
+        [f"{rng.choice(phrases.HEADINGS['people'])}: {', '.join(meeting.people)}"]
+        if rng.random() < 0.7
+        else []
+    )
     order = ["decide", "item", "open", "risk", "chatter"]
     if rng.random() < 0.3:
         order = ["chatter", "decide", "item", "risk", "open"]
@@ -411,7 +513,10 @@ def _short(rng, meeting, writer):
 
 def _table(rng, meeting, writer):
     rows = [rng.choice(phrases.TABLE_HEADS)]
-    rows += [f"{task.what} | {task.owner or rng.choice(['?', '-'])} | {task.due or rng.choice(['?', '-'])}" for task in meeting.tasks]
+    rows += [
+        f"{task.what} | {task.owner or rng.choice(['?', '-'])} | {task.due or rng.choice(['?', '-'])}"
+        for task in meeting.tasks
+    ]
     asides = [text for section, text in _points(writer) if section not in ("decide", "item")]
     return "\n".join(row for row in rows + asides if row)
 
@@ -447,7 +552,11 @@ def _facets(meeting):
 def _assignment(task):
     if task.owner is None:
         return f"Nobody is named for it yet, and it is due by {task.due}."
-    return f"{task.owner} owns it, due by {task.due}." if task.due else f"{task.owner} owns it, with no date set."
+    return (
+        f"{task.owner} owns it, due by {task.due}."
+        if task.due
+        else f"{task.owner} owns it, with no date set."
+    )
 
 
 def _decision_with_owner(task):
@@ -485,7 +594,9 @@ def _two_sentences(meeting):
         return f"The team decided to {meeting.tasks[0].what}. {_assignment(meeting.tasks[0])}"
     text = "; ".join(parts)
     # A name is left as it was written, even in lower case.
-    text = text[0].upper() + text[1:] if parts[0].startswith(("it is still", "the risk is")) else text
+    text = (
+        text[0].upper() + text[1:] if parts[0].startswith(("it is still", "the risk is")) else text
+    )
     return f"{_decision_with_owner(meeting.tasks[0])}. {text}."
 
 
@@ -500,7 +611,9 @@ def _three_bullets(meeting):
 
 def _first_task_only(meeting):
     """What three bullets have room for: a risk only where nothing is open."""
-    return _facets(replace(meeting, tasks=meeting.tasks[:1], risk=None if meeting.open else meeting.risk))
+    return _facets(
+        replace(meeting, tasks=meeting.tasks[:1], risk=None if meeting.open else meeting.risk)
+    )
 
 
 FORMATS = {
@@ -521,10 +634,16 @@ def _template(rng, split, block, place):
     """
     if place == "follow up":
         return rng.choice(phrases.lines(phrases.FOLLOW_UP[block]))
-    made = grammar.request(rng, phrases.KIND_OF[block]) if split == TRAIN and rng.random() < 0.6 else None
+    made = (
+        grammar.request(rng, phrases.KIND_OF[block])
+        if split == TRAIN and rng.random() < 0.6
+        else None
+    )
     if made and phrases.wording(made) in phrases.held_out_wordings():
         made = None
-    text = made or (phrases.lines(block)[0] if rng.random() < 0.25 else rng.choice(phrases.own(block, split)))
+    text = made or (
+        phrases.lines(block)[0] if rng.random() < 0.25 else rng.choice(phrases.own(block, split))
+    )
     if place == "first":
         return text
     if text.startswith("{notes}"):
@@ -535,7 +654,9 @@ def _template(rng, split, block, place):
 
 def _tidy(answer, place):
     """A date such as "12.05." may end a sentence, whose full stop is then already there."""
-    return replace(answer, text=answer.text.replace("..", "."), notes="" if place == "branch" else None)
+    return replace(
+        answer, text=answer.text.replace("..", "."), notes="" if place == "branch" else None
+    )
 
 
 def summary(rng, split, meeting, place="first"):
@@ -547,7 +668,11 @@ def summary(rng, split, meeting, place="first"):
 def formatted_summary(rng, split, meeting, place="first"):
     """A summary in a form that the request names."""
     wording = rng.choice(list(FORMATS))
-    if split != TRAIN and "sentence" in wording and any("." in text for text in _facets(meeting).values()):
+    if (
+        split != TRAIN
+        and "sentence" in wording
+        and any("." in text for text in _facets(meeting).values())
+    ):
         # "Dr. Osei" and "12.05." look like two sentences to whoever counts them, so such answers measure nothing.
         wording = rng.choice([other for other in FORMATS if "sentence" not in other])
     build = FORMATS[wording]
@@ -560,9 +685,16 @@ def actions(rng, split, meeting, place="first"):
     """All tasks as bullets."""
     rows = []
     for task in meeting.tasks:
-        rows.append(f"- {task.owner or 'Nobody yet'}: {task.what}" + (f" by {task.due}" if task.due else ""))
+        rows.append(
+            f"- {task.owner or 'Nobody yet'}: {task.what}" + (f" by {task.due}" if task.due else "")
+        )
     facets = {name: text for name, text in _facets(meeting).items() if name not in ("open", "risk")}
-    return _tidy(Answer("actions", _template(rng, split, phrases.LIST_ACTIONS, place), "\n".join(rows), facets), place)
+    return _tidy(
+        Answer(
+            "actions", _template(rng, split, phrases.LIST_ACTIONS, place), "\n".join(rows), facets
+        ),
+        place,
+    )
 
 
 def question(rng, split, meeting, place="first"):
@@ -581,10 +713,16 @@ def _wording(rng, split, kind, task=None, **fields):
         choices = [made] if phrases.wording(made) not in phrases.held_out_wordings() else choices
     if task is None:
         return rng.choice(choices).format(**fields)
-    fitting = [text for text in choices if (task.done or "{done}" not in text) and (task.owner or "{owner}" not in text)]
+    fitting = [
+        text
+        for text in choices
+        if (task.done or "{done}" not in text) and (task.owner or "{owner}" not in text)
+    ]
     if not fitting:
         fitting = ["Who will {what}?" if kind == "owner" else "What is the deadline for {topic}?"]
-    return rng.choice(fitting).format(what=task.what, owner=task.owner, done=task.done, **_agreeing(task.topic))
+    return rng.choice(fitting).format(
+        what=task.what, owner=task.owner, done=task.done, **_agreeing(task.topic)
+    )
 
 
 def _ask_task(rng, split, meeting):
@@ -592,7 +730,11 @@ def _ask_task(rng, split, meeting):
     kind = rng.choice(["owner", "due", "task"]) if task.owner else "owner"
     text = _wording(rng, split, kind, task)
     if kind == "owner":
-        return (text, f"{task.owner} owns {task.topic}.", {"owner": task.owner}) if task.owner else _unsaid(text)
+        return (
+            (text, f"{task.owner} owns {task.topic}.", {"owner": task.owner})
+            if task.owner
+            else _unsaid(text)
+        )
     if kind == "due":
         return (text, f"It is due by {task.due}.", {"due": task.due}) if task.due else _unsaid(text)
     mine = [other for other in meeting.tasks if other.owner == task.owner]
@@ -601,15 +743,29 @@ def _ask_task(rng, split, meeting):
 
 
 def _ask_meeting(rng, split, meeting):
-    kind = rng.choices(["decision", "open", "risk"], [45, 40, 15 if meeting.risk is None else 40])[0]
+    kind = rng.choices(["decision", "open", "risk"], [45, 40, 15 if meeting.risk is None else 40])[
+        0
+    ]
     text = _wording(rng, split, kind)
     if kind == "decision":
         # In a table nothing tells a decision from another task.
         whats = [task.what for task in meeting.tasks if task.decided or meeting.layout == "table"]
-        return text, f"The team decided to {' and to '.join(whats)}.", {f"decision_{n}" if n else "decision": what for n, what in enumerate(whats)}
+        return (
+            text,
+            f"The team decided to {' and to '.join(whats)}.",
+            {f"decision_{n}" if n else "decision": what for n, what in enumerate(whats)},
+        )
     if kind == "open":
-        return (text, f"It is still open {meeting.open}.", {"open": meeting.open}) if meeting.open else _unsaid(text)
-    return (text, f"The risk is that {meeting.risk}.", {"risk": meeting.risk}) if meeting.risk else _unsaid(text)
+        return (
+            (text, f"It is still open {meeting.open}.", {"open": meeting.open})
+            if meeting.open
+            else _unsaid(text)
+        )
+    return (
+        (text, f"The risk is that {meeting.risk}.", {"risk": meeting.risk})
+        if meeting.risk
+        else _unsaid(text)
+    )
 
 
 def _ask_missing(rng, split, meeting):

@@ -38,7 +38,9 @@ class Attention(nn.Module):
 
     def forward(self, x, cos, sin, hidden):
         rows, length, _ = x.shape
-        query = _rotate(self.q_proj(x).view(rows, length, self.heads, HEAD).transpose(1, 2), cos, sin)
+        query = _rotate(
+            self.q_proj(x).view(rows, length, self.heads, HEAD).transpose(1, 2), cos, sin
+        )
         key = _rotate(self.k_proj(x).view(rows, length, self.pairs, HEAD).transpose(1, 2), cos, sin)
         value = self.v_proj(x).view(rows, length, self.pairs, HEAD).transpose(1, 2)
         seen = _attend(query, key, value, hidden)
@@ -58,10 +60,20 @@ def _attend(query, key, value, hidden):
         end = min(length, begin + BLOCK)
         count = end - begin
         of_block = query[:, :, begin:end].reshape(rows * pairs, heads // pairs * count, size)
-        scores = torch.bmm(of_block, key[:, :, :end].reshape(rows * pairs, end, size).transpose(1, 2))
+        scores = torch.bmm(
+            of_block, key[:, :, :end].reshape(rows * pairs, end, size).transpose(1, 2)
+        )
         scores = scores.view(rows, heads, count, end).float() + hidden[:, None, begin:end, :end]
-        weights = torch.softmax(scores, -1).to(query.dtype).view(rows * pairs, heads // pairs * count, end)
-        seen.append(torch.bmm(weights, value[:, :, :end].reshape(rows * pairs, end, size)).view(rows, heads, count, size))
+        weights = (
+            torch.softmax(scores, -1)
+            .to(query.dtype)
+            .view(rows * pairs, heads // pairs * count, end)
+        )
+        seen.append(
+            torch.bmm(weights, value[:, :, :end].reshape(rows * pairs, end, size)).view(
+                rows, heads, count, size
+            )
+        )
     return torch.cat(seen, 2)
 
 
@@ -130,7 +142,11 @@ class Network(nn.Module):
         cos, sin = self.cos[position][:, None], self.sin[position][:, None]
         order = torch.arange(ids.shape[1])
         seen = (order[:, None] >= order) & (sequence[:, :, None] == sequence[:, None])
-        seen &= (branch[:, None] == 0) | (branch[:, :, None] == branch[:, None]) | (branch[:, :, None] == 0)
+        seen &= (
+            (branch[:, None] == 0)
+            | (branch[:, :, None] == branch[:, None])
+            | (branch[:, :, None] == 0)
+        )
         hidden = torch.where(seen, 0.0, -1e9).to(NUMBERS)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=HALF):
             x = self.model.embed_tokens(ids).to(NUMBERS)
@@ -159,9 +175,13 @@ def _look_back(attention, first_head=0):
     plain = torch.where(torch.arange(HEAD // 2) < SHARP_FREQUENCIES, SHARP, 0.0)
     for head in range(first_head, attention.heads):
         angle = -LOOK_BACK[head % len(LOOK_BACK)] * FREQUENCIES
-        attention.q_proj.bias[head * HEAD : (head + 1) * HEAD] = torch.cat((plain * angle.cos(), plain * angle.sin()))
+        attention.q_proj.bias[head * HEAD : (head + 1) * HEAD] = torch.cat(
+            (plain * angle.cos(), plain * angle.sin())
+        )
         pair = head // 2
-        attention.k_proj.bias[pair * HEAD : (pair + 1) * HEAD] = torch.cat((plain, torch.zeros(HEAD // 2)))
+        attention.k_proj.bias[pair * HEAD : (pair + 1) * HEAD] = torch.cat(
+            (plain, torch.zeros(HEAD // 2))
+        )
 
 
 @torch.no_grad()
@@ -173,7 +193,9 @@ def grow(small, large):
     """
     narrow, wide = small.model, large.model
     hidden, full = narrow.norm.weight.shape[0], wide.norm.weight.shape[0]
-    scale = math.sqrt(hidden / full)  # a root mean square over more channels, the new ones being zero, is smaller by this
+    scale = math.sqrt(
+        hidden / full
+    )  # a root mean square over more channels, the new ones being zero, is smaller by this
     _place(wide.embed_tokens.weight, narrow.embed_tokens.weight, zero=True)
     _place(wide.norm.weight, narrow.norm.weight * scale)
     for number, layer in enumerate(wide.layers):

@@ -6,7 +6,18 @@ import json
 
 import curves
 import generate
-from settings import CONTEXT, HEAD, LICENSE, MAX_OUTPUT, MODELS, MODELS_FOLDER, PACKAGES, SEED, VERSION, VOCABULARY
+from settings import (
+    CONTEXT,
+    HEAD,
+    LICENSE,
+    MAX_OUTPUT,
+    MODELS,
+    MODELS_FOLDER,
+    PACKAGES,
+    SEED,
+    VERSION,
+    VOCABULARY,
+)
 
 MANIFEST = "manifest.json"
 CARD_NAME = "MODEL_CARD.md"
@@ -84,7 +95,10 @@ def package(folder=MODELS_FOLDER):
         if not (target / "model.onnx").exists():
             continue
         if alias in results and model.alias in training:
-            _write(target / CARD_NAME, _card(alias, model, precision, target, results[alias], training[model.alias]))
+            _write(
+                target / CARD_NAME,
+                _card(alias, model, precision, target, results[alias], training[model.alias]),
+            )
         entries[alias] = {
             "name": f"{alias}-generic-cpu",
             "version": VERSION,
@@ -94,7 +108,10 @@ def package(folder=MODELS_FOLDER):
             "precision": precision,
             "license": LICENSE,
             "files": {
-                path.name: {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+                path.name: {
+                    "bytes": path.stat().st_size,
+                    "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+                }
                 for path in sorted(target.iterdir())
                 if path.is_file()
             },
@@ -111,7 +128,11 @@ def package(folder=MODELS_FOLDER):
         _refresh(folder / "README.md", mark, table)
     if training:
         (folder / curves.PICTURE).write_bytes(curves.draw(training))
-        _refresh(folder / "README.md", "curves", f"![{curves.alternative_text(training)}]({curves.PICTURE})")
+        _refresh(
+            folder / "README.md",
+            "curves",
+            f"![{curves.alternative_text(training)}]({curves.PICTURE})",
+        )
     print(f"{MANIFEST}: {', '.join(entries)}", flush=True)
 
 
@@ -125,9 +146,14 @@ def parameters(model):
 
 def _card(alias, model, precision, target, result, trained):
     start = (
-        f"It began with the weights of {model.grows_from}, widened and deepened so that at first it answered the same." if model.grows_from else ""
+        f"It began with the weights of {model.grows_from}, widened and deepened so that at first it answered the same."
+        if model.grows_from
+        else ""
     )
-    start = start or f"The first {trained['copy_steps']} steps read random tokens with repetitions, which taught it to copy."
+    start = (
+        start
+        or f"The first {trained['copy_steps']} steps read random tokens with repetitions, which taught it to copy."
+    )
     return CARD.format(
         alias=alias,
         layers=model.layers,
@@ -158,7 +184,9 @@ def _card(alias, model, precision, target, result, trained):
         degenerate=result["generated"]["degenerate"],
         degenerate_handwritten=result["handwritten"]["degenerate"],
         agreement=_agreement(result["torch"]),
-        rate=f"{result['output_tokens_per_s']:,}" if result.get("output_tokens_per_s") else "unknown",
+        rate=f"{result['output_tokens_per_s']:,}"
+        if result.get("output_tokens_per_s")
+        else "unknown",
         load_s=result.get("load_s", "unknown"),
     )
 
@@ -174,11 +202,17 @@ def _agreement(torch):
 
 
 def _tasks(result):
-    rows = ["| task | prompts | facet recall | exact | form kept | withdrawn facts named |", "|---|---|---|---|---|---|"]
+    rows = [
+        "| task | prompts | facet recall | exact | form kept | withdrawn facts named |",
+        "|---|---|---|---|---|---|",
+    ]
     for task, title in TASKS.items():
         if task in result["tasks"]:
             row = result["tasks"][task]
-            cells = [_figure(row, key) for key in ("facet_recall", "exact", "format_kept", "forbidden_named")]
+            cells = [
+                _figure(row, key)
+                for key in ("facet_recall", "exact", "format_kept", "forbidden_named")
+            ]
             rows.append(f"| {title} | {row['n']} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
@@ -200,8 +234,14 @@ def _results(results, entries):
             continue
         result = results[alias]
         tasks, by_hand = result["generated"]["tasks"], result["handwritten"]["tasks"]
-        size = sum(file["bytes"] for name, file in entry["files"].items() if name != CARD_NAME) / 1e6
-        same = f"{result['torch']['same']} of {result['torch']['compared']}" if result["torch"] else "not compared"
+        size = (
+            sum(file["bytes"] for name, file in entry["files"].items() if name != CARD_NAME) / 1e6
+        )
+        same = (
+            f"{result['torch']['same']} of {result['torch']['compared']}"
+            if result["torch"]
+            else "not compared"
+        )
         cells = [
             alias,
             f"{entry['parameters']:,}",
@@ -220,10 +260,19 @@ def _results(results, entries):
 
 
 def _precisions(folder):
-    rows = ["| model | precision | files, MB | facet recall | degenerate | output tokens/s | shipped |", "|---|---|---|---|---|---|---|"]
+    rows = [
+        "| model | precision | files, MB | facet recall | degenerate | output tokens/s | shipped |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for row in _read(folder / "precisions.json") or []:
         shipped = "yes" if row["precision"] in MODELS[row["model"]].precisions else ""
-        cells = [row["model"], row["precision"], f"{row['size_mb']:.1f}", _figure(row, "facet_recall"), f"{row['degenerate']:.1%}"]
+        cells = [
+            row["model"],
+            row["precision"],
+            f"{row['size_mb']:.1f}",
+            _figure(row, "facet_recall"),
+            f"{row['degenerate']:.1%}",
+        ]
         rate = f"{row['output_tokens_per_s']:,}" if row["output_tokens_per_s"] else ""
         rows.append(f"| {' | '.join(cells)} | {rate} | {shipped} |")
     return "\n".join(rows)
@@ -266,7 +315,11 @@ GOAL_BY_HAND, GOAL_FORM, GOAL_DEGENERATE, GOAL_LOAD_S = 0.75, 0.9, 0.02, 1.0
 def _goals(results):
     """Each goal beside what was measured, reached or not."""
     sizes = [alias for alias in MODELS if alias in results]
-    if sizes != list(GOALS) or any("load_s" not in results[alias] for alias in results) or not all(results[alias].get("gain") for alias in sizes[1:]):
+    if (
+        sizes != list(GOALS)
+        or any("load_s" not in results[alias] for alias in results)
+        or not all(results[alias].get("gain") for alias in sizes[1:])
+    ):
         return ""
     recall = {alias: results[alias]["generated"]["tasks"]["summary"] for alias in sizes}
     by_hand = {alias: results[alias]["handwritten"]["tasks"]["summary"] for alias in sizes}
@@ -276,8 +329,13 @@ def _goals(results):
     loads = [results[alias]["load_s"] for alias in results]
     steps = list(itertools.pairwise(sizes))
     gains = [results[large]["gain"] for _, large in steps]
-    apart = all(recall[small]["facet_recall_95"][1] < recall[large]["facet_recall_95"][0] for small, large in steps)
-    ordered = all(by_hand[small]["facet_recall"] < by_hand[large]["facet_recall"] for small, large in steps)
+    apart = all(
+        recall[small]["facet_recall_95"][1] < recall[large]["facet_recall_95"][0]
+        for small, large in steps
+    )
+    ordered = all(
+        by_hand[small]["facet_recall"] < by_hand[large]["facet_recall"] for small, large in steps
+    )
     rows = [
         (
             f"{alias}: facet recall of summaries, generated, at least {goal:.2f}",
@@ -293,29 +351,54 @@ def _goals(results):
             ", ".join("+" + _figure(gain, "difference") for gain in gains),
             all(gain["difference_95"][0] > 0 for gain in gains),
         ),
-        (f"{sizes[-1]}: form kept, at least {GOAL_FORM:.2f}", _figure(form, "format_kept"), form["format_kept"] >= GOAL_FORM),
+        (
+            f"{sizes[-1]}: form kept, at least {GOAL_FORM:.2f}",
+            _figure(form, "format_kept"),
+            form["format_kept"] >= GOAL_FORM,
+        ),
         (
             f"{sizes[-1]}: facet recall, hand-written, at least {GOAL_BY_HAND:.2f}",
             _figure(by_hand[sizes[-1]], "facet_recall"),
             by_hand[sizes[-1]]["facet_recall"] >= GOAL_BY_HAND,
         ),
-        ("hand-written: the same order", ", ".join(f"{row['facet_recall']:.3f}" for row in by_hand.values()), ordered),
+        (
+            "hand-written: the same order",
+            ", ".join(f"{row['facet_recall']:.3f}" for row in by_hand.values()),
+            ordered,
+        ),
         (
             f"{sizes[-1]}: degenerate answers, generated, at most {GOAL_DEGENERATE:.0%}",
             f"{largest['generated']['degenerate']:.1%}",
             largest["generated"]["degenerate"] <= GOAL_DEGENERATE,
         ),
-        ("output tokens/s falls with size", ", ".join(f"{rate:,}" for rate in rates), rates == sorted(set(rates), reverse=True)),
-        (f"every load under {GOAL_LOAD_S:.0f} s", f"at most {max(loads)} s", max(loads) < GOAL_LOAD_S),
+        (
+            "output tokens/s falls with size",
+            ", ".join(f"{rate:,}" for rate in rates),
+            rates == sorted(set(rates), reverse=True),
+        ),
+        (
+            f"every load under {GOAL_LOAD_S:.0f} s",
+            f"at most {max(loads)} s",
+            max(loads) < GOAL_LOAD_S,
+        ),
     ]
-    lines = [f"| {goal} | {measured} | {'reached' if reached else '**not reached**'} |" for goal, measured, reached in rows]
+    lines = [
+        f"| {goal} | {measured} | {'reached' if reached else '**not reached**'} |"
+        for goal, measured, reached in rows
+    ]
     return "\n".join(["| goal | measured | |", "|---|---|---|", *lines])
 
 
 def _contents():
     """What the test notes contain, and how often; the training notes are drawn in the same way."""
     shares = generate.contents(SEED, "test")
-    return "\n".join(["| the notes contain | of 100 |", "|---|---|", *[f"| {name} | {100 * share:.0f} |" for name, share in shares.items()]])
+    return "\n".join(
+        [
+            "| the notes contain | of 100 |",
+            "|---|---|",
+            *[f"| {name} | {100 * share:.0f} |" for name, share in shares.items()],
+        ]
+    )
 
 
 def _refresh(path, mark, table):

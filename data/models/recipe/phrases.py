@@ -1429,18 +1429,32 @@ Which bank do they use?"""
 
 def _with_more(block, name, kind=None):
     """A block with what wordings.json adds to it."""
-    more = [template.replace("\n", "\\n") for template in (MORE[name] if kind is None else MORE[name][kind])]
+    more = [
+        template.replace("\n", "\\n")
+        for template in (MORE[name] if kind is None else MORE[name][kind])
+    ]
     return (*block, *more) if isinstance(block, tuple) else "\n".join([block, *more])
 
 
-for _name, _blocks in (("SPOKEN", SPOKEN), ("REPORTED", REPORTED), ("SHORT", SHORT), ("QUESTIONS", QUESTIONS)):
+for _name, _blocks in (
+    ("SPOKEN", SPOKEN),
+    ("REPORTED", REPORTED),
+    ("SHORT", SHORT),
+    ("QUESTIONS", QUESTIONS),
+):
     for _kind in _blocks:
         _blocks[_kind] = _with_more(_blocks[_kind], _name, _kind)
 OPEN_QUESTIONS, RISKS, REASONS = (
-    _with_more(block, name) for name, block in (("OPEN_QUESTIONS", OPEN_QUESTIONS), ("RISKS", RISKS), ("REASONS", REASONS))
+    _with_more(block, name)
+    for name, block in (("OPEN_QUESTIONS", OPEN_QUESTIONS), ("RISKS", RISKS), ("REASONS", REASONS))
 )
 SUMMARIZE, FORMATTED, LIST_ACTIONS = (
-    _with_more(block, name) for name, block in (("SUMMARIZE", SUMMARIZE), ("FORMATTED", FORMATTED), ("LIST_ACTIONS", LIST_ACTIONS))
+    _with_more(block, name)
+    for name, block in (
+        ("SUMMARIZE", SUMMARIZE),
+        ("FORMATTED", FORMATTED),
+        ("LIST_ACTIONS", LIST_ACTIONS),
+    )
 )
 QUESTION, NEVER_SAID = _with_more(QUESTION, "QUESTION"), _with_more(NEVER_SAID, "NEVER_SAID")
 
@@ -1534,7 +1548,16 @@ HEADINGS = {
     "risk": ["Risks", "Risk"],
     "chatter": ["Parking lot", "Other", "Any other business", "FYI", "Notes"],
 }
-HELLO = ["Hi all,", "Hello everyone,", "Hi team,", "Dear all,", "Hi,", "Hello,", "Hey folks,", "Good morning,"]
+HELLO = [
+    "Hi all,",
+    "Hello everyone,",
+    "Hi team,",
+    "Dear all,",
+    "Hi,",
+    "Hello,",
+    "Hey folks,",
+    "Good morning,",
+]
 RECAP = [
     "quick recap of today.",
     "here is what we said this morning.",
@@ -1545,8 +1568,23 @@ RECAP = [
     "sorry for the delay, here are the notes.",
     "",
 ]
-BYE = ["Thanks,", "Best,", "Cheers,", "Regards,", "See you,", "Best wishes,", "Have a nice day,", "Thank you,"]
-TABLE_HEADS = ["task | who | when", "what | owner | due", "Task | Owner | Due", "To do | Person | Date", ""]
+BYE = [
+    "Thanks,",
+    "Best,",
+    "Cheers,",
+    "Regards,",
+    "See you,",
+    "Best wishes,",
+    "Have a nice day,",
+    "Thank you,",
+]
+TABLE_HEADS = [
+    "task | who | when",
+    "what | owner | due",
+    "Task | Owner | Due",
+    "To do | Person | Date",
+    "",
+]
 
 
 def _lists():
@@ -1554,7 +1592,9 @@ def _lists():
     for voice in (SPOKEN, REPORTED, SHORT):
         yield from map(lines, voice.values())
     yield from (OPEN_QUESTIONS, RISKS, REASONS)
-    yield from map(lines, (SUMMARIZE, FORMATTED, LIST_ACTIONS, QUESTION, *QUESTIONS.values(), NEVER_SAID))
+    yield from map(
+        lines, (SUMMARIZE, FORMATTED, LIST_ACTIONS, QUESTION, *QUESTIONS.values(), NEVER_SAID)
+    )
 
 
 def _plain(template):
@@ -1567,9 +1607,15 @@ def _owners():
     owners = {}
     for templates in _lists():
         # So that even a short list leaves two or more to validation and test.
-        every = next(every for least, every in ((40, 10), (16, 8), (12, HELD_OUT), (0, 5)) if len(templates) >= least)
+        every = next(
+            every
+            for least, every in ((40, 10), (16, 8), (12, HELD_OUT), (0, 5))
+            if len(templates) >= least
+        )
         for index, template in enumerate(templates):
-            held = {every - 2: words.VALIDATION, every - 1: words.TEST}.get(index % every, words.TRAIN)
+            held = {every - 2: words.VALIDATION, every - 1: words.TEST}.get(
+                index % every, words.TRAIN
+            )
             if held != words.TRAIN and _plain(template) in grammar.plain_cores(_plain):
                 held = UNUSED
             owners.setdefault(_plain(template) or template, held)
@@ -1594,7 +1640,12 @@ def wording(request):
 def held_out_wordings():
     """Requests and questions of validation and test: `wording` of each."""
     blocks = (SUMMARIZE, FORMATTED, LIST_ACTIONS, QUESTION, *QUESTIONS.values(), NEVER_SAID)
-    return {wording(template) for split in (words.VALIDATION, words.TEST) for block in blocks for template in own(block, split)} - {""}
+    return {
+        wording(template)
+        for split in (words.VALIDATION, words.TEST)
+        for block in blocks
+        for template in own(block, split)
+    } - {""}
 
 
 def owner_of(template):
@@ -1609,10 +1660,31 @@ def answer_text():
 
 def fixed_text():
     """Everything in notes, requests and answers that is wording and not content."""
-    blocks = [*SPOKEN.values(), *REPORTED.values(), *SHORT.values(), *QUESTIONS.values(), *FOLLOW_UP.values()]
+    blocks = [
+        *SPOKEN.values(),
+        *REPORTED.values(),
+        *SHORT.values(),
+        *QUESTIONS.values(),
+        *FOLLOW_UP.values(),
+    ]
     blocks += [*OPEN_QUESTIONS, *RISKS, *REASONS]
-    blocks += [SUMMARIZE, FORMATTED, LIST_ACTIONS, QUESTION, NEVER_SAID, NOT_IN_NOTES, ANSWER_WORDS, words.WORDING]
-    blocks += [*[heading for headings in HEADINGS.values() for heading in headings], *HELLO, *RECAP, *BYE, *TABLE_HEADS]
+    blocks += [
+        SUMMARIZE,
+        FORMATTED,
+        LIST_ACTIONS,
+        QUESTION,
+        NEVER_SAID,
+        NOT_IN_NOTES,
+        ANSWER_WORDS,
+        words.WORDING,
+    ]
+    blocks += [
+        *[heading for headings in HEADINGS.values() for heading in headings],
+        *HELLO,
+        *RECAP,
+        *BYE,
+        *TABLE_HEADS,
+    ]
     text = re.sub(r"\{\w+\}", "", "\n".join("\n".join(lines(block)) for block in blocks))
     return text + "\n" + text.lower()
 

@@ -23,13 +23,19 @@ def study(models, work, folder):
     rows = []
     for model in models:
         for precision in ALL:
-            target = export.build(model, precision, work, work / "precisions" / f"{model.alias}-{precision}")
+            target = export.build(
+                model, precision, work, work / "precisions" / f"{model.alias}-{precision}"
+            )
             with serve.Runtime() as runtime:
                 model_id, _ = evaluate._loaded(runtime, target.name, target)
                 replies = [runtime.chat(model_id, turn["user"], MAX_OUTPUT) for turn in turns]
-            judged = [evaluate.judge(turn, reply) for turn, reply in zip(turns, replies, strict=True)]
+            judged = [
+                evaluate.judge(turn, reply) for turn, reply in zip(turns, replies, strict=True)
+            ]
             rates = [reply.output_tokens_per_s for reply in replies if reply.output_tokens_per_s]
-            recall, interval = evaluate._interval([statistics.fmean(row["hits"].values()) for row in judged])
+            recall, interval = evaluate._interval(
+                [statistics.fmean(row["hits"].values()) for row in judged]
+            )
             rows.append(
                 {
                     "model": model.alias,
@@ -45,6 +51,10 @@ def study(models, work, folder):
             print(json.dumps(rows[-1]), flush=True)
     path = folder / RESULTS
     asked = {model.alias for model in models}
-    rows += [row for row in (json.loads(path.read_text(encoding="utf-8")) if path.exists() else []) if row["model"] not in asked]
+    rows += [
+        row
+        for row in (json.loads(path.read_text(encoding="utf-8")) if path.exists() else [])
+        if row["model"] not in asked
+    ]
     rows.sort(key=lambda row: list(MODELS).index(row["model"]))
     path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8", newline="\n")

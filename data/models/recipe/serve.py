@@ -79,7 +79,12 @@ class Runtime:
         }
         connection = HTTPConnection(self._address.hostname, self._address.port, timeout=60)
         began = time.perf_counter()
-        connection.request("POST", "/catalogs/local/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
+        connection.request(
+            "POST",
+            "/catalogs/local/v1/chat/completions",
+            json.dumps(body),
+            {"Content-Type": "application/json"},
+        )
         response = connection.getresponse()
         if response.status != 200:
             raise RuntimeError(f"{model_id} answered {response.status}: {response.read()[:300]!r}")

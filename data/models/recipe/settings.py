@@ -41,8 +41,27 @@ MODELS = {
     model.alias: model
     for model in (
         Model("pocket-nano", hidden=128, intermediate=384, layers=4, steps=4000),
-        Model("pocket-mini", hidden=256, intermediate=640, layers=5, steps=2200, grows_from="pocket-nano", skip=4000, precisions=("int8", "int4")),
-        Model("pocket-midi", hidden=384, intermediate=1024, layers=6, steps=3300, grows_from="pocket-mini", skip=6200, decay_from=0.2, rate=0.015),
+        Model(
+            "pocket-mini",
+            hidden=256,
+            intermediate=640,
+            layers=5,
+            steps=2200,
+            grows_from="pocket-nano",
+            skip=4000,
+            precisions=("int8", "int4"),
+        ),
+        Model(
+            "pocket-midi",
+            hidden=384,
+            intermediate=1024,
+            layers=6,
+            steps=3300,
+            grows_from="pocket-mini",
+            skip=6200,
+            decay_from=0.2,
+            rate=0.015,
+        ),
     )
 }
 

@@ -32,14 +32,20 @@ CONTENT_CLASSES = (r"Ġ[a-z]+", r"[A-Z][a-z]*", r"[a-z]+")  # begins a word, beg
 
 def _pre_tokenizer(pattern):
     split = pre_tokenizers.Split(Regex(pattern), "isolated")
-    return pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    return pre_tokenizers.Sequence(
+        [split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
 
 
 def learn(train_file, folder):
     """Learns the byte-level BPE from the training text and saves it as a transformers tokenizer."""
     texts = []
     for turns in generate.read(train_file):
-        texts += [text for turn in turns for text in (f"user\n{turn['user']}", f"assistant\n{turn['assistant']}")]
+        texts += [
+            text
+            for turn in turns
+            for text in (f"user\n{turn['user']}", f"assistant\n{turn['assistant']}")
+        ]
         if len(texts) > 2 * LEARNING_CONVERSATIONS:
             break
     tokenizer = Tokenizer(models.BPE())
@@ -118,13 +124,19 @@ def _encode(conversations, tokenizer):
     ends = np.cumsum(lengths)
     branch = np.repeat(np.asarray(branches, dtype=np.uint8), lengths)
     per_conversation = np.diff(ends[np.cumsum(counts) - 1], prepend=0)
-    position = np.arange(ends[-1]) - np.repeat(np.cumsum(per_conversation) - per_conversation, per_conversation)
+    position = np.arange(ends[-1]) - np.repeat(
+        np.cumsum(per_conversation) - per_conversation, per_conversation
+    )
     notes_end = 0
     for number, span in enumerate(spans):
         piece = 3 * number
         begin = ends[piece] - lengths[piece]
         if span:
-            inside = [n for n, (start, stop) in enumerate(offsets[piece]) if span[0] <= start and stop <= span[1]]
+            inside = [
+                n
+                for n, (start, stop) in enumerate(offsets[piece])
+                if span[0] <= start and stop <= span[1]
+            ]
             branch[begin + inside[0] : begin + inside[-1] + 1] = 0
             notes_end = position[begin + inside[-1]] + 1
         elif branches[piece] > 1:
@@ -145,10 +157,18 @@ def content_ids(tokenizer):
     Wording is what answers and dates are made of, and whatever the templates use often.
     """
     answers = set(tokenizer(phrases.answer_text(), add_special_tokens=False)["input_ids"])
-    counts = Counter(token for ids in tokenizer(phrases.fixed_text().split("\n"), add_special_tokens=False)["input_ids"] for token in ids)
+    counts = Counter(
+        token
+        for ids in tokenizer(phrases.fixed_text().split("\n"), add_special_tokens=False)[
+            "input_ids"
+        ]
+        for token in ids
+    )
     classes = np.zeros(len(tokenizer), dtype=np.uint8)
     for token, number in tokenizer.get_vocab().items():
-        kinds = [kind for kind, pattern in enumerate(CONTENT_CLASSES, 1) if re.fullmatch(pattern, token)]
+        kinds = [
+            kind for kind, pattern in enumerate(CONTENT_CLASSES, 1) if re.fullmatch(pattern, token)
+        ]
         if kinds and number not in answers and counts[number] <= RARE:
             classes[number] = kinds[0]
     return classes
@@ -163,5 +183,7 @@ def prepare(work, folder):
         target = folder / f"{split}.npz"
         if not target.exists():
             encode(work / "text" / f"{split}.jsonl", tokenizer, target)
-            print(f"{target.name}: {len(np.load(target)['ids']) / 1e6:.1f} million tokens", flush=True)
+            print(
+                f"{target.name}: {len(np.load(target)['ids']) / 1e6:.1f} million tokens", flush=True
+            )
     return tokenizer

@@ -54,7 +54,11 @@ class Batches:
         data = np.load(path)
         self.ids, self.marks, self.starts = data["ids"], data["marks"], data["starts"]
         self.branch, self.position = data["branch"], data["position"]
-        self.about_notes, self.rows, self.disturbed = data["about_notes"], batch_tokens // ROW, False
+        self.about_notes, self.rows, self.disturbed = (
+            data["about_notes"],
+            batch_tokens // ROW,
+            False,
+        )
         self.content = [np.flatnonzero(data["content"] == kind) for kind in (1, 2, 3)]
         self.wording = np.flatnonzero(data["content"] == 0)
         self.wording = self.wording[self.wording >= FIRST_WORD_ID]
@@ -86,7 +90,9 @@ class Batches:
         """The part of a batch that is text and not padding."""
         plan = self._plan(0)
         lengths = np.diff(self.starts)
-        return sum(int(lengths[row].sum()) for batch in plan for row in batch) / (len(plan) * self.rows * ROW)
+        return sum(int(lengths[row].sum()) for batch in plan for row in batch) / (
+            len(plan) * self.rows * ROW
+        )
 
     def all(self):
         """Every conversation once, as it was written."""
@@ -113,7 +119,12 @@ class Batches:
         if not self.about_notes[index]:
             return ids
         if rng.random() < NOISY:
-            noisy = (marks == 0) & self.is_wording[ids] & ~np.isin(ids, ids[marks == 1]) & (rng.random(len(ids)) < NOISE)
+            noisy = (
+                (marks == 0)
+                & self.is_wording[ids]
+                & ~np.isin(ids, ids[marks == 1])
+                & (rng.random(len(ids)) < NOISE)
+            )
             ids = np.where(noisy, rng.choice(self.wording, len(ids)), ids)
         if rng.random() < SHUFFLED:
             mapping = self.identity.copy()
@@ -133,8 +144,14 @@ class Batches:
                 source = slice(self.starts[index], self.starts[index + 1])
                 target = number, slice(place, place + source.stop - source.start)
                 words = self.ids[source].astype(np.int64)
-                ids[target] = self._disturb(index, words, self.marks[source]) if self.disturbed else words
-                marks[target], position[target], branch[target] = self.marks[source], self.position[source], self.branch[source]
+                ids[target] = (
+                    self._disturb(index, words, self.marks[source]) if self.disturbed else words
+                )
+                marks[target], position[target], branch[target] = (
+                    self.marks[source],
+                    self.position[source],
+                    self.branch[source],
+                )
                 sequence[target], about_notes[target] = count, self.about_notes[index]
                 place = target[1].stop
         return Batch(*map(torch.from_numpy, (ids, marks, position, sequence, branch, about_notes)))
@@ -156,23 +173,36 @@ def copying_batch(step):
             marks[row, place + 1 : place + size] = 1  # the first token of a piece cannot be known
             place += size
     position = np.tile(np.arange(length), (rows, 1))
-    return Batch(*map(torch.from_numpy, (ids, marks, position, np.ones_like(ids), np.zeros_like(ids), np.zeros_like(ids))))
+    return Batch(
+        *map(
+            torch.from_numpy,
+            (ids, marks, position, np.ones_like(ids), np.zeros_like(ids), np.zeros_like(ids)),
+        )
+    )
 
 
 def losses(network, batch, prompt_weight, run=None):
     """(loss to minimise, mean loss of an answer token); `run` is the network or its compiled form."""
     kinds = batch.marks[:, 1:]
     answers = kinds == 1
-    prompts = (kinds == 0) & (torch.rand(kinds.shape) < PROMPT_SHARE) if prompt_weight else torch.zeros_like(answers)
+    prompts = (
+        (kinds == 0) & (torch.rand(kinds.shape) < PROMPT_SHARE)
+        if prompt_weight
+        else torch.zeros_like(answers)
+    )
     chosen = answers | prompts
-    states = (network if run is None else run)(batch.ids, batch.position, batch.sequence, batch.branch)
+    states = (network if run is None else run)(
+        batch.ids, batch.position, batch.sequence, batch.branch
+    )
     logits = network.logits(states[:, :-1][chosen])
     flat = functional.cross_entropy(logits, batch.ids[:, 1:][chosen], reduction="none")
     of_answers = answers[chosen]
     answer_loss = flat[of_answers].mean()
     if not prompt_weight:
         return answer_loss, answer_loss.item()
-    return answer_loss + prompt_weight / PROMPT_SHARE * flat[~of_answers].sum() / answers.sum(), answer_loss.item()
+    return answer_loss + prompt_weight / PROMPT_SHARE * flat[
+        ~of_answers
+    ].sum() / answers.sum(), answer_loss.item()
 
 
 def schedule(step, steps, decay_from):
@@ -198,7 +228,10 @@ class Muon(torch.optim.Optimizer):
                 momentum.lerp_(matrix.grad, 1 - MOMENTUM)
                 direction = _orthogonal(matrix.grad.lerp(momentum, MOMENTUM))
                 matrix.mul_(1 - group["lr"] * WEIGHT_DECAY)
-                matrix.add_(direction, alpha=-group["lr"] * math.sqrt(max(1, matrix.shape[0] / matrix.shape[1])))
+                matrix.add_(
+                    direction,
+                    alpha=-group["lr"] * math.sqrt(max(1, matrix.shape[0] / matrix.shape[1])),
+                )
 
 
 def _orthogonal(matrix):
@@ -232,7 +265,9 @@ def validate(network, batches, run):
     total = count = whole = asked = 0
     for batch in batches:
         answers = batch.marks[:, 1:] == 1
-        scores = network.logits(run(batch.ids, batch.position, batch.sequence, batch.branch)[:, :-1][answers])
+        scores = network.logits(
+            run(batch.ids, batch.position, batch.sequence, batch.branch)[:, :-1][answers]
+        )
         target = batch.ids[:, 1:][answers]
         total += functional.cross_entropy(scores, target, reduction="sum").item()
         count += len(target)
@@ -268,7 +303,10 @@ class _Clock:
         self.began, self.cpu_began, self.before = time.perf_counter(), time.process_time(), spent
 
     def read(self):
-        return [self.before[0] + time.perf_counter() - self.began, self.before[1] + time.process_time() - self.cpu_began]
+        return [
+            self.before[0] + time.perf_counter() - self.began,
+            self.before[1] + time.process_time() - self.cpu_began,
+        ]
 
 
 def train(model, work, scale=1.0):
@@ -302,9 +340,19 @@ def train(model, work, scale=1.0):
                 raise KeyboardInterrupt
             reading = step - copy_steps
             if reading < 0:
-                loss = _step(network, network, optimizing, model, copying_batch(step), step, copy_steps)
+                loss = _step(
+                    network, network, optimizing, model, copying_batch(step), step, copy_steps
+                )
             else:
-                loss = _step(network, fast, optimizing, model, batches.at(model.skip + reading), reading, steps)
+                loss = _step(
+                    network,
+                    fast,
+                    optimizing,
+                    model,
+                    batches.at(model.skip + reading),
+                    reading,
+                    steps,
+                )
             step += 1
             if step % VALIDATE_EVERY == 0 or step == copy_steps + steps:
                 _log(path.parent, step, loss, validate(network, held_out, fast), clock.read())
@@ -346,7 +394,12 @@ def _step(network, fast, optimizing, model, batch, step, steps):
 
 
 def _log(folder, step, loss, validation, spent):
-    row = {"step": step, "train_loss": round(loss, 4), "validation_loss": round(validation[0], 4), "validation_exact": round(validation[1], 3)}
+    row = {
+        "step": step,
+        "train_loss": round(loss, 4),
+        "validation_loss": round(validation[0], 4),
+        "validation_exact": round(validation[1], 3),
+    }
     row |= {"seconds": round(spent[0]), "cpu_seconds": round(spent[1])}
     with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
@@ -356,15 +409,22 @@ def _log(folder, step, loss, validation, spent):
 def restore(model, work):
     """The network of the newest checkpoint."""
     network = Network(model)
-    network.load_state_dict(torch.load(work / model.alias / "checkpoint.pt", weights_only=True)["network"])
+    network.load_state_dict(
+        torch.load(work / model.alias / "checkpoint.pt", weights_only=True)["network"]
+    )
     return network.eval()
 
 
 def history(model, work):
     """How the newest checkpoint came about: steps, time, text read and the curve of the validation split."""
     path = work / "tokens" / "train.npz"
-    rows = [json.loads(row) for row in (work / model.alias / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    curve = {row["step"]: row for row in rows}  # after a hard stop the steps since the last checkpoint are done again
+    rows = [
+        json.loads(row)
+        for row in (work / model.alias / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    curve = {
+        row["step"]: row for row in rows
+    }  # after a hard stop the steps since the last checkpoint are done again
     copying = 0 if model.grows_from else COPY_STEPS
     batches = Batches(path, model.batch_tokens)
     per_step = model.batch_tokens * batches.filled()
@@ -375,7 +435,10 @@ def history(model, work):
         "cpu_seconds": rows[-1]["cpu_seconds"],
         "conversations": len(batches.starts) - 1,
         "tokens": len(batches.ids),
-        "curve": [row | {"tokens_read": round(max(0, row["step"] - copying) * per_step)} for row in curve.values()],
+        "curve": [
+            row | {"tokens_read": round(max(0, row["step"] - copying) * per_step)}
+            for row in curve.values()
+        ],
     }
 
 
@@ -400,7 +463,9 @@ def load(model, work):
             pad_token_id=PAD_ID,
         )
     )
-    network.load_state_dict(restore(model, work).state_dict(), strict=False)  # the tied output matrix has no entry
+    network.load_state_dict(
+        restore(model, work).state_dict(), strict=False
+    )  # the tied output matrix has no entry
     return network.eval()
 
 

@@ -31,13 +31,26 @@ def split_of(word):
 @functools.cache
 def _cut():
     """All word lists by split and name. Verbs of several words ("set up") go with their first word."""
-    lists = {"names": NAMES, "surnames": SURNAMES, "nouns": NOUNS, "modifiers": MODIFIERS, "adjectives": ADJECTIVES, "rooms": ROOMS}
-    cut = {(split, key): [word for word in words if split_of(word) == split] for key, words in lists.items() for split in SPLITS}
+    lists = {
+        "names": NAMES,
+        "surnames": SURNAMES,
+        "nouns": NOUNS,
+        "modifiers": MODIFIERS,
+        "adjectives": ADJECTIVES,
+        "rooms": ROOMS,
+    }
+    cut = {
+        (split, key): [word for word in words if split_of(word) == split]
+        for key, words in lists.items()
+        for split in SPLITS
+    }
     for split in SPLITS:
         cut[split, "verbs"] = [pair for pair in VERBS if split_of(pair[0].split()[0]) == split]
         cut[split, "alone"] = [pair for pair in cut[split, "verbs"] if pair[0] not in NOT_ALONE]
         own = {verb for verb, _ in cut[split, "verbs"]}
-        cut[split, "frames"] = [(verb, *frame) for verbs, *frame in FRAMES for verb in verbs.split() if verb in own]
+        cut[split, "frames"] = [
+            (verb, *frame) for verbs, *frame in FRAMES for verb in verbs.split() if verb in own
+        ]
     return cut
 
 
@@ -190,7 +203,9 @@ up/wrapped up; draw up/drawn up; get rid of/got rid of; hold back/held back; bri
 work on/worked on; deal with/dealt with; count up/counted up; print out/printed out; ask for/asked for; call off/called off; swap
 out/swapped out; look for/looked for; apply for/applied for; plan for/planned for; search for/searched for; search through/searched through;
 agree on/agreed on; go through/gone through; break up/broken up; shut down/shut down; open up/opened up; close down/closed down; hang
-up/hung up; pack away/packed away; heat up/heated up; dry out/dried out; measure up/measured up; order in/ordered in""".replace("\n", " ").split("; ")
+up/hung up; pack away/packed away; heat up/heated up; dry out/dried out; measure up/measured up; order in/ordered in""".replace(
+        "\n", " "
+    ).split("; ")
 ]
 # These need a person or a place with them, so they occur in frames only.
 NOT_ALONE = "ask tell remind inform warn brief put hand email call consult push leave".split()
@@ -198,25 +213,53 @@ DONE = dict(VERBS)
 
 # verbs, what is done, how it was done (None: no short passive). {t}, {u}, {ts}: topics, the last one a bare plural.
 FRAMES = [
-    ("move bring carry take send transfer relocate ship deliver return forward hand push", "{v} {t} to {place}", "{d} to {place}"),
+    (
+        "move bring carry take send transfer relocate ship deliver return forward hand push",
+        "{v} {t} to {place}",
+        "{d} to {place}",
+    ),
     ("move postpone shift push reschedule delay", "{v} {t} to {day}", "{d} to {day}"),
-    ("order buy print rent reserve borrow request collect prepare sell donate plant pack label import", "{v} {n} {ts}", "{d}"),
+    (
+        "order buy print rent reserve borrow request collect prepare sell donate plant pack label import",
+        "{v} {n} {ts}",
+        "{d}",
+    ),
     ("switch change migrate convert move shift", "{v} from {t} to {u}", None),
     ("ask remind tell consult email call brief inform warn update", "{v} {name} about {t}", None),
-    ("use try choose install buy take rent test deploy show order print", "{v} {t} instead of {u}", "{d}"),
+    (
+        "use try choose install buy take rent test deploy show order print",
+        "{v} {t} instead of {u}",
+        "{d}",
+    ),
     ("keep leave", "{v} {t} closed on {weekday}", "kept closed"),
     ("keep leave", "{v} {t} open until {day}", "kept open"),
-    ("keep store hang put place park mount display install pack load lock plant", "{v} {t} in {place}", "{d}"),
+    (
+        "keep store hang put place park mount display install pack load lock plant",
+        "{v} {t} in {place}",
+        "{d}",
+    ),
     ("replace swap exchange compare merge", "{v} {t} with {u}", "{d}"),
     ("add attach append upload copy export return", "{v} {t} to {u}", "{d}"),
     ("insert include announce advertise record publish", "{v} {t} in {u}", "{d}"),
-    ("show present demonstrate explain send offer lend return forward sell email", "{v} {t} to {name}", "{d}"),
+    (
+        "show present demonstrate explain send offer lend return forward sell email",
+        "{v} {t} to {name}",
+        "{d}",
+    ),
     ("split divide cut", "{v} {t} into {n} parts", "{d}"),
-    ("test check review inspect clean repair count scan sign wash measure tune calibrate", "{v} {t} before {day}", "{d}"),
+    (
+        "test check review inspect clean repair count scan sign wash measure tune calibrate",
+        "{v} {t} before {day}",
+        "{d}",
+    ),
     ("raise lower limit increase reduce cap set cut", "{v} {t} to {n} percent", "{d}"),
     ("stop start pause begin resume open close", "{v} {t} on {weekday}", "{d}"),
     ("clean check count test open inspect water measure update", "{v} {t} every {weekday}", "{d}"),
-    ("write print draft publish record film plan sketch rehearse translate edit photograph", "{v} {t} for {u}", "{d}"),
+    (
+        "write print draft publish record film plan sketch rehearse translate edit photograph",
+        "{v} {t} for {u}",
+        "{d}",
+    ),
     ("test move postpone borrow share compare fund host", "{v} {t} and {u}", None),
     ("ask email call recruit tell consult", "{v} {name} to look at {t}", None),
 ]
@@ -245,7 +288,9 @@ def made_up(rng, split, syllables=(2, 3)):
             word = head[: rng.randint(2, 5)] + tail[-rng.randint(2, 4) :]
         else:
             count = rng.randint(*syllables)
-            word = "".join(rng.choice(ONSETS) + rng.choice(VOWELS) for _ in range(count)) + rng.choice(CODAS)
+            word = "".join(
+                rng.choice(ONSETS) + rng.choice(VOWELS) for _ in range(count)
+            ) + rng.choice(CODAS)
         if 3 <= len(word) <= 10 and split_of(word) == split:
             return word
 
@@ -263,8 +308,14 @@ def person(rng, split):
     first = rng.choice(_cut()[split, "names"]) if real else made_up(rng, split).capitalize()
     if rng.random() < 0.88:
         return first
-    last = rng.choice(_cut()[split, "surnames"]) if rng.random() < 0.6 else made_up(rng, split).capitalize()
-    return rng.choice([f"{first} {last}", f"{first} {last}", f"Dr. {last}", f"Mr. {last}", f"Ms. {last}"])
+    last = (
+        rng.choice(_cut()[split, "surnames"])
+        if rng.random() < 0.6
+        else made_up(rng, split).capitalize()
+    )
+    return rng.choice(
+        [f"{first} {last}", f"{first} {last}", f"Dr. {last}", f"Mr. {last}", f"Ms. {last}"]
+    )
 
 
 class Topic(str):
@@ -296,7 +347,11 @@ class _Words:
 
     def noun(self):
         share = MADE_UP["nouns"] if self.split == TRAIN else 0.1
-        return made_up(self.rng, self.split) if self.rng.random() < share else self.rng.choice(_cut()[self.split, "nouns"])
+        return (
+            made_up(self.rng, self.split)
+            if self.rng.random() < share
+            else self.rng.choice(_cut()[self.split, "nouns"])
+        )
 
     def nouns(self):
         return plural_of(self.noun())
@@ -382,7 +437,13 @@ def action(rng, split, about, other_topic):
     number = rng.randint(2, 60)
     if "{ts}" in pattern:
         words = _Words(rng, split)
-        plural = rng.choice([f"{words.modifier()} {words.nouns()}", words.nouns(), f"{words.adjective()} {words.nouns()}"])
+        plural = rng.choice(
+            [
+                f"{words.modifier()} {words.nouns()}",
+                words.nouns(),
+                f"{words.adjective()} {words.nouns()}",
+            ]
+        )
         return f"{verb} {number} {plural}", participle, _topic(f"the {plural}", True)
     fields = {
         "v": verb,
@@ -392,7 +453,14 @@ def action(rng, split, about, other_topic):
         "u": other_topic() if "{u}" in pattern else "",
         "name": person(rng, split) if "{name}" in pattern else "",
         "place": _place(rng, split),
-        "day": rng.choice([rng.choice(WEEKDAYS), f"next {rng.choice(WEEKDAYS)}", rng.choice(MONTHS), f"{rng.randint(1, 28)} {rng.choice(MONTHS)}"]),
+        "day": rng.choice(
+            [
+                rng.choice(WEEKDAYS),
+                f"next {rng.choice(WEEKDAYS)}",
+                rng.choice(MONTHS),
+                f"{rng.randint(1, 28)} {rng.choice(MONTHS)}",
+            ]
+        ),
         "weekday": rng.choice(WEEKDAYS),
     }
     return pattern.format(**fields), done and done.format(**fields), about
@@ -406,13 +474,15 @@ def _place(rng, split):
 
 WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday".split()
 SHORT_DAYS = "Mon Tue Wed Thu Fri Sat".split()
-MONTHS = "January February March April May June July August September October November December".split()
+MONTHS = (
+    "January February March April May June July August September October November December".split()
+)
 ORDINALS = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd", 31: "st"}
 OCCASIONS = """the holidays;the summer break;the spring break;the next meeting;the next release;the end of the year;the end of the day;
 the start of next month;the end of next month;the weekend;the audit;the opening day;the next board meeting;two weeks from now;
-a week from today;the middle of the month;the end of the quarter;the last day of the month;the open day;the end of term""".replace("\n", "").split(
-    ";"
-)
+a week from today;the middle of the month;the end of the quarter;the last day of the month;the open day;the end of term""".replace(
+    "\n", ""
+).split(";")
 
 
 def date(rng):
@@ -490,7 +560,19 @@ def distinct(make, count):
     return found
 
 
-COMMON = {"the", "our", "for", "in", "of", "list", "version", "dr.", "mr.", "ms.", *(word.lower() for word in NUMBERED)}
+COMMON = {
+    "the",
+    "our",
+    "for",
+    "in",
+    "of",
+    "list",
+    "version",
+    "dr.",
+    "mr.",
+    "ms.",
+    *(word.lower() for word in NUMBERED),
+}
 
 
 def generator(seed, split):
