@@ -64,9 +64,9 @@ def put(name: str, text: str) -> None:
 
 def machine() -> str:
     """The machine in words."""
-    from helpers import resources
+    from helpers.common import machine
 
-    about = resources.environment()["machine"]
+    about = machine.environment()["machine"]
     return f"{os.cpu_count()} cores ({about['cpu']}), {about['memory_mb'] / 1024:.0f} GB, {platform.system()}, Python {platform.python_version()}"
 
 

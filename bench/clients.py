@@ -144,17 +144,17 @@ def threads(url: str):
 
 def kit(url: str):
     """The kit's own transport: one loop for all streams, connections opened beside it."""
-    from helpers import wire
+    from helpers.timing import transport
 
     def run(names: list[str], streams: int) -> dict[str, Pieces]:
         found, waiting = {}, list(reversed(names))
-        with wire.Wire() as line:
+        with transport.Wire() as line:
             under_way = 0
             while waiting or under_way:
                 while waiting and under_way < streams:
                     name = waiting.pop()
                     line.start(
-                        wire.Exchange(
+                        transport.Exchange(
                             f"{url}/v1/chat/completions",
                             json.dumps(body(name)).encode(),
                             timeout_s=60,
@@ -332,13 +332,13 @@ def judged(found: dict, log: dict) -> dict[str, float | None]:
     """TTFT and ITL against the server's log, in milliseconds; processor time and memory."""
     import numpy as np
 
-    from helpers import streaming, timing, wire
+    from helpers.timing import metrics, stream, transport
 
     seen, true = [], []
     for name, (times, pieces) in found["seen"].items():
-        raw = wire.Packets(times, pieces)
-        packets = wire.unpack(raw).packets if pieces[0].startswith(b"HTTP/1.1") else raw
-        seen.append(timing.metrics(streaming.parse(packets)))
+        raw = transport.Packets(times, pieces)
+        packets = transport.unpack(raw).packets if pieces[0].startswith(b"HTTP/1.1") else raw
+        seen.append(metrics.metrics(stream.parse(packets)))
         sent = log[name]["sent_at"]
         true.append((sent[0] - log[name]["read_at"], (sent[-1] - sent[0]) / (len(sent) - 1)))
     ttft, own = (
@@ -361,7 +361,7 @@ def judged(found: dict, log: dict) -> dict[str, float | None]:
 
 def measure(samples: shared.Samples) -> None:
     """Every candidate at every number of streams, once."""
-    from helpers.calibration import TruthServer
+    from helpers.timing.instrument_error import TruthServer
 
     for streams in STREAMS:
         for name in installed():

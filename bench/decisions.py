@@ -8,10 +8,10 @@ simpler rule that was not taken: to be first in 95 of 100 resamples. Then two ra
 
 import numpy as np
 
-from helpers import selection
-from helpers.agreement import agreement
-from helpers.selection import Limits
-from helpers.tables import Table
+from helpers.common.show import Table
+from helpers.decision import selection
+from helpers.decision.selection import Limits
+from helpers.quality.agreement import agreement
 
 RUNS = 400
 WEIGHTS = {"latency": 0.3, "quality": 0.7}

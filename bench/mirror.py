@@ -22,9 +22,9 @@ from pathlib import Path
 
 import psutil
 
-from helpers import cache
-from helpers.mirror import CHUNK, Mirror
-from helpers.resources import cpu_name
+from helpers.common.machine import cpu_name
+from helpers.models import cache
+from helpers.models.mirror import CHUNK, Mirror
 
 MIB = 2**20
 SIZES_MB = {"small": 64, "medium": 256, "large": 1024}

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import shared
 
-from helpers.calibration import TruthServer
+from helpers.timing.instrument_error import TruthServer
 
 sys.path.insert(0, str(shared.PROJECT / "tests"))
 from loopback import DONE, Answer, Loopback, Request, delta, event, json_answer, streamed, usage

@@ -11,9 +11,9 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from helpers import course
-from helpers.paths import results_folder
-from helpers.tables import Table
+from helpers.common.paths import results_folder
+from helpers.common.show import Table
+from helpers.course import notebooks
 
 
 def cell_minutes(executed: Path) -> float | None:
@@ -35,8 +35,8 @@ def main() -> None:
     latest = sorted(results_folder().glob("workshop-*/notebooks"))[-1:]
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else next(iter(latest), results_folder())
     rows = []
-    for notebook in course.notebooks():
-        reading, running = course.reading_minutes(notebook), cell_minutes(folder / notebook.name)
+    for notebook in notebooks.notebooks():
+        reading, running = notebooks.reading_minutes(notebook), cell_minutes(folder / notebook.name)
         rows.append(
             [notebook.stem, stated_minutes(notebook), reading, running, reading + (running or 0)]
         )

@@ -7,8 +7,8 @@ import shutil
 import tempfile
 
 from helpers import benchmark, calibrate, connect
-from helpers.paths import DATA
-from helpers.record import SAMPLE
+from helpers.common.paths import DATA
+from helpers.measure.record import SAMPLE
 
 
 def main() -> None:

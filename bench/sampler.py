@@ -5,7 +5,8 @@ python bench/sampler.py
 
 import time
 
-from helpers import connect, resources
+from helpers import connect
+from helpers.common import machine
 
 SECONDS = 10
 
@@ -14,7 +15,7 @@ def main() -> None:
     """Watch the runtime with a model loaded, and print the share."""
     with connect() as server:
         server.load("pocket-mini")
-        watcher = resources.PeakMemory(server.pid)
+        watcher = machine.PeakMemory(server.pid)
         began, used = time.perf_counter(), time.process_time()
         with watcher:
             time.sleep(SECONDS)

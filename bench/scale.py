@@ -10,16 +10,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from helpers import lineup, resources
-from helpers.benchmark import Plan
-from helpers.record import RESOURCES, Recorder, Row
+from helpers.common import machine
+from helpers.measure.record import RESOURCES, Recorder, Row
+from helpers.measure.session import Plan
+from helpers.models import lineup
 
 MODELS = ("pocket-nano", "pocket-mini", "pocket-mini-int4", "pocket-midi")
 STEPS = ("read", "summary", "models compared", "report", "two runs compared")
 CHILD = """
 import sys, time
 from helpers import compare, regression, write_report
-from helpers.record import Run
+from helpers.measure.record import Run
 began = time.perf_counter()
 def step():
     global began
@@ -61,9 +62,7 @@ def make(folder: Path, rows: int) -> Path:
         "server": {"kind": "made", "base_url": "http://127.0.0.1"},
         "models": about,
     }
-    recorder = Recorder(
-        {**info, "environment": resources.environment(), "calibration": None}, folder
-    )
+    recorder = Recorder({**info, "environment": machine.environment(), "calibration": None}, folder)
     for number, row in enumerate(_rows(prompts, rounds)):
         if number == rows:
             break
@@ -117,7 +116,7 @@ def measure(run: Path) -> tuple[list[float], float]:
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, str(run)], stdout=subprocess.PIPE, text=True
     )
-    with child, resources.PeakMemory(child.pid) as memory:
+    with child, machine.PeakMemory(child.pid) as memory:
         seconds = [float(line) for line in child.stdout]
     if child.returncode:
         raise SystemExit(f"The measurement ended with {child.returncode}.")

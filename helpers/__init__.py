@@ -7,25 +7,24 @@ if sys.version_info < (3, 11):
         f"error: Python {sys.version_info[0]}.{sys.version_info[1]} is too old for this kit; install Python 3.11 or newer (Foundry Local 2.2.1 needs it)."
     )
 
-from . import capacity, charts
-from .benchmark import benchmark
-from .calibration import calibrate
-from .checks import check_setup, validate
-from .downloads import download
-from .endpoint import connect
-from .errors import KitError
-from .lineup import load_models, load_prompts
-from .quality import judge
-from .record import load_run
-from .report import compare, write_report
-from .routing import route
-from .selection import decide
+from .common.errors import KitError
+from .decision.routing import route
+from .decision.selection import decide
+from .measure.record import load_run
+from .measure.session import benchmark
+from .models.lineup import load_models, load_prompts
+from .quality.facets import judge
+from .report import charts, load_test
+from .report.report import compare, write_report
+from .servers.downloads import download
+from .servers.server import connect
+from .servers.setup_check import check_setup, validate
+from .timing.instrument_error import calibrate
 
 __all__ = [
     "KitError",
     "benchmark",
     "calibrate",
-    "capacity",
     "charts",
     "check_setup",
     "compare",
@@ -36,6 +35,7 @@ __all__ = [
     "load_models",
     "load_prompts",
     "load_run",
+    "load_test",
     "route",
     "validate",
     "write_report",

@@ -24,7 +24,7 @@ SETTINGS = (
 @pytest.fixture(scope="session", autouse=True)
 def clean_environment(tmp_path_factory):
     """A fresh home and results folder, no reach for the Azure catalog, and no process left behind at the end."""
-    from helpers import foundry
+    from helpers.servers import foundry
 
     # Started in the background of a shell, this process and all that it starts would ignore the Ctrl-C that some tests press.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -40,7 +40,7 @@ def clean_environment(tmp_path_factory):
     left = [
         p
         for p in psutil.Process().children()
-        if p.status() != psutil.STATUS_ZOMBIE and "helpers.service" in " ".join(p.cmdline())
+        if p.status() != psutil.STATUS_ZOMBIE and "helpers.servers.service" in " ".join(p.cmdline())
     ]
     assert not left, f"service processes left behind: {left}"
 
@@ -57,7 +57,7 @@ def server():
 @pytest.fixture
 def own_home(tmp_path, monkeypatch):
     """A home folder for one test, so that it can start, break and stop a service of its own."""
-    from helpers import foundry
+    from helpers.servers import foundry
 
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "home"))
     yield tmp_path / "home"
@@ -70,7 +70,7 @@ def stalling(tmp_path_factory):
 
     The SDK gives up such a connection after 60 s. It is begun early and looked at late, so that nobody waits for that.
     """
-    from azure import Fault, azure
+    from support.azure import Fault, azure
 
     from helpers import connect
 

@@ -4,10 +4,12 @@ import json
 import re
 
 import pytest
-from loopback import error_answer, serving
+from support.loopback import error_answer, serving
 
-from helpers import cache, load_run, service
-from helpers.paths import BUILT_IN_MODELS, model_cache
+from helpers import load_run
+from helpers.common.paths import BUILT_IN_MODELS, model_cache
+from helpers.models import cache
+from helpers.servers import service
 
 
 def test_check_says_ready(helpers_command):

@@ -9,8 +9,9 @@ import sys
 import pytest
 
 import helpers
-from helpers import cache, lineup, service
-from helpers.paths import BUILT_IN_MODELS, PROJECT
+from helpers.common.paths import BUILT_IN_MODELS, PROJECT
+from helpers.models import cache, lineup
+from helpers.servers import service
 
 LAYERS = [
     {"errors", "paths", "tables"},
@@ -81,7 +82,7 @@ def test_only_the_service_knows_the_sdk():
             re.MULTILINE,
         )
     ]
-    assert users == ["helpers/service.py"]
+    assert users == ["helpers/servers/service.py"]
 
 
 def test_every_requirement_is_pinned_and_says_why():

@@ -11,14 +11,14 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from helpers import course
-from helpers.paths import PROJECT
+from helpers.common.paths import PROJECT
+from helpers.course import notebooks
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 PAGES = sorted(
     path for folder in (".", "docs", "data/baseline") for path in (PROJECT / folder).glob("*.md")
 )
-NOTEBOOKS = course.notebooks()
+NOTEBOOKS = notebooks.notebooks()
 
 
 def literals(path: Path) -> list[str]:
@@ -158,7 +158,7 @@ def test_links_lead_to_a_file_and_a_heading(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
 def test_each_notebook_can_be_read_in_its_minutes(path):
     stated = int(re.search(r"\*\*Minutes:\*\* (\d+)", prose(path))[1])
-    assert course.reading_minutes(path) <= stated
+    assert notebooks.reading_minutes(path) <= stated
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=named)

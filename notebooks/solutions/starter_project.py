@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from helpers import KitError, connect, load_prompts
-from helpers.paths import DATA, results_folder
+from helpers.common.paths import DATA, results_folder
 
 COLUMNS = ("model", "latency_s", "ttft_s", "quality", "sample")
 

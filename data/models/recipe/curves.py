@@ -4,7 +4,7 @@ import io
 
 from settings import MODELS
 
-from helpers.charts import COLOURS, MARKERS
+from helpers.report.charts import COLOURS, MARKERS
 
 PICTURE = "training.png"
 

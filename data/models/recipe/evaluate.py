@@ -14,7 +14,7 @@ import generate
 import serve
 from settings import MAX_OUTPUT, MODELS_FOLDER, PACKAGES, SEED, VERSION, WORK_FOLDER
 
-from helpers.quality import bullets, sentences
+from helpers.quality.facets import bullets, sentences
 
 RESULTS = "evaluation.json"
 HANDWRITTEN = "handwritten.json"

@@ -1,0 +1,7 @@
+"""Turn a run into a decision.
+
+Costs, one row for each model, limits and weights, and the choice of a model for a prompt live here.
+The folder is not called decide, because the function of that name would hide it.
+"""
+
+__all__ = ["cost", "routing", "scorecard", "selection"]

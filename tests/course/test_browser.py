@@ -1,0 +1,193 @@
+"""The course as a learner sees it: real JupyterLab in headless Chromium, every notebook opened and run, its panels used.
+
+One Lab and one browser serve all tests here. Pictures of the notebooks are left in results/screenshots/. Skipped where there is no browser:
+on Debian and Ubuntu `apt-get install chromium` brings one.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from helpers.common.paths import PROJECT
+from helpers.course import notebooks
+
+sync_api = pytest.importorskip(
+    "playwright.sync_api",
+    reason="playwright is not installed: python -m pip install -r requirements-dev.txt",
+)
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))),
+    None,
+)
+pytestmark = pytest.mark.skipif(
+    BROWSER is None, reason="no Chromium here; on Debian and Ubuntu: apt-get install chromium"
+)
+
+SMALL = {"prompts": '"deterministic"', "rounds": "2"}
+PICTURES = PROJECT / "results" / "screenshots"
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+)
+PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
+START_LIMIT_S, CELL_LIMIT_MS = 60, 120_000
+
+
+@pytest.fixture(scope="module")
+def lab(server, tmp_path_factory):
+    """The address of a JupyterLab over a copy of the notebooks, with short benchmarks."""
+    root = tmp_path_factory.mktemp("lab")
+    shutil.copytree(
+        notebooks.NOTEBOOKS, root / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints")
+    )
+    for path in (root / "notebooks").glob("*.ipynb"):
+        path.write_text(
+            json.dumps(shortened(json.loads(path.read_text("utf-8")))), encoding="utf-8"
+        )
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = [
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        "--IdentityProvider.token=x",
+        f"--ServerApp.root_dir={root}",
+        "--LabApp.news_url=None",
+    ]
+    options += [
+        "--LabApp.expose_app_in_browser=True",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--allow-root",
+    ]
+    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", *options]
+    news = (
+        root
+        / "settings"
+        / "@jupyterlab"
+        / "apputils-extension"
+        / "notification.jupyterlab-settings"
+    )
+    news.parent.mkdir(parents=True)
+    news.write_text('{"fetchNews": "false"}', encoding="utf-8")
+    own = {
+        "JUPYTERLAB_SETTINGS_DIR": str(root / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(root / "workspaces"),
+        "JUPYTER_CONFIG_DIR": str(root),
+    }
+    with (root / "lab.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=root, env=os.environ | own, stdout=log, stderr=log)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/api?token=x", process)
+        yield f"http://127.0.0.1:{port}/lab?token=x&reset"
+    finally:
+        process.terminate()  # it ends its kernels
+        process.wait(30)
+
+
+def shortened(notebook: dict) -> dict:
+    for cell in notebook["cells"]:
+        if "parameters" in cell["metadata"].get("tags", []):
+            cell["source"] = [
+                f"{name} = {SMALL[name]}\n" if (name := line.split(" = ")[0]) in SMALL else line
+                for line in cell["source"]
+            ]
+    return notebook
+
+
+def wait_for(url: str, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + START_LIMIT_S
+    while True:
+        try:
+            urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=2)
+            return
+        except OSError:
+            assert process.poll() is None, "JupyterLab ended"
+            assert time.monotonic() < deadline, "JupyterLab did not start"
+            time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def page(lab):
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=QUIET)
+        page = browser.new_page(viewport={"width": 1280, "height": 3000})
+        page.set_default_timeout(CELL_LIMIT_MS)
+        page.goto(lab)
+        page.wait_for_function("() => window.jupyterapp?.restored !== undefined")
+        page.evaluate("() => window.jupyterapp.restored")
+        yield page
+        browser.close()
+
+
+RUN = """async path => {
+    const app = window.jupyterapp;
+    await app.commands.execute('application:close-all');
+    await app.serviceManager.sessions.shutdownAll();
+    const panel = await app.commands.execute('docmanager:open', {path, factory: 'Notebook', kernel: {name: 'python3'}});
+    await panel.context.ready;
+    await panel.sessionContext.ready;
+    await app.commands.execute('notebook:run-all-cells');
+    await panel.context.save();  // else closing it would ask
+    return panel.content.model.sharedModel.toJSON().cells.flatMap(cell => (cell.outputs || []).map(output => ({cell: cell.id, ...output})));
+}"""
+
+
+def opened(page, name: str) -> list[dict]:
+    """Open a notebook, run all its cells, and give their outputs."""
+    return page.evaluate(RUN, f"notebooks/{name}.ipynb")
+
+
+@pytest.mark.parametrize("name", [path.stem for path in notebooks.notebooks()])
+def test_a_notebook_runs_from_top_to_bottom_in_the_lab(page, name):
+    outputs = opened(page, name)
+    page.wait_for_timeout(300)  # for the picture only: images are painted after their cell is done
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.locator(PANEL).first.screenshot(path=PICTURES / f"{name}.png")
+    assert outputs
+    assert [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"] == []
+    widgets = [
+        o for o in outputs if "application/vnd.jupyter.widget-view+json" in o.get("data", {})
+    ]
+    assert (page.locator(f"{PANEL} .widget-vbox").count() > 0) == bool(widgets)
+
+
+def test_the_chat_box_answers_and_shows_its_ttft(page):
+    opened(page, "02_smoke_test")
+    page.locator(f"{PANEL} .widget-vbox input[type=text]").fill(
+        "List 3 privacy benefits of local inference."
+    )
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_function("() => /done: TTFT \\d+ ms/.test(document.body.innerText)")
+    page.locator(f"{PANEL} .widget-vbox pre").scroll_into_view_if_needed()
+    page.locator(f"{PANEL} .widget-vbox").first.screenshot(path=PICTURES / "chat.png")
+    assert page.locator(f"{PANEL} .widget-vbox pre").inner_text().count("\n") >= 2
+    assert page.get_by_role("button", name="Stop").is_disabled()
+
+
+def test_the_sliders_change_the_decision(page):
+    outputs = opened(page, "04_compare")
+    assert not [o for o in outputs if o["output_type"] == "error"]
+    panel = page.locator(f"{PANEL} .widget-vbox").first
+    panel.scroll_into_view_if_needed()
+    before = panel.inner_text()
+    limit = panel.locator(".noUi-handle").last  # the least quality
+    limit.focus()
+    for _ in range(20):
+        limit.press("ArrowRight")
+    page.wait_for_function(
+        "before => document.querySelector('.jp-NotebookPanel:not(.lm-mod-hidden) .widget-vbox').innerText !== before",
+        arg=before,
+    )
+    panel.screenshot(path=PICTURES / "sliders.png")
+    assert "quality" in panel.inner_text()

@@ -1,0 +1,106 @@
+"""Reading requests.jsonl in blocks gives what was written, wherever a block ends and whatever a kill left."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from helpers.common.errors import UsageError
+from helpers.measure import rows
+from helpers.measure.record import Row
+
+
+def some_rows(count):
+    return [
+        Row(
+            model=f"m{i % 3}",
+            model_id=None if i % 5 == 0 else "id",
+            prompt_id=f"p{i % 4}",
+            round=i,
+            phase="measure",
+            status="ok",
+            started_at="2026-11-24T19:00:00.123+00:00",
+            ttft_s=None if i % 7 == 0 else i / 1000,
+            completion_tokens=i,
+            chunk_times_s=(0.1, 0.2),
+            text=f"caf\u00e9 \u2028 {i % 10}",
+        )
+        for i in range(count)
+    ]
+
+
+def write(path, some):
+    path.write_text(
+        "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in some),
+        encoding="utf-8",
+        newline="\n",
+    )
+    return path
+
+
+def test_the_fields_are_those_of_a_row():
+    assert list(rows.Line.__struct_fields__) == [
+        name for name in Row.__dataclass_fields__ if name != "chunk_times_s"
+    ]
+
+
+@pytest.mark.parametrize("block", [1, 7, 100, 1000, 10**9])
+def test_every_block_size_reads_the_same(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(rows, "BLOCK", block)
+    some = some_rows(23)
+    path = write(tmp_path / "requests.jsonl", some)
+    frame, starts = rows.read(path)
+    for name in rows.Line.__struct_fields__:
+        wanted = [getattr(row, name) for row in some]
+        if name == "started_at":
+            assert [f"{t.isoformat()[:23]}+00:00" for t in frame[name]] == wanted
+        else:
+            assert [
+                None if value is None or value != value else value for value in frame[name]
+            ] == wanted
+    blob = path.read_bytes()
+    assert [json.loads(blob[start:].split(b"\n")[0])["round"] for start in starts] == list(
+        range(23)
+    )
+
+
+def test_a_half_written_last_line_is_passed_over_and_a_whole_one_without_its_end_counts(tmp_path):
+    path = write(tmp_path / "requests.jsonl", some_rows(5))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    assert len(rows.read(path)[0]) == 5
+    path.write_bytes(whole[:-30])
+    assert len(rows.read(path)[0]) == 4
+    path.write_bytes(b"")
+    assert len(rows.read(path)[0]) == 0
+
+
+@pytest.mark.parametrize("damage", [b"{}", b"", b"[1]", b'{"model": 1', b"null"])
+def test_a_damaged_line_is_named(tmp_path, damage):
+    path = write(tmp_path / "requests.jsonl", some_rows(5))
+    lines = path.read_bytes().split(b"\n")
+    lines[2] = damage
+    path.write_bytes(b"\n".join(lines))
+    with pytest.raises(UsageError, match=r"requests\.jsonl is damaged in line 3;"):
+        rows.read(path)
+
+
+def test_bytes_that_are_no_text_become_a_replacement_and_not_a_damage(tmp_path):
+    path = write(tmp_path / "requests.jsonl", some_rows(3))
+    path.write_bytes(path.read_bytes().replace("\u00e9".encode(), b"\xff", 1))
+    frame, _ = rows.read(path)
+    assert frame["text"][0] == "caf\ufffd \u2028 0"
+
+
+def test_an_older_record_lacks_columns_and_is_read(tmp_path):
+    path = tmp_path / "requests.jsonl"
+    old = {
+        name: value
+        for name, value in asdict(some_rows(2)[1]).items()
+        if name not in ("concurrency", "scheduled_s", "sent_s", "connect_s")
+    }
+    path.write_text(json.dumps(old) + "\n", encoding="utf-8")
+    frame, _ = rows.read(path)
+    assert frame["concurrency"][0] == 1
+    assert np.isnan(frame["connect_s"][0])

@@ -1,0 +1,363 @@
+"""Scores that people give: blind, one exact answer, a file that only grows; and whether facets, people and judges agree."""
+
+import csv
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy import stats
+from support.records import HALF, RIGHT, WRONG, recorded
+
+from helpers.common.errors import UsageError
+from helpers.common.paths import PROJECT
+from helpers.course.widgets import score_answers
+from helpers.decision.selection import decide
+from helpers.quality.facets import people
+from helpers.quality.agreement import Opinions, agreement, opinions
+from helpers.quality.answers import answer_hash
+from helpers.quality.people import COLUMNS, Annotation, Blind, append, read
+from helpers.report.report import make_report, write_report
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Two models, six prompts; on the first they answer the same to the letter."""
+    return recorded(
+        tmp_path,
+        {
+            "secret-one": [RIGHT, RIGHT, HALF, RIGHT, WRONG, RIGHT],
+            "secret-two": [RIGHT, HALF, WRONG, HALF, HALF, WRONG],
+        },
+    )
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "scores.csv"
+
+
+def head(*lines: str) -> str:
+    return "\n".join([",".join(COLUMNS), *lines]) + "\n"
+
+
+# ---------------------------------------------------------------- the file
+
+
+def test_what_ships_is_a_header_and_no_invented_score():
+    text = (PROJECT / "data" / "annotations.csv").read_text(encoding="utf-8")
+    assert text == ",".join(COLUMNS) + "\n"
+    assert read(people.FILE) == []
+
+
+def test_scores_come_back_as_they_were_given(file):
+    given = [
+        Annotation("m", "p1", "ab12", "Ana, Dr.", 4, 'he said "no", then left'),
+        Annotation("m", "p2", "ab13", "=cmd", 1, "-1+1"),
+    ]
+    append(given[:1], file)
+    append(given[1:], file)
+    assert read(file) == given
+    rows = list(csv.reader(file.open(encoding="utf-8")))
+    assert rows[0] == list(COLUMNS)
+    assert rows[2][3] == "'=cmd" and rows[2][5] == "'-1+1"  # a spreadsheet must not run them
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("m,p1,ab,ana,0,", "line 2: score '0' is not on the scale; expected a whole number from 1"),
+        ("m,p1,ab,ana,85,", "score '85' is not on the scale"),
+        ("m,p1,ab,ana,4.5,", "score '4.5'"),
+        ("m,p1,ab,ana,good,", "score 'good'"),
+        ("m,p1,ab,,3,", "needs a rater"),
+        ("m,p1,,ana,3,", "the answer's hash"),
+        ("m,p1,ab,ana,3,fine, but long", "expected 6 cells"),
+        ("m,p1,ab,ana,3", "expected 6 cells"),
+    ],
+)
+def test_a_wrong_line_is_told_with_file_and_line(file, line, message):
+    file.write_text(head(line, "m,p2,ab,ana,3,"), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"scores\.csv line 2") as caught:
+        read(file)
+    assert message in str(caught.value)
+
+
+def test_a_file_with_another_header_is_told(file):
+    file.write_text("model,prompt,score\nm,p,3\n", encoding="utf-8")
+    with pytest.raises(
+        UsageError, match="lacks answer, rater, note; expected model,prompt,answer,rater,score,note"
+    ):
+        read(file)
+
+
+def test_what_a_spreadsheet_saves_can_be_read(file):
+    file.write_bytes(
+        "\ufeffmodel;prompt;answer;rater;score;note\r\n;p1;AB12;ana;4;gut; ja\r\n".replace(
+            "gut; ja", '"gut; ja"'
+        ).encode()
+    )
+    assert read(file) == [Annotation("", "p1", "ab12", "ana", 4, "gut; ja")]
+    file.write_bytes(b"model,prompt\xff")
+    with pytest.raises(UsageError, match="cannot be read as UTF-8"):
+        read(file)
+
+
+def test_empty_lines_and_lines_without_a_score_are_still_to_do(file):
+    file.write_text(head("", "m,p1,ab,ana,,", ",,,,,", "m,p1,ab,ana,2,"), encoding="utf-8")
+    assert [a.score for a in read(file)] == [2]
+
+
+@pytest.mark.parametrize("half", ["m,p2,ab,an", "m,p2,ab,ana,", "m", 'm,p2,"a'])
+def test_a_half_line_of_a_kill_is_passed_over_and_cut_off_by_the_next_score(file, half):
+    file.write_text(head("m,p1,ab,ana,3,") + half, encoding="utf-8")
+    assert [a.prompt for a in read(file)] == ["p1"]
+    append([Annotation("m", "p3", "ab", "ana", 5)], file)
+    assert [a.prompt for a in read(file)] == ["p1", "p3"]
+
+
+def test_a_last_line_that_an_editor_did_not_end_is_kept(file):
+    file.write_text(head("m,p1,ab,ana,3,").rstrip("\n"), encoding="utf-8")
+    append([Annotation("m", "p2", "ab", "ana", 5)], file)
+    assert [(a.prompt, a.score) for a in read(file)] == [("p1", 3), ("p2", 5)]
+
+
+def test_a_killed_rater_loses_nothing(run, file):
+    script = (
+        "import sys, time\nfrom helpers import load_run\nfrom helpers.quality.people import Blind\n"
+        f"blind = Blind(load_run({str(run.folder)!r}), 'ana', file={str(file)!r})\n"
+        "while blind.current:\n    blind.score(3); print(flush=True)\n    if len(blind.items) - len(blind.todo) == 3: time.sleep(60)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=PROJECT)
+    for _ in range(3):
+        child.stdout.readline()
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    again = Blind(run, "ana", file=file)
+    assert len(again.items) - len(again.todo) == 3
+    assert again.current == again.items[3]  # the order is the same, so it goes on where it stopped
+
+
+# ---------------------------------------------------------------- blind
+
+
+def test_no_name_of_a_model_is_shown_and_the_order_is_the_raters_own(run, file):
+    ana, bob = Blind(run, "ana", file=file), Blind(run, "bob", file=file)
+    assert len(ana.items) == 11  # twelve answers, two of them the same
+    assert [i.answer for i in ana.items] == [i.answer for i in Blind(run, "ana", file=file).items]
+    assert [(i.prompt, i.answer) for i in ana.items] != [(i.prompt, i.answer) for i in bob.items]
+    assert ana.items != Blind(run, "ana", seed=1, file=file).items
+    panel = score_answers(ana)
+    seen = []
+    while ana.current:
+        seen.append(panel.children[0].value + str(ana))
+        ana.score(3)
+    assert not [text for text in seen if "secret" in text]
+
+
+def test_the_panel_and_the_file_are_the_same_thing(run, file):
+    blind = Blind(run, "ana", file=file)
+    shown, note, row, said = score_answers(blind).children
+    first = blind.current
+    note.value = "too <b>short</b>"
+    row.children[3].click()  # "4 good"
+    assert [(a.answer, a.score, a.note) for a in read(file)] == [
+        (first.answer, 4, "too <b>short</b>")
+    ] * len(first.models)
+    assert note.value == ""
+    second = blind.current
+    row.children[5].click()  # later
+    assert blind.todo[-1] == second
+    while blind.current:
+        row.children[0].click()
+    assert all(button.disabled for button in row.children)
+    assert "11 of 11 answers scored" in shown.value
+    assert said.value == ""
+    assert Blind(run, "ana", file=file).todo == []
+    assert len(Blind(run, "bob", file=file).todo) == 11
+
+
+def test_the_same_answer_of_two_models_is_scored_once_for_both(run, file):
+    blind = Blind(run, "ana", file=file)
+    blind.todo = [item for item in blind.items if len(item.models) == 2]
+    blind.score(5)
+    assert sorted(a.model for a in read(file)) == ["secret-one", "secret-two"]
+
+
+@pytest.mark.parametrize("score", [0, 6, 3.5, "4", None])
+def test_a_score_off_the_scale_is_refused(run, file, score):
+    with pytest.raises(UsageError, match="whole number from 1 to 5"):
+        Blind(run, "ana", file=file).score(score)
+    assert not file.exists()
+
+
+def test_a_sheet_is_blind_and_counts_once_it_is_filled_in(run, tmp_path):
+    sheet = Blind(run, "ana").sheet(run.folder / "annotations-ana.csv")
+    text = sheet.read_text(encoding="utf-8")
+    assert "secret" not in text
+    assert opinions(run).raters == {}
+    rows = list(csv.DictReader(text.splitlines()))
+    assert len(rows) == 11 and rows[0]["text"]
+    with sheet.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.DictWriter(out, rows[0].keys())
+        writer.writeheader()
+        writer.writerows({**row, "score": 5 if row["text"] == RIGHT else 2} for row in rows)
+    said = opinions(run)
+    assert len(said.raters["ana"]) == 11
+    assert said.quality()["people"]["secret-one"]["p1"] == 1.0
+
+
+def test_nobody_can_score_without_a_name(run):
+    with pytest.raises(UsageError, match="Who is scoring"):
+        Blind(run, " ")
+
+
+# ---------------------------------------------------------------- agreement
+
+
+def kappa_of_a_confusion_matrix(a, b) -> float:
+    """Cohen (1968), from the definition."""
+    seen = np.zeros((5, 5))
+    for x, y in zip(a, b, strict=True):
+        seen[x - 1, y - 1] += 1
+    weights = np.array([[(i - j) ** 2 for j in range(5)] for i in range(5)])
+    expected = np.outer(seen.sum(1), seen.sum(0)) / seen.sum()
+    return 1 - (weights * seen).sum() / (weights * expected).sum()
+
+
+def keyed(values) -> dict:
+    return {("p", f"{i:03}"): float(v) for i, v in enumerate(values)}
+
+
+def test_kappa_and_spearman_are_those_of_the_books():
+    rng = np.random.default_rng(3)
+    a = rng.integers(1, 6, 40)
+    b = np.clip(a + rng.integers(-1, 2, 40), 1, 5)
+    found = agreement("a", "b", keyed(a), keyed(b))
+    assert found.spearman == pytest.approx(stats.spearmanr(a, b).statistic)
+    assert found.kappa == pytest.approx(kappa_of_a_confusion_matrix(a, b))
+    assert found.spearman_low < found.spearman < found.spearman_high
+    assert found.kappa_low < found.kappa < found.kappa_high
+    assert found.shown and "order the answers alike" in str(found)
+
+
+def test_a_stricter_rater_agrees_in_order_and_not_in_score():
+    a = np.array([3, 4, 5] * 8)
+    found = agreement("mild", "strict", keyed(a), keyed(a - 2))
+    assert found.spearman == pytest.approx(1)
+    assert found.kappa < 0.3
+
+
+def test_chance_is_not_taken_for_agreement():
+    rng = np.random.default_rng(6)
+    found = agreement("a", "b", keyed(rng.integers(1, 6, 30)), keyed(rng.integers(1, 6, 30)))
+    assert not found.shown
+    assert "are not shown to agree" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "words"),
+    [
+        ([], [], "too few answers have both"),
+        ([1, 2], [1, 2], "too few answers have both"),
+        ([3] * 12, [1, 2] * 6, "gives every answer the same score"),
+        ([1, 2, 3, 4], [1, 2, 3, 4], "4 answers are too few to tell"),
+    ],
+)
+def test_what_cannot_be_said_is_not_said(a, b, words):
+    found = agreement("a", "b", keyed(a), keyed(b))
+    assert words in str(found)
+    assert not found.shown
+
+
+def score_all(run, rater: str, file, give) -> Opinions:
+    blind = Blind(run, rater, file=file)
+    while item := blind.current:
+        blind.score(give(item))
+    return opinions(run, file)
+
+
+def test_without_any_score_the_report_says_that_quality_stands_alone(run):
+    said = opinions(run)
+    assert (
+        said.caution()
+        == "Quality comes from facets alone: no person and no judge has scored these answers, so how far it can be trusted is not known."
+    )
+    assert "No person has scored an answer of this run yet" in said.sentences()[-1]
+
+
+def test_people_who_agree_with_the_facets_back_them(run, file):
+    said = score_all(run, "ana", file, lambda item: {RIGHT: 5, HALF: 3, WRONG: 1}[item.text])
+    assert said.caution() == ""
+    assert said.pairs[0].shown and (said.pairs[0].one, said.pairs[0].two, said.pairs[0].n) == (
+        "facets",
+        "people",
+        11,
+    )
+    two = score_all(run, "bob", file, lambda item: {RIGHT: 4, HALF: 3, WRONG: 2}[item.text])
+    assert [(p.one, p.two) for p in two.pairs] == [("facets", "people"), ("ana", "bob")]
+    assert two.quality()["people"]["secret-one"]["p1"] == pytest.approx((4.5 - 1) / 4)
+    assert "people: 11 answers" in two.table().note
+
+
+def test_people_who_disagree_are_a_warning_before_everything_else(run, tmp_path):
+    score_all(
+        run,
+        "ana",
+        run.folder / "annotations-ana.csv",
+        lambda item: {RIGHT: 1, HALF: 3, WRONG: 5}[item.text],
+    )
+    report = make_report(run)
+    assert dict(report.facts)["Before you rely on it"].startswith(
+        "Quality comes from facets, and nobody is shown to agree with it. facets and people"
+    )
+    by_people = make_report(run, quality="people")
+    assert by_people.decision.winner.model != report.decision.winner.model
+    assert by_people.decision.source == "people"
+    assert "nobody is shown to agree with it" in dict(by_people.facts)["Before you rely on it"]
+
+
+def test_quality_from_a_source_that_is_not_there(run):
+    with pytest.raises(
+        UsageError, match="There is no quality from 'people' for this run; there is facets"
+    ):
+        make_report(run, quality="people")
+
+
+def test_a_score_of_an_answer_that_changed_does_not_count_and_is_counted(run, file):
+    append([Annotation("secret-one", "p1", answer_hash("An older answer."), "ana", 1)], file)
+    said = opinions(run, file)
+    assert said.raters == {}
+    assert "1 scores are of answers that this run does not hold" in said.sentences()[-1]
+
+
+def test_the_last_score_of_a_rater_counts_and_the_earlier_one_stays(run, file):
+    for score in (1, 5):
+        append([Annotation("secret-one", "p1", answer_hash(RIGHT), "ana", score)], file)
+    assert opinions(run, file).raters["ana"] == {("p1", answer_hash(RIGHT)): 5}
+    assert len(read(file)) == 2
+
+
+def test_a_damaged_file_is_told_by_the_report_and_nothing_is_lost(run):
+    bad = run.folder / "annotations-bob.csv"
+    bad.write_text(head("m,p1,ab,bob,100,"), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"annotations-bob\.csv line 2: score '100'"):
+        write_report(run)
+    assert bad.is_file()
+
+
+def test_decide_takes_the_source_from_the_scorecard(run):
+    assert decide(run).source == "facets"
+
+
+def test_annotate_from_the_command_line(run, helpers_command, tmp_path):
+    done = helpers_command("annotate", str(run.folder), "--rater", "Ana/1")
+    assert done.returncode == 0, done.stderr
+    sheet = run.folder / "annotations-Ana-1.csv"
+    assert str(sheet) in done.stdout and sheet.is_file()
+    again = helpers_command("annotate", str(run.folder), "--rater", "Ana/1")
+    assert again.returncode == 2
+    assert "is there already and may hold scores" in again.stderr
+    assert os.listdir(run.folder).count("annotations-Ana-1.csv") == 1

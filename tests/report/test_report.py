@@ -1,0 +1,647 @@
+"""A run folder written through the record's own classes, then read, summarised, reported and drawn."""
+
+import csv
+import html
+import io
+import json
+import re
+import struct
+
+import pytest
+from support.records import (
+    NASTY,
+    PROMPTS,
+    ROUNDS,
+    TWO,
+    about,
+    answer,
+    failure,
+    info,
+    record,
+    rows_of,
+)
+
+from helpers.common.errors import UsageError
+from helpers.measure.record import SCHEMA, Recorder, Row, Run, load_run
+from helpers.models import lineup
+from helpers.quality.facets import judge
+from helpers.report import charts
+from helpers.report.report import (
+    SUMMARY_COLUMNS,
+    compare,
+    highlights,
+    limits,
+    summary_csv,
+    write_report,
+)
+
+WITH_MISSING = {**TWO, "missing": about(status="skipped", error="No model is called 'missing'.")}
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Two models with 21 requests each, the small one's last failed, texts nasty; a third model skipped."""
+    small = rows_of("small", text=NASTY)
+    small[-1] = failure("small", "long", ROUNDS, "HTTP 500: <script>alert('x')</script> | *boom*")
+    skipped = [
+        Row("missing", None, p, n, "measure", "skipped", error="No model is called 'missing'.")
+        for n in range(1, ROUNDS + 1)
+        for p in PROMPTS
+    ]
+    return record(tmp_path, WITH_MISSING, [*small, *rows_of("large"), *skipped])
+
+
+def row_of(run: Run, model: str) -> dict:
+    return next(row for row in run.summary if row["model"] == model)
+
+
+# The record --------------------------------------------------------------------------------------------------------
+
+
+def test_a_row_comes_back_as_it_was_written(tmp_path):
+    row = answer("small", "short", 1, 0.1, text="h\u00e9\n\u2028 \U0001d11e")
+    found = record(tmp_path, TWO, [row]).rows
+    assert len(found) == 1
+    assert {**found[0], "chunk_times_s": tuple(found[0]["chunk_times_s"])} == row.__dict__
+
+
+def test_a_text_that_no_encoding_knows_does_not_stop_the_record(tmp_path):
+    """A server may send half a surrogate pair; whatever keeps it out, the run must go on."""
+    run = record(
+        tmp_path,
+        TWO,
+        [answer("small", "short", 1, 0.1, text="half \ud834"), answer("small", "short", 2, 0.1)],
+    )
+    assert len(run.rows) == 2
+    assert run.rows[0]["text"].startswith("half ")
+
+
+def test_every_row_is_on_disk_before_the_next_request(tmp_path):
+    """What a killed run leaves behind is all that it measured."""
+    recorder = Recorder(info(TWO), tmp_path)
+    for number in range(1, 4):
+        recorder.add(answer("small", "short", number, 0.1))
+        assert [r["round"] for r in Run(recorder.folder).rows] == list(range(1, number + 1))
+    assert Run(recorder.folder).status == "running"
+    assert recorder.finish("finished").status == "finished"
+
+
+def test_the_frame_has_every_row_and_column(run):
+    assert list(run.frame.columns) == [
+        name for name in Row.__dataclass_fields__ if name != "chunk_times_s"
+    ]
+    assert len(run.frame) == len(run.rows) == 2 * 22 + 21
+    assert set(run.frame["phase"]) == {"warmup", "measure"}
+
+
+def test_warm_up_is_kept_and_not_measured(run):
+    assert sum(r["phase"] == "warmup" for r in run.rows) == 2
+    assert all(r["phase"] == "measure" for r in run.measured())
+    assert len(run.measured("large")) == 21
+    assert max(v for some in run.values("large", "latency_s").values() for v in some) < 99
+
+
+@pytest.mark.parametrize(
+    "half", [b'{"model": "small", "te', b'{"model": "small", "text": "h\xc3', b"{", b"\x00"]
+)
+def test_a_half_written_last_line_is_passed_over(tmp_path, half):
+    run = record(tmp_path, TWO, rows_of("small"), status=None)
+    with (run.folder / "requests.jsonl").open("ab") as file:
+        file.write(half)
+    again = Run(run.folder)
+    assert len(again.rows) == 22
+    assert row_of(again, "small")["n_ok"] == 21
+
+
+def test_a_damaged_line_in_the_middle_is_told_with_its_place(tmp_path):
+    run = record(tmp_path, TWO, rows_of("small"))
+    path = run.folder / "requests.jsonl"
+    lines = path.read_text(encoding="utf-8").split("\n")
+    lines[4] = lines[4][:30]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"requests\.jsonl.*line 5"):
+        _ = Run(run.folder).rows
+
+
+def test_a_folder_without_a_run(tmp_path):
+    with pytest.raises(UsageError, match=r"holds no run \(no run\.json\)"):
+        Run(tmp_path)
+
+
+def test_a_run_file_that_is_no_json(tmp_path):
+    (tmp_path / "run.json").write_text("{", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"run\.json is not valid JSON"):
+        Run(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "7"])
+def test_a_run_file_that_is_no_object(tmp_path, content):
+    (tmp_path / "run.json").write_text(content, encoding="utf-8")
+    with pytest.raises(UsageError):
+        Run(tmp_path)
+
+
+@pytest.mark.parametrize("schema", [SCHEMA + 1, 0, None])
+def test_another_form_of_record_is_refused(tmp_path, schema):
+    run = record(tmp_path, TWO, [])
+    path = run.folder / "run.json"
+    path.write_text(json.dumps({**run.info, "schema": schema}), encoding="utf-8")
+    with pytest.raises(
+        UsageError, match=f"recorded in form {schema}, this kit reads form {SCHEMA}"
+    ):
+        Run(run.folder)
+
+
+def test_a_run_is_found_by_folder_by_name_and_as_the_latest(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_RESULTS", str(tmp_path))
+    with pytest.raises(UsageError, match="no run"):
+        load_run()
+    made = [record(tmp_path, TWO, []) for _ in range(3)]
+    started = [
+        "2026-01-02T00:00:00.000+00:00",
+        "2026-01-03T00:00:00.000+00:00",
+        "2026-01-01T00:00:00.000+00:00",
+    ]
+    for run, when in zip(made, started, strict=True):
+        (run.folder / "run.json").write_text(
+            json.dumps({**run.info, "started_at": when}), encoding="utf-8"
+        )
+    assert load_run(made[0].folder).folder == made[0].folder
+    assert load_run(made[2].folder.name).folder == made[2].folder
+    assert load_run().folder == made[1].folder
+    with pytest.raises(UsageError, match="holds no run"):
+        load_run("not-there")
+
+
+def test_an_old_run_does_not_hide_the_latest(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_RESULTS", str(tmp_path))
+    old, damaged, good = (record(tmp_path, TWO, []) for _ in range(3))
+    (old.folder / "run.json").write_text(json.dumps({**old.info, "schema": 0}), encoding="utf-8")
+    (damaged.folder / "run.json").write_text("{", encoding="utf-8")
+    assert load_run().folder == good.folder
+
+
+# The summary, by hand ----------------------------------------------------------------------------------------------
+
+
+def test_summary_of_the_large_model(run):
+    """Of 21 latencies the eleventh is the median: that is the middle prompt's, 0.4 s, in its undisturbed round."""
+    row = row_of(run, "large")
+    assert (row["status"], row["n_ok"], row["n_failed"], row["n_skipped"]) == ("ok", 21, 0, 0)
+    assert row["latency_p50_s"] == pytest.approx(0.4)
+    assert row["latency_mean_s"] == pytest.approx(
+        (0.2 + 0.4 + 0.8) / 3
+    )  # the wobble adds up to nothing
+    # Position 0.95 * 20 = 19: the twentieth of 21, the long prompt's second slowest.
+    assert row["latency_p95_s"] == pytest.approx(0.8 * 1.01)
+    assert row["ttft_p50_s"] == pytest.approx(0.04)
+    assert row["ttft_p95_s"] == pytest.approx(0.08 * 1.01)
+    assert row["output_tokens_per_s_p50"] == pytest.approx(10 / (0.9 * 0.4))
+    assert (row["size_mb"], row["license"], row["load_s"], row["sample"], row["error"]) == (
+        27.0,
+        "MIT",
+        1.5,
+        "An answer.",
+        None,
+    )
+
+
+def test_a_failure_stays_in_the_denominator_and_out_of_the_figures(run):
+    row = row_of(run, "small")
+    assert (row["status"], row["n_ok"], row["n_failed"], row["n_skipped"]) == ("partial", 20, 1, 0)
+    # 20 values: seven around 0.1, seven around 0.2, six around 0.4; the tenth and eleventh are 0.199 and 0.2.
+    assert row["latency_p50_s"] == pytest.approx((0.2 * 0.995 + 0.2) / 2)
+    assert row["latency_p95_s"] == pytest.approx(
+        0.4 * 1.01 + 0.05 * 0.4 * 0.01
+    )  # position 0.95 * 19 = 18.05
+    assert row["error"].startswith("HTTP 500")
+    assert row["sample"] == NASTY[:160]
+
+
+def test_a_skipped_model_has_a_reason_and_no_figures(run):
+    row = row_of(run, "missing")
+    assert (row["status"], row["n_ok"], row["n_failed"], row["n_skipped"]) == ("skipped", 0, 0, 21)
+    assert row["error"] == "No model is called 'missing'."
+    assert [row[k] for k in row if k.endswith(("_s", "p50"))] == [None] * 8
+
+
+def test_no_p95_below_twenty_answers(tmp_path):
+    row = row_of(record(tmp_path, TWO, rows_of("small", rounds=range(1, 7))), "small")
+    assert (row["n_ok"], row["latency_p95_s"], row["ttft_p95_s"]) == (18, None, None)
+    assert row["latency_p50_s"] is not None
+
+
+def test_intervals_lie_around_the_median(run):
+    for model in ("small", "large"):
+        for metric, column in (
+            ("latency_s", "latency_p50_s"),
+            ("ttft_s", "ttft_p50_s"),
+            ("output_tokens_per_s", "output_tokens_per_s_p50"),
+        ):
+            low, high = run.intervals[model][metric]
+            assert low <= row_of(run, model)[column] <= high
+    assert run.intervals["missing"]["latency_s"] == [None, None]
+
+
+def test_one_outlier_is_found_and_kept(tmp_path):
+    rows = rows_of("small")
+    slow = answer("small", "short", 3, 5.0)
+    run = record(
+        tmp_path,
+        {"small": TWO["small"]},
+        [slow if (r.prompt_id, r.round) == ("short", 3) else r for r in rows],
+    )
+    assert run.outlier_marks("small", "latency_s")["short"] == [
+        False,
+        False,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
+    assert not any(run.outlier_marks("small", "latency_s")["long"])
+    assert max(run.values("small", "latency_s")["short"]) == 5.0
+    assert row_of(run, "small")["n_ok"] == 21
+    table = run.outliers("latency_s")
+    assert [list(r[:3]) for r in table.rows] == [["small", "short", 5.0]]
+    assert table.note == "1 of 21 answered requests are outliers."
+    assert "1 of 21 requests are flagged as outliers" in charts.per_prompt(run).finding
+
+
+def test_the_table_shows_status_and_counts(run):
+    text = str(run)
+    assert [line.split()[:4] for line in text.splitlines()[2:5]] == [
+        ["small", "partial", "20", "1"],
+        ["large", "ok", "21", "0"],
+        ["missing", "skipped", "0", "0"],
+    ]
+    assert "Problems: small: HTTP 500" in text
+    assert "missing: No model is called 'missing'." in text
+    assert "<script" not in run._repr_html_()
+
+
+# Comparison --------------------------------------------------------------------------------------------------------
+
+
+def test_comparison_tells_the_true_factor(run):
+    verdicts = {v.metric: v for v in compare(run)}
+    assert set(verdicts) == {"ttft_s", "latency_s", "output_tokens_per_s"}
+    assert all((v.model, v.baseline) == ("large", "small") for v in verdicts.values())
+    assert verdicts["latency_s"].ratio == pytest.approx(2, rel=0.01)
+    assert verdicts["output_tokens_per_s"].ratio == pytest.approx(0.5, rel=0.01)
+    assert verdicts["latency_s"].apart
+    assert verdicts["latency_s"].confidence == pytest.approx(1 - 0.05 / 3)
+    assert "Latency: large is 2x slower than small" in str(compare(run))
+    assert "Latency: small is 2x faster than large" in str(compare(run, baseline="large"))
+    assert compare(run)._repr_markdown_().startswith("- TTFT: ")
+
+
+def test_comparison_with_a_model_that_is_not_there(run):
+    with pytest.raises(UsageError, match="'huge' is not in this run; it has small, large, missing"):
+        compare(run, baseline="huge")
+
+
+def test_comparison_of_one_model(tmp_path):
+    run = record(tmp_path, {"small": TWO["small"]}, rows_of("small"))
+    assert len(compare(run)) == 0
+    assert str(compare(run)) == "There is only one model with answers: nothing to compare."
+    assert highlights(run) == ["One model answered; measure a second one to compare."]
+
+
+# The report --------------------------------------------------------------------------------------------------------
+
+
+def test_summary_json(run):
+    write_report(run)
+    found = json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))
+    assert (found["run"], found["status"]) == (run.folder.name, "finished")
+    for row, measured, judged in zip(found["models"], run.summary, judge(run).summary, strict=True):
+        expected = {
+            **measured,
+            **judged,
+            "disk_mb": measured["size_mb"],
+        }  # nobody measured the disk: the size is what there is
+        assert {name: row[name] for name in expected} == expected
+    assert set(SUMMARY_COLUMNS) <= set(found["models"][0])
+    assert found["models"][0]["sample"] == NASTY[:160]
+    assert found["median_intervals_95"]["large"]["latency_s"] == run.intervals["large"]["latency_s"]
+
+
+def test_summary_csv(run):
+    write_report(run)
+    text = (run.folder / "summary.csv").read_text(encoding="utf-8")
+    assert text == summary_csv(run)
+    assert len(text.splitlines()) == 4
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert tuple(rows[0]) == SUMMARY_COLUMNS
+    assert [r["model"] for r in rows] == ["small", "large", "missing"]
+    assert float(rows[1]["latency_p50_s"]) == pytest.approx(0.4)
+    assert rows[2]["latency_p50_s"] == ""
+    assert rows[0]["sample"].startswith('\'=HYPERLINK("http://x")|a b')
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\n=", " =", "\x00="])
+def test_no_cell_of_the_csv_is_a_formula(tmp_path, start):
+    run = record(
+        tmp_path,
+        {"small": about(license=f"{start}1+1")},
+        [answer("small", "short", 1, 0.1, text=f"{start}cmd|x")],
+    )
+    row = next(csv.DictReader(io.StringIO(summary_csv(run))))
+    assert row["sample"].startswith("'")
+    assert row["license"].startswith("'")
+
+
+def test_report_has_every_part(run):
+    path = write_report(run)
+    assert path == run.folder / "benchmark_report.md"
+    text = path.read_text(encoding="utf-8")
+    assert re.findall(r"^#+ .*$", text, re.M) == [
+        "# Benchmark report",
+        "## Table",
+        "## Decision",
+        "## Quality",
+        "## Highlights",
+        "## Pictures",
+        "## Sample answers",
+        "## Limits",
+        "## Environment",
+    ]
+    assert (
+        "3 models, 3 prompts (mine), 7 rounds, temperature 0, at most 64 tokens an answer, concurrency 1."
+        in text
+    )
+    assert "Served by test server" in text
+    assert re.search(r"^\| small +\| partial +\| +20 +\| +21 +\|", text, re.M)
+    assert "- small: partial; 1 failed, 0 skipped. HTTP 500" in text
+    assert "- missing: skipped; 0 failed, 21 skipped. No model is called 'missing'." in text
+    assert "- Latency: large is 2x slower than small" in text
+    assert "not finished" not in text
+    assert "None" not in text
+
+
+def test_pictures_of_the_report_exist_and_have_words(run):
+    text = write_report(run).read_text(encoding="utf-8")
+    pictures = re.findall(r"^!\[(.+)\]\((.+)\)$", text, re.M)
+    assert [name for _, name in pictures] == [
+        f"{name}.png"
+        for name in ("models", "footprint", "prompts", "prompts-ttft", "stream", "drift")
+    ]
+    for alt, name in pictures:
+        assert len(alt) > 20
+        assert (run.folder / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_quality_is_in_every_form_of_the_report(tmp_path):
+    """Where the prompts expect something: table, verdict, picture, CSV and JSON say the same."""
+    facets = [{"id": "word", "any_of": ["right"]}]
+    rows = [
+        answer(model, p, n, 0.1, text="It is right." if model == "good" else "No.")
+        for model in ("good", "poor")
+        for p in PROMPTS
+        for n in (1, 2, 3)
+    ]
+    run = record(tmp_path, {"good": about(), "poor": about()}, rows)
+    for prompt in run.info["plan"]["prompts"]["prompts"]:
+        prompt["facets"] = facets
+    text = write_report(run).read_text(encoding="utf-8")
+    assert "![Quality against median latency of good and poor" in text
+    assert "- Quality: cannot tell poor and good apart with 3 prompts." in text
+    assert [float(row["quality"]) for row in csv.DictReader(io.StringIO(summary_csv(run)))] == [
+        1,
+        0,
+    ]
+    assert [
+        row["quality"]
+        for row in json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))["models"]
+    ] == [1, 0]
+    assert charts.quality_and_speed(run).finding.startswith(
+        "By these medians no model is both faster and better than good;"
+    )
+
+
+def test_the_front_holds_whom_nobody_beats_in_both():
+    def row(model, latency_s, quality):
+        return {"model": model, "latency_p50_s": latency_s, "quality": quality}
+
+    rows = [
+        row("slow-good", 3, 0.9),
+        row("fast-poor", 1, 0.3),
+        row("beaten", 3.5, 0.9),
+        row("middle", 2, 0.5),
+        row("twin", 1, 0.2),
+    ]
+    assert [r["model"] for r in charts.pareto(rows)] == ["fast-poor", "middle", "slow-good"]
+
+
+def test_nothing_in_the_report_is_markup_of_a_model(run):
+    text = write_report(run).read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert not re.search(r"(?<!\\)\]\(javascript", text)
+    sample = next(line for line in text.splitlines() if line.startswith("- small: =HYPER"))
+    # The sample's first 160 characters on one line, every mark of Markdown behind a backslash.
+    plain = html.unescape(re.sub(r"\\([^\w\s])", r"\1", sample.removeprefix("- small: ")))
+    assert plain == " ".join(NASTY[:160].split())
+    assert not re.search(r"(?<!\\)[`*|~\[\]]", sample.removeprefix("- small: "))
+
+
+def test_limits_name_the_answers_without_a_rate(tmp_path):
+    rows = rows_of("small", rounds=range(1, 3)) + rows_of("small", rounds=range(3, 5), tokens=None)
+    run = record(tmp_path, {"small": TWO["small"]}, rows)
+    assert any(
+        line.startswith("small: output tokens/s from 6 of 12 answers") for line in limits(run)
+    )
+    assert not any("not streamed" in line for line in limits(run))
+
+
+def test_limits_of_a_run_that_was_not_streamed(tmp_path):
+    rows = [
+        answer(
+            "small",
+            "short",
+            n,
+            0.1,
+            ttft_s=None,
+            itl_s=None,
+            output_tokens_per_s=None,
+            chunk_times_s=(),
+        )
+        for n in range(1, 8)
+    ]
+    run = record(tmp_path, {"small": TWO["small"]}, rows, stream=False)
+    assert "Answers were not streamed: TTFT and output tokens/s are not available." in limits(run)
+    text = write_report(run).read_text(encoding="utf-8")
+    assert "output tokens/s from" not in text
+    assert row_of(run, "small")["ttft_p50_s"] is None
+
+
+def test_limits_name_an_order_that_was_not_interleaved(tmp_path):
+    run = record(tmp_path, TWO, rows_of("small"))
+    run.info["order"] = "one model after the other: memory does not hold all at once"
+    assert any(line.startswith("Order: one model after the other") for line in limits(run))
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [("interrupted", "This run is interrupted"), (None, "This run is not finished")],
+)
+def test_a_run_that_did_not_finish_is_reported_as_far_as_it_got(tmp_path, status, words):
+    run = record(
+        tmp_path, TWO, rows_of("small") + rows_of("large", rounds=range(1, 3)), status=status
+    )
+    text = write_report(run).read_text(encoding="utf-8")
+    assert words in text
+    assert (row_of(run, "small")["n_ok"], row_of(run, "large")["n_ok"]) == (21, 6)
+    assert "Latency: " in text
+    assert json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))["status"] == (
+        status or "running"
+    )
+
+
+@pytest.mark.parametrize("status", ["interrupted", None])
+def test_a_run_that_ended_before_its_first_answer(tmp_path, status):
+    run = record(tmp_path, {name: about(status="planned") for name in TWO}, [], status=status)
+    text = write_report(run).read_text(encoding="utf-8")
+    assert "No model answered: there is nothing to compare." in text
+    assert "None" not in text
+    assert "![" not in text
+
+
+def test_a_run_in_which_nothing_was_answered(tmp_path):
+    run = record(
+        tmp_path, {"small": TWO["small"]}, [failure("small", p, n) for n in (1, 2) for p in PROMPTS]
+    )
+    assert (row_of(run, "small")["status"], row_of(run, "small")["n_failed"]) == ("failed", 6)
+    text = write_report(run).read_text(encoding="utf-8")
+    assert "small: failed; 6 failed, 0 skipped. HTTP 500: Out of memory" in text
+    assert "No model answered" in text
+    assert len(compare(run)) == 0
+    assert list(run.folder.glob("*.png")) == []
+
+
+def test_a_report_can_be_written_twice(run):
+    first = write_report(run).read_bytes()
+    assert write_report(Run(run.folder)).read_bytes() == first
+    assert not list(run.folder.glob("*.tmp"))
+
+
+# Charts ------------------------------------------------------------------------------------------------------------
+
+
+def size_of(png: bytes) -> tuple[int, int]:
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    assert png[-8:-4] == b"IEND"
+    return struct.unpack(">II", png[16:24])
+
+
+@pytest.mark.parametrize(
+    "draw", [charts.per_model, charts.per_prompt, charts.arrivals, charts.footprint, charts.drift]
+)
+def test_every_chart_has_a_picture_a_text_and_a_finding(run, draw):
+    chart = draw(run)
+    assert min(size_of(chart.png())) > 100
+    assert "small" in chart.alt and "large" in chart.alt
+    assert chart.finding.endswith(".")
+    assert "missing" not in chart.alt
+    shown = chart._repr_html_()
+    assert "data:image/png;base64," in shown
+    assert f'alt="{chart.alt}"' in shown
+
+
+def test_findings_say_what_the_figures_say(run):
+    assert "Latency: large is 2x slower than small" in charts.per_model(run).finding
+    assert charts.per_prompt(run).finding.startswith(
+        "Latency: the slowest prompt is long; 0 of 41 requests are flagged as outliers"
+    )
+    assert (
+        charts.arrivals(run).finding
+        == "Share of the latency after the first token: small 90 % and large 90 %."
+    )
+    assert (
+        charts.footprint(run).finding
+        == "Memory: not measured; disk: small needs 2.7 MB and large 27 MB."
+    )
+
+
+def test_the_chart_and_the_comparison_give_the_same_verdict(run):
+    """One run, one verdict: two intervals for the same pair would leave the reader with a choice."""
+    assert (
+        str(next(v for v in compare(run) if v.metric == "latency_s"))
+        in charts.per_model(run).finding
+    )
+
+
+def test_every_answer_is_a_dot(run):
+    figure = charts.per_prompt(run).figure
+    drawn = sum(
+        len(line.get_xdata())
+        for line in figure.axes[0].lines
+        if line.get_marker() in charts.MARKERS and line.get_markersize() == 5
+    )
+    assert drawn == 20 + 21
+
+
+def test_charts_of_one_model(tmp_path):
+    run = record(tmp_path, {"small": TWO["small"]}, rows_of("small"))
+    assert "Only small answered" in charts.per_model(run).finding
+    for draw in (
+        charts.per_model,
+        charts.per_prompt,
+        charts.arrivals,
+        charts.footprint,
+        charts.quality_and_speed,
+    ):
+        size_of(draw(run).png())
+
+
+def test_a_chart_of_one_request(tmp_path):
+    run = record(tmp_path, {"small": TWO["small"]}, [answer("small", "short", 1, 0.1)])
+    for draw in (charts.per_model, charts.per_prompt, charts.arrivals):
+        size_of(draw(run).png())
+    assert "long" not in charts.per_prompt(run).finding
+
+
+def test_no_arrivals_without_a_stream(tmp_path):
+    run = record(
+        tmp_path,
+        {"small": TWO["small"]},
+        [answer("small", "short", 1, 0.1, chunk_times_s=(), ttft_s=None)],
+        stream=False,
+    )
+    assert charts.arrivals(run).finding == "This run has no streamed answer to draw."
+
+
+def test_a_run_without_its_rows_is_told_in_a_sentence(tmp_path):
+    run = record(tmp_path, {"small": TWO["small"]}, rows_of("small"))
+    (run.folder / "requests.jsonl").unlink()
+    with pytest.raises(UsageError, match=r"requests\.jsonl cannot be read"):
+        write_report(load_run(run.folder))
+
+
+def test_a_chart_without_anything_to_draw_says_so_as_a_picture(tmp_path):
+    run = record(tmp_path, {"small": TWO["small"]}, [])
+    for draw in (
+        charts.per_model,
+        charts.per_prompt,
+        charts.arrivals,
+        charts.footprint,
+        charts.quality_and_speed,
+    ):
+        assert "to draw" in draw(run).finding
+        size_of(draw(run).png())
+
+
+def test_nasty_names_cannot_leave_the_chart(tmp_path):
+    name = 'x"><script>alert(1)</script>'
+    run = record(
+        tmp_path, {name: TWO["small"]}, [answer(name, "short", n, 0.1) for n in range(1, 4)]
+    )
+    assert "<script" not in charts.per_model(run)._repr_html_()
+    assert "<script" not in write_report(run).read_text(encoding="utf-8")
+
+
+def test_prompts_of_a_set_show_themselves_without_markup():
+    shown = lineup.prompt_list(["<b>|x"])._repr_html_()
+    assert "<b>" not in shown
+    assert "&lt;b&gt;|x" in shown

@@ -1,0 +1,255 @@
+"""The service process: found again, stopped cleanly, survived when killed. All on the real Foundry Local."""
+
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Client
+
+import filelock
+import psutil
+import pytest
+from support.azure import azure
+from support.loopback import Answer, Loopback
+
+from helpers.common.errors import KitError
+from helpers.common.paths import BUILT_IN_MODELS, model_cache, service_folder
+from helpers.models import cache
+from helpers.servers import foundry, service
+from helpers.servers.foundry import Runtime, RuntimeStopped, find
+
+GONE_LIMIT_S = 60  # a guard against hanging, not an expectation
+
+
+def test_a_second_connection_finds_the_same_process(server):
+    other = Runtime()
+    assert other.pid == server.runtime.pid
+    assert other.base_url == server.runtime.base_url
+    other.close()
+
+
+def test_the_service_is_not_this_process_and_listens_on_loopback(server):
+    assert server.runtime.pid != os.getpid()
+    listening = {
+        c.laddr.ip
+        for c in psutil.Process(server.runtime.pid).net_connections("tcp")
+        if c.status == psutil.CONN_LISTEN
+    }
+    assert listening == {"127.0.0.1"}
+
+
+def test_built_in_models_are_listed_cached_with_licence_and_device(server):
+    rows = {row["alias"]: row for row in server.runtime.list()}
+    assert {"pocket-nano", "pocket-mini"} <= set(rows)
+    for alias, package in service.read_manifest(BUILT_IN_MODELS).items():
+        assert rows[alias]["id"] == f"{package['name']}:{package['version']}"
+        assert (rows[alias]["cached"], rows[alias]["license"], rows[alias]["device"]) == (
+            True,
+            "MIT",
+            "CPU",
+        )
+        assert rows[alias]["context"] == package["context_length"]
+
+
+def test_load_and_unload_are_seen_in_the_list(server):
+    def loaded():
+        return {row["alias"] for row in server.runtime.list() if row["loaded"]}
+
+    assert server.runtime.load("pocket-nano") > 0
+    assert "pocket-nano" in loaded()
+    server.runtime.unload("pocket-nano")
+    assert "pocket-nano" not in loaded()
+
+
+def test_a_model_can_be_unloaded_right_after_its_answer(server):
+    """The web service lets go of a request a moment after its client has the last byte; the SDK refuses until then."""
+    for _ in range(10):
+        assert server.chat("pocket-nano", "List 3 privacy benefits of local inference.").text
+        server.unload("pocket-nano")
+        assert server.resolve("pocket-nano").loaded is False
+
+
+def test_stopping_leaves_no_process_and_no_state(own_home):
+    runtime = Runtime()
+    process = psutil.Process(runtime.pid)
+    runtime.stop()
+    assert not process.is_running()
+    assert not (service_folder() / "service.json").exists()
+    assert find() is None
+    assert foundry.stop_service() is False
+
+
+def test_a_killed_service_is_one_sentence_and_the_next_call_starts_it_again(own_home):
+    runtime = Runtime()
+    before = runtime.pid
+    psutil.Process(before).kill()
+    with pytest.raises(RuntimeStopped, match=r"ended during 'list'.*starts it again.*service\.log"):
+        runtime.list()
+    assert {row["alias"] for row in runtime.list()} >= {"pocket-nano", "pocket-mini"}
+    assert runtime.pid != before
+
+
+def test_a_state_file_left_by_a_dead_process_is_passed_over(own_home):
+    runtime = Runtime()
+    psutil.Process(runtime.pid).kill()
+    runtime.close()
+    assert (service_folder() / "service.json").exists()
+    again = Runtime()
+    assert psutil.pid_exists(again.pid)
+    again.close()
+
+
+def test_the_service_ends_by_itself_when_its_last_user_is_killed(own_home):
+    script = "from helpers.servers.foundry import Runtime; r = Runtime(); print(r.pid, flush=True); input()"
+    user = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "WORKSHOP_LINGER_S": "0.2"},
+    )
+    running = psutil.Process(int(user.stdout.readline()))
+    assert running.is_running()
+    user.kill()
+    user.communicate()
+    running.wait(GONE_LIMIT_S)
+    assert not (service_folder() / "service.json").exists()
+
+
+def test_four_processes_that_start_at_once_share_one_service(own_home):
+    script = "from helpers.servers.foundry import Runtime; r = Runtime(); print(r.pid, flush=True); input()"
+    users = [
+        subprocess.Popen(
+            [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    pids = {user.stdout.readline() for user in users}
+    for user in users:
+        user.communicate("\n")
+    assert len(pids) == 1
+    assert pids.pop().strip().isdigit()
+
+
+def test_a_start_while_the_last_service_is_still_closing_is_tried_again(own_home):
+    service_folder().mkdir(parents=True)
+    before = len(foundry._children)
+    with ThreadPoolExecutor(1) as pool:
+        with filelock.FileLock(
+            service_folder() / "service.lock"
+        ):  # as a service holds it until its process is gone
+            starting = pool.submit(Runtime)
+            while len(foundry._children) < before + 2:
+                assert not starting.done(), starting.exception()
+        runtime = starting.result()
+    assert runtime.list()
+    runtime.close()
+
+
+def test_a_caller_without_the_key_is_refused_and_the_service_goes_on(server):
+    state = json.loads((service_folder() / "service.json").read_text(encoding="utf-8"))
+    with pytest.raises(multiprocessing.AuthenticationError):
+        Client(tuple(state["address"]), authkey=b"not the key")
+    assert server.runtime.list()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_the_key_can_be_read_by_its_owner_only(server):
+    assert (service_folder() / "service.json").stat().st_mode & 0o077 == 0
+
+
+def test_an_unreachable_catalog_is_named_and_the_built_in_models_are_there(own_home, monkeypatch):
+    monkeypatch.setenv(
+        "WORKSHOP_CATALOG", f"http://127.0.0.1:{_closed_port()}/asset-gallery/v1.0/models"
+    )
+    runtime = Runtime()
+    assert runtime.azure_note == "not reachable (127.0.0.1)"
+    assert len(runtime.list()) == len(service.read_manifest(BUILT_IN_MODELS))
+    runtime.close()
+
+
+@pytest.mark.parametrize("proxied", [False, True], ids=["direct", "through a proxy"])
+def test_a_certificate_that_nobody_here_trusts_is_said_with_the_way_out(
+    proxied, tmp_path, monkeypatch
+):
+    with (
+        azure({}, tmp_path) as remote,
+        Loopback(lambda request: Answer([]), tls=remote.tls) as direct,
+    ):
+        url = "https://eastus.api.azureml.ms/models" if proxied else f"{direct.url}/models"
+        monkeypatch.setenv("WORKSHOP_CATALOG", url)
+        if proxied:
+            monkeypatch.setenv("HTTPS_PROXY", remote.variables["HTTPS_PROXY"])
+        found = service.azure_catalog(wait_s=10)
+        assert found["url"] == url
+        assert re.search(
+            r"reachable, but its certificate is not trusted here \(.+\): .* SSL_CERT_FILE",
+            found["note"],
+        )
+        monkeypatch.setenv("SSL_CERT_FILE", remote.variables["SSL_CERT_FILE"])
+        assert service.azure_catalog(wait_s=10) == {"url": url, "note": "reachable"}
+
+
+def test_a_taken_port_is_said_in_a_sentence(own_home, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("WORKSHOP_PORT", str(port))
+        with pytest.raises(KitError, match=rf"port {port} .*choose another in WORKSHOP_PORT"):
+            Runtime()
+
+
+def test_a_home_that_cannot_be_written_is_said_in_a_sentence(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(KitError, match="WORKSHOP_HOME"):
+        Runtime()
+
+
+def test_an_unknown_alias_is_refused_by_the_runtime(server):
+    with pytest.raises(KitError, match="could not load nothing-like-it"):
+        server.runtime.load("nothing-like-it")
+
+
+def test_a_changed_file_in_the_cache_is_repaired_alone_at_the_next_start(tmp_path):
+    target = tmp_path / "cache"
+    service.install_built_in(BUILT_IN_MODELS, target)
+    package = service.built_in_packages(BUILT_IN_MODELS)["pocket-nano"]
+    folder = package.folder(target)
+    original, untouched = (
+        (folder / "model.onnx").read_bytes(),
+        (folder / "tokenizer.json").stat().st_mtime_ns,
+    )
+    (folder / "model.onnx").write_bytes(original[:-1])
+    assert [problem.file for problem in cache.problems(folder, package)] == ["model.onnx"]
+    service.install_built_in(BUILT_IN_MODELS, target)
+    assert (folder / "model.onnx").read_bytes() == original
+    assert (folder / "tokenizer.json").stat().st_mtime_ns == untouched
+
+
+def test_a_changed_file_in_the_kit_is_refused_by_name(tmp_path):
+    source = tmp_path / "models"
+    source.mkdir()
+    shutil.copy(BUILT_IN_MODELS / "manifest.json", source)
+    for alias in service.read_manifest(BUILT_IN_MODELS):
+        shutil.copytree(BUILT_IN_MODELS / alias, source / alias)
+    (source / "pocket-mini" / "tokenizer.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(KitError, match=r"pocket-mini: tokenizer\.json missing or changed"):
+        service.install_built_in(source, tmp_path / "cache")
+
+
+def test_two_checkouts_and_two_pythons_have_services_of_their_own(monkeypatch):
+    here = service_folder()
+    monkeypatch.setattr("helpers.common.paths.PROJECT", model_cache())
+    elsewhere = service_folder()
+    monkeypatch.setattr("sys.prefix", "another python")
+    assert len({here, elsewhere, service_folder()}) == 3
+
+
+def _closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
