@@ -1,42 +1,32 @@
-"""The instrument of the workshop: everything that a notebook cell imports."""
+"""Choose a local language model with evidence: everything that a notebook cell imports.
+
+The names are listed in `__init__.pyi` and loaded when they are first used, so that a command
+which only lists models does not wait for pandas and charts.
+"""
 
 import sys
 
 if sys.version_info < (3, 11):
     raise SystemExit(
-        f"error: Python {sys.version_info[0]}.{sys.version_info[1]} is too old for this kit; install Python 3.11 or newer (Foundry Local 2.2.1 needs it)."
+        f"error: Python {sys.version_info[0]}.{sys.version_info[1]} is too old for this kit; "
+        "install Python 3.11 or newer (Foundry Local 2.2.1 needs it)."
     )
 
-from .common.errors import KitError
-from .decision.routing import route
-from .decision.selection import decide
-from .measure.record import load_run
-from .measure.session import benchmark
-from .models.lineup import load_models, load_prompts
-from .quality.facets import judge
-from .report import charts, load_test
-from .report.report import compare, write_report
-from .servers.downloads import download
-from .servers.server import connect
-from .servers.setup_check import check_setup, validate
-from .timing.instrument_error import calibrate
+import warnings
 
-__all__ = [
-    "KitError",
-    "benchmark",
-    "calibrate",
-    "charts",
-    "check_setup",
-    "compare",
-    "connect",
-    "decide",
-    "download",
-    "judge",
-    "load_models",
-    "load_prompts",
-    "load_run",
-    "load_test",
-    "route",
-    "validate",
-    "write_report",
-]
+import lazy_loader
+
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+RENAMED = {"capacity": "load_test", "compare": "compare_models", "judge": "score_facets"}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name; a name of the first release is answered with its new one and a note."""
+    if name in RENAMED:
+        warnings.warn(
+            f"helpers.{name} is now helpers.{RENAMED[name]}; the old name goes with the next release.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+    return _load(RENAMED.get(name, name))

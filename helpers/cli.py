@@ -17,8 +17,8 @@ from .measure.merge import join
 from .measure.session import benchmark, make_plan, resume
 from .models import classroom
 from .quality.model_judge import ask_judge
-from .quality.people import Blind
-from .report.contribute import check, contribute
+from .quality.people import BlindRating
+from .report.contribute import contribute, verify_contribution
 from .servers import foundry
 from .servers.downloads import cache_contents, find_stored, prefetch, remove, verify
 from .servers.server import KEY_VARIABLE
@@ -302,7 +302,7 @@ def _choices(options) -> dict:
         "prices": make_prices(**{name: getattr(options, name) for name in price_names}),
         "limits": {**{name: getattr(options, name) for name in limit_names}, "licenses": licenses},
         "weights": _pairs(options.weights, "--weights"),
-        "enough": {} if options.enough == "none" else _pairs(options.enough, "--enough"),
+        "good_enough": {} if options.enough == "none" else _pairs(options.enough, "--enough"),
         "quality": options.quality,
     }
 
@@ -320,7 +320,7 @@ def _pairs(text: str | None, option: str) -> dict[str, str] | None:
 
 def _annotate(options) -> int:
     run = load_run(options.folder)
-    blind = Blind(run, options.rater, seed=options.seed or 0)
+    blind = BlindRating(run, options.rater, seed=options.seed or 0)
     if not blind.todo:
         print(f"{options.rater} has scored all {len(blind.items)} answers of {run.folder.name}.")
         return 0
@@ -364,21 +364,23 @@ def _route(options) -> int:
 
 def _contribute(options) -> int:
     if options.check:
-        print(*check(Path(options.check)), sep="\n")
+        print(*verify_contribution(Path(options.check)), sep="\n")
         return 0
     run = load_run(options.folder)
     folder = contribute(
         run, Path(options.output) if options.output else run.folder / "contribution"
     )
     print(
-        f"{folder}: look through it, then send it. What the check says:", *check(folder), sep="\n"
+        f"{folder}: look through it, then send it. What the check says:",
+        *verify_contribution(folder),
+        sep="\n",
     )
     return 0
 
 
 def _compare(options) -> int:
     bounds, drift = (
-        [two_runs.parse_bound(text) for text in options.fail_if],
+        [two_runs.parse_gate(text) for text in options.fail_if],
         two_runs.parse_drift(options.drift),
     )
     found = two_runs.compare_runs(options.before, options.after, drift=drift)

@@ -70,9 +70,8 @@ def stalling(tmp_path_factory):
 
     The SDK gives up such a connection after 60 s. It is begun early and looked at late, so that nobody waits for that.
     """
-    from support.azure import Fault, azure
-
     from helpers import connect
+    from support.azure import Fault, azure
 
     folder, said = tmp_path_factory.mktemp("stalling"), []
     files = {

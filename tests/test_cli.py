@@ -4,12 +4,11 @@ import json
 import re
 
 import pytest
-from support.loopback import error_answer, serving
 
 from helpers import load_run
 from helpers.common.paths import BUILT_IN_MODELS, model_cache
-from helpers.models import cache
-from helpers.servers import service
+from helpers.models import built_in, cache
+from support.loopback import error_answer, serving
 
 
 def test_check_says_ready(helpers_command):
@@ -47,7 +46,7 @@ def test_the_cache_can_be_seen_verified_and_repaired_from_a_terminal(server, hel
     assert seen.returncode == 0
     assert re.search(r"pocket-nano +[\d.]+ +built-in +whole", seen.stdout)
     assert "WORKSHOP_HOME moves it" in seen.stdout
-    package = service.built_in_packages(BUILT_IN_MODELS)["pocket-nano"]
+    package = built_in.built_in_packages(BUILT_IN_MODELS)["pocket-nano"]
     (package.folder(model_cache()) / "tokenizer.json").unlink()
     done = helpers_command("verify", "pocket-nano")
     assert done.returncode == 0

@@ -36,7 +36,7 @@ def literals(path: Path) -> list[str]:
     return found
 
 
-SOURCE = [text for path in sorted((PROJECT / "helpers").glob("*.py")) for text in literals(path)]
+SOURCE = [text for path in sorted((PROJECT / "helpers").rglob("*.py")) for text in literals(path)]
 SOURCE += [
     text.replace("\0", "FOUNDRY_LOCAL_API_KEY") for text in SOURCE if "refused the key" in text
 ]

@@ -4,4 +4,8 @@ Errors, folders, files, tables and words, progress and the facts of this machine
 It imports nothing of the kit.
 """
 
-__all__ = ["errors", "machine", "paths", "progress", "show"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submodules=["errors", "files", "machine", "paths", "progress", "show"]
+)

@@ -41,7 +41,7 @@ class Table:
         )
 
     def _drawn(self, form: str, clean) -> str:
-        cells = [[clean(shown(cell)) for cell in row] for row in self.rows]
+        cells = [[clean(format_cell(cell)) for cell in row] for row in self.rows]
         align = [
             "right" if _numeric(column) else "left" for column in zip(*self.rows, strict=True)
         ] or None
@@ -54,7 +54,7 @@ class Table:
         )
 
 
-def shown(value: object) -> str:
+def format_cell(value: object) -> str:
     """A cell's text: '-' for a value that is not there, yes and no for truth, three digits for a measured number."""
     if value is None:
         return "-"
@@ -75,7 +75,7 @@ def one_line(text: str, width: int = 400) -> str:
     return flat if len(flat) <= width else f"{flat[: width - 3]}..."
 
 
-def harmless(text: str, width: int = 200) -> str:
+def sanitize_for_csv(text: str, width: int = 200) -> str:
     """One line of text that no spreadsheet takes for a formula: one that could start one gets an apostrophe in front."""
     flat = one_line(text, width)
     return f"'{flat}" if flat[:1] in tuple("=+-@'") else flat
@@ -92,3 +92,8 @@ def _numeric(column: Iterable[object]) -> bool:
     return bool(present) and all(
         isinstance(cell, (int, float)) and not isinstance(cell, bool) for cell in present
     )
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Words as a sentence lists them."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -4,4 +4,8 @@ Exercises and their checks, the notebooks run headless, and the widgets that a n
 Nothing else imports it except the command line.
 """
 
-__all__ = ["exercises", "lessons", "notebooks", "widgets"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submodules=["exercises", "lessons", "notebooks", "widgets"]
+)

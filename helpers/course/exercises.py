@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..common.errors import KitError
+from ..common.files import now
 from ..common.paths import PROJECT, results_folder
 from ..common.show import Table
-from ..measure.record import now
 from .lessons import EXERCISES, Todo
 
 SOLUTIONS = PROJECT / "notebooks" / "solutions"

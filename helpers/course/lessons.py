@@ -40,13 +40,13 @@ class Exercise:
 
     def judge(self, answer) -> str | None:
         """None for a right answer, else what is wrong. Raises Todo, and whatever the learner's function raises."""
-        if blank(answer):
+        if is_blank(answer):
             raise Todo
         if self.verdict is not None:
             return self.verdict(answer)
         wanted = [result for _, result in self.cases]
         found = [called(answer, given) for given, _ in self.cases]
-        if all(map(blank, found)) and not all(result is None for result in wanted):
+        if all(map(is_blank, found)) and not all(result is None for result in wanted):
             raise Todo
         if all(map(same, found, wanted)):
             return None
@@ -65,7 +65,7 @@ class Exercise:
         )
 
 
-def blank(answer) -> bool:
+def is_blank(answer) -> bool:
     """Whether this is a placeholder: `...`, None or an empty text."""
     return answer is ... or answer is None or (isinstance(answer, str) and not answer.strip())
 
@@ -126,7 +126,7 @@ TIMES = (
 
 def _clock_order(order) -> str | None:
     jobs = order(["a", "b", "c"], 4)
-    if blank(jobs):
+    if is_blank(jobs):
         raise Todo
     jobs = list(jobs)
     if sorted(jobs) != sorted(["a", "b", "c"] * 4):
@@ -146,12 +146,12 @@ def _clock_order(order) -> str | None:
 
 def _streamed(stream) -> str | None:
     pieces = stream(NOTES)
-    if blank(pieces):
+    if is_blank(pieces):
         raise Todo
     if isinstance(pieces, str):
         return "it gives one text. Write `yield` in a loop, so that the caller sees each piece when it is ready."
     pieces = list(pieces)
-    if not pieces or all(map(blank, pieces)):
+    if not pieces or all(map(is_blank, pieces)):
         raise Todo
     if "".join(pieces) != NOTES:
         lost = (
@@ -169,7 +169,7 @@ def _streamed(stream) -> str | None:
 
 def _csv(to_csv) -> str | None:
     text = to_csv([dict(row) for row in TIMES])
-    if blank(text):
+    if is_blank(text):
         raise Todo
     rows = list(csv.reader(io.StringIO(str(text))))
     if not rows or rows[0][:2] != ["model", "latency_s"]:
@@ -188,7 +188,7 @@ def _csv(to_csv) -> str | None:
 
 def _markdown(to_markdown) -> str | None:
     text = to_markdown([dict(row) for row in TIMES])
-    if blank(text):
+    if is_blank(text):
         raise Todo
     lines = [line for line in str(text).splitlines() if line.strip()]
     if len(lines) < 4 or not re.fullmatch(r"[|\s:-]+", lines[1]):
@@ -211,7 +211,7 @@ def _quality(score) -> str | None:
         score(text, expected)
         for text in ("Repair the gate by FRIDAY; Ines does it.", "Ines repairs it.", "")
     ]
-    if all(map(blank, shares)):
+    if all(map(is_blank, shares)):
         raise Todo
     if same(shares[0], 2 / 3) or same(shares[0], 1 / 3):
         return "'FRIDAY' and 'Repair' are there, only in other letters. Compare both in small letters: text.lower()."
@@ -232,7 +232,7 @@ def _models(read_models) -> str | None:
             encoding="utf-8",
         )
         found = read_models(path, "summarise")
-    if blank(found):
+    if is_blank(found):
         raise Todo
     if list(found) == ["one", "two"]:
         return "it gives every model. Keep those whose capabilities contain the one that was asked for."
@@ -245,7 +245,7 @@ def _models(read_models) -> str | None:
 
 def _generated(generate) -> str | None:
     text = generate("Summarize the meeting notes in 2 bullets: " + NOTES)
-    if blank(text):
+    if is_blank(text):
         raise Todo
     if "Summarize" in text:
         return "the request itself is in the answer. The notes begin after the first ': '."

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from ..common.errors import KitError, UsageError
+from ..common.files import now
 from ..common.paths import PROJECT, results_folder
-from ..measure.record import now
 from ..servers import foundry
 from . import exercises
 

@@ -10,7 +10,7 @@ import ipywidgets as panel
 from ..common.errors import KitError
 from ..decision.scorecard import Scorecard
 from ..decision.selection import WEIGHTS, decide
-from ..quality.people import SCALE, Blind
+from ..quality.people import SCALE, BlindRating
 from ..servers.server import Server
 
 REFRESH_S = 0.1
@@ -71,7 +71,7 @@ def chat_box(server: Server, models: Sequence[str]) -> panel.VBox:
     return panel.VBox([panel.HBox([picker, line, send, stop]), shown, figures])
 
 
-def score_answers(blind: Blind) -> panel.VBox:
+def score_answers(blind: BlindRating) -> panel.VBox:
     """One answer at a time with five buttons and a note; each press is on disk before the next answer is shown."""
     shown, said = panel.HTML(), panel.HTML()
     note = panel.Text(
@@ -103,7 +103,7 @@ def score_answers(blind: Blind) -> panel.VBox:
     return panel.VBox([shown, note, panel.HBox([*buttons, later]), said])
 
 
-def weigh(card: Scorecard, limits=None, enough=None) -> panel.VBox:
+def weigh(card: Scorecard, limits=None, good_enough=None) -> panel.VBox:
     """A slider for each weight and one for the least quality; below them what `decide` says to these numbers."""
     shown = panel.HTML()
     sliders = {
@@ -126,7 +126,7 @@ def weigh(card: Scorecard, limits=None, enough=None) -> panel.VBox:
         wanted = {**(limits or {}), "min_quality": least.value or None}
         try:
             shown.value = decide(
-                card, wanted, {d: slider.value for d, slider in sliders.items()}, enough
+                card, wanted, {d: slider.value for d, slider in sliders.items()}, good_enough
             )._repr_html_()
         except KitError as error:
             shown.value = f"<p><strong>{html.escape(str(error))}</strong></p>"

@@ -4,4 +4,8 @@ Costs, one row for each model, limits and weights, and the choice of a model for
 The folder is not called decide, because the function of that name would hide it.
 """
 
-__all__ = ["cost", "routing", "scorecard", "selection"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submodules=["cost", "routing", "scorecard", "selection"]
+)

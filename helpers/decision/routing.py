@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..common.errors import KitError, UsageError
-from ..common.show import Table
+from ..common.show import Table, join_words
 from ..measure.record import Run, load_run
 from ..models import lineup
-from .scorecard import listed
 from .selection import decide
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def route(
         reason = _unfit(prompt, needs, known.get(option.model)) or option.out
         if not reason:
             found.choices.append(option.model)
-            reason = f"has {listed(needs)}" + (
+            reason = f"has {join_words(needs)}" + (
                 f"; total {option.total:.2f} of 1 in {run.folder.name}"
                 if option.total is not None
                 else ""
@@ -121,7 +120,7 @@ def _unfit(prompt: str, needs: Collection[str], entry: lineup.ModelEntry | None)
     if entry is None:
         return "not in the line-up, so its capabilities are not known"
     if lacking := [need for need in needs if need not in entry.capabilities]:
-        return f"is not tagged {listed(lacking)}"
+        return f"is not tagged {join_words(lacking)}"
     tokens = len(prompt) // LETTERS_PER_TOKEN
     if entry.context and tokens > entry.context:
         return f"the prompt is about {tokens:,} tokens long and its context holds {entry.context:,}"

@@ -1,6 +1,6 @@
 """One row a model: everything that is known of it from one run. Tables, decision and contribution all start here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -69,7 +69,9 @@ class Scorecard:
         medians = self._answered.groupby("model", observed=True)[
             ["connect_s", "request_tokens_per_s"]
         ].median()
-        for row, judged in zip(self.run.summary, facets.judge(self.run).summary, strict=True):
+        for row, judged in zip(
+            self.run.summary, facets.score_facets(self.run).summary, strict=True
+        ):
             price = costs[row["model"]]
             seen = medians.loc[row["model"]].dropna() if row["model"] in medians.index else {}
             more = {
@@ -97,7 +99,7 @@ class Scorecard:
             .median()
             .dropna()
         )
-        judged = facets.judge(self.run)
+        judged = facets.score_facets(self.run)
         found: dict[str, dict] = {"latency": {}, "throughput": {}, "quality": {}}
         for model in self.run.models:
             found["latency"][model] = {
@@ -176,8 +178,3 @@ class Scorecard:
             connect_s=numbers["connect_s"],
             request_tokens_per_s=numbers["completion_tokens"] / numbers["latency_s"],
         )
-
-
-def listed(words: Sequence[str]) -> str:
-    """Words as a sentence lists them."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

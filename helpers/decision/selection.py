@@ -16,9 +16,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..common.errors import UsageError
-from ..common.show import Table, shown
+from ..common.show import Table, format_cell, join_words
 from ..measure.record import Run
-from .scorecard import Scorecard, listed
+from .scorecard import Scorecard
 
 # For one person who waits for a summary and reads it: below a second a wait is hardly felt (Nielsen, 1993), and 20 tokens/s is
 # about three times the speed of reading. Beyond that, faster is no reason to accept worse answers.
@@ -74,7 +74,7 @@ LIMITED = {
 
 
 @dataclass(frozen=True)
-class Broken:
+class Violation:
     """A limit that a model breaks, in words, and by how much, as a share of the limit; infinite when it cannot be said."""
 
     limit: str
@@ -92,11 +92,11 @@ class Option:
     total: float | None = None
     wins: float | None = None
     out: str = ""
-    broken: tuple[Broken, ...] = ()
+    broken: tuple[Violation, ...] = ()
 
 
 @dataclass(frozen=True)
-class Flip:
+class TippingPoint:
     """The smallest change of one weight, the others shrinking or growing in proportion, that puts another model first."""
 
     dimension: str
@@ -116,7 +116,7 @@ class Stability:
     prompts: float
     weights: float
     both: float
-    close: tuple[str, ...]
+    tied_with: tuple[str, ...]
     n: int
 
     def __str__(self) -> str:
@@ -140,11 +140,11 @@ class Decision:
     options: tuple[Option, ...]
     limits: Limits
     weights: Mapping[str, float]
-    enough: Mapping[str, float]
+    good_enough: Mapping[str, float]
     source: str
     notes: tuple[str, ...] = ()
     stability: Stability | None = None
-    flip: Flip | None = None
+    flip: TippingPoint | None = None
     question: str = QUESTION
 
     @property
@@ -153,20 +153,22 @@ class Decision:
         return next((option for option in self.options if not option.out), None)
 
     @property
-    def close(self) -> tuple[str, ...]:
+    def tied_with(self) -> tuple[str, ...]:
         """The models that the data cannot tell from the winner."""
-        return self.stability.close if self.stability else ()
+        return self.stability.tied_with if self.stability else ()
 
     @property
     def answer(self) -> str:
         """The decision in one sentence."""
         if self.winner is None:
-            return f"No model can be the default. {self.tightest}"
+            return f"No model can be the default. {self.binding_limit}"
         if self.stability is None:
             return f"{self.winner.model} is the default: it is the only model left to choose from."
-        if self.close:
-            all_others = 2 < len(self.close) + 1 == sum(not option.out for option in self.options)
-            return f"{self.winner.model} is the first choice, but these prompts cannot tell it apart from {'any other' if all_others else listed(self.close)}."
+        if self.tied_with:
+            all_others = (
+                2 < len(self.tied_with) + 1 == sum(not option.out for option in self.options)
+            )
+            return f"{self.winner.model} is the first choice, but these prompts cannot tell it apart from {'any other' if all_others else join_words(self.tied_with)}."
         return f"{self.winner.model} is the default."
 
     @property
@@ -184,7 +186,7 @@ class Decision:
         ]
         worst = max(mine, key=lambda d: self.weights[d] * (top[d] - mine[d]))
         first = (
-            f"Nobody left beats it in {listed(best)}"
+            f"Nobody left beats it in {join_words(best)}"
             if best
             else "It is best in nothing alone, and good in everything together"
         )
@@ -195,7 +197,7 @@ class Decision:
         )
 
     @property
-    def sureness(self) -> str:
+    def confidence(self) -> str:
         """How often the winner stays."""
         return str(self.stability or "")
 
@@ -209,7 +211,7 @@ class Decision:
         )
 
     @property
-    def tightest(self) -> str:
+    def binding_limit(self) -> str:
         """When nobody is left: the limit that is hardest to meet, and by how much it is missed."""
         answered = [option for option in self.options if option.broken]
         if not answered:
@@ -230,10 +232,10 @@ class Decision:
             option = min(answered, key=lambda o: max(b.excess for b in o.broken))
             return f"Each limit is met by some model, and no model meets all. The nearest is {option.model}: {option.out}."
         limit = max(of_all, key=lambda limit: of_all[limit][0])
-        return f"The tightest limit is {LIMITED[limit][1]}: of the nearest model, {of_all[limit][1]}, {of_all[limit][2]}."
+        return f"The binding_limit limit is {LIMITED[limit][1]}: of the nearest model, {of_all[limit][1]}, {of_all[limit][2]}."
 
     @property
-    def losers(self) -> list[str]:
+    def why_not(self) -> list[str]:
         """Why each of the other models did not win."""
         said = []
         for option in self.options:
@@ -258,9 +260,9 @@ class Decision:
             for line in (
                 self.answer,
                 self.reason,
-                self.sureness,
+                self.confidence,
                 self.change,
-                *self.losers,
+                *self.why_not,
                 *self.notes,
             )
             if line
@@ -291,7 +293,7 @@ class Decision:
         """Everything as plain values, for JSON."""
         said = {
             "winner": self.winner and self.winner.model,
-            "cannot_tell_apart_from": self.close,
+            "cannot_tell_apart_from": self.tied_with,
             "sentences": self.sentences(),
         }
         options = [
@@ -314,7 +316,7 @@ class Decision:
 
 
 def decide(
-    run: Run | Scorecard, limits=None, weights=None, enough=None, *, seed: int = 0
+    run: Run | Scorecard, limits=None, weights=None, good_enough=None, *, seed: int = 0
 ) -> Decision:
     """Choose a model from a finished run.
 
@@ -322,15 +324,15 @@ def decide(
         run: the run, or its Scorecard (for prices, or another source of quality).
         limits: a mapping with any of max_p95_s, max_memory_mb, max_disk_mb, min_quality (0 to 1), licenses (allowed ones).
         weights: dimension to a number, in any scale; a dimension that is not named counts 0. None: the defaults.
-        enough: dimension to a value beyond which better does not count. None: 1 s of latency and 20 tokens/s; {}: nothing is enough.
+        good_enough: dimension to a value beyond which better does not count. None: 1 s of latency and 20 tokens/s; {}: nothing is enough.
         seed: for resampling.
 
     Raises UsageError for a limit or weight that makes no sense.
     """
     card = run if isinstance(run, Scorecard) else Scorecard(run)
     limits, weights = make_limits(limits), make_weights(weights)
-    enough = _checked(
-        ENOUGH if enough is None else enough,
+    good_enough = _checked(
+        ENOUGH if good_enough is None else good_enough,
         "enough",
         "a number above 0",
         lambda v: v > 0,
@@ -342,15 +344,17 @@ def decide(
         [option.model for option in judged if not option.out],
     )
     if not left:
-        return Decision(out, limits, {}, enough, card.source)
+        return Decision(out, limits, {}, good_enough, card.source)
     matrix, notes = _matrix(card, left)
     weights, shared = _share_out(weights, matrix)
     values = {d: _mean_of(d, matrix[d]) for d in weights}
-    scores = np.array([_scored(d, values[d], enough.get(d)) for d in weights])  # dimension x model
+    scores = np.array(
+        [_scored(d, values[d], good_enough.get(d)) for d in weights]
+    )  # dimension x model
     totals = np.array(list(weights.values())) @ scores
     order = sorted(range(len(left)), key=lambda i: (-totals[i], left[i]))
     stability, wins = (
-        _stability(matrix, weights, enough, order[0], left, limits, seed)
+        _stability(matrix, weights, good_enough, order[0], left, limits, seed)
         if len(left) > 1
         else (None, [None])
     )
@@ -368,7 +372,7 @@ def decide(
         ranked + out,
         limits,
         weights,
-        enough,
+        good_enough,
         card.source,
         tuple(notes + shared),
         stability,
@@ -410,7 +414,7 @@ def make_weights(given: Mapping[str, float] | None) -> dict[str, float]:
     return {d: weights[d] / total for d in DIMENSIONS if weights.get(d)}
 
 
-def licence_score(licence: str | None) -> float:
+def license_score(licence: str | None) -> float:
     """1 for a permissive licence (MIT, Apache, BSD and the like), 0.5 for another, 0 when it is not known."""
     return 0.0 if not licence else 1.0 if re.match(PERMISSIVE, licence) else 0.5
 
@@ -448,21 +452,21 @@ def _against(limits: Limits, row: Mapping, card: Scorecard) -> Option:
         )
     )
     return Option(
-        row["model"], out=listed([b.words for b in broken]) if broken else "", broken=broken
+        row["model"], out=join_words([b.words for b in broken]) if broken else "", broken=broken
     )
 
 
-def _broken(limit: str, bound, value) -> Broken | None:
+def _broken(limit: str, bound, value) -> Violation | None:
     _, name, unit = LIMITED[limit]
     if limit == "licenses":
         fits = (value or "").casefold() in {licence.casefold() for licence in bound}
         return (
             None
             if fits
-            else Broken(limit, f"licence {value or 'unknown'} is not on the list", np.inf)
+            else Violation(limit, f"licence {value or 'unknown'} is not on the list", np.inf)
         )
     if value is None:
-        return Broken(limit, f"{_bound(limit, bound)} cannot be checked: not measured", np.inf)
+        return Violation(limit, f"{_bound(limit, bound)} cannot be checked: not measured", np.inf)
     least = limit.startswith("min")
     if value >= bound if least else value <= bound:
         return None
@@ -474,9 +478,9 @@ def _broken(limit: str, bound, value) -> Broken | None:
         if bound
         else "over"
     )
-    return Broken(
+    return Violation(
         limit,
-        f"{name} {shown(float(value))}{unit} is {by} the limit of {shown(float(bound))}{unit}",
+        f"{name} {format_cell(float(value))}{unit} is {by} the limit of {format_cell(float(bound))}{unit}",
         excess,
     )
 
@@ -486,7 +490,7 @@ def _bound(limit: str, bound) -> str:
     return (
         f"licence one of {', '.join(bound)}"
         if limit == "licenses"
-        else f"{name} at {'least' if limit[:3] == 'min' else 'most'} {shown(float(bound))}{unit}"
+        else f"{name} at {'least' if limit[:3] == 'min' else 'most'} {format_cell(float(bound))}{unit}"
     )
 
 
@@ -516,7 +520,7 @@ def _matrix(
             if any(v is None for v in values)
             else np.maximum(np.array([values], dtype=float), 1e-9)
         )
-    found["licence"] = np.array([[licence_score(card.by_model[m]["license"]) for m in models]])
+    found["licence"] = np.array([[license_score(card.by_model[m]["license"]) for m in models]])
     total = len(card.run.info["plan"]["prompts"]["prompts"])
     partly = len(models) > 1 and 0 < len(shared) < total
     note = f"Latency, throughput and quality are compared on the {len(shared)} of {total} prompts for which all models have them."
@@ -529,7 +533,7 @@ def _share_out(weights: dict[str, float], matrix: Mapping) -> tuple[dict[str, fl
     left = {d: w for d, w in weights.items() if d not in missing}
     if not left:
         raise UsageError(
-            f"Nothing to decide by: {listed(missing)} got all the weight and was not measured for every model."
+            f"Nothing to decide by: {join_words(missing)} got all the weight and was not measured for every model."
         )
     notes = [
         f"{d.capitalize()} was not measured for every model: its weight of {100 * weights[d]:.3g} % is shared out among the others."
@@ -547,14 +551,14 @@ def _mean_of(dimension: str, values: np.ndarray) -> np.ndarray:
     )
 
 
-def _scored(dimension: str, values: np.ndarray, enough: float | None) -> np.ndarray:
+def _scored(dimension: str, values: np.ndarray, good_enough: float | None) -> np.ndarray:
     """0 to 1 along the last axis (models): relative to the best, or to what is enough."""
     if dimension == "licence":
         return values
     less = dimension in LESS_IS_BETTER
     best = (
-        np.full((*values.shape[:-1], 1), enough)
-        if enough
+        np.full((*values.shape[:-1], 1), good_enough)
+        if good_enough
         else (values.min if less else values.max)(axis=-1, keepdims=True)
     )
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -563,7 +567,7 @@ def _scored(dimension: str, values: np.ndarray, enough: float | None) -> np.ndar
 
 
 def _stability(
-    matrix, weights, enough, first: int, models: Sequence[str], limits: Limits, seed: int
+    matrix, weights, good_enough, first: int, models: Sequence[str], limits: Limits, seed: int
 ) -> tuple[Stability, list[float]]:
     """How often the winner stays, and the share of first places of each model when prompts and weights vary."""
     rng = np.random.default_rng(seed)
@@ -577,9 +581,9 @@ def _stability(
         for d in weights
     ]
     scores = np.stack(
-        [_scored(d, values, enough.get(d)) for d, values in zip(weights, drawn, strict=True)]
+        [_scored(d, values, good_enough.get(d)) for d, values in zip(weights, drawn, strict=True)]
     )  # dimension x resample x model
-    fixed = np.stack([_scored(d, _mean_of(d, matrix[d]), enough.get(d)) for d in weights])
+    fixed = np.stack([_scored(d, _mean_of(d, matrix[d]), good_enough.get(d)) for d in weights])
     given = np.array(list(weights.values()))
     others = rng.dirichlet(given * SPREAD, size=RESAMPLES)
     by_prompts, by_both = (
@@ -610,7 +614,7 @@ def _close(totals: np.ndarray, resampled: np.ndarray, first: int, n: int) -> set
 
 def _flip(
     weights: Mapping[str, float], scores: np.ndarray, first: int, models: Sequence[str]
-) -> Flip | None:
+) -> TippingPoint | None:
     """Exact, because totals are linear in the weights: set weight d to v and scale the others by (1 - v) / (1 - w)."""
     found, share = [], np.array(list(weights.values()))
     for i in range(len(models)):
@@ -625,7 +629,9 @@ def _flip(
                 min(gap[k], rest) < -1e-12
             ):  # else no share of this dimension, from 0 to 1, turns the gap around
                 found.append(
-                    Flip(dimension, float(share[k]), float(rest / (rest - gap[k])), models[i])
+                    TippingPoint(
+                        dimension, float(share[k]), float(rest / (rest - gap[k])), models[i]
+                    )
                 )
     return min(found, key=lambda flip: abs(flip.to - flip.share), default=None)
 

@@ -4,4 +4,8 @@ A session sends the requests of a plan, a record appends one row for each, and r
 Reading a run needs no server.
 """
 
-__all__ = ["merge", "record", "rows", "session", "two_runs"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submodules=["merge", "record", "rows", "session", "two_runs"]
+)

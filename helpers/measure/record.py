@@ -4,12 +4,10 @@ run.json         what was planned, where, on what machine, and how it ended
 requests.jsonl   one row a request, appended as it happens
 """
 
-import datetime
 import json
 import os
 import secrets
 import shutil
-import time
 from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -20,6 +18,7 @@ import filelock
 import numpy as np
 
 from ..common.errors import UsageError
+from ..common.files import now, write_json
 from ..common.paths import DATA, results_folder
 from ..common.show import Table
 from ..timing import drift, metrics
@@ -198,7 +197,7 @@ class Run:
     def _read(self) -> tuple["pd.DataFrame", np.ndarray]:
         path = self.folder / "requests.jsonl"
         try:
-            return rows.read(path)
+            return rows.read_rows(path)
         except OSError as error:
             raise UsageError(
                 f"{path} cannot be read ({error.strerror}); restore it, or measure again."
@@ -288,7 +287,7 @@ class Run:
     def _summarised(self, model: str, metric: str) -> metrics.Summary:
         if (model, metric) not in self._summaries:
             found = self.sample(model, metric)
-            self._summaries[model, metric] = metrics.summarise(
+            self._summaries[model, metric] = metrics.summarize(
                 found[metric].to_numpy(), found["round"].to_numpy()
             )
         return self._summaries[model, metric]
@@ -466,22 +465,3 @@ def load_run(run: str | os.PathLike | None = None, *, sample: bool = False) -> R
             f"There is no run in {folder} yet; measure one with: python -m helpers benchmark (or notebook 03)."
         )
     return found[-1]
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write JSON so that a reader sees the old file or the new one, never half of it."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text so that a reader sees the old file or the new one, never half of it."""
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    fresh.write_text(text, encoding="utf-8", newline="\n")
-    fresh.replace(path)
-
-
-def now(at: float | None = None) -> str:
-    """Wall-clock time in UTC (or that of `at`, seconds since 1970), ISO 8601 with milliseconds."""
-    return datetime.datetime.fromtimestamp(
-        time.time() if at is None else at, datetime.UTC
-    ).isoformat(timespec="milliseconds")

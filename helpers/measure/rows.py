@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 BLOCK = 8 * 2**20
 
 
-class Line(msgspec.Struct, gc=False):
+class RowRecord(msgspec.Struct, gc=False):
     """One line of requests.jsonl as far as figures need it: the fields of `record.Row` without `chunk_times_s`.
 
     A record of an older kit lacks some of those that have a default.
@@ -65,7 +65,7 @@ WORDS = (
 COUNTS = ("round", "concurrency")
 
 
-def read(path: Path) -> tuple["pd.DataFrame", np.ndarray]:
+def read_rows(path: Path) -> tuple["pd.DataFrame", np.ndarray]:
     """A data frame of all rows, and where each line begins (bytes).
 
     Words are categories, times of day `datetime64[ms]` in UTC, numbers that may be missing floats with nan. A last line that
@@ -74,11 +74,11 @@ def read(path: Path) -> tuple["pd.DataFrame", np.ndarray]:
     import pandas as pd  # slow to import, and needed only here
 
     tables: dict[str, dict] = {name: {None: -1} for name in WORDS}
-    pieces: dict[str, list[np.ndarray]] = {name: [] for name in Line.__struct_fields__}
+    pieces: dict[str, list[np.ndarray]] = {name: [] for name in RowRecord.__struct_fields__}
     starts: list[np.ndarray] = []
     for offset, lines, rows in _blocks(path):
         starts.append(offset + lines)
-        for name in Line.__struct_fields__:
+        for name in RowRecord.__struct_fields__:
             pieces[name].append(_column(name, list(map(attrgetter(name), rows)), tables))
     joined = {
         name: np.concatenate(parts) if parts else _column(name, [], tables)
@@ -103,9 +103,9 @@ def _column(name: str, values: list, tables: dict[str, dict]) -> np.ndarray:
     return np.array(values, dtype=np.int64 if name in COUNTS else float)
 
 
-def _blocks(path: Path) -> Iterator[tuple[int, np.ndarray, list[Line]]]:
+def _blocks(path: Path) -> Iterator[tuple[int, np.ndarray, list[RowRecord]]]:
     """(bytes before the block, where its lines begin in it, its lines decoded)"""
-    decoder = msgspec.json.Decoder(Line)
+    decoder = msgspec.json.Decoder(RowRecord)
     with path.open("rb") as file:
         offset, number, rest, ended = 0, 0, b"", False
         while not ended:
@@ -124,7 +124,7 @@ def _blocks(path: Path) -> Iterator[tuple[int, np.ndarray, list[Line]]]:
 
 def _decoded(
     decoder: msgspec.json.Decoder, whole: bytes, count: int, path: Path, before: int
-) -> list[Line]:
+) -> list[RowRecord]:
     try:
         rows = decoder.decode_lines(whole)
         if len(rows) == count:
@@ -142,7 +142,7 @@ def _decoded(
     return rows
 
 
-def _whole(decoder: msgspec.json.Decoder, line: bytes) -> Line | None:
+def _whole(decoder: msgspec.json.Decoder, line: bytes) -> RowRecord | None:
     try:
         return decoder.decode(line.decode("utf-8", "replace"))
     except msgspec.MsgspecError:

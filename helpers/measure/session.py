@@ -20,18 +20,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..common import machine
 from ..common.errors import KitError, UnknownModel, UsageError
+from ..common.files import now
 from ..common.progress import Progress
 from ..models import lineup
 from ..servers.foundry import RuntimeStopped
 from ..servers.server import MAX_TOKENS, NOT_FROM_HERE, TIMEOUT_S, ModelInfo, Server, free_memory_mb
 from ..timing import drift, metrics, send, stream
 from ..timing.instrument_error import Calibration
-from .record import RESOURCES, Recorder, Row, Run, load_run, now
+from .record import RESOURCES, Recorder, Row, Run, load_run
 
 FAILURES_IN_A_ROW = 3
 WARMUP_CAP = 20  # requests
 WARMUP_LIMIT_S = 60.0
-MOST_STREAMS, MOST_RATE = 256, 1000.0
+MAX_STREAMS, MAX_RATE = 256, 1000.0
 VARIABLES = {
     "models": "BENCH_MODELS",
     "rounds": "BENCH_ROUNDS",
@@ -57,14 +58,14 @@ class Plan(BaseModel):
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     seed: int = 0
     stream: bool = True
-    concurrency: Annotated[int, Field(ge=1, le=MOST_STREAMS)] = 1
+    concurrency: Annotated[int, Field(ge=1, le=MAX_STREAMS)] = 1
     sweep: tuple[
-        Annotated[int, Field(ge=1, le=MOST_STREAMS)], ...
+        Annotated[int, Field(ge=1, le=MAX_STREAMS)], ...
     ] = ()  # all levels, `concurrency` first; empty when there is but one
-    rate: Annotated[float, Field(gt=0, le=MOST_RATE)] | None = (
+    rate: Annotated[float, Field(gt=0, le=MAX_RATE)] | None = (
         None  # requests a second, in an open loop
     )
-    slo: send.Limits | None = None
+    slo: send.Slo | None = None
     timeout_s: Annotated[float, Field(gt=0, le=86_400)] = TIMEOUT_S
     stall_s: Annotated[float, Field(gt=0, le=86_400)] | None = (
         None  # silence within an answer; a quarter of timeout_s
@@ -121,7 +122,7 @@ def make_plan(
     chosen["models"] = _model_list(chosen["models"], server)
     chosen["concurrency"], chosen["sweep"] = _levels(chosen["concurrency"])
     if isinstance(chosen["slo"], str):
-        chosen["slo"] = send.parse_limits(chosen["slo"])
+        chosen["slo"] = send.parse_slo(chosen["slo"])
     if isinstance(chosen["stream"], str):
         chosen["stream"] = _truth(chosen["stream"], origin["stream"])
     try:
@@ -408,7 +409,7 @@ class _Session:
             if alias in self._given_up:
                 return
             late = time.monotonic() - began > WARMUP_LIMIT_S
-            if adaptive and (drift.settled(latencies) or (late and number >= 2)):
+            if adaptive and (drift.is_settled(latencies) or (late and number >= 2)):
                 break
             row = self._one(
                 _Job(
@@ -419,7 +420,7 @@ class _Session:
                 )
             )
             latencies += [row.latency_s] if row.latency_s else []
-        settled = drift.settled(latencies) if adaptive else None
+        settled = drift.is_settled(latencies) if adaptive else None
         self._about(alias)["warmup"] = {
             "requests": len(latencies),
             "settled": settled,
@@ -751,7 +752,7 @@ def _levels(value) -> tuple:
         return levels, None
     if not levels:
         raise UsageError(
-            f"concurrency: expected one or more whole numbers from 1 to {MOST_STREAMS}, found none."
+            f"concurrency: expected one or more whole numbers from 1 to {MAX_STREAMS}, found none."
         )
     return levels[0], tuple(levels) if len(levels) > 1 else None
 

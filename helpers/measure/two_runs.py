@@ -16,12 +16,12 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from ..common.errors import KitError, UsageError
-from ..common.show import Table, one_line, shown
+from ..common.show import Table, format_cell, one_line
 from ..timing.metrics import METRIC_WORDS
 from .record import Run, load_run
 
 DRIFT = 0.05
-LARGEST_DRIFT = 0.5
+MAX_DRIFT = 0.5
 ROUNDS_NEEDED = 3
 METRICS = {
     metric.removesuffix("_s") if metric in ("ttft_s", "latency_s") else metric: metric
@@ -128,7 +128,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Tally:
+class OutcomeCounts:
     """How the measured requests of one model ended in one run."""
 
     requests: int
@@ -145,8 +145,8 @@ class Failures:
     """Requests of one model that were not answered, in both runs."""
 
     model: str
-    before: Tally
-    after: Tally
+    before: OutcomeCounts
+    after: OutcomeCounts
 
     def __str__(self) -> str:
         return f"Failures of {self.model}: {self.before} before, {self.after} after."
@@ -165,7 +165,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Bound:
+class Gate:
     """A limit for continuous integration: `metric` after/before must not lie above (`>`) or below (`<`) `ratio`."""
 
     text: str
@@ -179,10 +179,10 @@ class Bound:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class GateResult:
     """What a bound says of one model. `outcome` is failed, not certain, held or not judged."""
 
-    bound: Bound
+    bound: Gate
     change: Change
     outcome: str
 
@@ -261,12 +261,12 @@ class Regression:
                 *map(str, self.failures),
                 *self.notes,
                 *differences,
-                self.caution,
+                self.warning,
             ]
         ]
 
     @property
-    def caution(self) -> str:
+    def warning(self) -> str:
         """What no figure from two runs can say."""
         allowed = (
             f"the intervals allow for {self.drift * 100:.3g} % of drift (standard deviation of a sitting)"
@@ -278,10 +278,10 @@ class Regression:
             f"the rounds of a run cannot show them, and {allowed}. Where possible measure both in one run, with interleaved models."
         )
 
-    def judge(self, bounds: Sequence[Bound]) -> list[Judgement]:
+    def judge(self, bounds: Sequence[Gate]) -> list[GateResult]:
         """What each bound says of each model. Raises UsageError for a bound whose metric no model has in both runs."""
         found = [
-            Judgement(bound, c, _outcome(bound, c))
+            GateResult(bound, c, _outcome(bound, c))
             for bound in bounds
             for c in self.changes
             if c.metric == bound.metric
@@ -296,7 +296,7 @@ class Regression:
     def as_dict(self) -> dict:
         """All of it as plain values, for JSON."""
         changes = [{**asdict(c), "apart": c.apart, "verdict": c.verdict} for c in self.changes]
-        return {**asdict(self), "changes": changes, "caution": self.caution}
+        return {**asdict(self), "changes": changes, "caution": self.warning}
 
     def __str__(self) -> str:
         return "\n".join(
@@ -324,9 +324,9 @@ def compare_runs(
     Only prompts with the same id and the same text count. Intervals hold together at 95 % (Bonferroni over all
     comparisons made). Raises UsageError when a run cannot be read, or the two have no model or no prompt in common.
     """
-    if not 0 <= drift <= LARGEST_DRIFT:
+    if not 0 <= drift <= MAX_DRIFT:
         raise UsageError(
-            f"drift must be between 0 and {LARGEST_DRIFT} (a share: 0.05 is 5 %), found {drift}."
+            f"drift must be between 0 and {MAX_DRIFT} (a share: 0.05 is 5 %), found {drift}."
         )
     old, new = _Sitting(_loaded(before)), _Sitting(_loaded(after))
     models = [model for model in old.models if model in new.models]
@@ -352,7 +352,7 @@ def compare_runs(
     )
 
 
-def parse_bound(text: str) -> Bound:
+def parse_gate(text: str) -> Gate:
     """`ttft>1.10` as a Bound. Raises UsageError, saying what is allowed, for anything else."""
     found = re.fullmatch(
         rf"\s*({'|'.join(METRICS)})\s*([<>])\s*([0-9]*\.?[0-9]+|[0-9]+\.)\s*", text
@@ -362,15 +362,15 @@ def parse_bound(text: str) -> Bound:
             f"--fail-if '{one_line(text, width=60)}': expected one of {', '.join(METRICS)}, then > or <, then a ratio after/before "
             "from 0.01 to 100, for instance 'ttft>1.10'."
         )
-    return Bound("".join(found.groups()), METRICS[found[1]], found[2], float(found[3]))
+    return Gate("".join(found.groups()), METRICS[found[1]], found[2], float(found[3]))
 
 
 def parse_drift(text: str) -> float:
     """A percentage from 0 to 50, with or without the sign, as a share. Raises UsageError for anything else."""
     found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*%?\s*", text)
-    if not found or float(found[1]) > 100 * LARGEST_DRIFT:
+    if not found or float(found[1]) > 100 * MAX_DRIFT:
         raise UsageError(
-            f"--drift '{one_line(text, width=60)}': expected a percentage from 0 to {100 * LARGEST_DRIFT:g}, for instance 5."
+            f"--drift '{one_line(text, width=60)}': expected a percentage from 0 to {100 * MAX_DRIFT:g}, for instance 5."
         )
     return float(found[1]) / 100
 
@@ -505,10 +505,10 @@ class _Sitting:
         """The different answers to one prompt."""
         return self._texts.get((model, prompt), set())
 
-    def tally(self, model: str) -> Tally:
+    def tally(self, model: str) -> OutcomeCounts:
         """How the measured requests ended."""
         requests = sum(count for (name, _), count in self._ended.items() if name == model)
-        return Tally(requests, self._ended[model, "failed"], self._ended[model, "skipped"])
+        return OutcomeCounts(requests, self._ended[model, "failed"], self._ended[model, "skipped"])
 
 
 def _loaded(run: Run | str | os.PathLike | None) -> Run:
@@ -609,7 +609,7 @@ def _facts(sitting: _Sitting, models: Sequence[str]) -> dict[str, object]:
     }
 
 
-def _outcome(bound: Bound, change: Change) -> str:
+def _outcome(bound: Gate, change: Change) -> str:
     if change.ratio is None:
         return "not judged"
     if change.low is None:
@@ -630,4 +630,4 @@ def _value(value: object) -> str:
     # Full digits, not a table's three: a size that differs by one byte in a million is still another file.
     if isinstance(value, (dict, list, int, float)) and not isinstance(value, bool):
         return json.dumps(value)
-    return shown(value)
+    return format_cell(value)

@@ -4,4 +4,8 @@ The line-up, the cache on disk and the classroom mirror live here.
 It knows nothing of timing and of running servers.
 """
 
-__all__ = ["cache", "classroom", "lineup", "mirror"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submodules=["built_in", "cache", "classroom", "lineup", "mirror"]
+)

@@ -21,11 +21,12 @@ import filelock
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ..common.errors import KitError, UnsafePackage
+from ..common.files import now
 
 RECORD = "workshop.json"
 USED = ".workshop-used"
 CHUNK = 2**20
-MOST_FILES = 1000
+MAX_FILES = 1000
 OURS = {RECORD, USED}
 SDK_STATE = (
     ".dlstate",
@@ -84,7 +85,7 @@ class Package(BaseModel):
     publisher: FolderName
     files: Annotated[
         dict[Annotated[str, AfterValidator(safe_name)], File],
-        Field(min_length=1, max_length=MOST_FILES),
+        Field(min_length=1, max_length=MAX_FILES),
     ]
     license: Words | None = None
     task: Words = "chat-completion"
@@ -141,12 +142,7 @@ class Problem:
         return f"{self.file} ({self.what})"
 
 
-def now() -> str:
-    """The time in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def read(folder: Path) -> Record | None:
+def read_record(folder: Path) -> Record | None:
     """The record of a model's folder; None where there is none that can be understood."""
     try:
         return Record.model_validate_json((folder / RECORD).read_bytes())
@@ -157,11 +153,13 @@ def read(folder: Path) -> Record | None:
 def records(cache: Path) -> Iterator[tuple[Path, Record]]:
     """Folder and record of every model in the cache that has one."""
     for path in sorted(cache.glob(f"*/*/{RECORD}")):
-        if (found := read(path.parent)) and found.package.folder(cache) == path.parent:
+        if (found := read_record(path.parent)) and found.package.folder(cache) == path.parent:
             yield path.parent, found
 
 
-def write(folder: Path, package: Package, source: str, stored_at: str | None = None) -> Record:
+def write_record(
+    folder: Path, package: Package, source: str, stored_at: str | None = None
+) -> Record:
     """Record files whose hashes have just been found right."""
     at = now()
     record = Record(
@@ -203,7 +201,7 @@ def adopt(
         )
         done += files[name].bytes
     try:
-        return write(folder, Package(files=files, **facts), source)
+        return write_record(folder, Package(files=files, **facts), source)
     except ValidationError as error:
         raise UnsafePackage(f"{folder}: {error.errors()[0]['msg']}.") from None
 
@@ -227,7 +225,7 @@ def problems(
     return found
 
 
-def check(
+def verify(
     folder: Path,
     record: Record,
     *,
@@ -242,7 +240,7 @@ def check(
         with contextlib.suppress(
             OSError
         ):  # a cache that cannot be written is as good as any to read from
-            write(folder, record.package, record.source, record.stored_at)
+            write_record(folder, record.package, record.source, record.stored_at)
     return found
 
 
@@ -282,7 +280,7 @@ def copy_in(source: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(home: Path, package_id: str, waiting: Callable[[], None]) -> Iterator[None]:
+def download_lock(home: Path, package_id: str, waiting: Callable[[], None]) -> Iterator[None]:
     """Only one process at a time fetches or repairs a model; another one calls `waiting` and waits. A dead process holds nothing."""
     (home / "locks").mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(home / "locks" / f"{package_id.replace(':', '-')}.lock")

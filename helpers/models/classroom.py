@@ -17,17 +17,17 @@ import psutil
 
 from ..common.errors import KitError, UsageError
 from ..common.paths import BUILT_IN_MODELS, model_cache
-from ..servers.service import install_built_in
+from ..models.built_in import install_built_in
 from . import cache
 from .cache import CHUNK, Package
 from .mirror import KIT, NAME_HEADER, PORT
 
-MOST_CONNECTIONS = 200
-MOST_CLIENTS = 300
+MAX_CONNECTIONS = 200
+MAX_CLIENTS = 300
 LOOKED_FOR_S = 2.0
 RATE_OVER_S = 5.0
 REFRESH_S = 2
-MOST_SAID = 2048
+MAX_PROGRESS_BYTES = 2048
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Attendee:
         return min(1.0, sum(self.reached.get(package.id, {}).values()) / max(1, package.bytes))
 
 
-class Room:
+class ClassProgress:
     """Who has what."""
 
     def __init__(self):
@@ -60,7 +60,7 @@ class Room:
         )
         name = "".join(c for c in name if c.isprintable())[:40].strip()
         key = (address, name)
-        if key not in self.attendees and len(self.attendees) >= MOST_CLIENTS:
+        if key not in self.attendees and len(self.attendees) >= MAX_CLIENTS:
             key, name = ("", ""), "others"
         return self.attendees.setdefault(key, Attendee(name or address))
 
@@ -87,7 +87,7 @@ class Room:
         )
 
 
-class Shelf:
+class SharedCatalog:
     """The models of a cache that can be given away: recorded, whole, and asked for."""
 
     def __init__(self, folder: Path, only: Iterable[str] = ()):
@@ -106,7 +106,7 @@ class Shelf:
             self._found = {
                 r.package.id: (r.package, folder)
                 for folder, r in known
-                if not cache.check(folder, r)
+                if not cache.verify(folder, r)
             }
             self._looked_at = time.monotonic()
         return self._found
@@ -120,7 +120,7 @@ class Shelf:
         return (package, path) if path.is_file() and not path.is_symlink() else None
 
 
-def make_app(shelf: Shelf, room: Room, addresses: list[str]):
+def make_app(shelf: SharedCatalog, room: ClassProgress, addresses: list[str]):
     """The ASGI application: the page, the list, the files, and a way to say "I have it"."""
     from starlette.applications import Starlette  # here: attendees never need them
     from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
@@ -176,7 +176,7 @@ def make_app(shelf: Shelf, room: Room, addresses: list[str]):
         said = b""
         async for part in request.stream():
             said += part
-            if len(said) > MOST_SAID:
+            if len(said) > MAX_PROGRESS_BYTES:
                 return PlainTextResponse("too long\n", status_code=413)
         try:
             model = json.loads(said)["model"]
@@ -196,7 +196,7 @@ def make_app(shelf: Shelf, room: Room, addresses: list[str]):
     )
 
 
-def page_of(room: Room, packages: list[Package], addresses: list[str]) -> str:
+def page_of(room: ClassProgress, packages: list[Package], addresses: list[str]) -> str:
     """The live page, for a projector: it loads nothing else and refreshes itself."""
     by_id = {package.id: package for package in packages}
     people = sorted(room.attendees.values(), key=lambda a: a.name.lower())
@@ -276,7 +276,7 @@ def serve(
 
     folder = model_cache()
     install_built_in(BUILT_IN_MODELS, folder)
-    shelf, room = Shelf(folder, only), Room()
+    shelf, room = SharedCatalog(folder, only), ClassProgress()
     models = [package for package, _ in shelf.models().values()]
     if missing := sorted(set(only) - {package.alias for package in models}):
         raise UsageError(
@@ -306,7 +306,7 @@ def serve(
         log_level="error",
         access_log=False,
         server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
+        limit_concurrency=MAX_CONNECTIONS,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=2,
     )

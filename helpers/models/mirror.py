@@ -32,13 +32,13 @@ PORT = 8321
 KIT = "foundry-local-workshop"
 CHUNK = 2**18  # one read from the network; what a killed client may have to fetch again
 PIECES = 4
-MOST_LISTED = 8 * 2**20
+MAX_LIST_BYTES = 8 * 2**20
 LISTED_FOR_S = 10.0
 CONNECT_S = 3.0
 STALL_S = 20.0
 RETRY_S = 0.5
-LONGEST_RETRY_S = 10.0
-MOST_FAILURES = 6
+MAX_RETRY_S = 10.0
+MAX_FAILURES = 6
 
 Progress = Callable[[int], None]
 Note = Callable[[str], None]
@@ -58,7 +58,7 @@ class Mirror:
     """A mirror at an address. Asking is cheap: what it has is remembered for some seconds."""
 
     def __init__(self, address: str, *, stall_s: float = STALL_S):
-        self.url = normalised(address)
+        self.url = parse_mirror_url(address)
         self._host = urllib.parse.urlsplit(self.url)
         self._stall_s = stall_s
         self._listed: tuple[float, list[Package] | MirrorError] | None = None
@@ -92,18 +92,18 @@ class Mirror:
             home / "incoming" / f"{package.name}-{package.version}",
         )
         try:
-            with cache.locked(
+            with cache.download_lock(
                 home, package.id, lambda: note("another process is fetching it; waiting for that")
             ):
-                record = cache.read(folder)
+                record = cache.read_record(folder)
                 if (
                     record is None
                     or record.package.digest != package.digest
-                    or cache.check(folder, record)
+                    or cache.verify(folder, record)
                 ):
                     _refuse_unwritable(folder.parent)
                     self._fetch_all(package, incoming, progress, note)
-                    cache.write(incoming, package, "mirror")
+                    cache.write_record(incoming, package, "mirror")
                     shutil.rmtree(folder, ignore_errors=True)
                     incoming.replace(folder)
         except OSError as error:
@@ -193,11 +193,11 @@ class Mirror:
             except _Again as error:
                 why = str(error)
             failures = 1 if file.tell() > before else failures + 1
-            if failures >= MOST_FAILURES:
+            if failures >= MAX_FAILURES:
                 raise MirrorError(
                     f"The mirror at {self.url} does not deliver ({why}). What has arrived is kept; the same command goes on from there."
                 )
-            wait_s = min(RETRY_S * 2 ** (failures - 1), LONGEST_RETRY_S)
+            wait_s = min(RETRY_S * 2 ** (failures - 1), MAX_RETRY_S)
             note(f"{why}: trying again in {wait_s:.1f} s")
             time.sleep(wait_s)
             note("")
@@ -253,14 +253,14 @@ class Mirror:
     def _listing(self) -> list[Package]:
         try:
             with self._asked("GET", "/manifest.json", {}) as answer:
-                status, body = answer.status, answer.read(MOST_LISTED + 1)
+                status, body = answer.status, answer.read(MAX_LIST_BYTES + 1)
         except (_Again, OSError, http.client.HTTPException) as error:
             raise MirrorError(
                 f"No mirror answers at {self.url} ({error}); is it running there (python -m helpers mirror --host 0.0.0.0), and are you in its network?"
             ) from None
-        if len(body) > MOST_LISTED:
+        if len(body) > MAX_LIST_BYTES:
             raise MirrorError(
-                f"The list of the mirror at {self.url} is larger than {MOST_LISTED // 2**20} MB: refused."
+                f"The list of the mirror at {self.url} is larger than {MAX_LIST_BYTES // 2**20} MB: refused."
             )
         try:
             content = json.loads(body)
@@ -287,7 +287,7 @@ class Mirror:
 
     def _asked(
         self, method: str, path: str, headers: dict[str, str], body: bytes | None = None
-    ) -> "_Answer":
+    ) -> "_Response":
         name = urllib.parse.quote(os.environ.get(NAME_VARIABLE, ""))[:200]
         connection = http.client.HTTPConnection(
             self._host.hostname, self._host.port or 80, timeout=CONNECT_S
@@ -301,7 +301,7 @@ class Mirror:
                 body,
                 {**headers, **({NAME_HEADER: name} if name else {})},
             )
-            return _Answer(connection)
+            return _Response(connection)
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise _Again(
@@ -360,7 +360,7 @@ class _Again(Exception):
     """Something that may pass when it is tried again."""
 
 
-class _Answer:
+class _Response:
     """The answer on a connection of its own, which ends with it."""
 
     def __init__(self, connection: http.client.HTTPConnection):
@@ -377,13 +377,13 @@ class _Answer:
         self._connection.close()
 
 
-def given(address: str | None) -> Mirror | None:
+def mirror_from_env(address: str | None) -> Mirror | None:
     """The mirror at `address`, else at the one in `WORKSHOP_MIRROR`, else None."""
     address = address or os.environ.get(VARIABLE)
     return Mirror(address) if address else None
 
 
-def normalised(address: str) -> str:
+def parse_mirror_url(address: str) -> str:
     """An address as `http://host:port`. Raises UsageError for what is none."""
     text = address.strip()
     parts = urllib.parse.urlsplit(text if "://" in text else f"http://{text}")

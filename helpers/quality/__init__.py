@@ -4,4 +4,8 @@ Facets are matched by words, people and a judge model score from 1 to 5, and agr
 It reads finished runs only.
 """
 
-__all__ = ["agreement", "answers", "facets", "model_judge", "people"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submodules=["agreement", "answers", "facets", "model_judge", "people"]
+)

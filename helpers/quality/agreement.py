@@ -17,7 +17,7 @@ from ..common.show import Table
 from ..measure.record import Run
 from . import facets
 from .answers import distinct
-from .model_judge import Judged, read_judges
+from .model_judge import JudgeResult, read_judges
 from .people import Annotation, for_run
 
 ANSWERS_NEEDED = 10
@@ -63,12 +63,12 @@ class Agreement:
 
 
 @dataclass(frozen=True, repr=False)
-class Opinions:
+class Ratings:
     """Everything that was said of a run's answers, by source; shows itself as a table and sentences."""
 
     run: Run
     annotations: tuple[Annotation, ...] = ()
-    judges: tuple[Judged, ...] = ()
+    judges: tuple[JudgeResult, ...] = ()
     files: tuple[Path, ...] = field(default=())
 
     @cached_property
@@ -124,7 +124,7 @@ class Opinions:
                 )
         return found
 
-    def caution(self, source: str = "facets") -> str:
+    def warning(self, source: str = "facets") -> str:
         """What to know before quality from this source decides anything; empty when another kind of source is shown to agree with it."""
         related = [pair for pair in self.pairs if source in (pair.one, pair.two)]
         if any(pair.shown for pair in related):
@@ -136,7 +136,7 @@ class Opinions:
         return f"Quality comes from {source} alone: no person and no judge has scored these answers, so how far it can be trusted is not known."
 
     @property
-    def left_behind(self) -> int:
+    def stale(self) -> int:
         """Scores of these models and prompts that belong to answers which this run does not hold."""
         here = set(zip(self._answers["prompt_id"], self._answers["answer"], strict=True))
         prompts, models = {prompt for prompt, _ in here}, {*self.run.models, ""}
@@ -154,9 +154,9 @@ class Opinions:
             said.append(
                 "No person has scored an answer of this run yet: notebook 05, or python -m helpers annotate."
             )
-        if self.left_behind:
+        if self.stale:
             said.append(
-                f"{self.left_behind} scores are of answers that this run does not hold (they changed since); they do not count."
+                f"{self.stale} scores are of answers that this run does not hold (they changed since); they do not count."
             )
         return said
 
@@ -178,7 +178,7 @@ class Opinions:
         return distinct(self.run)
 
     def _facets(self) -> Scores:
-        judged = facets.judge(self.run)
+        judged = facets.score_facets(self.run)
         expecting = {p.id: p for p in judged.prompts.prompts if p.facets or p.format}
         some = self._answers.drop_duplicates(["prompt_id", "answer"])
         return {
@@ -198,9 +198,9 @@ class Opinions:
         return f"{self.table()._repr_html_()}<ul>{lines}</ul>"
 
 
-def opinions(run: Run, *files: Path) -> Opinions:
+def ratings(run: Run, *files: Path) -> Ratings:
     """Facets, people and judges on one run. `files` are more annotation files beside the usual ones. Raises UsageError for a damaged one."""
-    return Opinions(run, tuple(for_run(run, *files)), tuple(read_judges(run)), files)
+    return Ratings(run, tuple(for_run(run, *files)), tuple(read_judges(run)), files)
 
 
 def agreement(one: str, two: str, ours: Scores, theirs: Scores, seed: int = 0) -> Agreement:

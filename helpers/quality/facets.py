@@ -41,7 +41,7 @@ WORDS_OF_NUMBERS = (
 
 
 @dataclass(frozen=True)
-class Check:
+class FacetCheck:
     """One check of an answer: `found` holds the words that decided it, or says what was missing."""
 
     name: str
@@ -54,10 +54,10 @@ class Check:
 class Score:
     """The checks of one answer."""
 
-    checks: tuple[Check, ...]
+    checks: tuple[FacetCheck, ...]
 
     @property
-    def counted(self) -> list[Check]:
+    def counted(self) -> list[FacetCheck]:
         """The checks that make up `quality`: required facets, the form, and forbidden facets that were named."""
         return [
             c
@@ -148,9 +148,9 @@ class Quality:
             "quality_low": low,
             "quality_high": high,
             "prompts_judged": len(values),
-            "facets_found": _mean(required) if required else None,
-            "form_kept": _mean(form) if form else None,
-            "forbidden_named": sum(n for c, n in checks if c.kind == "forbidden" and not c.passed),
+            "facet_recall": _mean(required) if required else None,
+            "format_ok": _mean(form) if form else None,
+            "forbidden_hits": sum(n for c, n in checks if c.kind == "forbidden" and not c.passed),
             "answers_judged": sum(n for _, n in scores),
         }
 
@@ -230,7 +230,7 @@ class Quality:
         return self.table()._repr_html_()
 
 
-def judge(run: Run, prompts: PromptSet | str | None = None) -> Quality:
+def score_facets(run: Run, prompts: PromptSet | str | None = None) -> Quality:
     """Score every answer of a run by the facets that its prompts had then, or by those of `prompts`, such as an edited file.
 
     Raises UsageError when `prompts` shares no prompt (same id and same text) with the run.
@@ -261,7 +261,7 @@ def _mean(counted: list[tuple[float, int]]) -> float:
     return float(np.average(values, weights=counts))
 
 
-def _cell(check: Check) -> str:
+def _cell(check: FacetCheck) -> str:
     return (
         f"{'yes' if check.passed else 'no'}: {check.found}"
         if check.found
@@ -269,11 +269,11 @@ def _cell(check: Check) -> str:
     )
 
 
-def _facet_check(facet: Facet, answer: str) -> Check:
+def _facet_check(facet: Facet, answer: str) -> FacetCheck:
     found = find(facet, answer)
     if facet.kind == "forbidden":
-        return Check(facet.id, facet.kind, found is None, found or "")
-    return Check(facet.id, facet.kind, found is not None, found or "")
+        return FacetCheck(facet.id, facet.kind, found is None, found or "")
+    return FacetCheck(facet.id, facet.kind, found is not None, found or "")
 
 
 def find(facet: Facet, answer: str) -> str | None:
@@ -346,18 +346,20 @@ def _date_pattern(date: str) -> str:
     return rf"(?<!\d)(?:0?{day}(?:st|nd|rd|th)?(?: of)? {name}(?!\w)|{name} 0?{day}(?:st|nd|rd|th)?(?!\d)|{numeric})"
 
 
-def _form_checks(form: AnswerFormat, answer: str) -> list[Check]:
+def _form_checks(form: AnswerFormat, answer: str) -> list[FacetCheck]:
     checks = []
     for what, count in (("sentences", sentences), ("bullets", bullets)):
         asked = getattr(form, what)
         if asked is not None:
             checks.append(
-                Check(f"{asked} {what}", "form", count(answer) == asked, f"{count(answer)} {what}")
+                FacetCheck(
+                    f"{asked} {what}", "form", count(answer) == asked, f"{count(answer)} {what}"
+                )
             )
     if form.max_words is not None:
         words = len(answer.split())
         checks.append(
-            Check(
+            FacetCheck(
                 f"at most {form.max_words} words",
                 "form",
                 0 < words <= form.max_words,

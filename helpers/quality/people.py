@@ -14,9 +14,10 @@ from functools import cached_property
 from pathlib import Path
 
 from ..common.errors import KitError, UsageError
+from ..common.files import write_text
 from ..common.paths import DATA
-from ..common.show import Table, harmless, one_line
-from ..measure.record import Run, write_text
+from ..common.show import Table, one_line, sanitize_for_csv
+from ..measure.record import Run
 from .answers import distinct, prompt_texts
 
 FILE = DATA / "annotations.csv"
@@ -36,7 +37,7 @@ class Annotation:
     note: str = ""
 
 
-def read(*files: Path) -> list[Annotation]:
+def read_annotations(*files: Path) -> list[Annotation]:
     """The scores of some files, in order; a file that is not there has none, and a last line that a kill cut off is passed over.
 
     Raises UsageError naming file, line and what was expected.
@@ -46,7 +47,9 @@ def read(*files: Path) -> list[Annotation]:
 
 def for_run(run: Run, *files: Path) -> list[Annotation]:
     """The scores that may speak of a run: of `data/annotations.csv`, of its own `annotations*.csv`, and of files that are named."""
-    return read(*dict.fromkeys([FILE, *sorted(run.folder.glob("annotations*.csv")), *files]))
+    return read_annotations(
+        *dict.fromkeys([FILE, *sorted(run.folder.glob("annotations*.csv")), *files])
+    )
 
 
 def _read(file: Path) -> Iterable[Annotation]:
@@ -101,7 +104,7 @@ def append(annotations: Sequence[Annotation], file: Path = FILE) -> None:
     Raises KitError when the file cannot be written.
     """
     lines = [
-        [harmless(cell) if isinstance(cell, str) else cell for cell in astuple(one)]
+        [sanitize_for_csv(cell) if isinstance(cell, str) else cell for cell in astuple(one)]
         for one in annotations
     ]
     try:
@@ -140,7 +143,7 @@ def _is_whole(line: str, separator: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Item:
+class AnswerToRate:
     """One answer to score: what was asked, what came, and whose it is (not shown). Models that agree to the letter share it."""
 
     prompt: str
@@ -151,7 +154,7 @@ class Item:
 
 
 @dataclass
-class Blind:
+class BlindRating:
     """The answers of a run for one rater: no names, an order shuffled from the seed, what is scored already left out.
 
     `file` is where scores go. Killing it loses nothing: a new one goes on where the last one stopped.
@@ -172,20 +175,20 @@ class Blind:
         self.todo = [item for item in self.items if (item.prompt, item.answer) not in known]
 
     @cached_property
-    def items(self) -> list[Item]:
+    def items(self) -> list[AnswerToRate]:
         """Every distinct answer of the run, in this rater's order."""
         asked, found = prompt_texts(self.run), {}
         for row in distinct(self.run).itertuples():
             found.setdefault((row.prompt_id, row.answer), (row.text, []))[1].append(row.model)
         items = [
-            Item(prompt, asked.get(prompt, ""), answer, text, tuple(models))
+            AnswerToRate(prompt, asked.get(prompt, ""), answer, text, tuple(models))
             for (prompt, answer), (text, models) in sorted(found.items())
         ]
         random.Random(f"{self.seed} {self.rater}").shuffle(items)
         return items
 
     @property
-    def current(self) -> Item | None:
+    def current(self) -> AnswerToRate | None:
         """The answer to score now; None when all are done."""
         return self.todo[0] if self.todo else None
 
@@ -222,11 +225,11 @@ class Blind:
                     "",
                     i.prompt,
                     i.answer,
-                    harmless(self.rater),
+                    sanitize_for_csv(self.rater),
                     "",
                     "",
-                    harmless(i.asked, 2000),
-                    harmless(i.text, 4000),
+                    sanitize_for_csv(i.asked, 2000),
+                    sanitize_for_csv(i.text, 4000),
                 ]
                 for i in self.todo
             ]

@@ -4,4 +4,8 @@ Sentences, charts, a page, Markdown and a folder to give away are made from the 
 It imports neither a runtime nor a transport.
 """
 
-__all__ = ["charts", "contribute", "load_test", "page", "report"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submodules=["charts", "contribute", "load_test", "page", "report"]
+)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..decision.scorecard import listed as _listed
+from ..common.show import join_words
 from ..measure.record import Run
 from ..quality import facets
 from ..timing import metrics
@@ -72,7 +72,7 @@ def for_report(run: Run) -> dict[str, Chart]:
     if not any(row["n_ok"] for row in run.summary):
         return {}
     made = {}
-    if any(row["quality"] is not None for row in facets.judge(run).summary):
+    if any(row["quality"] is not None for row in facets.score_facets(run).summary):
         made["quality"] = quality_and_speed(run)
     made |= {
         "models": per_model(run),
@@ -142,7 +142,7 @@ def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
     )
     return Chart(
         figure,
-        f"{NAMES[metric]} of every request by prompt for {_listed(models)}.",
+        f"{NAMES[metric]} of every request by prompt for {join_words(models)}.",
         finding + _thinned(step, rings),
     )
 
@@ -198,14 +198,16 @@ def per_model(run: Run) -> Chart:
         axes.set_xlabel(f"{NAMES[metric]}{f' ({unit})' if unit else ''}")
     return Chart(
         figure,
-        f"{_listed([NAMES[m] for m in metrics])} of {_listed(models)}: dots, medians and intervals.",
+        f"{join_words([NAMES[m] for m in metrics])} of {join_words(models)}: dots, medians and intervals.",
         _speed_finding(run, models) + _thinned(step),
     )
 
 
 def quality_and_speed(run: Run) -> Chart:
     """Quality against median latency with their intervals, one point a model; nobody beats the models on the line in both."""
-    judged = {row["model"]: row for row in facets.judge(run).summary if row["quality"] is not None}
+    judged = {
+        row["model"]: row for row in facets.score_facets(run).summary if row["quality"] is not None
+    }
     rows = [
         row | judged[row["model"]] for row in run.summary if row["n_ok"] and row["model"] in judged
     ]
@@ -248,11 +250,11 @@ def quality_and_speed(run: Run) -> Chart:
     axes.set_ylabel("quality (share of checks passed)")
     _label(figure, axes, points, bars)
     names = [row["model"] for row in rows]
-    best = "another" if len(front) == len(rows) > 1 else _listed([row["model"] for row in front])
+    best = "another" if len(front) == len(rows) > 1 else join_words([row["model"] for row in front])
     finding = f"By these medians no model is both faster and better than {best}; the bars tell how sure that is."
     return Chart(
         figure,
-        f"Quality against median latency of {_listed(names)}; a dashed line joins those that no other beats in both.",
+        f"Quality against median latency of {join_words(names)}; a dashed line joins those that no other beats in both.",
         finding,
     )
 
@@ -314,10 +316,10 @@ def arrivals(run: Run, prompt: str | None = None) -> Chart:
     axes.set_xlim(0, 1.25 * max(row["chunk_times_s"][-1] for row in shown.values()) * 1000)
     axes.set_title(f"One answer to {_short(prompt)}", loc="left", fontsize=10)
     share = [1 - row["ttft_s"] / row["latency_s"] for row in shown.values()]
-    words = _listed([f"{model} {100 * s:.0f} %" for model, s in zip(shown, share, strict=True)])
+    words = join_words([f"{model} {100 * s:.0f} %" for model, s in zip(shown, share, strict=True)])
     return Chart(
         figure,
-        f"Chunks received over time for prompt {prompt}, one stream for each of {_listed(list(shown))}.",
+        f"Chunks received over time for prompt {prompt}, one stream for each of {join_words(list(shown))}.",
         f"Share of the latency after the first token: {words}.",
     )
 
@@ -372,7 +374,7 @@ def footprint(run: Run) -> Chart:
     finding = "; ".join(said) or f"Only {rows[0]['model']} answered"
     return Chart(
         figure,
-        f"Bars of memory and disk for {_listed([row['model'] for row in rows])}.",
+        f"Bars of memory and disk for {join_words([row['model'] for row in rows])}.",
         f"{finding[0].upper()}{finding[1:]}.",
     )
 
@@ -428,7 +430,7 @@ def drift(run: Run) -> Chart:
     if len(looked) > 1 and not any(drift.found for drift in looked):
         said = said.replace(f" of {max(looked, key=lambda drift: drift.rounds).model}", "")
     return Chart(
-        figure, f"Latency in the order of the run for {_listed(models)}.", said + _thinned(step)
+        figure, f"Latency in the order of the run for {join_words(models)}.", said + _thinned(step)
     )
 
 

@@ -15,8 +15,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from ..common.errors import UsageError
+from ..common.files import write_json, write_text
 from ..common.show import Table, one_line
-from ..measure.record import Run, write_json, write_text
+from ..measure.record import Run
 from ..models.lineup import Lineup, load_models
 from .report import make_report
 
@@ -122,7 +123,7 @@ def contribute(run: Run, folder: Path) -> Path:
     return folder
 
 
-def check(folder: Path) -> list[str]:
+def verify_contribution(folder: Path) -> list[str]:
     """What a contribution says, in sentences, once it has been checked: nothing in it is run, only these four files are read.
 
     Raises UsageError naming the file, the field and what was expected.

@@ -9,7 +9,7 @@ import numpy as np
 from ..common.show import Table
 from ..measure.record import Run
 from ..timing.metrics import P95_NEEDS
-from ..timing.send import Limits
+from ..timing.send import Slo
 from .charts import COLOURS, MARKERS, Chart
 
 if TYPE_CHECKING:
@@ -48,13 +48,13 @@ def levels(run: Run) -> list[Level]:
     frame = frame[frame.ended_s.notna()]
     slo = run.info["plan"].get("slo")
     found = {
-        key: _level(*key, rows, slo and Limits(**slo))
+        key: _level(*key, rows, slo and Slo(**slo))
         for key, rows in frame.groupby(["model", "concurrency"])
     }
     return [found[key] for key in sorted(found, key=lambda key: (run.models.index(key[0]), key[1]))]
 
 
-def _level(model: str, concurrency: int, rows: "pd.DataFrame", slo: Limits | None) -> Level:
+def _level(model: str, concurrency: int, rows: "pd.DataFrame", slo: Slo | None) -> Level:
     ok, seconds = rows[rows.status == "ok"], _seconds(rows)
     tokens = ok.completion_tokens.sum() if len(ok) and ok.completion_tokens.notna().all() else None
     late_s = (rows.sent_s - rows.scheduled_s).astype(float).dropna()
@@ -66,7 +66,7 @@ def _level(model: str, concurrency: int, rows: "pd.DataFrame", slo: Limits | Non
         seconds=seconds,
         requests_per_s=_rate(len(ok), seconds),
         tokens_per_s=_rate(tokens, seconds),
-        goodput_per_s=_rate(int(kept(ok, slo).sum()), seconds) if slo else None,
+        goodput_per_s=_rate(int(meets_slo(ok, slo).sum()), seconds) if slo else None,
         ttft_p50_s=_percentile(ok.ttft_s, 50),
         ttft_p95_s=_percentile(ok.ttft_s, 95),
         latency_p50_s=_percentile(ok.latency_s, 50),
@@ -75,7 +75,7 @@ def _level(model: str, concurrency: int, rows: "pd.DataFrame", slo: Limits | Non
     )
 
 
-def kept(ok: "pd.DataFrame", slo: Limits) -> "pd.Series":
+def meets_slo(ok: "pd.DataFrame", slo: Slo) -> "pd.Series":
     """Which answered requests kept all limits. What is not known is not kept.
 
     Where a stream does not show its ITL (text held back on the way), latency / (tokens - 1) stands in: the ITL cannot be longer.
@@ -125,7 +125,7 @@ def _percentile(values: "pd.Series", percent: int) -> float | None:
 def table(run: Run) -> Table:
     """The levels of a run as a table."""
     rate, slo = run.info["plan"].get("rate"), run.info["plan"].get("slo")
-    first = ("due_per_s",) if rate else ("concurrency",)
+    first = ("target_rate",) if rate else ("concurrency",)
     headers = [
         "model",
         *first,
@@ -143,7 +143,7 @@ def table(run: Run) -> Table:
         *(["late_p95_s"] if rate else []),
     ]
     rows = [
-        [rate if name == "due_per_s" else getattr(level, name) for name in headers]
+        [rate if name == "target_rate" else getattr(level, name) for name in headers]
         for level in levels(run)
     ]
     return Table(headers, rows, note=" ".join(findings(run)))
@@ -163,13 +163,11 @@ def findings(run: Run) -> list[str]:
         for sentence in (_queue_words(run, some[0]) if plan.get("rate") else _sweep_words(some))
     ]
     return said + (
-        [_goodput_words(some, Limits(**plan["slo"])) for some in answered]
-        if plan.get("slo")
-        else []
+        [_goodput_words(some, Slo(**plan["slo"])) for some in answered] if plan.get("slo") else []
     )
 
 
-def _goodput_words(some: Sequence[Level], slo: Limits) -> str:
+def _goodput_words(some: Sequence[Level], slo: Slo) -> str:
     best = max(some, key=lambda level: level.goodput_per_s)
     if not best.goodput_per_s:
         return f"{best.model}: no request kept {slo}."
@@ -235,7 +233,7 @@ def for_report(run: Run) -> dict[str, Chart]:
     )
 
 
-def loaded(run: Run) -> bool:
+def is_load_test(run: Run) -> bool:
     """Whether there is anything to say of load: not for one stream without limits, nor for a record without times."""
     plan = run.info["plan"]
     return bool(

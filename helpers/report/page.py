@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jinja2
 
-from ..common.show import Table, one_line, shown
+from ..common.show import Table, format_cell, one_line
 
 TEMPLATE = Path(__file__).with_name("templates") / "report.html.jinja"
 CAPTIONS = {
@@ -44,7 +44,7 @@ def _base64(data: bytes) -> str:
 
 
 def _cell(value: object) -> str:
-    return one_line(shown(value), 200)
+    return one_line(format_cell(value), 200)
 
 
 def _is_number(value: object) -> bool:

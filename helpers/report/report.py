@@ -11,14 +11,15 @@ import numpy as np
 
 from ..common import machine
 from ..common.errors import UsageError
-from ..common.show import Table, harmless, plain_markdown
+from ..common.files import write_json, write_text
+from ..common.show import Table, join_words, plain_markdown, sanitize_for_csv
 from ..decision.cost import Prices, money
-from ..decision.scorecard import HEADINGS, Scorecard, listed
+from ..decision.scorecard import HEADINGS, Scorecard
 from ..decision.selection import UNITS, Decision, decide
-from ..measure.record import Run, write_json, write_text
+from ..measure.record import Run
 from ..measure.two_runs import DRIFT
-from ..quality.agreement import Opinions, opinions
-from ..quality.facets import judge
+from ..quality.agreement import Ratings, ratings
+from ..quality.facets import score_facets
 from ..timing import instrument_error, metrics
 from ..timing.drift import DRIFT_NEEDS
 from . import charts, load_test, page
@@ -74,7 +75,7 @@ class Comparisons(Sequence[metrics.Comparison]):
         return "\n".join(f"- {line}" for line in str(self).splitlines())
 
 
-def compare(run: Run, baseline: str | None = None) -> Comparisons:
+def compare_models(run: Run, baseline: str | None = None) -> Comparisons:
     """TTFT, latency and output tokens/s of every other model against `baseline` (default: the first with answers).
 
     Ratios are paired by prompt. Intervals hold together at 95 % (Bonferroni over all comparisons made here).
@@ -148,7 +149,7 @@ class Report:
     """One run, judged and decided, in the form that every file of the report is written from."""
 
     card: Scorecard
-    opinions: Opinions
+    ratings: Ratings
     decision: Decision
 
     @property
@@ -181,13 +182,13 @@ class Report:
         """The first screen: what stands beside the answer, as label and sentence."""
         d = self.decision
         caution = (
-            self.opinions.caution(self.card.source)
+            self.ratings.warning(self.card.source)
             if any(row["quality"] is not None for row in self.card.rows)
             else ""
         )
         said = [
             ("Why", d.reason),
-            ("How sure", d.sureness),
+            ("How sure", d.confidence),
             ("What it costs", self.price),
             ("What would change it", d.change),
         ]
@@ -212,7 +213,7 @@ class Report:
             parts.append(
                 f"{row['energy_j_per_request']:.2g} J a request ({'estimated' if row['energy_source'] == 'estimate' else row['energy_source']})"
             )
-        said = f"{listed(parts)}."
+        said = f"{join_words(parts)}."
         if row["cost_per_1000"] is not None:
             said += f" 1,000 requests cost {money(row['cost_per_1000'], prices.currency)} here ({row['cost_source']})."
         if row["cloud_per_1000"] is not None:
@@ -242,7 +243,9 @@ class Report:
                 self.decision.sentences()[1:],
             ),
             Section(
-                "Quality", replace(judge(run).table(), note=HOW_JUDGED), self.opinions.sentences()
+                "Quality",
+                replace(score_facets(run).table(), note=HOW_JUDGED),
+                self.ratings.sentences(),
             ),
             Section("Highlights", points=highlights(run) + network(self.card) + acceleration(run)),
             Section("Pictures", pictures=charts.for_report(run)),
@@ -255,7 +258,7 @@ class Report:
                         load_test.for_report(run),
                     )
                 ]
-                if load_test.loaded(run)
+                if load_test.is_load_test(run)
                 else []
             ),
             Section(
@@ -281,7 +284,7 @@ class Report:
             "models": self.card.rows,
             "median_intervals_95": self.run.intervals,
             "prices": self.card.prices.model_dump() if self.card.prices.given else None,
-            "agreement": [vars(pair) for pair in self.opinions.pairs],
+            "agreement": [vars(pair) for pair in self.ratings.pairs],
             "decision": self.decision.as_dict(),
         }
 
@@ -292,14 +295,14 @@ def make_report(
     prices: Prices | None = None,
     limits=None,
     weights=None,
-    enough=None,
+    good_enough=None,
     quality: str = "facets",
 ) -> Report:
     """Judge and decide. `quality` is its source: facets, people, or judge; the rest as for `selection.decide`.
 
     Raises UsageError when there is nothing from that source, and for a limit, weight or price that makes no sense.
     """
-    said = opinions(run)
+    said = ratings(run)
     by_source = said.quality()
     if quality != "facets" and quality not in by_source:
         there = ", ".join(["facets", *(s for s in by_source if s != "facets")])
@@ -307,7 +310,7 @@ def make_report(
             f"There is no quality from '{quality}' for this run; there is {there}. Score answers in notebook 05, or ask a judge."
         )
     card = Scorecard(run, prices or Prices(), by_source, quality)
-    return Report(card, said, decide(card, limits, weights, enough))
+    return Report(card, said, decide(card, limits, weights, good_enough))
 
 
 def write_report(run: Run, **choices) -> Path:
@@ -335,7 +338,7 @@ def summary_csv(run: Run, card: Scorecard | None = None) -> str:
     for row in (card or Scorecard(run)).rows:
         writer.writerow(
             [
-                harmless(value) if isinstance(value := row[name], str) else value
+                sanitize_for_csv(value) if isinstance(value := row[name], str) else value
                 for name in SUMMARY_COLUMNS
             ]
         )
@@ -374,13 +377,13 @@ def decision_markdown(report: Report) -> str:
     run, d = report.run, report.decision
     machine = run.info["environment"]["machine"]
     enough = (
-        listed(
+        join_words(
             [
                 f"{dimension} {value:g} {UNITS.get(dimension, '')}".strip()
-                for dimension, value in d.enough.items()
+                for dimension, value in d.good_enough.items()
             ]
         )
-        if d.enough
+        if d.good_enough
         else "not said"
     )
     title = d.winner.model if d.winner else "no model"
@@ -394,14 +397,14 @@ def decision_markdown(report: Report) -> str:
         "",
         f"Limits: {plain_markdown(str(d.limits)) or 'none'}. Good enough: {enough}. Quality from: {plain_markdown(d.source)}.",
         *("", "## Options", "", d.table().to_markdown(), ""),
-        *(f"- {plain_markdown(reason)}" for reason in d.losers),
+        *(f"- {plain_markdown(reason)}" for reason in d.why_not),
         *(
             "",
             "## Decision",
             "",
             f"**{plain_markdown(d.answer)}** {plain_markdown(d.reason)}",
             "",
-            plain_markdown(d.sureness),
+            plain_markdown(d.confidence),
         ),
         *("", "## Consequences", ""),
         *(
@@ -412,9 +415,9 @@ def decision_markdown(report: Report) -> str:
         *(f"- {plain_markdown(note)}" for note in d.notes),
         *(
             [
-                f"- Measure more prompts before treating {plain_markdown(listed(d.close))} as worse: the data does not say so."
+                f"- Measure more prompts before treating {plain_markdown(join_words(d.tied_with))} as worse: the data does not say so."
             ]
-            if d.close
+            if d.tied_with
             else []
         ),
         "- Look at it again when the machine, the runtime, the prompts or the models change: `python -m helpers benchmark`, then `python -m helpers report`.",
@@ -432,7 +435,7 @@ def highlights(run: Run) -> list[str]:
     answered = [row for row in run.summary if row["n_ok"]]
     if not answered:
         return [*said, "No model answered: there is nothing to compare."]
-    return said + [str(verdict) for verdict in compare(run) if verdict.n] + judge(
+    return said + [str(verdict) for verdict in compare_models(run) if verdict.n] + score_facets(
         run
     ).compare() or ["One model answered; measure a second one to compare."]
 
@@ -575,7 +578,7 @@ def _reasons(run: Run) -> dict[tuple[str, str], list[str]]:
 
 
 def _models(run: Run, models: Sequence[str]) -> str:
-    return "all models" if len(models) == len(run.models) > 1 else listed(models)
+    return "all models" if len(models) == len(run.models) > 1 else join_words(models)
 
 
 def _environment(run: Run) -> Iterator[str]:

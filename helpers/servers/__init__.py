@@ -4,4 +4,9 @@ The built-in Foundry Local runtime, any OpenAI-compatible address and models of 
 Everything that starts, asks and stops a server lives here.
 """
 
-__all__ = ["custom", "downloads", "foundry", "keep_warm", "server", "service", "setup_check"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["custom", "downloads", "foundry", "keep_warm", "server", "service", "setup_check"],
+)

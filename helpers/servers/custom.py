@@ -26,7 +26,7 @@ from .foundry import Runtime, private_service
 from .server import MAX_TOKENS, Remote, Server, connect
 
 DEVICE = "-generic-cpu"
-LONGEST_CONTEXT = 4096  # tokens; the runtime may set aside memory for all of it
+MAX_CONTEXT = 4096  # tokens; the runtime may set aside memory for all of it
 EXTRAS = ("torch", "transformers", "onnx", "onnx_ir", "onnxruntime_genai")
 
 
@@ -374,7 +374,7 @@ def convert(
 
 def _limit_context(path: Path) -> None:
     config = json.loads(path.read_text(encoding="utf-8"))
-    longest = min(config["model"]["context_length"], LONGEST_CONTEXT)
+    longest = min(config["model"]["context_length"], MAX_CONTEXT)
     config["model"]["context_length"] = config["search"]["max_length"] = longest
     path.write_text(json.dumps(config, indent=4), encoding="utf-8")
 

@@ -110,7 +110,7 @@ def verify(
         if (
             model.cached
             and model.files_sha256 is None
-            and cache.read(_folder_of(server, model) or Path()) is None
+            and cache.read_record(_folder_of(server, model) or Path()) is None
         ):
             with suppress(KitError):
                 server.runtime.record(model.id)
@@ -136,7 +136,7 @@ def verify(
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredModel:
     """One model folder in the cache. Sizes in bytes; times in UTC, None where unknown."""
 
     alias: str
@@ -151,7 +151,7 @@ class Stored:
         return cache.last_used(self.folder)
 
 
-class Contents(list[Stored]):
+class Contents(list[StoredModel]):
     """What the cache holds; shows itself as a table."""
 
     def table(self) -> Table:
@@ -185,21 +185,21 @@ def cache_contents() -> Contents:
     folders = [path for path in model_cache().glob("*/*") if path.is_dir()]
     found = [_stored(folder) for folder in folders]
     found += [
-        Stored(p.name, p, "partial", _bytes_in(p))
+        StoredModel(p.name, p, "partial", _bytes_in(p))
         for p in (home() / "incoming").glob("*")
         if p.is_dir()
     ]
     return Contents(sorted(found, key=lambda stored: -stored.bytes))
 
 
-def remove(server: BuiltIn, stored: Stored) -> None:
+def remove(server: BuiltIn, stored: StoredModel) -> None:
     """Delete a model's files. Raises UsageError for a built-in model, KitError when files cannot be deleted."""
     if stored.record and stored.record.source == "built-in":
         raise UsageError(
             f"'{stored.alias}' ships with the kit and would be back at the next start; its {stored.bytes / 1e6:,.1f} MB stay."
         )
     name = stored.record.package.id if stored.record else stored.alias
-    with cache.locked(home(), name, lambda: None):
+    with cache.download_lock(home(), name, lambda: None):
         if stored.record and any(model.id == name and model.cached for model in server.models()):
             server.runtime.remove(name)
         try:
@@ -211,7 +211,7 @@ def remove(server: BuiltIn, stored: Stored) -> None:
             ) from None
 
 
-def find_stored(alias: str) -> Stored:
+def find_stored(alias: str) -> StoredModel:
     """The cached model with this alias, id or folder name. Raises UsageError with those that there are."""
     contents = cache_contents()
     for stored in contents:
@@ -324,19 +324,19 @@ def _verified(
     note: Callable[[str], None],
 ) -> tuple[str, str]:
     package = record.package
-    with cache.locked(
+    with cache.download_lock(
         home(),
         package.id,
         lambda: note(f"another process is busy with {package.alias}; waiting for that"),
     ):
-        wrong = cache.check(folder, record, full=True, progress=hashed)
+        wrong = cache.verify(folder, record, full=True, progress=hashed)
         if not wrong:
             return "whole", f"{len(package.files)} files, {package.bytes / 1e6:,.1f} MB"
         named = ", ".join(map(str, wrong))
         with suppress(KitError):  # a runtime that does not know it has not loaded it
             server.runtime.unload(package.id)
         source = _repair(server, folder, record, wrong, note)
-        if left := cache.check(folder, record, full=True):
+        if left := cache.verify(folder, record, full=True):
             return (
                 "failed",
                 f"damaged: {named}. What came in its place is not right either: {', '.join(map(str, left))}. {_start_over(package.alias)}",
@@ -397,8 +397,8 @@ def _start_over(alias: str) -> str:
     return f"Start over with: python -m helpers cache --remove {alias}, then download it."
 
 
-def _stored(folder: Path) -> Stored:
-    record = cache.read(folder)
+def _stored(folder: Path) -> StoredModel:
+    record = cache.read_record(folder)
     if any(folder.rglob("*.dlstate")) or any(folder.rglob("download.tmp")):
         state = "partial"
     elif record is None:
@@ -413,7 +413,7 @@ def _stored(folder: Path) -> Stored:
             if all(sizes[name] == file.bytes for name, file in record.package.files.items())
             else "damaged"
         )
-    return Stored(
+    return StoredModel(
         record.package.alias if record else folder.name, folder, state, _bytes_in(folder), record
     )
 

@@ -69,7 +69,7 @@ class Traffic:
 
 
 @contextlib.contextmanager
-def pinged(send: Callable[[], bool], every_s: float) -> Iterator["Pings"]:
+def ping_every(send: Callable[[], bool], every_s: float) -> Iterator["Pings"]:
     """Calls `send` every `every_s` seconds in a thread until the block ends. `send` says whether it sent anything."""
     pings, ended = Pings(), threading.Event()
 

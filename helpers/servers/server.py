@@ -17,12 +17,12 @@ from ..common.errors import EndpointError, KitError, MirrorError, UsageError
 from ..common.paths import free_disk_gb, home, model_cache, service_folder
 from ..common.show import Table
 from ..models import lineup, mirror
-from ..models.cache import Package, locked
+from ..models.cache import Package, download_lock
 from ..timing.metrics import Metrics, metrics
 from ..timing.stream import Request, Timeline, send
 from ..timing.transport import is_loopback
 from .foundry import Runtime, RuntimeStopped, private_service
-from .keep_warm import EVERY_S, Pings, Traffic, pinged
+from .keep_warm import EVERY_S, Pings, Traffic, ping_every
 
 ENDPOINT_VARIABLE = "FOUNDRY_LOCAL_ENDPOINT"
 KEY_VARIABLE = "FOUNDRY_LOCAL_API_KEY"
@@ -313,7 +313,7 @@ class Server:
                     self._send_ping(model)
                 return free
 
-        with pinged(ping, max(0.01, every_s / 4)) as pings:
+        with ping_every(ping, max(0.01, every_s / 4)) as pings:
             yield pings
 
     def _send_ping(self, model: ModelInfo) -> None:
@@ -504,7 +504,7 @@ class BuiltIn(Server):
 
     def __init__(self, models: lineup.Lineup | None = None, mirror_address: str | None = None):
         super().__init__("", models)
-        self.mirror = mirror.given(mirror_address)
+        self.mirror = mirror.mirror_from_env(mirror_address)
         self.runtime = Runtime()
         self.kind = self.runtime.name
         self._traffic = Traffic(service_folder() / "asked")
@@ -603,7 +603,7 @@ class BuiltIn(Server):
         return self.resolve(model.id)
 
     def _from_catalog(self, model: ModelInfo, progress, note) -> ModelInfo:
-        with locked(
+        with download_lock(
             home(), model.id, lambda: note("another process is fetching it; waiting for that")
         ):
             self.runtime.download(model.id, progress, note)
@@ -863,12 +863,12 @@ def connect(
         return BuiltIn(models, mirror)
     if key_variable != KEY_VARIABLE and not (key or os.environ.get(key_variable)):
         raise UsageError(
-            f"The variable {key_variable} is empty or not set; put the key of {normalised(address)} into it."
+            f"The variable {key_variable} is empty or not set; put the key of {parse_base_url(address)} into it."
         )
-    return Remote(normalised(address), models, key or os.environ.get(key_variable))
+    return Remote(parse_base_url(address), models, key or os.environ.get(key_variable))
 
 
-def normalised(address: str) -> str:
+def parse_base_url(address: str) -> str:
     """An address as base URL: scheme checked, `/v1` added when there is no path."""
     parts = urllib.parse.urlsplit(address.strip())
     try:

@@ -36,6 +36,7 @@ import psutil
 from ..common.errors import KitError, plain
 from ..common.paths import BUILT_IN_MODELS, model_cache
 from ..models import cache
+from ..models.built_in import built_in_packages, install_built_in
 from ..models.cache import Package
 
 AZURE_CATALOG = "https://api.catalog.azureml.ms/asset-gallery/v1.0/models"
@@ -44,9 +45,8 @@ AZURE_HOSTS = ("api.catalog.azureml.ms", "*.api.azureml.ms", "*.blob.core.window
 UNLOAD_LIMIT_S = 5.0
 HEARTBEAT_S = 0.2
 QUIET_S = 5.0
-MOST_FAILURES = 4
+MAX_FAILURES = 4
 RETRY_S = 0.5
-PUBLISHER = "Workshop"
 ASIDE = ".repair"
 DISK_WORDS = r"(?i)no space|file too large|pre-allocate|disk full|quota|read-only file system|permission denied"
 
@@ -61,7 +61,7 @@ def main(folder: Path) -> int:
         return 0  # another process of this folder is starting or running; whoever started us will find it
     with lock:
         (folder / "service.log").write_bytes(b"")  # the log is of this service, from its start
-        runtime = Runtime(folder)
+        runtime = SdkRuntime(folder)
         try:
             Control(runtime).run(folder / "service.json")
         finally:
@@ -69,7 +69,7 @@ def main(folder: Path) -> int:
     return 0
 
 
-class Runtime:
+class SdkRuntime:
     """The SDK's manager with its web service, and the calls that the control line offers."""
 
     def __init__(self, folder: Path):
@@ -151,8 +151,8 @@ class Runtime:
         """Load a model that is in the cache; seconds, measured around the runtime's own call. Files that have changed are refused."""
         model = self._model(name)
         folder = Path(model.get_path())
-        record = cache.read(folder)
-        if record and (wrong := cache.check(folder, record)):
+        record = cache.read_record(folder)
+        if record and (wrong := cache.verify(folder, record)):
             raise KitError(
                 f"its files are damaged: {', '.join(map(str, wrong))}; repair them with: python -m helpers verify {model.alias}"
             )
@@ -271,7 +271,7 @@ class Fetch:
                 )
             failures = failures + 1 if self._percent <= before else 1
             before = self._percent
-            if failures >= MOST_FAILURES or _is_final(self._error):
+            if failures >= MAX_FAILURES or _is_final(self._error):
                 raise KitError(
                     explained(self._error, Path(self._model.get_path() or model_cache()))
                 )
@@ -345,7 +345,7 @@ def explained(error: Exception, folder: Path) -> str:
 class Control:
     """Accepts clients, one thread each, until told to stop or left alone."""
 
-    def __init__(self, runtime: Runtime):
+    def __init__(self, runtime: SdkRuntime):
         self._runtime = runtime
         self._key = secrets.token_bytes(32)
         self._listener = Listener(("127.0.0.1", 0), authkey=self._key)
@@ -417,54 +417,6 @@ class Control:
         with self._lock:
             self._clients += change
             self._left_alone_since = time.monotonic()
-
-
-def read_manifest(folder: Path) -> dict[str, dict]:
-    """Alias to package description of the built-in models in `folder`."""
-    return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["models"]
-
-
-def built_in_packages(source: Path) -> dict[str, Package]:
-    """The built-in models in `source`, by alias."""
-    return {
-        alias: Package(
-            alias=alias,
-            publisher=PUBLISHER,
-            context=about["context_length"],
-            capabilities=("chat",),
-            **{
-                name: about[name]
-                for name in ("name", "version", "license", "max_output_tokens", "files")
-            },
-        )
-        for alias, about in read_manifest(source).items()
-    }
-
-
-def install_built_in(source: Path, target: Path) -> None:
-    """Copy the built-in models into the runtime's cache, every file verified; files that are right are left alone.
-
-    Raises KitError when a shipped file does not match the manifest, or the cache cannot be written.
-    """
-    for alias, package in built_in_packages(source).items():
-        folder = package.folder(target)
-        wrong = {problem.file for problem in cache.problems(folder, package)}
-        if shipped := [
-            problem for problem in cache.problems(source / alias, package) if problem.file in wrong
-        ]:
-            names = ", ".join(problem.file for problem in shipped)
-            raise KitError(
-                f"{source / alias}: {names} missing or changed; restore with: git checkout -- data/models"
-            )
-        try:
-            for name in wrong:
-                cache.copy_in(source / alias / name, folder / name)
-            record = cache.read(folder)
-            if wrong or record is None or record.package != package:
-                cache.write(folder, package, "built-in")
-        except OSError as error:
-            if wrong:
-                raise cache.disk_error(error, target) from None
 
 
 def local_catalog(folder: Path) -> list[dict]:

@@ -4,12 +4,17 @@ Bytes are stamped in one loop as they arrive, read afterwards into timelines, an
 It knows neither models nor records, and it proves its own error against a reference server.
 """
 
-__all__ = [
-    "drift",
-    "instrument_error",
-    "metrics",
-    "reference_server",
-    "send",
-    "stream",
-    "transport",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[
+        "drift",
+        "instrument_error",
+        "metrics",
+        "reference_server",
+        "send",
+        "stream",
+        "transport",
+    ],
+)

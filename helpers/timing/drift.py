@@ -18,7 +18,7 @@ PROMPTS_NEEDED = 5
 CACHED_FROM = 1.10  # a first use this much slower than repeats is worth a sentence
 
 
-def settled(latencies_s: Sequence[float]) -> bool:
+def is_settled(latencies_s: Sequence[float]) -> bool:
     """Whether warm-up has done its work: the median of the last three answers is within 10 % of the three before."""
     if len(latencies_s) < 2 * SETTLE_WINDOW:
         return False
@@ -31,7 +31,7 @@ def settled(latencies_s: Sequence[float]) -> bool:
 
 def relative_width(values: Sequence[float], rounds: Sequence[int]) -> float | None:
     """Half the width of the 95 % interval of the median as a share of the median; None below 3 rounds."""
-    found = metrics.summarise(values, rounds)
+    found = metrics.summarize(values, rounds)
     return None if found.low is None or not found.p50 else (found.high - found.low) / 2 / found.p50
 
 

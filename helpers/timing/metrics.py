@@ -6,10 +6,12 @@ Names and definitions are those of docs/measuring.md.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .stream import Timeline
+if TYPE_CHECKING:
+    from .stream import Timeline
 
 P95_NEEDS = 20
 OUTLIER_CUTOFF = 3.5
@@ -30,7 +32,7 @@ class Metrics:
     request_tokens_per_s: float | None = None
 
 
-def metrics(timeline: Timeline) -> Metrics:
+def metrics(timeline: "Timeline") -> Metrics:
     """TTFT, TTFO, latency, ITL and rates of one request. A failed request has none.
 
     ITL is (last token - first token) / (tokens - 1); output tokens/s is its inverse. Both need a token count that
@@ -75,7 +77,7 @@ class Summary:
     high: float | None = None
 
 
-def summarise(values: Sequence[float | None], rounds: Sequence[int] | None = None) -> Summary:
+def summarize(values: Sequence[float | None], rounds: Sequence[int] | None = None) -> Summary:
     """Exact percentiles (numpy, linear interpolation: never outside the sample) and an interval of the median.
 
     `rounds` names the round of each value; see `interval_of_median`.

@@ -63,7 +63,7 @@ _ROLE = _framed(_event({"role": "assistant", "content": ""}))
 _TOKEN = _framed(_event({"content": " token"}))
 
 
-class _Answer:
+class _Reply:
     """One connection, one request at a time. Each token has its own time from the start, so that delays do not add up."""
 
     def __init__(self, connection: socket.socket):
@@ -125,8 +125,8 @@ class _Answer:
 
 def _serve(listener: socket.socket) -> None:
     log: list[dict] = []
-    reading: dict[socket.socket, _Answer] = {}
-    answering: list[tuple[float, int, _Answer]] = []
+    reading: dict[socket.socket, _Reply] = {}
+    answering: list[tuple[float, int, _Reply]] = []
     numbers = count()  # so that equal times never compare answers
     while True:
         # select() waits to the microsecond, epoll only to the millisecond; and only those that still ask are watched.
@@ -145,7 +145,7 @@ def _serve(listener: socket.socket) -> None:
         for sock in ready:
             if sock is listener:
                 connection, _ = listener.accept()
-                reading[connection] = _Answer(connection)
+                reading[connection] = _Reply(connection)
                 continue
             try:
                 if reading[sock].read(log):

@@ -17,7 +17,7 @@ from .stream import Finished, Request, Streams, Timeline
 
 MAX_OPEN = 256  # connections of an open loop; a request that is due while all are taken waits, and its waiting counts
 LEAD_S = 0.25  # how long before its time a request's connection is opened
-LONGEST_S = 86_400
+MAX_S = 86_400
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def arrivals(rate: float, count: int, seed: object) -> list[float]:
 
 
 @dataclass(frozen=True)
-class Limits:
+class Slo:
     """What a request must not exceed, in seconds, to count for goodput (a service level objective); None: no limit."""
 
     ttft_s: float | None = None
@@ -121,7 +121,7 @@ class Limits:
     def __post_init__(self):
         values = [value for value in asdict(self).values() if value is not None]
         if not values or not all(
-            isinstance(value, (int, float)) and 0 < value <= LONGEST_S for value in values
+            isinstance(value, (int, float)) and 0 < value <= MAX_S for value in values
         ):
             raise ValueError(_EXPECTED)
 
@@ -134,16 +134,16 @@ class Limits:
 
 
 NAMES = {"ttft_s": "TTFT", "itl_s": "ITL", "latency_s": "latency"}
-_EXPECTED = f"expected limits like ttft=0.5,itl=0.05,latency=5, in seconds, each above 0 and up to {LONGEST_S:,}"
+_EXPECTED = f"expected limits like ttft=0.5,itl=0.05,latency=5, in seconds, each above 0 and up to {MAX_S:,}"
 
 
-def parse_limits(text: str) -> Limits:
+def parse_slo(text: str) -> Slo:
     """`ttft=0.5,itl=0.05,latency=5` as Limits, in seconds. Raises UsageError for anything else."""
     try:
         pairs = [part.split("=") for part in text.split(",")]
         found = {f"{name.strip()}_s": float(value) for name, value in pairs}
         if len(found) < len(pairs) or not all(map(math.isfinite, found.values())):
             raise ValueError
-        return Limits(**found)
+        return Slo(**found)
     except (TypeError, ValueError):
         raise UsageError(f"slo: {_EXPECTED}; found {text!r:.80}.") from None

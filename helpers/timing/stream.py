@@ -16,7 +16,7 @@ from . import transport
 from .transport import Failure, Packets
 
 MAX_REDIRECTS = 5
-MOST_EVENTS, EVENTS_A_TOKEN = (
+MAX_EVENTS, EVENTS_A_TOKEN = (
     100,
     4,
 )  # a stream with more events than that for `max_tokens` tokens does not end by itself
@@ -115,7 +115,7 @@ class Streams:
                 one.headers,
                 request.timeout_s,
                 request.timeout_s / 4 if request.stall_s is None else request.stall_s,
-                MOST_EVENTS + EVENTS_A_TOKEN * asked
+                MAX_EVENTS + EVENTS_A_TOKEN * asked
                 if request.body.get("stream") and isinstance(asked, int)
                 else None,
                 one.due_at,
@@ -170,7 +170,7 @@ class Finished:
             message = transport.unpack(exchange.raw) if exchange.head else transport.Message()
             packets, complete = message.packets, message.framed
             if message.head is None:
-                failure = f"no answer from {transport.where(self.url)}: {failure or 'it closed the connection without an HTTP answer'}"
+                failure = f"no answer from {transport.host_of(self.url)}: {failure or 'it closed the connection without an HTTP answer'}"
             elif failure is None and not message.complete:
                 failure = f"the answer was cut off after {sum(map(len, packets.pieces))} bytes"
             elif failure is None and message.head.status != 200:
@@ -201,7 +201,7 @@ def parse(
     `failure` is what the transport already knows; what arrived before it is still parsed. Where the transport marks no end
     (`framed` is false: the connection just closed), a stream that never says that it is done counts as cut.
     """
-    found = _Answer()
+    found = _Collector()
     try:
         if failure is None or streamed:
             for arrived_s, chunk in _chunks(packets) if streamed else _whole(packets):
@@ -232,7 +232,7 @@ def _joined(parts: list[str]) -> str:
     return "".join(parts).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-class _Answer:
+class _Collector:
     """Collects text, arrival times, usage and the reason of the end from chunk after chunk."""
 
     def __init__(self):

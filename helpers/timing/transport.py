@@ -180,7 +180,7 @@ class Wire:
             self._bell.send(b"!")
 
     def _open(self, exchange: Exchange) -> None:
-        start, host = _clock(), where(exchange.url)
+        start, host = _clock(), host_of(exchange.url)
         try:
             exchange._sock, exchange._unsent = connect(exchange)
             exchange.connect_s = _clock() - start
@@ -400,7 +400,7 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def where(url: str) -> str:
+def host_of(url: str) -> str:
     """Host and port of an address, without a user name or password."""
     return urllib.parse.urlsplit(url).netloc.rpartition("@")[2] or url
 

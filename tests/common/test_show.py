@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from helpers.common.show import Table, one_line, shown
+from helpers.common.show import Table, format_cell, one_line
 
 NASTY = "a|b\nc\r\nd\te\x00\x1b[31m\u2028<script>alert('x')</script> & \\ `x`"
 
@@ -40,13 +40,13 @@ NASTY = "a|b\nc\r\nd\te\x00\x1b[31m\u2028<script>alert('x')</script> & \\ `x`"
     ],
 )
 def test_shown(value, text):
-    assert shown(value) == text
+    assert format_cell(value) == text
 
 
 @pytest.mark.parametrize("size", [1e-3, 0.01, 0.1, 1.0, 10.0, 100.0])
 def test_a_measured_number_has_three_digits_at_most_and_no_exponent(size):
     for value in (1.2345 * size, 9.999 * size):
-        text = shown(value)
+        text = format_cell(value)
         assert "e" not in text
         assert float(text.replace(",", "")) == pytest.approx(value, rel=0.005)
 

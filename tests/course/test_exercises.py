@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from helpers.common.errors import KitError
-from helpers.course.notebooks import exercises, notebooks
 from helpers.course.exercises import EXERCISES, check, hint, overview, solution, solutions
 from helpers.course.lessons import STREAM
+from helpers.course.notebooks import exercises, notebooks
 
 # What people write at first, and words of what they must be told. Written apart from the slips in helpers/course/lessons.py.
 WRONG = {

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from support.loopback import error_answer, serving
 
 from helpers import load_run
 from helpers.common.errors import KitError, UsageError
@@ -15,6 +14,7 @@ from helpers.common.paths import DATA
 from helpers.course import notebooks
 from helpers.course.exercises import EXERCISES
 from helpers.measure.record import SAMPLE, Run
+from support.loopback import error_answer, serving
 
 NAMES = [
     "00_check",

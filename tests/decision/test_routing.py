@@ -5,8 +5,6 @@ import os
 import shutil
 
 import pytest
-from support.loopback import DONE, delta, event, serving, streamed, usage
-from support.records import PROMPTS, about, answer, record, rows_of
 
 from helpers import connect, load_run
 from helpers.common.errors import KitError, UsageError
@@ -15,8 +13,10 @@ from helpers.decision.routing import route
 from helpers.decision.scorecard import Scorecard
 from helpers.measure.merge import join
 from helpers.models import lineup
-from helpers.report.contribute import FILES, check, contribute
-from helpers.report.report import compare, make_report, network, write_report
+from helpers.report.contribute import FILES, contribute, verify_contribution
+from helpers.report.report import compare_models, make_report, network, write_report
+from support.loopback import DONE, delta, event, serving, streamed, usage
+from support.records import PROMPTS, about, answer, record, rows_of
 
 KEY = "sk-abcdefghijklmnop1234"
 CLOUD = streamed(
@@ -134,12 +134,12 @@ def test_joined_runs_allow_for_drift_and_name_their_differences(tmp_path):
     assert run.models == ["small @ test server (1)", "small @ test server (2)"]
     assert [row["n_ok"] for row in run.summary] == [21, 21]
     same = record(tmp_path, {"a": about(), "b": about()}, [*(r for m in "ab" for r in rows_of(m))])
-    width = {c.metric: c.high / c.low for c in compare(run)}
-    narrow = {c.metric: c.high / c.low for c in compare(same)}
+    width = {c.metric: c.high / c.low for c in compare_models(run)}
+    narrow = {c.metric: c.high / c.low for c in compare_models(same)}
     assert (
         width["latency_s"] > narrow["latency_s"] + 0.2
     )  # 10 % between two sittings is not told apart
-    assert not any(c.apart for c in compare(run) if c.metric == "latency_s")
+    assert not any(c.apart for c in compare_models(run) if c.metric == "latency_s")
     assert "The runs differ in temperature: 0.0 and 1.0." in run.info["joined_notes"]
     assert write_report(run).is_file()
 
@@ -347,7 +347,7 @@ def test_a_contribution_is_small_readable_and_without_private_data(given):
         "new-model": {"capabilities": ["chat"], "size_mb": 12.0, "license": "MIT"},
         "org-cloud-model": {"capabilities": ["chat"], "size_mb": None},
     }
-    said = check(given)
+    said = verify_contribution(given)
     assert said[0].startswith("2 models on ")
     assert said[1:] == [
         "new-model: a new entry for models.json.",
@@ -437,7 +437,7 @@ def test_what_somebody_sends_is_not_trusted(given, tmp_path, harm, message):
     sent = shutil.copytree(given, tmp_path / "sent")
     harm(sent)
     with pytest.raises(UsageError, match=message):
-        check(sent)
+        verify_contribution(sent)
 
 
 def test_a_link_out_of_the_folder_is_not_followed(given, tmp_path):
@@ -448,15 +448,16 @@ def test_a_link_out_of_the_folder_is_not_followed(given, tmp_path):
     except OSError:
         pytest.skip("this system makes no symbolic links")
     with pytest.raises(UsageError, match=r"result\.json is missing, or no plain file"):
-        check(given)
+        verify_contribution(given)
 
 
 def test_figures_that_cannot_be_are_pointed_at(given):
     edit(given, "result.json", lambda r: r["results"][0].update(ttft_p50_s=9.0, n_ok=5))
-    assert "new-model: a median TTFT above the median latency; ask how it was measured." in check(
-        given
+    assert (
+        "new-model: a median TTFT above the median latency; ask how it was measured."
+        in verify_contribution(given)
     )
-    assert "new-model: a p95 from 5 answers; it needs 20." in check(given)
+    assert "new-model: a p95 from 5 answers; it needs 20." in verify_contribution(given)
 
 
 def test_only_a_finished_run_can_be_given_and_nothing_is_overwritten(given, tmp_path):

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from support.records import PROMPTS, about, answer, failure, record
 
 from helpers.common.errors import UsageError
 from helpers.course.widgets import weigh
@@ -17,10 +16,11 @@ from helpers.decision.selection import (
     _scored,
     _stability,
     decide,
-    licence_score,
+    license_score,
     make_limits,
 )
 from helpers.report.report import make_report, write_report
+from support.records import PROMPTS, about, answer, failure, record
 
 EIGHT = [f"p{i}" for i in range(8)]
 
@@ -78,7 +78,7 @@ def test_scores_and_totals_by_hand(tmp_path):
             },
         },
     )
-    decision = decide(run, enough={})
+    decision = decide(run, good_enough={})
     fast, good = option(decision, "fast"), option(decision, "good")
     assert fast.scores == pytest.approx(
         {"latency": 1, "throughput": 1, "memory": 0.25, "quality": 0.5, "disk": 1, "licence": 1}
@@ -88,7 +88,7 @@ def test_scores_and_totals_by_hand(tmp_path):
     )
     assert fast.total == pytest.approx(0.2 + 0.1 + 0.1 * 0.25 + 0.4 * 0.5 + 0.1 + 0.1)
     assert good.total == pytest.approx(0.2 * 0.5 + 0.1 * 0.5 + 0.1 + 0.4 + 0.1 * 0.5 + 0.1 * 0.5)
-    assert decision.losers == ["fast loses most to good in quality (0.50 against 1.00)."]
+    assert decision.why_not == ["fast loses most to good in quality (0.50 against 1.00)."]
     # Geometric mean over the prompts' factors 1, 1.1 ... 1.7.
     assert fast.values["latency"] == pytest.approx(2 * np.exp(np.log(1 + np.arange(8) / 10).mean()))
 
@@ -100,7 +100,7 @@ def test_what_is_good_enough_needs_to_be_no_better(tmp_path):
     by_default = {o.model: o.scores["latency"] for o in decide(run).options}
     assert (by_default["a"], by_default["b"]) == (1, 1)
     assert by_default["c"] == pytest.approx(1 / option(decide(run), "c").values["latency"])
-    assert option(decide(run, enough={}), "b").scores["latency"] == pytest.approx(0.02)
+    assert option(decide(run, good_enough={}), "b").scores["latency"] == pytest.approx(0.02)
 
 
 def test_weights_have_no_scale(tmp_path):
@@ -183,7 +183,7 @@ def test_nobody_meets_the_limits_names_the_tightest_and_by_how_much(tmp_path):
     decision = decide(run, {"max_memory_mb": 100, "max_disk_mb": 600})
     assert decision.winner is None
     assert decision.answer == (
-        "No model can be the default. The tightest limit is memory: of the nearest model, b, memory 110 MB is 10 % over the limit of 100 MB."
+        "No model can be the default. The binding_limit limit is memory: of the nearest model, b, memory 110 MB is 10 % over the limit of 100 MB."
     )
     each = decide(run, {"max_memory_mb": 115, "max_disk_mb": 600})
     assert (
@@ -218,13 +218,13 @@ def test_the_change_that_flips_the_winner_is_exact(tmp_path):
             "c": {"latency_s": 9.0, "right": 1.0, "disk_mb": 90.0},
         },
     )
-    decision = decide(run, enough={})
+    decision = decide(run, good_enough={})
     flip = decision.flip
     rest = {d: w for d, w in decision.weights.items() if d != flip.dimension}
 
     def winner_at(share):
         scaled = {d: w * (1 - share) / sum(rest.values()) for d, w in rest.items()}
-        return decide(run, weights={**scaled, flip.dimension: share}, enough={}).winner.model
+        return decide(run, weights={**scaled, flip.dimension: share}, good_enough={}).winner.model
 
     step = 1e-6 if flip.to > flip.share else -1e-6
     assert winner_at(flip.to - step) == decision.winner.model
@@ -239,7 +239,7 @@ def test_the_change_that_flips_the_winner_is_exact(tmp_path):
             if 0 < to < 1:
                 scaled = {d: w * (1 - to) / sum(others.values()) for d, w in others.items()}
                 assert (
-                    decide(run, weights={**scaled, dimension: to}, enough={}).winner.model
+                    decide(run, weights={**scaled, dimension: to}, good_enough={}).winner.model
                     == decision.winner.model
                 )
 
@@ -258,7 +258,7 @@ def test_a_winner_in_everything_cannot_be_flipped(tmp_path):
     assert decision.change == "No change of a single weight puts another model first."
     assert decision.answer == "best is the default."
     assert decision.stability.both == 1
-    assert "in all of 100" in decision.sureness
+    assert "in all of 100" in decision.confidence
 
 
 def test_two_models_that_differ_by_chance_only_are_not_told_apart(tmp_path):
@@ -267,8 +267,8 @@ def test_two_models_that_differ_by_chance_only_are_not_told_apart(tmp_path):
         f"m{k}": {"latency_s": 3.0, "spread": lambda i, n, k=k: float(np.exp(noise[k, i]))}
         for k in (0, 1)
     }
-    decision = decide(run_of(tmp_path, models), weights={"latency": 1}, enough={})
-    assert decision.close == (decision.options[1].model,)
+    decision = decide(run_of(tmp_path, models), weights={"latency": 1}, good_enough={})
+    assert decision.tied_with == (decision.options[1].model,)
     assert "is the first choice, but these prompts cannot tell it apart from" in decision.answer
     assert 0.5 < decision.stability.prompts < 0.95
 
@@ -289,7 +289,7 @@ def test_equal_models_are_rarely_told_apart_and_different_ones_are():
         totals = sum(w * _scored(d, _mean_of(d, matrix[d]), None) for d, w in weights.items())
         return _stability(matrix, weights, {}, int(totals.argmax()), ["a", "b"], limits, seed)[
             0
-        ].close
+        ].tied_with
 
     apart = sum(not close(0.0, seed) for seed in range(200))
     assert apart <= 24
@@ -299,8 +299,8 @@ def test_equal_models_are_rarely_told_apart_and_different_ones_are():
 def test_below_five_prompts_nothing_is_told_apart(tmp_path):
     run = run_of(tmp_path, {"a": {"latency_s": 2.0}, "b": {"latency_s": 8.0}}, prompts=EIGHT[:4])
     decision = decide(run)
-    assert decision.close == ("b",)
-    assert "below 5 nothing is told apart" in decision.sureness
+    assert decision.tied_with == ("b",)
+    assert "below 5 nothing is told apart" in decision.confidence
 
 
 def test_what_does_not_vary_by_prompt_is_told_apart_by_itself(tmp_path):
@@ -310,9 +310,9 @@ def test_what_does_not_vary_by_prompt_is_told_apart_by_itself(tmp_path):
         prompts=EIGHT[:2],
     )
     decision = decide(run, weights={"disk": 1})
-    assert (decision.winner.model, decision.close) == ("small", ("twin",))
+    assert (decision.winner.model, decision.tied_with) == ("small", ("twin",))
     assert (
-        decision.sureness
+        decision.confidence
         == "It does not depend on the prompts, and stays first in all of 100 draws of other weights."
     )
 
@@ -373,7 +373,7 @@ def test_a_sweep_stands_for_its_first_level_and_an_old_record_for_one_stream(tmp
     [("MIT", 1), ("apache-2.0", 1), ("BSD-3-Clause", 1), ("gemma", 0.5), (None, 0), ("", 0)],
 )
 def test_licences(licence, score):
-    assert licence_score(licence) == score
+    assert license_score(licence) == score
 
 
 def test_the_panel_says_what_the_cell_says(tmp_path):

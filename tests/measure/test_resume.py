@@ -7,12 +7,12 @@ from collections import Counter
 
 import filelock
 import pytest
-from support.loopback import DONE, delta, event, serving, streamed, usage
 
 from helpers import benchmark as full_benchmark
 from helpers import connect, load_run, write_report
 from helpers.common.errors import UsageError
 from helpers.measure.session import resume
+from support.loopback import DONE, delta, event, serving, streamed, usage
 
 PROMPTS = ["Hello", "List 3 privacy benefits of local inference.", "Who are you?"]
 GOOD = streamed([event(delta("Hello")), 0.01, event(delta(" world")), event(usage(5, 2)), DONE])

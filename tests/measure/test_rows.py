@@ -40,7 +40,7 @@ def write(path, some):
 
 
 def test_the_fields_are_those_of_a_row():
-    assert list(rows.Line.__struct_fields__) == [
+    assert list(rows.RowRecord.__struct_fields__) == [
         name for name in Row.__dataclass_fields__ if name != "chunk_times_s"
     ]
 
@@ -50,8 +50,8 @@ def test_every_block_size_reads_the_same(tmp_path, monkeypatch, block):
     monkeypatch.setattr(rows, "BLOCK", block)
     some = some_rows(23)
     path = write(tmp_path / "requests.jsonl", some)
-    frame, starts = rows.read(path)
-    for name in rows.Line.__struct_fields__:
+    frame, starts = rows.read_rows(path)
+    for name in rows.RowRecord.__struct_fields__:
         wanted = [getattr(row, name) for row in some]
         if name == "started_at":
             assert [f"{t.isoformat()[:23]}+00:00" for t in frame[name]] == wanted
@@ -69,11 +69,11 @@ def test_a_half_written_last_line_is_passed_over_and_a_whole_one_without_its_end
     path = write(tmp_path / "requests.jsonl", some_rows(5))
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
-    assert len(rows.read(path)[0]) == 5
+    assert len(rows.read_rows(path)[0]) == 5
     path.write_bytes(whole[:-30])
-    assert len(rows.read(path)[0]) == 4
+    assert len(rows.read_rows(path)[0]) == 4
     path.write_bytes(b"")
-    assert len(rows.read(path)[0]) == 0
+    assert len(rows.read_rows(path)[0]) == 0
 
 
 @pytest.mark.parametrize("damage", [b"{}", b"", b"[1]", b'{"model": 1', b"null"])
@@ -83,13 +83,13 @@ def test_a_damaged_line_is_named(tmp_path, damage):
     lines[2] = damage
     path.write_bytes(b"\n".join(lines))
     with pytest.raises(UsageError, match=r"requests\.jsonl is damaged in line 3;"):
-        rows.read(path)
+        rows.read_rows(path)
 
 
 def test_bytes_that_are_no_text_become_a_replacement_and_not_a_damage(tmp_path):
     path = write(tmp_path / "requests.jsonl", some_rows(3))
     path.write_bytes(path.read_bytes().replace("\u00e9".encode(), b"\xff", 1))
-    frame, _ = rows.read(path)
+    frame, _ = rows.read_rows(path)
     assert frame["text"][0] == "caf\ufffd \u2028 0"
 
 
@@ -101,6 +101,6 @@ def test_an_older_record_lacks_columns_and_is_read(tmp_path):
         if name not in ("concurrency", "scheduled_s", "sent_s", "connect_s")
     }
     path.write_text(json.dumps(old) + "\n", encoding="utf-8")
-    frame, _ = rows.read(path)
+    frame, _ = rows.read_rows(path)
     assert frame["concurrency"][0] == 1
     assert np.isnan(frame["connect_s"][0])

@@ -9,13 +9,13 @@ import sys
 
 import psutil
 import pytest
-from support.loopback import DONE, Answer, delta, error_answer, event, serving, streamed, usage
 
 from helpers import benchmark, connect, load_run, write_report
 from helpers.common.errors import UsageError
 from helpers.measure.record import Row
 from helpers.measure.session import make_plan
 from helpers.models import lineup
+from support.loopback import DONE, Answer, delta, error_answer, event, serving, streamed, usage
 
 PROMPTS = ["Hello", "List 3 privacy benefits of local inference."]
 ROW_FIELDS = [

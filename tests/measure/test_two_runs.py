@@ -5,7 +5,6 @@ import math
 
 import numpy as np
 import pytest
-from support.records import about, answer, failure, record
 
 from helpers.common.errors import UsageError
 from helpers.measure import two_runs
@@ -13,10 +12,11 @@ from helpers.measure.record import Run
 from helpers.measure.two_runs import (
     Change,
     compare_runs,
-    parse_bound,
     parse_drift,
+    parse_gate,
     ratio_of_sittings,
 )
+from support.records import about, answer, failure, record
 
 PROMPTS = {
     "short": "Say short.",
@@ -492,7 +492,7 @@ def test_it_says_that_sittings_are_part_of_the_comparison(before, drift, words):
 
 
 def outcome(text: str, ratio: float | None, low: float | None, high: float | None) -> str:
-    bound = parse_bound(text)
+    bound = parse_gate(text)
     found = two_runs.Regression(
         "a", "b", 0.05, (Change("small", bound.metric, ratio=ratio, low=low, high=high),)
     )
@@ -546,13 +546,13 @@ def test_a_bound_of_another_form_is_refused_with_the_allowed_one(text):
         UsageError,
         match=r"expected one of ttft, latency, output_tokens_per_s, then > or <.*from 0\.01 to 100",
     ) as refused:
-        parse_bound(text)
+        parse_gate(text)
     assert len(str(refused.value)) < 300
 
 
 @pytest.mark.parametrize("text", ["ttft>0.01", "latency<100", " output_tokens_per_s < .9 "])
 def test_bounds_at_the_edge_are_taken(text):
-    assert parse_bound(text).ratio in (0.01, 100, 0.9)
+    assert parse_gate(text).ratio in (0.01, 100, 0.9)
 
 
 def test_drift_in_percent():

@@ -17,19 +17,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.loopback import Answer, Loopback
 
 from helpers import KitError, connect, download
 from helpers.common.errors import MirrorError, UnsafePackage, UsageError
 from helpers.common.paths import BUILT_IN_MODELS, home, model_cache
-from helpers.models import cache, classroom
+from helpers.models import built_in, cache, classroom
 from helpers.models.cache import File, Package
-from helpers.models.mirror import CHUNK, Mirror, normalised
-from helpers.servers import service
+from helpers.models.mirror import CHUNK, Mirror, parse_mirror_url
 from helpers.servers.downloads import cache_contents, verify
+from support.loopback import Answer, Loopback
 
 MIB = 2**20
-NANO = service.built_in_packages(BUILT_IN_MODELS)["pocket-nano"]
+NANO = built_in.built_in_packages(BUILT_IN_MODELS)["pocket-nano"]
 POSIX = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and limits")
 
 
@@ -126,9 +125,9 @@ def test_a_model_of_the_mirror_is_fetched_listed_loaded_and_answers(
     assert (done[0][1], "from the mirror" in done[0][2]) == ("downloaded", True)
     assert attendee.resolve("classy").source == "mirror"
     assert attendee.chat("classy", "Hello").text == attendee.chat("pocket-nano", "Hello").text
-    record = cache.read(model_cache() / "Somebody" / "classy-generic-cpu-3")
+    record = cache.read_record(model_cache() / "Somebody" / "classy-generic-cpu-3")
     assert record.package == offered(instructor[0], "classy")
-    assert cache.check(record.package.folder(model_cache()), record, full=True) == []
+    assert cache.verify(record.package.folder(model_cache()), record, full=True) == []
     shown = page(instructor[0])
     assert re.search(
         r"<h2>Ada &lt;script&gt;</h2><div class=\"has\"><span>classy</span><b>verified</b>", shown
@@ -526,11 +525,11 @@ def test_what_is_no_address_is_told(address):
         UsageError,
         match=r"is no address of a mirror; expected something like http://192\.168\.1\.20:8321",
     ):
-        normalised(address)
+        parse_mirror_url(address)
 
 
 def test_an_address_may_leave_out_the_scheme():
-    assert normalised(" 192.168.1.20:8321/ ") == "http://192.168.1.20:8321"
+    assert parse_mirror_url(" 192.168.1.20:8321/ ") == "http://192.168.1.20:8321"
 
 
 # The server
@@ -581,7 +580,7 @@ def test_the_server_only_reads(instructor, method, path, body, status):
 def test_there_is_an_end_to_connections_and_afterwards_it_answers_again(instructor):
     where = ("127.0.0.1", int(instructor[0].rpartition(":")[2]))
     with contextlib.ExitStack() as stack:
-        for _ in range(classroom.MOST_CONNECTIONS):
+        for _ in range(classroom.MAX_CONNECTIONS):
             stack.enter_context(socket.create_connection(where, timeout=10))
         with pytest.raises(urllib.error.HTTPError, match="503"):
             page(instructor[0])

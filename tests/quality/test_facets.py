@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from support.records import HALF, RIGHT, WRONG, recorded
 
 from helpers.common.errors import UsageError
 from helpers.common.paths import PROJECT
 from helpers.models.lineup import AnswerFormat, Facet, Prompt, load_prompts, prompt_list
 from helpers.quality import facets
+from support.records import HALF, RIGHT, WRONG, recorded
 
 
 def facet(**match) -> Facet:
@@ -158,7 +158,7 @@ def test_a_facet_that_cannot_be_matched_is_named(tmp_path, bad, message):
 
 
 def test_a_run_is_judged_model_by_model_with_intervals(tmp_path):
-    judged = facets.judge(
+    judged = facets.score_facets(
         recorded(tmp_path, {"good": [RIGHT] * 5 + [HALF], "poor": [WRONG, HALF] * 3})
     )
     good, poor = judged.summary
@@ -167,7 +167,7 @@ def test_a_run_is_judged_model_by_model_with_intervals(tmp_path):
     assert (
         good["quality_low"] < good["quality"] < good["quality_high"] == 1
     )  # cut to what is possible
-    assert (good["prompts_judged"], good["facets_found"]) == (6, pytest.approx(11 / 12))
+    assert (good["prompts_judged"], good["facet_recall"]) == (6, pytest.approx(11 / 12))
     assert judged.compare() == [
         "Quality: poor passes 67 in 100 checks fewer than good (95 % interval 24 to 100, 6 prompts)."
     ]
@@ -176,7 +176,7 @@ def test_a_run_is_judged_model_by_model_with_intervals(tmp_path):
 
 
 def test_equal_and_unclear_quality_is_said_to_be_so(tmp_path):
-    judged = facets.judge(
+    judged = facets.score_facets(
         recorded(
             tmp_path,
             {"a": [RIGHT, HALF] * 3, "same": [RIGHT, HALF] * 3, "mixed": [HALF, RIGHT] * 3},
@@ -191,7 +191,7 @@ def test_equal_and_unclear_quality_is_said_to_be_so(tmp_path):
 
 
 def test_prompts_that_all_agree_give_no_interval(tmp_path):
-    judged = facets.judge(recorded(tmp_path, {"good": [RIGHT] * 6}))
+    judged = facets.score_facets(recorded(tmp_path, {"good": [RIGHT] * 6}))
     assert (
         judged.summary[0]["quality"],
         judged.summary[0]["quality_low"],
@@ -200,7 +200,9 @@ def test_prompts_that_all_agree_give_no_interval(tmp_path):
 
 
 def test_two_prompts_are_too_few_for_an_interval_or_a_verdict(tmp_path):
-    judged = facets.judge(recorded(tmp_path, {"good": [RIGHT, RIGHT], "poor": [WRONG, WRONG]}))
+    judged = facets.score_facets(
+        recorded(tmp_path, {"good": [RIGHT, RIGHT], "poor": [WRONG, WRONG]})
+    )
     assert [row["quality_low"] for row in judged.summary] == [None, None]
     assert judged.compare() == ["Quality: cannot tell poor and good apart with 2 prompts."]
 
@@ -210,7 +212,7 @@ def test_a_model_without_answers_and_a_prompt_without_expectations_are_shown_as_
         {"id": "p1", "text": "Prompt 1"},
         {"id": "p2", "text": "Prompt 2", "facets": [{"id": "owner", "any_of": ["Ana"]}]},
     ]
-    judged = facets.judge(
+    judged = facets.score_facets(
         recorded(tmp_path, {"good": [RIGHT, RIGHT], "dead": [None, None]}, prompts)
     )
     assert [(row["quality"], row["answers_judged"]) for row in judged.summary] == [
@@ -233,10 +235,10 @@ def test_a_run_can_be_judged_again_by_edited_facets(tmp_path):
     ]
     path = tmp_path / "mine.json"
     path.write_text(json.dumps({"mine": {"prompts": edited}}), encoding="utf-8")
-    judged = facets.judge(run, str(path))
+    judged = facets.score_facets(run, str(path))
     assert [(row["quality"], row["prompts_judged"]) for row in judged.summary] == [(0.0, 1)]
     with pytest.raises(UsageError, match="have no prompt in common"):
-        facets.judge(run, prompt_list(["something else"]))
+        facets.score_facets(run, prompt_list(["something else"]))
 
 
 def test_the_example_in_the_docs_is_a_valid_prompt():

@@ -4,15 +4,15 @@ import json
 import re
 
 import pytest
-from support.loopback import error_answer, json_answer, serving
-from support.records import HALF, RIGHT, WRONG, recorded
 
 from helpers import connect
 from helpers.common.errors import EndpointError, UsageError
-from helpers.quality.agreement import opinions
+from helpers.quality.agreement import ratings
 from helpers.quality.answers import answer_hash
 from helpers.quality.model_judge import ask_judge, parse, read_judges
 from helpers.report.report import make_report
+from support.loopback import error_answer, json_answer, serving
+from support.records import HALF, RIGHT, WRONG, recorded
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_each_distinct_answer_is_judged_once_and_kept(run):
     assert judged.scores["p1", answer_hash(RIGHT)] == 5
     assert judged.failures == 0
     assert "judge-7b: 0 of 7 replies were no valid JSON" in str(judged)
-    said = opinions(run)
+    said = ratings(run)
     assert said.sources["judge"] == read_judges(run)[0].scores
     assert [(p.one, p.two, p.n) for p in said.pairs] == [("facets", "judge", 7)]
     assert make_report(run, quality="judge").decision.source == "judge"
@@ -104,7 +104,7 @@ def test_prose_is_counted_and_never_a_score(run):
     assert (judged.failures, len(judged.scores)) == (6, 1)
     assert "judge: 6 of 7 replies were no valid JSON and are left out." in judged.sentences()
     assert judged.judgements[1].reply == "Well, it is quite good!"
-    assert judged.sentences()[0] in opinions(run).sentences()
+    assert judged.sentences()[0] in ratings(run).sentences()
 
 
 def test_a_judge_that_prefers_the_first_place_is_found_out(run):
@@ -140,7 +140,7 @@ def test_a_judge_of_its_own_answers_is_warned_about(run):
     with serving(["one"], chat=says(by_words)) as endpoint, connect(endpoint.base_url) as server:
         judged = ask_judge(server, "one", run, progress=False)
     assert judged.sentences()[0].startswith("one judges its own answers here")
-    assert any("one judges its own answers" in line for line in opinions(run).sentences())
+    assert any("one judges its own answers" in line for line in ratings(run).sentences())
 
 
 def test_an_answer_cannot_speak_for_the_rubric(tmp_path):

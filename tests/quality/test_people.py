@@ -8,17 +8,17 @@ import sys
 import numpy as np
 import pytest
 from scipy import stats
-from support.records import HALF, RIGHT, WRONG, recorded
 
 from helpers.common.errors import UsageError
 from helpers.common.paths import PROJECT
 from helpers.course.widgets import score_answers
 from helpers.decision.selection import decide
-from helpers.quality.facets import people
-from helpers.quality.agreement import Opinions, agreement, opinions
+from helpers.quality import people
+from helpers.quality.agreement import Ratings, agreement, ratings
 from helpers.quality.answers import answer_hash
-from helpers.quality.people import COLUMNS, Annotation, Blind, append, read
+from helpers.quality.people import COLUMNS, Annotation, BlindRating, append, read_annotations
 from helpers.report.report import make_report, write_report
+from support.records import HALF, RIGHT, WRONG, recorded
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def head(*lines: str) -> str:
 def test_what_ships_is_a_header_and_no_invented_score():
     text = (PROJECT / "data" / "annotations.csv").read_text(encoding="utf-8")
     assert text == ",".join(COLUMNS) + "\n"
-    assert read(people.FILE) == []
+    assert read_annotations(people.FILE) == []
 
 
 def test_scores_come_back_as_they_were_given(file):
@@ -58,7 +58,7 @@ def test_scores_come_back_as_they_were_given(file):
     ]
     append(given[:1], file)
     append(given[1:], file)
-    assert read(file) == given
+    assert read_annotations(file) == given
     rows = list(csv.reader(file.open(encoding="utf-8")))
     assert rows[0] == list(COLUMNS)
     assert rows[2][3] == "'=cmd" and rows[2][5] == "'-1+1"  # a spreadsheet must not run them
@@ -80,7 +80,7 @@ def test_scores_come_back_as_they_were_given(file):
 def test_a_wrong_line_is_told_with_file_and_line(file, line, message):
     file.write_text(head(line, "m,p2,ab,ana,3,"), encoding="utf-8")
     with pytest.raises(UsageError, match=r"scores\.csv line 2") as caught:
-        read(file)
+        read_annotations(file)
     assert message in str(caught.value)
 
 
@@ -89,7 +89,7 @@ def test_a_file_with_another_header_is_told(file):
     with pytest.raises(
         UsageError, match="lacks answer, rater, note; expected model,prompt,answer,rater,score,note"
     ):
-        read(file)
+        read_annotations(file)
 
 
 def test_what_a_spreadsheet_saves_can_be_read(file):
@@ -98,35 +98,35 @@ def test_what_a_spreadsheet_saves_can_be_read(file):
             "gut; ja", '"gut; ja"'
         ).encode()
     )
-    assert read(file) == [Annotation("", "p1", "ab12", "ana", 4, "gut; ja")]
+    assert read_annotations(file) == [Annotation("", "p1", "ab12", "ana", 4, "gut; ja")]
     file.write_bytes(b"model,prompt\xff")
     with pytest.raises(UsageError, match="cannot be read as UTF-8"):
-        read(file)
+        read_annotations(file)
 
 
 def test_empty_lines_and_lines_without_a_score_are_still_to_do(file):
     file.write_text(head("", "m,p1,ab,ana,,", ",,,,,", "m,p1,ab,ana,2,"), encoding="utf-8")
-    assert [a.score for a in read(file)] == [2]
+    assert [a.score for a in read_annotations(file)] == [2]
 
 
 @pytest.mark.parametrize("half", ["m,p2,ab,an", "m,p2,ab,ana,", "m", 'm,p2,"a'])
 def test_a_half_line_of_a_kill_is_passed_over_and_cut_off_by_the_next_score(file, half):
     file.write_text(head("m,p1,ab,ana,3,") + half, encoding="utf-8")
-    assert [a.prompt for a in read(file)] == ["p1"]
+    assert [a.prompt for a in read_annotations(file)] == ["p1"]
     append([Annotation("m", "p3", "ab", "ana", 5)], file)
-    assert [a.prompt for a in read(file)] == ["p1", "p3"]
+    assert [a.prompt for a in read_annotations(file)] == ["p1", "p3"]
 
 
 def test_a_last_line_that_an_editor_did_not_end_is_kept(file):
     file.write_text(head("m,p1,ab,ana,3,").rstrip("\n"), encoding="utf-8")
     append([Annotation("m", "p2", "ab", "ana", 5)], file)
-    assert [(a.prompt, a.score) for a in read(file)] == [("p1", 3), ("p2", 5)]
+    assert [(a.prompt, a.score) for a in read_annotations(file)] == [("p1", 3), ("p2", 5)]
 
 
 def test_a_killed_rater_loses_nothing(run, file):
     script = (
-        "import sys, time\nfrom helpers import load_run\nfrom helpers.quality.people import Blind\n"
-        f"blind = Blind(load_run({str(run.folder)!r}), 'ana', file={str(file)!r})\n"
+        "import sys, time\nfrom helpers import load_run\nfrom helpers.quality.people import BlindRating\n"
+        f"blind = BlindRating(load_run({str(run.folder)!r}), 'ana', file={str(file)!r})\n"
         "while blind.current:\n    blind.score(3); print(flush=True)\n    if len(blind.items) - len(blind.todo) == 3: time.sleep(60)\n"
     )
     child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=PROJECT)
@@ -135,7 +135,7 @@ def test_a_killed_rater_loses_nothing(run, file):
     child.kill()
     child.wait()
     child.stdout.close()
-    again = Blind(run, "ana", file=file)
+    again = BlindRating(run, "ana", file=file)
     assert len(again.items) - len(again.todo) == 3
     assert again.current == again.items[3]  # the order is the same, so it goes on where it stopped
 
@@ -144,11 +144,13 @@ def test_a_killed_rater_loses_nothing(run, file):
 
 
 def test_no_name_of_a_model_is_shown_and_the_order_is_the_raters_own(run, file):
-    ana, bob = Blind(run, "ana", file=file), Blind(run, "bob", file=file)
+    ana, bob = BlindRating(run, "ana", file=file), BlindRating(run, "bob", file=file)
     assert len(ana.items) == 11  # twelve answers, two of them the same
-    assert [i.answer for i in ana.items] == [i.answer for i in Blind(run, "ana", file=file).items]
+    assert [i.answer for i in ana.items] == [
+        i.answer for i in BlindRating(run, "ana", file=file).items
+    ]
     assert [(i.prompt, i.answer) for i in ana.items] != [(i.prompt, i.answer) for i in bob.items]
-    assert ana.items != Blind(run, "ana", seed=1, file=file).items
+    assert ana.items != BlindRating(run, "ana", seed=1, file=file).items
     panel = score_answers(ana)
     seen = []
     while ana.current:
@@ -158,12 +160,12 @@ def test_no_name_of_a_model_is_shown_and_the_order_is_the_raters_own(run, file):
 
 
 def test_the_panel_and_the_file_are_the_same_thing(run, file):
-    blind = Blind(run, "ana", file=file)
+    blind = BlindRating(run, "ana", file=file)
     shown, note, row, said = score_answers(blind).children
     first = blind.current
     note.value = "too <b>short</b>"
     row.children[3].click()  # "4 good"
-    assert [(a.answer, a.score, a.note) for a in read(file)] == [
+    assert [(a.answer, a.score, a.note) for a in read_annotations(file)] == [
         (first.answer, 4, "too <b>short</b>")
     ] * len(first.models)
     assert note.value == ""
@@ -175,43 +177,43 @@ def test_the_panel_and_the_file_are_the_same_thing(run, file):
     assert all(button.disabled for button in row.children)
     assert "11 of 11 answers scored" in shown.value
     assert said.value == ""
-    assert Blind(run, "ana", file=file).todo == []
-    assert len(Blind(run, "bob", file=file).todo) == 11
+    assert BlindRating(run, "ana", file=file).todo == []
+    assert len(BlindRating(run, "bob", file=file).todo) == 11
 
 
 def test_the_same_answer_of_two_models_is_scored_once_for_both(run, file):
-    blind = Blind(run, "ana", file=file)
+    blind = BlindRating(run, "ana", file=file)
     blind.todo = [item for item in blind.items if len(item.models) == 2]
     blind.score(5)
-    assert sorted(a.model for a in read(file)) == ["secret-one", "secret-two"]
+    assert sorted(a.model for a in read_annotations(file)) == ["secret-one", "secret-two"]
 
 
 @pytest.mark.parametrize("score", [0, 6, 3.5, "4", None])
 def test_a_score_off_the_scale_is_refused(run, file, score):
     with pytest.raises(UsageError, match="whole number from 1 to 5"):
-        Blind(run, "ana", file=file).score(score)
+        BlindRating(run, "ana", file=file).score(score)
     assert not file.exists()
 
 
 def test_a_sheet_is_blind_and_counts_once_it_is_filled_in(run, tmp_path):
-    sheet = Blind(run, "ana").sheet(run.folder / "annotations-ana.csv")
+    sheet = BlindRating(run, "ana").sheet(run.folder / "annotations-ana.csv")
     text = sheet.read_text(encoding="utf-8")
     assert "secret" not in text
-    assert opinions(run).raters == {}
+    assert ratings(run).raters == {}
     rows = list(csv.DictReader(text.splitlines()))
     assert len(rows) == 11 and rows[0]["text"]
     with sheet.open("w", encoding="utf-8", newline="") as out:
         writer = csv.DictWriter(out, rows[0].keys())
         writer.writeheader()
         writer.writerows({**row, "score": 5 if row["text"] == RIGHT else 2} for row in rows)
-    said = opinions(run)
+    said = ratings(run)
     assert len(said.raters["ana"]) == 11
     assert said.quality()["people"]["secret-one"]["p1"] == 1.0
 
 
 def test_nobody_can_score_without_a_name(run):
     with pytest.raises(UsageError, match="Who is scoring"):
-        Blind(run, " ")
+        BlindRating(run, " ")
 
 
 # ---------------------------------------------------------------- agreement
@@ -272,17 +274,17 @@ def test_what_cannot_be_said_is_not_said(a, b, words):
     assert not found.shown
 
 
-def score_all(run, rater: str, file, give) -> Opinions:
-    blind = Blind(run, rater, file=file)
+def score_all(run, rater: str, file, give) -> Ratings:
+    blind = BlindRating(run, rater, file=file)
     while item := blind.current:
         blind.score(give(item))
-    return opinions(run, file)
+    return ratings(run, file)
 
 
 def test_without_any_score_the_report_says_that_quality_stands_alone(run):
-    said = opinions(run)
+    said = ratings(run)
     assert (
-        said.caution()
+        said.warning()
         == "Quality comes from facets alone: no person and no judge has scored these answers, so how far it can be trusted is not known."
     )
     assert "No person has scored an answer of this run yet" in said.sentences()[-1]
@@ -290,7 +292,7 @@ def test_without_any_score_the_report_says_that_quality_stands_alone(run):
 
 def test_people_who_agree_with_the_facets_back_them(run, file):
     said = score_all(run, "ana", file, lambda item: {RIGHT: 5, HALF: 3, WRONG: 1}[item.text])
-    assert said.caution() == ""
+    assert said.warning() == ""
     assert said.pairs[0].shown and (said.pairs[0].one, said.pairs[0].two, said.pairs[0].n) == (
         "facets",
         "people",
@@ -328,7 +330,7 @@ def test_quality_from_a_source_that_is_not_there(run):
 
 def test_a_score_of_an_answer_that_changed_does_not_count_and_is_counted(run, file):
     append([Annotation("secret-one", "p1", answer_hash("An older answer."), "ana", 1)], file)
-    said = opinions(run, file)
+    said = ratings(run, file)
     assert said.raters == {}
     assert "1 scores are of answers that this run does not hold" in said.sentences()[-1]
 
@@ -336,8 +338,8 @@ def test_a_score_of_an_answer_that_changed_does_not_count_and_is_counted(run, fi
 def test_the_last_score_of_a_rater_counts_and_the_earlier_one_stays(run, file):
     for score in (1, 5):
         append([Annotation("secret-one", "p1", answer_hash(RIGHT), "ana", score)], file)
-    assert opinions(run, file).raters["ana"] == {("p1", answer_hash(RIGHT)): 5}
-    assert len(read(file)) == 2
+    assert ratings(run, file).raters["ana"] == {("p1", answer_hash(RIGHT)): 5}
+    assert len(read_annotations(file)) == 2
 
 
 def test_a_damaged_file_is_told_by_the_report_and_nothing_is_lost(run):

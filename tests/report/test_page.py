@@ -4,11 +4,11 @@ import re
 import shutil
 
 import pytest
-from support.records import NASTY, PROMPTS, about, answer, record, rows_of
 
 from helpers.decision.cost import make_prices
-from helpers.quality.people import Blind
+from helpers.quality.people import BlindRating
 from helpers.report.report import write_report
+from support.records import NASTY, PROMPTS, about, answer, record, rows_of
 
 BROWSER = next(
     filter(
@@ -74,7 +74,7 @@ def hostile(tmp_path_factory):
     run = record(folder, facts, rows, prompts={"name": "mine", "title": EVIL, "prompts": prompts})
     run.info["environment"]["machine"]["cpu"] = EVIL
     for rater in (f"ana {EVIL}", EVIL):
-        blind = Blind(run, rater, file=run.folder / "annotations-x.csv")
+        blind = BlindRating(run, rater, file=run.folder / "annotations-x.csv")
         while blind.current:
             blind.score(3 + len(blind.todo) % 2, EVIL)
     write_report(run, prices=make_prices(per_kwh=0.3, cloud_input=1, cloud_output=2))

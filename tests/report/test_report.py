@@ -8,6 +8,20 @@ import re
 import struct
 
 import pytest
+
+from helpers.common.errors import UsageError
+from helpers.measure.record import SCHEMA, Recorder, Row, Run, load_run
+from helpers.models import lineup
+from helpers.quality.facets import score_facets
+from helpers.report import charts
+from helpers.report.report import (
+    SUMMARY_COLUMNS,
+    compare_models,
+    highlights,
+    limits,
+    summary_csv,
+    write_report,
+)
 from support.records import (
     NASTY,
     PROMPTS,
@@ -19,20 +33,6 @@ from support.records import (
     info,
     record,
     rows_of,
-)
-
-from helpers.common.errors import UsageError
-from helpers.measure.record import SCHEMA, Recorder, Row, Run, load_run
-from helpers.models import lineup
-from helpers.quality.facets import judge
-from helpers.report import charts
-from helpers.report.report import (
-    SUMMARY_COLUMNS,
-    compare,
-    highlights,
-    limits,
-    summary_csv,
-    write_report,
 )
 
 WITH_MISSING = {**TWO, "missing": about(status="skipped", error="No model is called 'missing'.")}
@@ -285,27 +285,27 @@ def test_the_table_shows_status_and_counts(run):
 
 
 def test_comparison_tells_the_true_factor(run):
-    verdicts = {v.metric: v for v in compare(run)}
+    verdicts = {v.metric: v for v in compare_models(run)}
     assert set(verdicts) == {"ttft_s", "latency_s", "output_tokens_per_s"}
     assert all((v.model, v.baseline) == ("large", "small") for v in verdicts.values())
     assert verdicts["latency_s"].ratio == pytest.approx(2, rel=0.01)
     assert verdicts["output_tokens_per_s"].ratio == pytest.approx(0.5, rel=0.01)
     assert verdicts["latency_s"].apart
     assert verdicts["latency_s"].confidence == pytest.approx(1 - 0.05 / 3)
-    assert "Latency: large is 2x slower than small" in str(compare(run))
-    assert "Latency: small is 2x faster than large" in str(compare(run, baseline="large"))
-    assert compare(run)._repr_markdown_().startswith("- TTFT: ")
+    assert "Latency: large is 2x slower than small" in str(compare_models(run))
+    assert "Latency: small is 2x faster than large" in str(compare_models(run, baseline="large"))
+    assert compare_models(run)._repr_markdown_().startswith("- TTFT: ")
 
 
 def test_comparison_with_a_model_that_is_not_there(run):
     with pytest.raises(UsageError, match="'huge' is not in this run; it has small, large, missing"):
-        compare(run, baseline="huge")
+        compare_models(run, baseline="huge")
 
 
 def test_comparison_of_one_model(tmp_path):
     run = record(tmp_path, {"small": TWO["small"]}, rows_of("small"))
-    assert len(compare(run)) == 0
-    assert str(compare(run)) == "There is only one model with answers: nothing to compare."
+    assert len(compare_models(run)) == 0
+    assert str(compare_models(run)) == "There is only one model with answers: nothing to compare."
     assert highlights(run) == ["One model answered; measure a second one to compare."]
 
 
@@ -316,7 +316,9 @@ def test_summary_json(run):
     write_report(run)
     found = json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))
     assert (found["run"], found["status"]) == (run.folder.name, "finished")
-    for row, measured, judged in zip(found["models"], run.summary, judge(run).summary, strict=True):
+    for row, measured, judged in zip(
+        found["models"], run.summary, score_facets(run).summary, strict=True
+    ):
         expected = {
             **measured,
             **judged,
@@ -516,7 +518,7 @@ def test_a_run_in_which_nothing_was_answered(tmp_path):
     text = write_report(run).read_text(encoding="utf-8")
     assert "small: failed; 6 failed, 0 skipped. HTTP 500: Out of memory" in text
     assert "No model answered" in text
-    assert len(compare(run)) == 0
+    assert len(compare_models(run)) == 0
     assert list(run.folder.glob("*.png")) == []
 
 
@@ -567,7 +569,7 @@ def test_findings_say_what_the_figures_say(run):
 def test_the_chart_and_the_comparison_give_the_same_verdict(run):
     """One run, one verdict: two intervals for the same pair would leave the reader with a choice."""
     assert (
-        str(next(v for v in compare(run) if v.metric == "latency_s"))
+        str(next(v for v in compare_models(run) if v.metric == "latency_s"))
         in charts.per_model(run).finding
     )
 

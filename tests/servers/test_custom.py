@@ -11,13 +11,13 @@ import urllib.parse
 import urllib.request
 
 import pytest
-from support.loopback import serving
 
-from helpers import benchmark, judge, load_prompts
+from helpers import benchmark, load_prompts, score_facets
 from helpers.common.errors import EndpointError, KitError, UnknownModel, UsageError
 from helpers.common.paths import BUILT_IN_MODELS, DATA
 from helpers.servers import custom
 from helpers.servers.custom import CustomModel, Endpoint, FoundryFolder, PythonModel, convert
+from support.loopback import serving
 
 RULES = DATA / "baseline" / "extractive.py"
 NOTES = "Summarize the meeting notes: The team decided to repair the gate. Ines will do it by Friday. Lunch was good."
@@ -81,7 +81,7 @@ def test_custom_models_have_the_same_columns_and_metrics_in_the_table(rules, fol
         assert row["ttft_p50_s"] > 0
         assert row["latency_p50_s"] >= row["ttft_p50_s"]
         assert row["size_mb"] > 0
-        assert judge(run).summary[0]["quality"] is not None
+        assert score_facets(run).summary[0]["quality"] is not None
     assert one.summary[0]["output_tokens_per_s_p50"] is None  # nobody counted its tokens
     assert other.summary[0]["license"] == "MIT"
     assert other.summary[0]["memory_mb"] > 1
@@ -99,7 +99,7 @@ def test_the_baseline_finds_more_of_the_shipped_notes_than_half(rules, tmp_path)
         output=tmp_path,
         progress=False,
     )
-    assert judge(run).summary[0]["quality"] > 0.8
+    assert score_facets(run).summary[0]["quality"] > 0.8
 
 
 def test_the_baseline_copies_and_never_invents():
@@ -349,7 +349,7 @@ def test_a_checkpoint_is_converted_and_answers(server, tmp_path):
     assert found.converted
     assert (
         json.loads((found.folder / "genai_config.json").read_text("utf-8"))["search"]["max_length"]
-        <= custom.LONGEST_CONTEXT
+        <= custom.MAX_CONTEXT
     )
     model = FoundryFolder("converted").load(found.folder)
     assert model.generate("Hello", max_tokens=5) == "!!!!!"

@@ -16,8 +16,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.azure import Fault, azure
-from support.loopback import Loopback, json_answer, whole
 
 from helpers import KitError, connect, download
 from helpers.common.errors import UsageError
@@ -33,6 +31,8 @@ from helpers.servers.downloads import (
     verify,
 )
 from helpers.servers.foundry import RuntimeStopped
+from support.azure import Fault, azure
+from support.loopback import Loopback, json_answer, whole
 
 ALIAS = "faraway"
 FILES = {
@@ -127,10 +127,10 @@ def test_a_download_reports_progress_and_ends_in_a_model_that_answers(server):
 
 def test_every_file_is_hashed_at_the_download_and_the_hashes_stay_with_the_model(server):
     download(server, [ALIAS], progress=False)
-    record = cache.read(stored(ALIAS))
+    record = cache.read_record(stored(ALIAS))
     assert record.source == "catalog"
     assert set(record.package.files) == {*FILES, "inference_model.json"}
-    assert cache.check(stored(ALIAS), record, full=True) == []
+    assert cache.verify(stored(ALIAS), record, full=True) == []
     assert server.resolve(ALIAS).files_sha256 == record.package.digest
 
 

@@ -14,14 +14,14 @@ from multiprocessing.connection import Client
 import filelock
 import psutil
 import pytest
-from support.azure import azure
-from support.loopback import Answer, Loopback
 
 from helpers.common.errors import KitError
 from helpers.common.paths import BUILT_IN_MODELS, model_cache, service_folder
-from helpers.models import cache
+from helpers.models import built_in, cache
 from helpers.servers import foundry, service
 from helpers.servers.foundry import Runtime, RuntimeStopped, find
+from support.azure import azure
+from support.loopback import Answer, Loopback
 
 GONE_LIMIT_S = 60  # a guard against hanging, not an expectation
 
@@ -46,7 +46,7 @@ def test_the_service_is_not_this_process_and_listens_on_loopback(server):
 def test_built_in_models_are_listed_cached_with_licence_and_device(server):
     rows = {row["alias"]: row for row in server.runtime.list()}
     assert {"pocket-nano", "pocket-mini"} <= set(rows)
-    for alias, package in service.read_manifest(BUILT_IN_MODELS).items():
+    for alias, package in built_in.read_manifest(BUILT_IN_MODELS).items():
         assert rows[alias]["id"] == f"{package['name']}:{package['version']}"
         assert (rows[alias]["cached"], rows[alias]["license"], rows[alias]["device"]) == (
             True,
@@ -169,7 +169,7 @@ def test_an_unreachable_catalog_is_named_and_the_built_in_models_are_there(own_h
     )
     runtime = Runtime()
     assert runtime.azure_note == "not reachable (127.0.0.1)"
-    assert len(runtime.list()) == len(service.read_manifest(BUILT_IN_MODELS))
+    assert len(runtime.list()) == len(built_in.read_manifest(BUILT_IN_MODELS))
     runtime.close()
 
 
@@ -217,8 +217,8 @@ def test_an_unknown_alias_is_refused_by_the_runtime(server):
 
 def test_a_changed_file_in_the_cache_is_repaired_alone_at_the_next_start(tmp_path):
     target = tmp_path / "cache"
-    service.install_built_in(BUILT_IN_MODELS, target)
-    package = service.built_in_packages(BUILT_IN_MODELS)["pocket-nano"]
+    built_in.install_built_in(BUILT_IN_MODELS, target)
+    package = built_in.built_in_packages(BUILT_IN_MODELS)["pocket-nano"]
     folder = package.folder(target)
     original, untouched = (
         (folder / "model.onnx").read_bytes(),
@@ -226,7 +226,7 @@ def test_a_changed_file_in_the_cache_is_repaired_alone_at_the_next_start(tmp_pat
     )
     (folder / "model.onnx").write_bytes(original[:-1])
     assert [problem.file for problem in cache.problems(folder, package)] == ["model.onnx"]
-    service.install_built_in(BUILT_IN_MODELS, target)
+    built_in.install_built_in(BUILT_IN_MODELS, target)
     assert (folder / "model.onnx").read_bytes() == original
     assert (folder / "tokenizer.json").stat().st_mtime_ns == untouched
 
@@ -235,11 +235,11 @@ def test_a_changed_file_in_the_kit_is_refused_by_name(tmp_path):
     source = tmp_path / "models"
     source.mkdir()
     shutil.copy(BUILT_IN_MODELS / "manifest.json", source)
-    for alias in service.read_manifest(BUILT_IN_MODELS):
+    for alias in built_in.read_manifest(BUILT_IN_MODELS):
         shutil.copytree(BUILT_IN_MODELS / alias, source / alias)
     (source / "pocket-mini" / "tokenizer.json").write_text("{}", encoding="utf-8")
     with pytest.raises(KitError, match=r"pocket-mini: tokenizer\.json missing or changed"):
-        service.install_built_in(source, tmp_path / "cache")
+        built_in.install_built_in(source, tmp_path / "cache")
 
 
 def test_two_checkouts_and_two_pythons_have_services_of_their_own(monkeypatch):

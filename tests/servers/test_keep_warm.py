@@ -5,10 +5,10 @@ import threading
 import time
 
 import pytest
-from support.loopback import delta, event, serving, streamed
 
 from helpers import connect
 from helpers.servers.keep_warm import THREAD, Traffic
+from support.loopback import delta, event, serving, streamed
 
 
 def is_ping(request) -> bool:

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from support.loopback import Answer, error_answer, json_answer, serving, whole
 
 from helpers import connect
 from helpers.common import machine
@@ -20,8 +19,9 @@ from helpers.servers.server import (
     ModelTable,
     alias_of,
     free_memory_mb,
-    normalised,
+    parse_base_url,
 )
+from support.loopback import Answer, error_answer, json_answer, serving, whole
 
 RAG = "Explain the principle of retrieval augmented generation in 2 sentences."
 
@@ -37,7 +37,7 @@ RAG = "Explain the principle of retrieval augmented generation in 2 sentences."
     ],
 )
 def test_addresses_are_brought_into_one_form(given, expected):
-    assert normalised(given) == expected
+    assert parse_base_url(given) == expected
 
 
 @pytest.mark.parametrize(

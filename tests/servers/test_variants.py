@@ -4,21 +4,22 @@ import json
 import shutil
 
 import pytest
-from support.azure import catalog_of
 
 from helpers import benchmark, connect
 from helpers.common.errors import KitError
 from helpers.common.paths import BUILT_IN_MODELS, model_cache
 from helpers.measure.record import load_run
+from helpers.models import built_in
 from helpers.report.report import acceleration, make_report, write_report
 from helpers.servers import foundry, service
+from support.azure import catalog_of
 
 ALIAS = "two-ways"
 
 
 def entry(provider: str, device: str, name: str) -> dict:
     """pocket-nano's catalog entry under another name, for a device."""
-    made = service.catalog_entry(service.built_in_packages(BUILT_IN_MODELS)["pocket-nano"])
+    made = service.catalog_entry(built_in.built_in_packages(BUILT_IN_MODELS)["pocket-nano"])
     made |= {
         "name": name,
         "entityId": name,

@@ -19,7 +19,7 @@ from helpers.timing import drift
     ],
 )
 def test_settled(latencies, answer):
-    assert drift.settled(latencies) is answer
+    assert drift.is_settled(latencies) is answer
 
 
 def test_the_width_is_half_the_interval_over_the_median():

@@ -11,16 +11,17 @@ import time
 import numpy as np
 import psutil
 import pytest
-from support.loopback import serving
-from support.records import TWO, record, rows_of
 
 from helpers import calibrate, load_run
 from helpers.common.errors import KitError, UsageError
-from helpers.measure.record import Run, write_json
+from helpers.common.files import write_json
+from helpers.measure.record import Run
 from helpers.report.report import limits, write_report
-from helpers.timing.metrics import instrument_error
+from helpers.timing import instrument_error
 from helpers.timing.instrument_error import Calibration, TruthServer
 from helpers.timing.metrics import held_back
+from support.loopback import serving
+from support.records import TWO, record, rows_of
 
 FOUND = Calibration(
     concurrency=1,

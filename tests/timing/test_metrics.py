@@ -13,7 +13,7 @@ from helpers.timing.metrics import (
     interval_of_median,
     metrics,
     outliers,
-    summarise,
+    summarize,
 )
 from helpers.timing.stream import Timeline
 
@@ -89,7 +89,7 @@ def test_an_answer_that_was_not_streamed_has_latency_and_no_ttft():
 
 def test_exact_values_against_numpy():
     sample = np.random.default_rng(1).lognormal(size=137)
-    found = summarise(sample)
+    found = summarize(sample)
     assert found.n == 137
     assert found.mean == float(np.mean(sample))
     assert found.p50 == float(np.median(sample))
@@ -98,7 +98,7 @@ def test_exact_values_against_numpy():
 
 
 def test_by_hand():
-    found = summarise([4.0, 1.0, 10.0, 3.0])
+    found = summarize([4.0, 1.0, 10.0, 3.0])
     assert (found.n, found.mean, found.p50, found.minimum, found.maximum) == (
         4,
         4.5,
@@ -106,19 +106,19 @@ def test_by_hand():
         1.0,
         10.0,
     )
-    assert summarise(range(1, 22)).p95 == 20.0
+    assert summarize(range(1, 22)).p95 == 20.0
 
 
 def test_p95_from_twenty_values_on():
-    assert summarise(range(19)).p95 is None
-    assert summarise(range(20)).p95 == pytest.approx(18.05)
+    assert summarize(range(19)).p95 is None
+    assert summarize(range(20)).p95 == pytest.approx(18.05)
 
 
 def test_no_figure_is_outside_the_sample():
     """The seed script's p95 of three samples was 220.7 s where the slowest had taken 191.8 s."""
     random = np.random.default_rng(2)
     for n in [1, 2, 3, 5, 19, 20, 21, 60]:
-        found = summarise(random.lognormal(sigma=2, size=n))
+        found = summarize(random.lognormal(sigma=2, size=n))
         present = [
             v for v in (found.mean, found.p50, found.p95, found.low, found.high) if v is not None
         ]
@@ -127,10 +127,10 @@ def test_no_figure_is_outside_the_sample():
 
 
 def test_missing_values_are_left_out_and_nothing_gives_nothing():
-    assert summarise([None, 2.0, None, 4.0]).mean == 3.0
-    assert summarise([None, 2.0]).n == 1
-    assert summarise([]) == summarise([None])
-    assert (summarise([]).n, summarise([]).p50, summarise([]).low) == (0, None, None)
+    assert summarize([None, 2.0, None, 4.0]).mean == 3.0
+    assert summarize([None, 2.0]).n == 1
+    assert summarize([]) == summarize([None])
+    assert (summarize([]).n, summarize([]).p50, summarize([]).low) == (0, None, None)
 
 
 def test_interval_of_the_median_needs_three_values():
@@ -400,7 +400,7 @@ def test_two_rounds_give_no_interval_however_many_values_they_hold():
         None,
         None,
     )
-    assert summarise(list(np.linspace(1, 2, 100)), [1] * 50 + [2] * 50).low is None
+    assert summarize(list(np.linspace(1, 2, 100)), [1] * 50 + [2] * 50).low is None
 
 
 def test_on_a_drifting_machine_the_interval_over_rounds_holds_its_promise_and_the_bootstrap_does_not():
@@ -418,8 +418,8 @@ def test_on_a_drifting_machine_the_interval_over_rounds_holds_its_promise_and_th
 
 
 def test_values_that_are_missing_do_not_shift_the_rounds():
-    whole = summarise([1.0, 2.0, 3.0, 4.0], [1, 2, 3, 4])
-    with_gaps = summarise([None, 1.0, None, 2.0, 3.0, 4.0, None], [9, 1, 1, 2, 3, 4, 4])
+    whole = summarize([1.0, 2.0, 3.0, 4.0], [1, 2, 3, 4])
+    with_gaps = summarize([None, 1.0, None, 2.0, 3.0, 4.0, None], [9, 1, 1, 2, 3, 4, 4])
     assert (with_gaps.low, with_gaps.high, with_gaps.n) == (whole.low, whole.high, 4)
 
 

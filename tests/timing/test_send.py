@@ -10,15 +10,15 @@ import time
 from itertools import pairwise
 
 import pytest
-from support.loopback import DONE, Answer, delta, error_answer, event, serving, streamed, usage
-from support.records import TWO, answer, failure, record
 
 from helpers import benchmark, connect, load_run, write_report
 from helpers.common.errors import UsageError
 from helpers.measure.session import make_plan, resume
 from helpers.report import load_test
 from helpers.timing import send
-from helpers.timing.send import Limits, arrivals, parse_limits
+from helpers.timing.send import Slo, arrivals, parse_slo
+from support.loopback import DONE, Answer, delta, error_answer, event, serving, streamed, usage
+from support.records import TWO, answer, failure, record
 
 PROMPTS = ["One", "Two", "Three", "Four"]
 GOOD = [event(delta("Hello")), 0.02, event(delta(" world")), event(usage(5, 2)), DONE]
@@ -432,10 +432,10 @@ def test_a_wrong_setting_is_named_with_the_allowed_range(remote, settings, said)
 
 def test_limits_are_read_in_any_order_and_come_back_from_the_record(remote):
     plan, _ = make_plan(remote, models=["tiny"], prompts=PROMPTS, slo=" latency=5, ttft=0.5")
-    assert plan.slo == Limits(ttft_s=0.5, latency_s=5)
+    assert plan.slo == Slo(ttft_s=0.5, latency_s=5)
     assert f"{plan.slo}" == "TTFT 0.5 s, latency 5 s"
     assert type(plan).model_validate(plan.model_dump(mode="json")) == plan
-    assert parse_limits("itl=0.05") == Limits(itl_s=0.05)
+    assert parse_slo("itl=0.05") == Slo(itl_s=0.05)
 
 
 # Bad servers -------------------------------------------------------------------------------------------------------

@@ -16,6 +16,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
+from helpers.timing import stream, transport
+from helpers.timing.stream import Packets, Request, parse
+from helpers.timing.transport import proxy_for
 from support import loopback
 from support.loopback import (
     DONE,
@@ -30,10 +34,6 @@ from support.loopback import (
     usage,
     whole,
 )
-
-from helpers.timing import stream, transport
-from helpers.timing.stream import Packets, Request, parse
-from helpers.timing.transport import proxy_for
 
 GAP_S = 0.02  # between the pieces of a table case
 WIDE_GAP_S = 0.3  # where a test holds an arrival against the next send
@@ -1404,10 +1404,10 @@ def test_nothing_is_imported_while_the_first_request_is_timed():
     ) as server:
         script = f"""
 import sys, time
-from helpers import streaming
+from helpers.timing import stream
 imports = []
 sys.addaudithook(lambda name, args: imports.append((time.perf_counter(), args[0])) if name == "import" else None)
-found = streaming.send(streaming.Request("{server.base_url}/chat/completions", {BODY!r}, 20))
+found = stream.send(stream.Request("{server.base_url}/chat/completions", {BODY!r}, 20))
 assert found.ok, found.error
 print([name for at, name in imports if found.written_at <= at <= found.ended_at], len(found.chunk_times_s))
 """

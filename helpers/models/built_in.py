@@ -1,0 +1,58 @@
+"""Know the models that ship with the kit, and copy them into the cache."""
+
+import json
+from pathlib import Path
+
+from ..common.errors import KitError
+from . import cache
+from .cache import Package
+
+PUBLISHER = "Workshop"
+
+
+def read_manifest(folder: Path) -> dict[str, dict]:
+    """Alias to package description of the built-in models in `folder`."""
+    return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["models"]
+
+
+def built_in_packages(source: Path) -> dict[str, Package]:
+    """The built-in models in `source`, by alias."""
+    return {
+        alias: Package(
+            alias=alias,
+            publisher=PUBLISHER,
+            context=about["context_length"],
+            capabilities=("chat",),
+            **{
+                name: about[name]
+                for name in ("name", "version", "license", "max_output_tokens", "files")
+            },
+        )
+        for alias, about in read_manifest(source).items()
+    }
+
+
+def install_built_in(source: Path, target: Path) -> None:
+    """Copy the built-in models into the runtime's cache, every file verified; files that are right are left alone.
+
+    Raises KitError when a shipped file does not match the manifest, or the cache cannot be written.
+    """
+    for alias, package in built_in_packages(source).items():
+        folder = package.folder(target)
+        wrong = {problem.file for problem in cache.problems(folder, package)}
+        if shipped := [
+            problem for problem in cache.problems(source / alias, package) if problem.file in wrong
+        ]:
+            names = ", ".join(problem.file for problem in shipped)
+            raise KitError(
+                f"{source / alias}: {names} missing or changed; restore with: git checkout -- data/models"
+            )
+        try:
+            for name in wrong:
+                cache.copy_in(source / alias / name, folder / name)
+            record = cache.read_record(folder)
+            if wrong or record is None or record.package != package:
+                cache.write_record(folder, package, "built-in")
+        except OSError as error:
+            if wrong:
+                raise cache.disk_error(error, target) from None
