@@ -338,7 +338,7 @@ def judged(found: dict, log: dict) -> dict[str, float | None]:
     for name, (times, pieces) in found["seen"].items():
         raw = transport.Packets(times, pieces)
         packets = transport.unpack(raw).packets if pieces[0].startswith(b"HTTP/1.1") else raw
-        seen.append(metrics.metrics(stream.parse(packets)))
+        seen.append(metrics.measure(stream.parse(packets)))
         sent = log[name]["sent_at"]
         true.append((sent[0] - log[name]["read_at"], (sent[-1] - sent[0]) / (len(sent) - 1)))
     ttft, own = (

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.measure.two_runs import compare_runs, ratio_of_sittings
-from helpers.timing.metrics import compare_paired
+from helpers.timing.intervals import compare_paired
 
 PAIRS = 1000
 ROUNDS, PROMPTS, METRICS = 5, 8, 3

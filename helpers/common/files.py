@@ -1,4 +1,4 @@
-"""Write files whole, and stamp the time."""
+"""Write files so that no reader and no kill ever sees half of one, and stamp the time."""
 
 import datetime
 import json
@@ -24,3 +24,36 @@ def now(at: float | None = None) -> str:
     return datetime.datetime.fromtimestamp(
         time.time() if at is None else at, datetime.UTC
     ).isoformat(timespec="milliseconds")
+
+
+def cut_half_line(path: Path) -> None:
+    """Drop what a killed process left of its last line, so that the next line starts on its own."""
+    if path.exists():
+        whole = path.read_bytes().rpartition(b"\n")
+        os.truncate(path, len(whole[0]) + len(whole[1]))
+
+
+def append_json(path: Path, value: object) -> None:
+    """Append one value as a line of JSON that is on the disk when this returns."""
+    cut_half_line(path)
+    with path.open("a", encoding="utf-8", errors="replace", newline="\n") as file:
+        file.write(json.dumps(value, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_json_lines(path: Path) -> list:
+    """Return the whole lines of a file of JSON lines; none for a file that is not there.
+
+    Raises ValueError naming the line that is damaged.
+    """
+    if not path.exists():
+        return []
+    lines = path.read_bytes().rpartition(b"\n")[0].splitlines()
+    values = []
+    for number, line in enumerate(lines, 1):
+        try:
+            values.append(json.loads(line.decode("utf-8", "replace")))
+        except ValueError as error:
+            raise ValueError(f"line {number} is not JSON ({error})") from None
+    return values

@@ -94,6 +94,44 @@ def _numeric(column: Iterable[object]) -> bool:
     )
 
 
-def join_words(words: Sequence[str]) -> str:
-    """Words as a sentence lists them."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+class Shown:
+    """Show an object as its `table()` and its `sentences()`, in a terminal and in a notebook."""
+
+    def table(self) -> Table | None:
+        """Return the rows to show, or None when sentences say all of it."""
+        return None
+
+    def sentences(self) -> Sequence[str]:
+        """Return what to say below the table."""
+        return ()
+
+    def __str__(self) -> str:
+        table = self.table()
+        return "\n".join([*([str(table)] if table else []), *self.sentences()])
+
+    def _repr_html_(self) -> str:
+        table = self.table()
+        points = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in self.sentences())
+        return (table._repr_html_() if table else "") + (f"<ul>{points}</ul>" if points else "")
+
+
+def join_words(words: Sequence[str], none: str = "none") -> str:
+    """Return words as a sentence lists them: `a, b and c`."""
+    if len(words) < 2:
+        return words[0] if words else none
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def count(number: int, thing: str) -> str:
+    """Return a number with its noun: `1 round`, `3 rounds`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time with three digits, in the unit that reads best: `12.3 ms`, `1.23 s`."""
+    return f"{seconds:.3g} s" if abs(seconds) >= 1 else f"{1000 * seconds:.3g} ms"
+
+
+def size(n_bytes: float) -> str:
+    """Return a size in MB or GB of 10^6 and 10^9 bytes."""
+    return f"{n_bytes / 1e9:,.2f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.1f} MB"

@@ -21,7 +21,10 @@ from ..common.errors import UsageError
 from ..common.files import now, write_json
 from ..common.paths import DATA, results_folder
 from ..common.show import Table
-from ..timing import drift, metrics
+from ..timing import drift
+from ..timing import intervals as statistics
+from ..timing.intervals import Summary, summarize
+from ..timing.metrics import COMPARED
 from . import rows
 
 if TYPE_CHECKING:
@@ -278,22 +281,22 @@ class Run:
         return {
             model: {
                 metric: [s.low, s.high]
-                for metric in metrics.METRIC_WORDS
+                for metric in COMPARED
                 for s in [self._summarised(model, metric)]
             }
             for model in self.models
         }
 
-    def _summarised(self, model: str, metric: str) -> metrics.Summary:
+    def _summarised(self, model: str, metric: str) -> Summary:
         if (model, metric) not in self._summaries:
             found = self.sample(model, metric)
-            self._summaries[model, metric] = metrics.summarize(
+            self._summaries[model, metric] = summarize(
                 found[metric].to_numpy(), found["round"].to_numpy()
             )
         return self._summaries[model, metric]
 
     @cached_property
-    def _summaries(self) -> dict[tuple[str, str], metrics.Summary]:
+    def _summaries(self) -> dict[tuple[str, str], Summary]:
         return {}
 
     def _summary_row(self, model: str) -> dict:
@@ -375,7 +378,7 @@ class Run:
         if (model, metric) not in self._marks:
             values = self.values(model, metric)
             ratios = [np.asarray(some) / np.median(some) for some in values.values()]
-            marks = iter(metrics.outliers(np.concatenate(ratios)) if ratios else [])
+            marks = iter(statistics.outliers(np.concatenate(ratios)) if ratios else [])
             self._marks[model, metric] = {
                 prompt_id: [next(marks) for _ in some] for prompt_id, some in values.items()
             }
@@ -391,7 +394,7 @@ class Run:
         samples = [
             (model, metric, self.sample(model, metric))
             for model in self.models
-            for metric in metrics.METRIC_WORDS
+            for metric in COMPARED
         ]
         samples = [(model, metric, found) for model, metric, found in samples if len(found)]
         return [

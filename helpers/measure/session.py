@@ -25,8 +25,9 @@ from ..common.progress import Progress
 from ..models import lineup
 from ..servers.foundry import RuntimeStopped
 from ..servers.server import MAX_TOKENS, NOT_FROM_HERE, TIMEOUT_S, ModelInfo, Server, free_memory_mb
-from ..timing import drift, metrics, send, stream
+from ..timing import drift, send, stream
 from ..timing.instrument_error import Calibration
+from ..timing.metrics import measure
 from .record import RESOURCES, Recorder, Row, Run, load_run
 
 FAILURES_IN_A_ROW = 3
@@ -628,16 +629,16 @@ class _Session:
             if answer.scheduled_s is None or answer.sent_s is None
             else answer.sent_s - answer.scheduled_s
         )
-        figures = metrics.metrics(timeline)
+        figures = measure(timeline)
         return Row(
             **facts,
             status=timeline.status,
             error=timeline.error,
             started_at=now(began + (answer.sent_s or 0.0)),
-            ttft_s=_later(figures.ttft_s, late_s),
-            latency_s=_later(figures.latency_s, late_s),
-            itl_s=figures.itl_s,
-            output_tokens_per_s=figures.output_tokens_per_s,
+            ttft_s=_later(figures["ttft_s"], late_s),
+            latency_s=_later(figures["latency_s"], late_s),
+            itl_s=figures["itl_s"],
+            output_tokens_per_s=figures["output_tokens_per_s"],
             prompt_tokens=timeline.prompt_tokens,
             completion_tokens=timeline.completion_tokens,
             token_source=timeline.token_source,
@@ -648,7 +649,7 @@ class _Session:
             sent_s=_later(answer.sent_s, self._clock_s),
             ended_s=_later(answer.ended_s, self._clock_s),
             connect_s=timeline.connect_s,
-            ttfo_s=_later(figures.ttfo_s, late_s),
+            ttfo_s=_later(figures["ttfo_s"], late_s),
         )
 
     def _take(self, row: Row) -> None:

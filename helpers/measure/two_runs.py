@@ -17,7 +17,8 @@ import numpy as np
 
 from ..common.errors import KitError, UsageError
 from ..common.show import Table, format_cell, one_line
-from ..timing.metrics import METRIC_WORDS
+from ..timing.metrics import COMPARED
+from ..timing.metrics import METRICS as ALL_METRICS
 from .record import Run, load_run
 
 DRIFT = 0.05
@@ -25,7 +26,7 @@ MAX_DRIFT = 0.5
 ROUNDS_NEEDED = 3
 METRICS = {
     metric.removesuffix("_s") if metric in ("ttft_s", "latency_s") else metric: metric
-    for metric in METRIC_WORDS
+    for metric in COMPARED
 }
 MODEL_FACTS = (
     "model_id",
@@ -79,11 +80,11 @@ class Change:
 
     @property
     def _direction(self) -> str:
-        words = METRIC_WORDS[self.metric]
+        words = ALL_METRICS[self.metric]
         return (words.more if self.ratio > 1 else words.less).removesuffix(" than")
 
     def __str__(self) -> str:
-        what = f"{METRIC_WORDS[self.metric].name} of {self.model}"
+        what = f"{ALL_METRICS[self.metric].label} of {self.model}"
         sample = f"{self.rounds[0]} and {self.rounds[1]} rounds, {_count(self.prompts, 'prompt')}"
         if self.ratio is None:
             return f"{what}: not measured in both runs, so not compared."
@@ -206,7 +207,7 @@ class GateResult:
     def __str__(self) -> str:
         change, text = self.change, self.bound.text
         if self.outcome == "not judged":
-            return f"{text}: not judged for {change.model}, {METRIC_WORDS[change.metric].name} was not measured in both runs."
+            return f"{text}: not judged for {change.model}, {ALL_METRICS[change.metric].label} was not measured in both runs."
         if change.low is None:
             return f"{text}: not certain for {change.model}, {change.ratio:.3g} without an interval: it needs {ROUNDS_NEEDED} rounds in each run."
         figures = f"{change.ratio:.4g}, interval {change.low:.4g} to {change.high:.4g}"
@@ -289,7 +290,7 @@ class Regression:
         for bound in bounds:
             if all(j.outcome == "not judged" for j in found if j.bound == bound):
                 raise UsageError(
-                    f"--fail-if {bound.text} cannot be judged: no model has {METRIC_WORDS[bound.metric].name} for a shared prompt in both runs."
+                    f"--fail-if {bound.text} cannot be judged: no model has {ALL_METRICS[bound.metric].label} for a shared prompt in both runs."
                 )
         return found
 
@@ -532,7 +533,7 @@ def _changes(
     pairs = [
         (m, metric, old.values(m, metric, prompts), new.values(m, metric, prompts))
         for m in models
-        for metric in METRIC_WORDS
+        for metric in COMPARED
     ]
     made = sum(any(p in theirs for p in ours) for _, _, ours, theirs in pairs)
     for model, metric, ours, theirs in pairs:

@@ -17,7 +17,7 @@ from ..common.errors import UsageError
 from ..common.show import Table
 from ..measure.record import Run
 from ..models.lineup import MONTHS, AnswerFormat, Facet, Prompt, PromptSet, load_prompts
-from ..timing import metrics
+from ..timing import intervals
 from .answers import distinct
 
 # A phrase of two words or more, without digits, may differ in about one letter of ten: "mailroom scaner".
@@ -133,7 +133,7 @@ class Quality:
         values = list(self.by_prompt(model).values())
         # Where all prompts agree, a few of them do not show how much others would differ.
         low, high = (
-            metrics.interval_of_mean(values, within=(0, 1))
+            intervals.interval_of_mean(values, within=(0, 1))
             if len(set(values)) > 1
             else (None, None)
         )
@@ -177,7 +177,7 @@ class Quality:
         if n and not any(differences):
             return f"Quality: {model} and {baseline} pass the same share of checks on each of {n} prompts."
         low, high = (
-            metrics.interval_of_mean(differences, confidence=confidence, within=(-1, 1))
+            intervals.interval_of_mean(differences, confidence=confidence, within=(-1, 1))
             if n >= 5
             else (None, None)
         )

@@ -13,7 +13,7 @@ import numpy as np
 from ..common.show import join_words
 from ..measure.record import Run
 from ..quality import facets
-from ..timing import metrics
+from ..timing import intervals, metrics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +29,7 @@ COLOURS = (
 MARKERS = "osD^vPX*"
 DOTS = 1500  # in one chart; of more only every n-th is drawn, and the chart says so
 PROMPTS_SHOWN = 30
-NAMES = {metric: words.name for metric, words in metrics.METRIC_WORDS.items()}
+NAMES = {name: metrics.METRICS[name].label for name in metrics.COMPARED}
 
 
 @dataclass(frozen=True)
@@ -442,10 +442,10 @@ def _speed_finding(run: Run, models: Sequence[str]) -> str:
     if not others:
         return f"Only {first} answered; there is nothing to compare it with."
     total = len(others) * sum(
-        any(run.values(m, metric) for m in run.models) for metric in metrics.METRIC_WORDS
+        any(run.values(m, metric) for m in run.models) for metric in metrics.COMPARED
     )  # as in `report.compare`
     verdicts = [
-        metrics.compare_paired(
+        intervals.compare_paired(
             "latency_s",
             m,
             first,

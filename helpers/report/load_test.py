@@ -8,7 +8,7 @@ import numpy as np
 
 from ..common.show import Table
 from ..measure.record import Run
-from ..timing.metrics import P95_NEEDS
+from ..timing.intervals import P95_NEEDS
 from ..timing.send import Slo
 from .charts import COLOURS, MARKERS, Chart
 

@@ -20,7 +20,7 @@ from ..measure.record import Run
 from ..measure.two_runs import DRIFT
 from ..quality.agreement import Ratings, ratings
 from ..quality.facets import score_facets
-from ..timing import instrument_error, metrics
+from ..timing import instrument_error, intervals, metrics
 from ..timing.drift import DRIFT_NEEDS
 from . import charts, load_test, page
 
@@ -54,10 +54,10 @@ SUMMARY_COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Comparisons(Sequence[metrics.Comparison]):
+class Comparisons(Sequence[intervals.Comparison]):
     """Verdicts on every other model against one baseline; shows itself as sentences."""
 
-    items: tuple[metrics.Comparison, ...]
+    items: tuple[intervals.Comparison, ...]
 
     def __getitem__(self, index):
         return self.items[index]
@@ -86,15 +86,13 @@ def compare_models(run: Run, baseline: str | None = None) -> Comparisons:
         raise UsageError(f"'{baseline}' is not in this run; it has {', '.join(run.models)}.")
     baseline = baseline or (answered[0] if answered else None)
     others = [model for model in answered if model != baseline]
-    measured = [
-        m for m in metrics.METRIC_WORDS if any(run.values(model, m) for model in run.models)
-    ]
+    measured = [m for m in metrics.COMPARED if any(run.values(model, m) for model in run.models)]
     total = len(others) * len(measured)
     return Comparisons(
         tuple(
             _across_sittings(
                 run,
-                metrics.compare_paired(
+                intervals.compare_paired(
                     metric,
                     model,
                     baseline,
@@ -109,7 +107,7 @@ def compare_models(run: Run, baseline: str | None = None) -> Comparisons:
     )
 
 
-def _across_sittings(run: Run, found: metrics.Comparison) -> metrics.Comparison:
+def _across_sittings(run: Run, found: intervals.Comparison) -> intervals.Comparison:
     """Models of two joined runs were not interleaved: the interval gets the same allowance for drift as a comparison of two runs."""
     sittings = [
         run.info["models"][model].get("from_run") for model in (found.model, found.baseline)
@@ -485,11 +483,11 @@ def acceleration(run: Run) -> list[str]:
     return said
 
 
-def compare_two(run: Run, metric: str, model: str, baseline: str) -> metrics.Comparison:
+def compare_two(run: Run, metric: str, model: str, baseline: str) -> intervals.Comparison:
     """One metric of one model against another, paired by prompt."""
     return _across_sittings(
         run,
-        metrics.compare_paired(
+        intervals.compare_paired(
             metric, model, baseline, run.values(model, metric), run.values(baseline, metric)
         ),
     )

@@ -18,7 +18,7 @@ from ..common.paths import free_disk_gb, home, model_cache, service_folder
 from ..common.show import Table
 from ..models import lineup, mirror
 from ..models.cache import Package, download_lock
-from ..timing.metrics import Metrics, metrics
+from ..timing.metrics import measure
 from ..timing.stream import Request, Timeline, send
 from ..timing.transport import is_loopback
 from .foundry import Runtime, RuntimeStopped, private_service
@@ -162,27 +162,27 @@ class Reply:
     @property
     def ttft_s(self) -> float | None:
         """Time to first token in seconds; None when it was not streamed."""
-        return self.metrics.ttft_s
+        return self.metrics["ttft_s"]
 
     @property
     def latency_s(self) -> float | None:
         """Seconds to the last text."""
-        return self.metrics.latency_s
+        return self.metrics["latency_s"]
 
     @property
     def itl_s(self) -> float | None:
         """Mean inter-token latency in seconds; None where the stream does not show it."""
-        return self.metrics.itl_s
+        return self.metrics["itl_s"]
 
     @property
     def output_tokens_per_s(self) -> float | None:
         """Generated tokens a second; None where the stream does not show it."""
-        return self.metrics.output_tokens_per_s
+        return self.metrics["output_tokens_per_s"]
 
     @cached_property
-    def metrics(self) -> Metrics:
+    def metrics(self) -> dict[str, float | None]:
         """All figures of this answer."""
-        return metrics(self.timeline)
+        return measure(self.timeline)
 
     def figures(self) -> str:
         """One line: TTFT, latency, tokens, rate."""

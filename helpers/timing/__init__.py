@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=[
         "drift",
         "instrument_error",
+        "intervals",
         "metrics",
         "reference_server",
         "send",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import metrics
+from . import intervals, metrics
 
 SETTLE_WINDOW = 3  # answers; the last ones are compared with as many before them
 SETTLED_WITHIN = 0.10
@@ -31,7 +31,7 @@ def is_settled(latencies_s: Sequence[float]) -> bool:
 
 def relative_width(values: Sequence[float], rounds: Sequence[int]) -> float | None:
     """Half the width of the 95 % interval of the median as a share of the median; None below 3 rounds."""
-    found = metrics.summarize(values, rounds)
+    found = intervals.summarize(values, rounds)
     return None if found.low is None or not found.p50 else (found.high - found.low) / 2 / found.p50
 
 
@@ -53,7 +53,7 @@ class Drift:
         return self.low is not None and not self.low <= 0 <= self.high
 
     def __str__(self) -> str:
-        name = metrics.METRIC_WORDS[self.metric].name
+        name = metrics.METRICS[self.metric].label
         if self.change is None:
             return f"{name} of {self.model}: {self.rounds} rounds are too few to look for drift, it needs {DRIFT_NEEDS}."
         if not self.found:
@@ -90,7 +90,7 @@ def drift(
     logs = np.log(np.asarray(values, dtype=float))
     _, order = np.unique(rounds, return_inverse=True)
     blocks = order * min(numbers, BLOCKS) // numbers
-    of_rounds = metrics.medians_by(blocks, logs - metrics.medians_by(place, logs)[place])
+    of_rounds = intervals.medians_by(blocks, logs - intervals.medians_by(place, logs)[place])
     slope, _, low, high = stats.theilslopes(of_rounds, alpha=confidence)
     change, low, high = (float(np.expm1(x * (len(of_rounds) - 1))) for x in (slope, low, high))
     return Drift(model, metric, numbers, change, low, high, confidence)
@@ -150,7 +150,7 @@ def first_use(
         return FirstUse(model, len(pairs))
     firsts, repeats = np.array(pairs).T
     logs = np.log(firsts / repeats)
-    low, high = metrics.interval_of_mean(logs)
+    low, high = intervals.interval_of_mean(logs)
     ratio, low, high = (float(np.exp(x)) for x in (logs.mean(), low, high))
     return FirstUse(
         model, len(pairs), float(np.median(firsts)), float(np.median(repeats)), ratio, low, high

@@ -18,7 +18,8 @@ import numpy as np
 from ..common.errors import KitError, UsageError
 from ..common.progress import Progress
 from ..common.show import Table
-from . import metrics, send, stream
+from . import intervals, send, stream
+from .metrics import measure
 
 PROGRAM = Path(__file__).with_name("reference_server.py")
 MAX_CONCURRENCY, MAX_REQUESTS, MAX_TOKENS = 256, 10_000, 10_000
@@ -199,10 +200,10 @@ def _calibration(
 ):
     whole = {name: timeline for name, timeline in answers.items() if timeline.ok}
     tokens = sum(timeline.completion_tokens or 0 for timeline in whole.values())
-    seen = {name: metrics.metrics(timeline) for name, timeline in whole.items() if name in log}
+    seen = {name: measure(timeline) for name, timeline in whole.items() if name in log}
     true = {name: _true_figures(log[name]) for name in seen}
     errors = {figure: _errors(seen, true, figure) for figure in ("ttft_s", "itl_s", "latency_s")}
-    own = {figure: [getattr(figures, figure) for figures in true.values()] for figure in errors}
+    own = {figure: [figures[figure] for figures in true.values()] for figure in errors}
     if not seen and problem is None:
         problem = f"no request was answered ({next(iter(answers.values())).error})"
     return Calibration(
@@ -211,7 +212,7 @@ def _calibration(
         tokens=tokens,
         failures=len(answers) - len(whole),
         ttft_error_p50_s=_percentile(errors["ttft_s"], 50),
-        ttft_error_p95_s=_percentile(errors["ttft_s"], 95, needs=metrics.P95_NEEDS),
+        ttft_error_p95_s=_percentile(errors["ttft_s"], 95, needs=intervals.P95_NEEDS),
         itl_error_s=_percentile([abs(error) for error in errors["itl_s"]], 50),
         latency_error_p50_s=_percentile(errors["latency_s"], 50),
         cpu_s_per_token=cpu_s / tokens if tokens else None,
@@ -222,24 +223,24 @@ def _calibration(
     )
 
 
-def _true_figures(entry: Mapping) -> metrics.Metrics:
+def _true_figures(entry: Mapping) -> dict[str, float]:
     """The figures of one request by the server's own clock, from the moment when it had read the request."""
     sent = entry["sent_at"]
-    return metrics.Metrics(
-        ttft_s=sent[0] - entry["read_at"],
-        latency_s=sent[-1] - entry["read_at"],
-        itl_s=(sent[-1] - sent[0]) / (len(sent) - 1),
-    )
+    return {
+        "ttft_s": sent[0] - entry["read_at"],
+        "latency_s": sent[-1] - entry["read_at"],
+        "itl_s": (sent[-1] - sent[0]) / (len(sent) - 1),
+    }
 
 
 def _errors(
-    seen: Mapping[str, metrics.Metrics], true: Mapping[str, metrics.Metrics], figure: str
+    seen: Mapping[str, dict[str, float | None]], true: Mapping[str, dict[str, float]], figure: str
 ) -> list[float]:
     """Client minus server for each request for which the client gives the figure."""
     return [
-        getattr(seen[name], figure) - getattr(true[name], figure)
-        for name in seen
-        if getattr(seen[name], figure) is not None
+        client - true[name][figure]
+        for name, figures in seen.items()
+        if (client := figures[figure]) is not None
     ]
 
 

@@ -3,18 +3,15 @@
 import numpy as np
 import pytest
 
-from helpers.timing.metrics import (
-    METRIC_WORDS,
+from helpers.timing.intervals import (
     Comparison,
-    Metrics,
     _bootstrap,
     compare_paired,
-    held_back,
     interval_of_median,
-    metrics,
     outliers,
     summarize,
 )
+from helpers.timing.metrics import COMPARED, METRICS, held_back, measure
 from helpers.timing.stream import Timeline
 
 # Metrics: the definitions of docs/measurement.md -------------------------------------------------------------------
@@ -33,55 +30,55 @@ def answered(times=(0.5, 0.6, 0.7, 0.9), tokens: int | None = 5, **fields) -> Ti
 
 
 def test_figures_of_one_request():
-    found = metrics(answered())
-    assert found.ttft_s == 0.5
-    assert found.ttfo_s == 0.5
-    assert found.latency_s == 0.9
-    assert found.itl_s == pytest.approx((0.9 - 0.5) / 4)
-    assert found.output_tokens_per_s == pytest.approx(4 / (0.9 - 0.5))
-    assert found.request_tokens_per_s == pytest.approx(5 / 0.9)
+    found = measure(answered())
+    assert found["ttft_s"] == 0.5
+    assert found["ttfo_s"] == 0.5
+    assert found["latency_s"] == 0.9
+    assert found["itl_s"] == pytest.approx((0.9 - 0.5) / 4)
+    assert found["output_tokens_per_s"] == pytest.approx(4 / (0.9 - 0.5))
+    assert found["request_tokens_per_s"] == pytest.approx(5 / 0.9)
 
 
 def test_tokens_count_not_chunks():
     """Eight tokens in four chunks: seven steps between the first token and the last."""
-    assert metrics(answered(tokens=8)).itl_s == pytest.approx(0.4 / 7)
+    assert measure(answered(tokens=8))["itl_s"] == pytest.approx(0.4 / 7)
 
 
 def test_prompt_tokens_never_count():
-    assert metrics(answered(prompt_tokens=1000)) == metrics(answered(prompt_tokens=None))
+    assert measure(answered(prompt_tokens=1000)) == measure(answered(prompt_tokens=None))
 
 
 def test_first_answer_apart_from_first_token():
-    found = metrics(answered(first_answer_s=0.7))
-    assert (found.ttft_s, found.ttfo_s) == (0.5, 0.7)
+    found = measure(answered(first_answer_s=0.7))
+    assert (found["ttft_s"], found["ttfo_s"]) == (0.5, 0.7)
 
 
 @pytest.mark.parametrize("tokens", [None, 0, 1])
 def test_no_itl_below_two_tokens_or_without_a_count(tokens):
-    found = metrics(answered(tokens=tokens))
-    assert (found.itl_s, found.output_tokens_per_s) == (None, None)
-    assert (found.ttft_s, found.latency_s) == (0.5, 0.9)
-    assert found.request_tokens_per_s == (pytest.approx(1 / 0.9) if tokens else None)
+    found = measure(answered(tokens=tokens))
+    assert (found["itl_s"], found["output_tokens_per_s"]) == (None, None)
+    assert (found["ttft_s"], found["latency_s"]) == (0.5, 0.9)
+    assert found["request_tokens_per_s"] == (pytest.approx(1 / 0.9) if tokens else None)
 
 
 @pytest.mark.parametrize("times", [(0.5,), (0.5, 0.5, 0.9), (0.5, 0.5)])
 def test_no_itl_when_the_first_packet_brought_several_chunks_or_there_is_one(times):
-    found = metrics(answered(times))
-    assert (found.itl_s, found.output_tokens_per_s) == (None, None)
-    assert found.request_tokens_per_s == pytest.approx(5 / times[-1])
+    found = measure(answered(times))
+    assert (found["itl_s"], found["output_tokens_per_s"]) == (None, None)
+    assert found["request_tokens_per_s"] == pytest.approx(5 / times[-1])
 
 
 def test_later_chunks_may_come_together():
-    assert metrics(answered((0.5, 0.7, 0.7, 0.9))).itl_s == pytest.approx(0.1)
+    assert measure(answered((0.5, 0.7, 0.7, 0.9)))["itl_s"] == pytest.approx(0.1)
 
 
 def test_a_failed_request_has_no_figures():
-    assert metrics(answered(status="failed", error="cut off")) == Metrics()
+    assert measure(answered(status="failed", error="cut off")) == dict.fromkeys(METRICS)
 
 
 def test_an_answer_that_was_not_streamed_has_latency_and_no_ttft():
-    found = metrics(Timeline(status="ok", text="x", latency_s=2.0, completion_tokens=10))
-    assert found == Metrics(latency_s=2.0, request_tokens_per_s=5.0)
+    found = measure(Timeline(status="ok", text="x", latency_s=2.0, completion_tokens=10))
+    assert found == {**dict.fromkeys(METRICS), "latency_s": 2.0, "request_tokens_per_s": 5.0}
 
 
 # Summaries ---------------------------------------------------------------------------------------------------------
@@ -359,7 +356,7 @@ def test_apart_means_that_one_is_outside(low, high, apart):
 
 
 def test_every_metric_has_words():
-    assert {(name, words.name, words.more) for name, words in METRIC_WORDS.items()} == {
+    assert {(name, METRICS[name].label, METRICS[name].more) for name in COMPARED} == {
         ("ttft_s", "TTFT", "slower than"),
         ("latency_s", "Latency", "slower than"),
         ("output_tokens_per_s", "Output tokens/s", "faster than"),
@@ -443,7 +440,7 @@ def test_a_stream_that_was_held_back_is_recognised(times, expected):
         latency_s=times[-1],
         completion_tokens=len(times),
     )
-    assert (metrics(timeline).output_tokens_per_s is None) is expected
+    assert (measure(timeline)["output_tokens_per_s"] is None) is expected
 
 
 def test_the_interval_of_a_large_sample_is_that_of_the_bootstrap():

@@ -1,0 +1,29 @@
+"""Say in one sentence what is wrong with data that a person wrote."""
+
+from pydantic import BaseModel, ValidationError
+
+from .show import one_line
+
+MAX_PROBLEMS = 3
+
+
+def explain(error: ValidationError, model: type[BaseModel] | None = None, prefix: str = "") -> str:
+    """Return what pydantic found as one clause a problem: `rounds: must be at least 1, found 0`.
+
+    `model` adds the fields that exist when an unknown one was given, `prefix` stands before each place.
+    """
+    items = error.errors(include_url=False, include_context=False)[:MAX_PROBLEMS]
+    return "; ".join(_clause(item, model, prefix) for item in items)
+
+
+def _clause(item, model: type[BaseModel] | None, prefix: str) -> str:
+    place = ".".join([*([prefix] if prefix else []), *(str(part) for part in item["loc"])])
+    if item["type"] == "extra_forbidden" and model is not None and len(item["loc"]) == 1:
+        said = f"unknown field, expected one of {', '.join(model.model_fields)}"
+    else:
+        message = item["msg"].removeprefix("Value error, ")
+        message = message.replace("Input should be", "must be")
+        said = f"{message[0].lower()}{message[1:]}"
+        if item["type"] not in ("missing", "value_error", "json_invalid"):
+            said += f", found {one_line(repr(item['input']), 60)}"
+    return f"{place}: {said}" if place else said
