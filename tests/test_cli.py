@@ -62,7 +62,7 @@ def test_a_model_is_removed_only_when_that_is_confirmed(server, helpers_command)
     leftover.mkdir(parents=True)
     (leftover / "model.onnx").write_bytes(b"x" * 5_000_000)
     kept = helpers_command("cache", "--remove", "leftover-generic-cpu-1")
-    assert (kept.returncode, "to delete it without a question say --yes" in kept.stderr) == (
+    assert (kept.returncode, "add --yes to delete it without a question" in kept.stderr) == (
         2,
         True,
     )
@@ -235,8 +235,8 @@ MISTAKES = [
         2,
         "The mirror cannot listen on no.such.host.invalid",
     ),
-    (["no-such-command"], 2, "invalid choice"),
-    ([], 2, "COMMAND"),
+    (["no-such-command"], 2, "no-such-command"),
+    ([], 2, "Name a command"),
 ]
 
 

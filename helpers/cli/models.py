@@ -1,0 +1,197 @@
+"""Commands around models: look at the machine, list, fetch, keep, serve and ask."""
+
+import sys
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from ..common.errors import KitError, UsageError
+from .options import AnswerOptions, Endpoint, Mirror, given
+
+
+def check(*, endpoint: Endpoint = None) -> int:
+    """Look whether this machine is ready."""
+    from .. import check_setup
+
+    checks = check_setup(endpoint)
+    print(checks)
+    return 0 if checks.ok else 1
+
+
+def models(
+    *,
+    name: Annotated[str, Parameter(name=["--name", "--family"])] = "",
+    max_mb: float | None = None,
+    license: str = "",
+    device: str = "",
+    task: str = "",
+    capability: str = "",
+    source: Literal["", "built-in", "mirror", "catalog"] = "",
+    cached: bool | None = None,
+    fits: bool | None = None,
+    endpoint: Endpoint = None,
+    mirror: Mirror = None,
+) -> None:
+    """List the models that can be had.
+
+    Args:
+        name: part of the alias, such as a family
+        max_mb: largest size
+        license: part of the license
+        device: cpu, gpu or npu
+        task: part of the task, such as chat
+        capability: one of its capabilities, such as summarize
+        source: its source
+        cached: only what is on this machine
+        fits: only what fits in the free memory and disk
+    """
+    from .. import connect
+
+    with connect(endpoint, mirror=mirror) as server:
+        print(
+            server.models().where(
+                name,
+                max_mb=max_mb,
+                license=license,
+                device=device,
+                task=task,
+                capability=capability,
+                source=source,
+                cached=cached,
+                fits=fits,
+            )
+        )
+
+
+def download(*alias: str, endpoint: Endpoint = None, mirror: Mirror = None) -> int:
+    """Bring models into the cache; with a mirror and no alias, all that it has."""
+    from .. import connect, download
+
+    with connect(endpoint, mirror=mirror) as server:
+        return _shown(download(server, alias or None))
+
+
+def prefetch(
+    *alias: str,
+    at: str | None = None,
+    endpoint: Endpoint = None,
+    mirror: Mirror = None,
+) -> int:
+    """Download at a quiet hour: wait until then; Ctrl-C ends it.
+
+    Args:
+        at: HH:MM on this machine's clock (default: now)
+    """
+    from .. import connect
+    from ..servers.downloads import prefetch
+
+    return _shown(prefetch(lambda: connect(endpoint, mirror=mirror), alias or None, at))
+
+
+def verify(*alias: str, mirror: Mirror = None) -> int:
+    """Hash every file of cached models (default: all), and fetch damaged ones again."""
+    from .. import connect, verify
+
+    with connect(mirror=mirror) as server:
+        return _shown(verify(server, alias or None))
+
+
+def _shown(outcomes) -> int:
+    print(outcomes)
+    return 0 if outcomes.ok else 1
+
+
+def cache(
+    *,
+    remove: tuple[str, ...] = (),
+    yes: bool = False,
+) -> None:
+    """See what the model cache holds, and remove models.
+
+    Args:
+        remove: delete this model's files (repeatable)
+        yes: do not ask before deleting
+    """
+    from .. import cache_contents, connect
+    from ..common.show import size
+    from ..servers.downloads import find_stored
+    from ..servers.downloads import remove as remove_stored
+
+    for alias in remove:
+        stored = find_stored(alias)
+        question = f"Delete {stored.alias}, {size(stored.bytes)}, from {stored.folder}? [y/N] "
+        if not yes and _ask(question).lower() not in ("y", "yes"):
+            raise UsageError(f"'{stored.alias}' stays; add --yes to delete it without a question.")
+        with connect() as server:
+            remove_stored(server, stored)
+        print(f"removed {stored.alias}", file=sys.stderr)
+    print(cache_contents())
+
+
+def mirror(
+    *alias: str,
+    host: str = "127.0.0.1",
+    port: int = 8321,
+) -> None:
+    """Serve the models of this machine's cache (default: all that are whole) to a room.
+
+    Args:
+        host: 0.0.0.0 serves the room (default: this machine alone)
+        port: port to listen on (default 8321)
+    """
+    from ..models import classroom
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    classroom.serve(host=host, port=port, only=list(alias), say=say)
+
+
+def chat(
+    alias: str,
+    /,
+    *,
+    prompt: str | None = None,
+    unload_others: bool = False,
+    answer: AnswerOptions | None = None,
+    endpoint: Endpoint = None,
+) -> None:
+    """Ask a model once, or until an empty line.
+
+    Args:
+        prompt: one prompt; without it a conversation starts
+        unload_others: free the memory of other models first
+    """
+    from .. import connect
+
+    settings = given(answer)
+    with connect(endpoint) as server:
+        if unload_others:
+            server.load(alias, unload_others=True)
+        if prompt is not None:
+            print(server.chat(alias, prompt, **settings))
+            return
+        server.resolve(alias)
+        print("An empty line ends the chat.", file=sys.stderr)
+        while question := _ask():
+            try:
+                print(server.chat(alias, question, **settings), end="\n\n")
+            except KitError as error:
+                print(f"error: {error}", file=sys.stderr)
+
+
+def _ask(question: str = "> ") -> str:
+    try:
+        return input(question).strip()
+    except EOFError:
+        return ""
+
+
+def stop() -> None:
+    """Stop the runtime that the kit started."""
+    from ..servers import foundry
+
+    print("stopped" if foundry.stop_service() else "not running")
+
+
+COMMANDS = (check, models, download, prefetch, verify, cache, mirror, chat, stop)

@@ -1,0 +1,272 @@
+"""Commands around runs: measure, report, compare, and run the whole course."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from ..common.errors import UsageError
+from .options import ChoiceOptions, Endpoint, PlanOptions, PriceOptions, choices, given
+
+if TYPE_CHECKING:
+    from ..measure.record import Run
+    from ..servers.server import Server
+
+INTERRUPTED = 130
+HOW_TO_READ = (
+    "Latency and TTFT: lower is better; output tokens/s: higher is better. "
+    "Read the sample answers before you choose."
+)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    """What to measure, where to write, and what else to do with the plan.
+
+    Attributes:
+        models: aliases A,B (BENCH_MODELS; default: the built-in models)
+        prompts: FILE[:SET] or the name of a shipped set (default: meeting-notes)
+        prompt: a single prompt instead (BENCH_PROMPT)
+        output: folder for results (default: results/)
+        calibrate: first measure the instrument's own error, and record it with the run
+        resume: finish a run that was interrupted or killed (no folder: the latest)
+        force: with --resume: go on although packages, server or files have changed
+        variants: measure each model on every device that it was built for (GPU on and off)
+        against: URL of a second server: measure the same plan there, report side by side
+        against_models: its models A,B (default: what it offers of the line-up)
+        against_key_env: variable with its key (default FOUNDRY_LOCAL_API_KEY)
+        json: print the summary as JSON
+        quiet: show no progress line
+    """
+
+    models: str | None = None
+    prompts: str | None = None
+    prompt: str | None = None
+    output: str | None = None
+    calibrate: bool = False
+    resume: str | None = None
+    force: bool = False
+    variants: bool = False
+    against: str | None = None
+    against_models: str | None = None
+    against_key_env: str = "FOUNDRY_LOCAL_API_KEY"
+    json: bool = False
+    quiet: bool = False
+
+    def refuse_contradictions(self) -> None:
+        """Raise UsageError for options that exclude each other."""
+        resumes = self.resume is not None
+        if self.force and not resumes:
+            raise UsageError(
+                "--force goes with --resume RUN: it goes on although something changed."
+            )
+        for name in ("output", "calibrate", "against"):
+            if resumes and getattr(self, name):
+                raise UsageError(
+                    f"Give either --{name} or --resume, not both: "
+                    "a resumed run keeps its folder, its calibration and its server."
+                )
+        if self.against and self.variants:
+            raise UsageError("Give either --against or --variants, not both.")
+
+
+def benchmark(
+    *,
+    options: BenchmarkOptions | None = None,
+    plan: PlanOptions | None = None,
+    endpoint: Endpoint = None,
+) -> int:
+    """Measure models and write a report."""
+    from .. import write_report
+
+    options = options or BenchmarkOptions()
+    options.refuse_contradictions()
+    if options.resume is not None:
+        run = latest = _resume(options, given(plan), endpoint)
+    else:
+        run, latest = _measure(options, given(plan), endpoint)
+    report = write_report(run)
+    if options.json:
+        summary = {"run": str(run.folder), "status": run.status, "models": run.summary}
+        print(json.dumps(summary, indent=2))
+    else:
+        print(run, HOW_TO_READ, sep="\n\n")
+    print(f"report: {report}", file=sys.stderr)
+    if latest.status == "interrupted":
+        print(
+            f"interrupted; what was measured is in {latest.folder}; go on with: "
+            f"python -m helpers benchmark --resume {latest.folder}",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    return 0 if any(row["n_ok"] for row in run.summary) else 1
+
+
+def _resume(options: BenchmarkOptions, settings: dict, endpoint: str | None) -> "Run":
+    from .. import connect
+    from ..measure.session import resume
+
+    with connect(endpoint) as server:
+        run = resume(
+            server,
+            options.resume or None,
+            force=options.force,
+            progress=not options.quiet,
+            models=options.models,
+            prompts=options.prompts or (options.prompt and [options.prompt]),
+            **settings,
+        )
+    print(f"resumed after {run.info['resumed'][-1]['rows_before']} requests", file=sys.stderr)
+    return run
+
+
+def _measure(
+    options: BenchmarkOptions, settings: dict, endpoint: str | None
+) -> tuple["Run", "Run"]:
+    """Measure the plan, on a second server too if one is named.
+
+    Return the run to report (both, merged, where there are two) and the run measured last.
+    Every address and every setting is checked before the first request.
+    """
+    from .. import benchmark, calibrate, connect
+    from .. import join as merge_runs
+    from ..measure.session import make_plan
+
+    where: dict[str, Any] = {"output": options.output, "progress": not options.quiet}
+    other = None
+    if options.against:
+        other = connect(options.against, key_variable=options.against_key_env)
+    with connect(endpoint) as server:
+        asked: dict[str, Any] = {
+            "models": options.models,
+            "prompts": options.prompts,
+            "prompt": options.prompt,
+        }
+        plan, _ = make_plan(server, **asked, **settings)
+        if options.variants:
+            asked["models"] = _variants(server, plan.models)
+        if other is not None:
+            again: dict[str, Any] = {"models": options.against_models, "prompts": plan.prompts}
+            again["models"] = make_plan(other, **again, **settings)[0].models
+        calibration = None
+        if options.calibrate:
+            calibration = calibrate(plan.concurrency, progress=not options.quiet)
+        first = benchmark(server, calibration=calibration, **asked, **where, **settings)
+    if other is None or first.status != "finished":
+        return first, first
+    with other:
+        second = benchmark(other, **again, **where, **settings)
+    return merge_runs([first, second], options.output), second
+
+
+def _variants(server: "Server", models: tuple[str, ...]) -> list[str]:
+    table = server.variants(models)
+    print(table.note or "Every model is there for more than one device.", file=sys.stderr)
+    return table.names()
+
+
+def calibrate(
+    *,
+    concurrency: int = 1,
+    json_: Annotated[bool, Parameter(name="--json")] = False,
+) -> int:
+    """Measure the instrument's own error on this machine.
+
+    Args:
+        concurrency: requests in flight at once (default 1)
+        json_: print the figures as JSON
+    """
+    from .. import calibrate
+
+    calibration = calibrate(concurrency)
+    print(json.dumps(calibration.to_dict(), indent=2) if json_ else calibration.table())
+    return 0 if calibration.ok else 1
+
+
+def report(
+    *run: str,
+    output: str | None = None,
+    chosen: ChoiceOptions | None = None,
+    prices: PriceOptions | None = None,
+) -> None:
+    """Make the report of a recorded run again (default: the latest), or of several side by side.
+
+    Args:
+        output: with several runs: folder in which the merged one is made
+    """
+    from .. import join as merge_runs
+    from .. import load_run, write_report
+
+    loaded = [load_run(folder) for folder in run or [None]]
+    decided_by = choices(chosen, prices)
+    merged = merge_runs(loaded, output) if len(loaded) > 1 else loaded[0]
+    path = write_report(merged, **decided_by)
+    print(merged, "", sep="\n")
+    _show_decision(path)
+
+
+def _show_decision(report_path: Path) -> None:
+    folder = report_path.parent
+    print((folder / "decision.md").read_text(encoding="utf-8"))
+    print(f"report: {report_path}")
+    print(f"page: {folder / 'report.html'}")
+    print(f"decision: {folder / 'decision.md'}")
+
+
+def compare(
+    before: str,
+    after: str,
+    /,
+    *,
+    fail_if: tuple[str, ...] = (),
+    drift: str = "5",
+    json_: Annotated[bool, Parameter(name="--json")] = False,
+) -> int:
+    """Compare two recorded runs of the same prompts, before and after a change.
+
+    Args:
+        before: RUN_A: folder of the run before
+        after: RUN_B: folder of the run after
+        fail_if: exit with 1 when it is certain: 'ttft>1.10' (repeatable)
+        drift: percent by which one machine's speed varies between sittings (default 5)
+        json_: print the comparison as JSON
+    """
+    from ..measure import two_runs
+
+    gates = [two_runs.parse_gate(text) for text in fail_if]
+    comparison = two_runs.compare_runs(before, after, drift=two_runs.parse_drift(drift))
+    results = comparison.judge(gates)
+    failed = [result for result in results if result.failed]
+    if json_:
+        judged = [result.as_dict() for result in results]
+        print(json.dumps({**comparison.as_dict(), "fail_if": judged}, indent=2))
+        for result in failed:
+            print(result, file=sys.stderr)
+    else:
+        print(comparison, *results, sep="\n")
+    return 1 if failed else 0
+
+
+def workshop(*, output: str | None = None) -> None:
+    """Run the whole course headless and write its report.
+
+    Args:
+        output: folder for results (default: results/)
+    """
+    from ..course import notebooks
+
+    _show_decision(notebooks.workshop(output))
+
+
+def progress() -> None:
+    """Show which exercises of the course are passed."""
+    from ..course.exercises import overview
+
+    print(overview())
+
+
+COMMANDS = (benchmark, calibrate, report, compare, workshop, progress)

@@ -1,0 +1,125 @@
+"""Commands around quality and decisions: score, judge, route, contribute."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ..common.errors import UsageError
+from .options import Endpoint, LimitOptions, RunFolder, given
+
+
+def annotate(
+    run: RunFolder = None,
+    /,
+    *,
+    rater: str,
+    seed: int = 0,
+    output: str | None = None,
+) -> None:
+    """Write a blind sheet of a run's answers for a person to score.
+
+    Args:
+        rater: who scores
+        seed: for the order (default 0)
+        output: the sheet (default: annotations-NAME.csv in the run's folder)
+    """
+    from .. import BlindRating, load_run
+
+    loaded = load_run(run)
+    blind = BlindRating(loaded, rater, seed=seed)
+    if not blind.todo:
+        print(f"{rater} has scored all {len(blind.items)} answers of {loaded.folder.name}.")
+        return
+    safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in rater)
+    path = Path(output) if output else loaded.folder / f"annotations-{safe}.csv"
+    if path.exists():
+        raise UsageError(
+            f"{path} exists and may hold scores; fill it in, or name another file with --output."
+        )
+    print(
+        f"{len(blind.todo)} answers to score from 1 (useless) to 5 (nothing to improve): "
+        f"{blind.sheet(path)}"
+    )
+    print(f"Fill in the column score, save as CSV, then: python -m helpers report {loaded.folder}")
+
+
+def judge(
+    run: RunFolder = None,
+    /,
+    *,
+    model: str,
+    limit: int | None = None,
+    key_env: str = "FOUNDRY_LOCAL_API_KEY",
+    endpoint: Endpoint = None,
+) -> int:
+    """Let a model score the answers of a run.
+
+    Args:
+        model: the judge
+        limit: the most requests to send
+        key_env: variable with the key of its server (default FOUNDRY_LOCAL_API_KEY)
+    """
+    from .. import ask_judge, connect, load_run
+
+    loaded = load_run(run)
+    with connect(endpoint, key_variable=key_env) as server:
+        result = ask_judge(server, model, loaded, limit=limit)
+    print(result)
+    return 0 if result.failures < len(result.judgements) else 1
+
+
+def route(
+    prompt: str,
+    /,
+    *,
+    need: tuple[str, ...] = (),
+    run: RunFolder = None,
+    ask: bool = False,
+    limits: LimitOptions | None = None,
+    endpoint: Endpoint = None,
+) -> int:
+    """Choose a model for a prompt by capability and a finished run.
+
+    Args:
+        need: capability that the model must have (repeatable; default chat)
+        ask: ask the model, and the next one when it fails
+    """
+    from .. import connect, route
+
+    chosen = route(prompt, need or ("chat",), given(limits), run=run)
+    if not ask:
+        print(chosen)
+        return 0 if chosen.choices else 1
+    with connect(endpoint) as server:
+        reply = chosen.ask(server)
+    print(chosen, reply, sep="\n\n")
+    return 0
+
+
+def contribute(
+    run: RunFolder = None,
+    /,
+    *,
+    output: str | None = None,
+    verify: Annotated[str | None, Parameter(name=["--verify", "--check"])] = None,
+) -> None:
+    """Write a small folder with the entry and the result of a run, or verify one.
+
+    Args:
+        output: the new folder (default: contribution/ in the run's)
+        verify: look through a folder that was sent to you; write nothing
+    """
+    from .. import load_run
+    from ..report.contribute import contribute, verify_contribution
+
+    if verify:
+        print(*verify_contribution(Path(verify)), sep="\n")
+        return
+    loaded = load_run(run)
+    folder = contribute(loaded, Path(output) if output else loaded.folder / "contribution")
+    print(f"{folder}: look through it, then send it. What the check says:")
+    print(*verify_contribution(folder), sep="\n")
+
+
+COMMANDS = (annotate, judge, route, contribute)
