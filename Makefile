@@ -33,13 +33,17 @@ models: $(VENV)-models/ready ## make the built-in models again, from nothing (on
 evaluate-models: $(VENV)/ready ## ask the built-in models the test sets and refresh their tables (some minutes)
 	@$(PY) data/models/recipe evaluate speed package
 
-bench: $(VENV)/ready-dev ## measure the instrument itself, beside its peers, into docs/measurement.md (about half an hour)
+bench: $(VENV)/ready-dev ## measure the instrument itself, beside its peers, into docs/accuracy.md (about half an hour)
 	-@$(MAKE) --no-print-directory $(VENV)-bench/ready || echo "the peers could not be installed: they are left out"
 	@$(PY) bench/all.py
 
-lint: $(VENV)/ready-dev ## check style
+lint: $(VENV)/ready-dev ## check style, types for three systems, and the order of the folders
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy --platform linux
+	@$(PY) -m mypy --platform win32
+	@$(PY) -m mypy --platform darwin
+	@$(PY) -c "from importlinter.cli import lint_imports_command as lint; lint()"
 
 stop: $(VENV)/ready ## stop the runtime that the kit started
 	@$(PY) -m helpers stop

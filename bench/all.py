@@ -1,4 +1,4 @@
-"""Runs the scripts of this folder one after another, and puts what they print into docs/measurement.md.
+"""Runs the scripts of this folder one after another, and puts what they print into docs/accuracy.md.
 
     python bench/all.py [NAME [OPTIONS]]
 
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import shared
 
-DOCUMENT = shared.PROJECT / "docs" / "measurement.md"
+DOCUMENT = shared.PROJECT / "docs" / "accuracy.md"
 SCRIPTS = {  # name: file and options. A section of the document with that name takes the table; without one it is only shown
     "clients": ("clients.py",),
     "peers": ("peers.py",),

@@ -1,4 +1,4 @@
-"""Which client sees a stream nearest to when it was sent: a table of docs/measurement.md.
+"""Which client sees a stream nearest to when it was sent: a table of docs/accuracy.md.
 
     python bench/clients.py [--turns N] [--keep FILE]
 

@@ -1,4 +1,4 @@
-"""How the connection changes what a client sees of the same stream: the first table of docs/measuring.md.
+"""How the connection changes what a client sees of the same stream: the first table of docs/method.md.
 
     python bench/connections.py [ALIAS]
 

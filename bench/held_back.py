@@ -1,4 +1,4 @@
-"""What answers whose text was held back on the way would do to output tokens/s: the second table of docs/measuring.md.
+"""What answers whose text was held back on the way would do to output tokens/s: the second table of docs/method.md.
 
 python bench/held_back.py [RUN]
 """

@@ -1,4 +1,4 @@
-"""The kit beside AIPerf and GuideLLM, against the same server with known send times: tables of docs/measurement.md.
+"""The kit beside AIPerf and GuideLLM, against the same server with known send times: tables of docs/accuracy.md.
 
     python bench/peers.py [--turns N] [--keep FILE] [--streams 1,16] [--dialects]
 

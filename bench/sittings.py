@@ -1,4 +1,4 @@
-"""How often two runs of the same thing are told apart: the figures on two runs in docs/measuring.md.
+"""How often two runs of the same thing are told apart: the figures on two runs in docs/method.md.
 
 python bench/sittings.py [FOLDER]
 

@@ -235,7 +235,7 @@ def test_wild_rounds_still_give_figures_that_json_can_hold():
     [(0, 0, 0.0, 0.09), (0.05, 0.05, 0.0, 0.06), (0.10, 0.05, 0.08, 0.45), (0.05, 0, 0.15, 0.6)],
 )
 def test_how_often_equal_runs_are_told_apart(drift, allowed, least, most):
-    """docs/measuring.md gives 4.2, 2.5, 23.3 and 33.6 %; the last two say what an allowance that is too small costs."""
+    """docs/method.md gives 4.2, 2.5, 23.3 and 33.6 %; the last two say what an allowance that is too small costs."""
     rng = np.random.default_rng(18)
 
     def sitting() -> list[dict]:

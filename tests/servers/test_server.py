@@ -91,7 +91,7 @@ def test_the_first_chunk_of_the_stream_has_no_text_and_is_not_the_first_token(se
 
 
 def test_the_text_of_the_real_runtime_is_not_held_back_to_the_end(server):
-    """On a kept-alive connection Foundry Local's web service delivers all text in one packet, after 40 ms (docs/measuring.md)."""
+    """On a kept-alive connection Foundry Local's web service delivers all text in one packet, after 40 ms (docs/method.md)."""
     timelines = [server.chat("pocket-nano", RAG).timeline for _ in range(10)]
     assert max(len(set(timeline.chunk_times_s)) for timeline in timelines) > 2
 

@@ -14,7 +14,7 @@ from helpers.timing.intervals import (
 from helpers.timing.metrics import COMPARED, METRICS, held_back, measure
 from helpers.timing.stream import Timeline
 
-# Metrics: the definitions of docs/measurement.md -------------------------------------------------------------------
+# Metrics: the definitions of docs/accuracy.md -------------------------------------------------------------------
 
 
 def answered(times=(0.5, 0.6, 0.7, 0.9), tokens: int | None = 5, **fields) -> Timeline:
