@@ -195,7 +195,7 @@ def test_the_hosted_workflow_runs_the_readme_commands_on_three_systems():
         "macos",
     }
     commands = [step["run"] for step in job["steps"] if "run" in step]
-    assert commands[1:] == ["python -m helpers workshop", "python -m pytest"]
+    assert commands[-2:] == ["python -m helpers workshop", "python -m pytest"]
     assert all(
-        command in (PROJECT / "README.md").read_text(encoding="utf-8") for command in commands[1:]
+        command in (PROJECT / "README.md").read_text(encoding="utf-8") for command in commands[-2:]
     )
