@@ -1,11 +1,11 @@
 """Run the course.
 
-Exercises and their checks, the notebooks run headless, and the widgets that a notebook may show live here.
+Exercises and their checks, the notebooks run headless, and the widgets that a notebook may show.
 Nothing else imports it except the command line.
 """
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=["exercises", "lessons", "notebooks", "widgets"]
+    __name__, submodules=["exercises", "notebooks", "widgets"]
 )

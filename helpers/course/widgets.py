@@ -1,11 +1,12 @@
-"""What a notebook may offer beside its cells: a chat, buttons to score answers, sliders to weigh. They call what the cells call, and show the same."""
+"""Show a chat, buttons to score answers, and sliders to weigh: the same calls as the cells."""
 
 import html
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 
-import ipywidgets as panel
+from ipywidgets import HTML, Button, Dropdown, FloatSlider, HBox, Text, VBox
 
 from ..common.errors import KitError
 from ..decision.scorecard import Scorecard
@@ -16,122 +17,108 @@ from ..servers.server import Server
 REFRESH_S = 0.1
 
 
-def chat_box(server: Server, models: Sequence[str]) -> panel.VBox:
-    """A chat: model picker, one line to write, Send, Stop, the answer as it grows, and the TTFT while it runs.
+def chat_box(server: Server, models: Sequence[str]) -> VBox:
+    """Return a chat with a model picker, Send, Stop, and an answer that grows as it arrives.
 
-    The TTFT is what the openai package sees, some milliseconds more than the kit's own clock.
+    Its TTFT is what the openai package sees, a few milliseconds more than the kit's own clock.
     """
-    picker = panel.Dropdown(options=list(models), description="model")
-    line = panel.Text(
-        placeholder="ask something", layout={"width": "36em"}, continuous_update=False
-    )
-    send, stop = panel.Button(description="Send"), panel.Button(description="Stop", disabled=True)
-    shown, figures, stopped = panel.HTML(), panel.HTML(), threading.Event()
+    picker = Dropdown(options=list(models), description="model")
+    line = Text(placeholder="ask something", layout={"width": "36em"}, continuous_update=False)
+    send, stop = Button(description="Send"), Button(description="Stop", disabled=True)
+    answer, figures, stopped = HTML(), HTML(), threading.Event()
 
-    def answer(model: str, prompt: str) -> None:
-        start, first, text, drawn = time.perf_counter(), None, "", 0.0
-        pieces = server.stream(model, prompt)
+    def show(text: str, words: str) -> None:
+        answer.value = f'<pre style="white-space: pre-wrap">{html.escape(text)}</pre>'
+        figures.value = f"<em>{words}</em>"
+
+    def ask(prompt: str) -> None:
+        start, first, text, drawn = time.perf_counter(), "no text yet", "", 0.0
         try:
-            for piece in pieces:
-                now = time.perf_counter()
-                first = first if first is not None else now - start
-                text += piece
-                if now - drawn > REFRESH_S:
-                    show(text, first, now - start)
-                    drawn = now
-                if stopped.is_set():
-                    break
-            show(
-                text, first, time.perf_counter() - start, "stopped" if stopped.is_set() else "done"
-            )
+            with closing(server.stream(picker.value, prompt)) as pieces:
+                for piece in pieces:
+                    elapsed = time.perf_counter() - start
+                    first = first if text else f"TTFT {1000 * elapsed:.0f} ms"
+                    text += piece
+                    if elapsed - drawn > REFRESH_S:
+                        show(text, f"answering: {first}, {elapsed:.2f} s")
+                        drawn = elapsed
+                    if stopped.is_set():
+                        break
+            state = "stopped" if stopped.is_set() else "done"
+            show(text, f"{state}: {first}, {time.perf_counter() - start:.2f} s")
         except KitError as error:
             figures.value = f"<strong>{html.escape(str(error))}</strong>"
         finally:
-            pieces.close()
             send.disabled, stop.disabled = False, True
 
-    def show(text: str, first: float | None, so_far: float, state: str = "answering") -> None:
-        shown.value = f'<pre style="white-space: pre-wrap">{html.escape(text)}</pre>'
-        seen = "no text yet" if first is None else f"TTFT {1000 * first:.0f} ms"
-        figures.value = f"<em>{state}: {seen}, {so_far:.2f} s</em>"
-
-    def begin(_=None) -> None:
+    def begin(_: object = None) -> None:
         if line.value.strip() and not send.disabled:
             stopped.clear()
             send.disabled, stop.disabled = True, False
-            show("", None, 0.0)
-            # A thread of its own, so that the kernel stays free to hear Stop.
-            threading.Thread(
-                target=answer, args=(picker.value, line.value.strip()), daemon=True
-            ).start()
+            show("", "answering: no text yet")
+            # In a thread, so that the kernel stays free to hear Stop.
+            threading.Thread(target=ask, args=(line.value.strip(),), daemon=True).start()
 
     send.on_click(begin)
     stop.on_click(lambda _: stopped.set())
-    line.on_msg(lambda _widget, message, _buffers: message.get("event") == "submit" and begin())
-    return panel.VBox([panel.HBox([picker, line, send, stop]), shown, figures])
+    line.on_msg(lambda _, message, __: message.get("event") == "submit" and begin())
+    return VBox([HBox([picker, line, send, stop]), answer, figures])
 
 
-def score_answers(blind: BlindRating) -> panel.VBox:
-    """One answer at a time with five buttons and a note; each press is on disk before the next answer is shown."""
-    shown, said = panel.HTML(), panel.HTML()
-    note = panel.Text(
-        placeholder="why (may stay empty)", description="note", layout={"width": "40em"}
-    )
-    buttons = [
-        panel.Button(description=f"{score} {words}", layout={"width": "auto"})
-        for score, words in SCALE.items()
-    ]
-    later = panel.Button(description="later", layout={"width": "auto"})
+def score_answers(blind: BlindRating) -> VBox:
+    """Return one answer at a time with five buttons; each press is saved before the next answer."""
+    answer, problem = HTML(), HTML()
+    note = Text(placeholder="why (optional)", description="note", layout={"width": "40em"})
+    buttons = [Button(description=f"{score} {words}") for score, words in SCALE.items()]
+    later = Button(description="later")
+    row = HBox([*buttons, later])
 
     def show() -> None:
-        shown.value = blind._repr_html_()
-        for button in (*buttons, later):
+        answer.value = blind._repr_html_()
+        for button in row.children:
             button.disabled = blind.current is None
 
-    def press(action) -> None:
+    def press(action: Callable[[], None]) -> None:
         try:
             action()
-            note.value = said.value = ""
+            note.value = problem.value = ""
         except KitError as error:
-            said.value = html.escape(str(error))
+            problem.value = html.escape(str(error))
         show()
 
     for score, button in zip(SCALE, buttons, strict=True):
+        button.layout.width = "auto"
         button.on_click(lambda _, score=score: press(lambda: blind.score(score, note.value)))
     later.on_click(lambda _: press(blind.skip))
     show()
-    return panel.VBox([shown, note, panel.HBox([*buttons, later]), said])
+    return VBox([answer, note, row, problem])
 
 
-def weigh(card: Scorecard, limits=None, good_enough=None) -> panel.VBox:
-    """A slider for each weight and one for the least quality; below them what `decide` says to these numbers."""
-    shown = panel.HTML()
+def weigh(card: Scorecard, limits: Mapping[str, object] | None = None) -> VBox:
+    """Return a slider for each weight and one for the lowest quality, and what `decide` says."""
+    result = HTML()
     sliders = {
-        d: panel.FloatSlider(
-            value=w, min=0, max=100, step=5, description=d, continuous_update=False
-        )
-        for d, w in WEIGHTS.items()
+        name: FloatSlider(weight, max=100, step=5, description=name, continuous_update=False)
+        for name, weight in WEIGHTS.items()
     }
-    least = panel.FloatSlider(
-        value=(limits or {}).get("min_quality") or 0,
-        min=0,
+    lowest = FloatSlider(
+        (limits or {}).get("min_quality") or 0,
         max=1,
         step=0.05,
-        description="least quality",
+        description="lowest quality",
         style={"description_width": "initial"},
         continuous_update=False,
     )
 
-    def show(_=None) -> None:
-        wanted = {**(limits or {}), "min_quality": least.value or None}
+    def show(_: object = None) -> None:
+        wanted = {**(limits or {}), "min_quality": lowest.value or None}
+        weights = {name: slider.value for name, slider in sliders.items()}
         try:
-            shown.value = decide(
-                card, wanted, {d: slider.value for d, slider in sliders.items()}, good_enough
-            )._repr_html_()
+            result.value = decide(card, wanted, weights)._repr_html_()
         except KitError as error:
-            shown.value = f"<p><strong>{html.escape(str(error))}</strong></p>"
+            result.value = f"<p><strong>{html.escape(str(error))}</strong></p>"
 
-    for slider in (*sliders.values(), least):
+    for slider in (*sliders.values(), lowest):
         slider.observe(show, "value")
     show()
-    return panel.VBox([panel.HBox([panel.VBox([*sliders.values()]), least]), shown])
+    return VBox([HBox([VBox([*sliders.values()]), lowest]), result])
