@@ -35,7 +35,7 @@ def main() -> None:
     latest = sorted(results_folder().glob("workshop-*/notebooks"))[-1:]
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else next(iter(latest), results_folder())
     rows = []
-    for notebook in notebooks.notebooks():
+    for notebook in notebooks.notebook_files():
         reading, running = notebooks.reading_minutes(notebook), cell_minutes(folder / notebook.name)
         rows.append(
             [notebook.stem, stated_minutes(notebook), reading, running, reading + (running or 0)]

@@ -26,6 +26,7 @@ from .report import charts as charts
 from .report import load_test as load_test
 from .report.report import compare_models as compare_models
 from .report.report import write_report as write_report
+from .servers import custom as custom
 from .servers.custom import CustomModel as CustomModel
 from .servers.custom import Endpoint as Endpoint
 from .servers.custom import FoundryFolder as FoundryFolder

@@ -1,4 +1,4 @@
-"""The benchmark that most people write first, as the session's document has it. Notebook 03 finds out what is wrong with it.
+"""Time a few models the way most people do first; notebook 03 finds out what is wrong with it.
 
 python notebooks/first_benchmark.py http://localhost:5273/v1 MODEL_ID...
 """
@@ -15,7 +15,7 @@ ROUNDS = 3
 
 
 def ask(client, model):
-    """One request: seconds, and tokens a second."""
+    """Send one request; return its seconds and its tokens per second."""
     start = time.time()
     answer = client.chat.completions.create(
         model=model,
@@ -28,7 +28,7 @@ def ask(client, model):
 
 
 def benchmark(client, model):
-    """One row a model."""
+    """Return the figures of one model."""
     latencies, rates = zip(*[ask(client, model) for _ in range(ROUNDS)], strict=True)
     return {
         "model": model,
@@ -40,7 +40,7 @@ def benchmark(client, model):
 
 
 def main(base_url, models):
-    """All rows, one model after the other."""
+    """Return a row for each model, one model after the other."""
     client = OpenAI(base_url=base_url, api_key="not-needed")
     return [benchmark(client, model) for model in models]
 

@@ -18,7 +18,7 @@ MARKDOWN = MarkdownIt("commonmark").enable("table")
 PAGES = sorted(
     path for folder in (".", "docs", "data/baseline") for path in (PROJECT / folder).glob("*.md")
 )
-NOTEBOOKS = notebooks.notebooks()
+NOTEBOOKS = notebooks.notebook_files()
 
 
 def literals(path: Path) -> list[str]:

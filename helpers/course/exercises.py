@@ -193,7 +193,7 @@ def hint(name: str) -> str:
 def solution(name: str) -> Code:
     """Return the code that passes; never raises."""
     try:
-        return Code(find(name).solution)
+        return Code(find(name).solution.strip())
     except KitError as error:
         return Code(f"# {error}")
 

@@ -72,7 +72,7 @@ def with_solutions(notebook: Path) -> dict:
             continue
         if f"exercise-{name}" not in cells:
             raise KitError(f"{notebook.name} has no cell for the solution of {name}.")
-        cells[f"exercise-{name}"]["source"] = exercise.solution.splitlines(keepends=True)
+        cells[f"exercise-{name}"]["source"] = exercise.solution.strip().splitlines(keepends=True)
     return content
 
 

@@ -111,6 +111,9 @@ order = Exercise(
     hint="Write two loops, rounds outside and models inside, and shuffle the models of each round.",
     find_mistake=order_mistake,
     solution="""\
+import random
+
+
 def order(models, rounds):
     chance = random.Random(0)
     jobs = []

@@ -1,6 +1,6 @@
-"""One finished form of the starter project: models and prompts from files, a quality score, and a report as Markdown and CSV.
+"""Compare models from a file, with a quality score and a report: the finished starter project.
 
-python notebooks/solutions/starter_project.py --capability summarise --prompts session
+python notebooks/exercises/starter_project.py --capability summarize --prompts session
 """
 
 import argparse
@@ -11,53 +11,46 @@ import statistics
 import sys
 from pathlib import Path
 
-from helpers import KitError, connect, load_prompts
-from helpers.common.paths import DATA, results_folder
+from helpers import DATA, KitError, connect, load_prompts, results_folder
 
 COLUMNS = ("model", "latency_s", "ttft_s", "quality", "sample")
 
 
 def measure(models, rounds=2, prompts="session"):
-    """One row a model: median TTFT and latency in seconds, mean quality, and the first answer."""
-    rows, questions = [], load_prompts(prompts).prompts
+    """Return a row for each model: median TTFT and latency, mean quality, first answer."""
+    rows, questions = [], [*load_prompts(prompts).prompts] * rounds
     with connect() as server:
         for model in models:
             try:
-                replies = [
-                    server.chat(model, prompt.text)
-                    for _ in range(rounds)
-                    for prompt in questions
-                ]
+                replies = [server.chat(model, prompt.text) for prompt in questions]
             except KitError as error:
-                rows.append(
-                    {**dict.fromkeys(COLUMNS), "model": model, "sample": str(error)}
-                )
-                continue
-            scores = [
-                score(reply.text, phrases(prompt))
-                for reply, prompt in zip(replies, [*questions] * rounds, strict=True)
-            ]
-            rows.append(
-                {
-                    "model": model,
-                    "latency_s": statistics.median(
-                        reply.latency_s for reply in replies
-                    ),
-                    "ttft_s": statistics.median(reply.ttft_s for reply in replies),
-                    "quality": statistics.fmean(scores),
-                    "sample": replies[0].text,
-                }
-            )
+                empty = dict.fromkeys(COLUMNS)
+                rows.append({**empty, "model": model, "sample": str(error)})
+            else:
+                rows.append(summary(model, questions, replies))
     return rows
 
 
+def summary(model, questions, replies):
+    """Return the row of one model; times are in seconds."""
+    pairs = zip(questions, replies, strict=True)
+    scores = [score(reply.text, phrases(prompt)) for prompt, reply in pairs]
+    return {
+        "model": model,
+        "latency_s": statistics.median(reply.latency_s for reply in replies),
+        "ttft_s": statistics.median(reply.ttft_s for reply in replies),
+        "quality": statistics.fmean(scores),
+        "sample": replies[0].text,
+    }
+
+
 def phrases(prompt):
-    """For each facet of a prompt that is a list of phrases, those phrases: any of them counts."""
+    """Return the phrases of each facet of a prompt; any of them counts."""
     return [facet.any_of for facet in prompt.facets if facet.any_of]
 
 
 def to_csv(rows):
-    """The rows as CSV text, names in the first line."""
+    """Return the rows as CSV text, with the names in the first line."""
     out = io.StringIO()
     writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -66,7 +59,7 @@ def to_csv(rows):
 
 
 def to_markdown(rows):
-    """The rows as a Markdown table."""
+    """Return the rows as a Markdown table."""
     lines = [
         list(rows[0]),
         ["---"] * len(rows[0]),
@@ -76,26 +69,25 @@ def to_markdown(rows):
 
 
 def cell(value):
-    """One cell: a dash for what is missing, three digits, and no line break or bar from an answer."""
+    """Return the text of one cell, without a line break or a bar from an answer."""
     if value is None:
         return "-"
-    return (
-        f"{value:.3g}"
-        if isinstance(value, float)
-        else " ".join(str(value).split()).replace("|", "\\|")
-    )
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return " ".join(str(value).split()).replace("|", "\\|")
 
 
 def score(answer, expected):
-    """The share of expected phrases that the answer contains, 0 to 1; a phrase may be a list of which any counts."""
-    choices = [[phrase] if isinstance(phrase, str) else phrase for phrase in expected]
-    return sum(
-        any(phrase.lower() in answer.lower() for phrase in some) for some in choices
-    ) / len(choices)
+    """Return the share of expected phrases in the answer; any of a list counts as one."""
+    text, hits = answer.lower(), 0
+    for phrase in expected:
+        choices = [phrase] if isinstance(phrase, str) else phrase
+        hits += any(choice.lower() in text for choice in choices)
+    return hits / len(expected)
 
 
 def read_models(path, capability):
-    """The aliases in a models.json that have a capability."""
+    """Return the aliases in a models.json that have a capability."""
     entries = json.loads(Path(path).read_text(encoding="utf-8"))
     return [
         alias for alias, entry in entries.items() if capability in entry["capabilities"]
@@ -103,14 +95,14 @@ def read_models(path, capability):
 
 
 def main(arguments=None):
-    """Measure and write the report; its path is the last line."""
+    """Measure, write the report, and print its path."""
     parser = argparse.ArgumentParser(description="Compare models and write a report.")
     parser.add_argument(
         "--models",
         default="",
-        help="aliases with commas between; default: those with the capability that are on this machine",
+        help="aliases, separated by commas; default: all here with the capability",
     )
-    parser.add_argument("--capability", default="summarise")
+    parser.add_argument("--capability", default="summarize")
     parser.add_argument("--prompts", default="session")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--output", default="")
@@ -133,7 +125,7 @@ def main(arguments=None):
 
 
 def available(models):
-    """Those of the models that the server has ready."""
+    """Return the models that the server has ready."""
     with connect() as server:
         ready = {model.alias for model in server.models() if model.cached is not False}
     return [model for model in models if model in ready]

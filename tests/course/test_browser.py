@@ -148,7 +148,7 @@ def opened(page, name: str) -> list[dict]:
     return page.evaluate(RUN, f"notebooks/{name}.ipynb")
 
 
-@pytest.mark.parametrize("name", [path.stem for path in notebooks.notebooks()])
+@pytest.mark.parametrize("name", [path.stem for path in notebooks.notebook_files()])
 def test_a_notebook_runs_from_top_to_bottom_in_the_lab(page, name):
     outputs = opened(page, name)
     page.wait_for_timeout(300)  # for the picture only: images are painted after their cell is done

@@ -1,4 +1,4 @@
-"""Exercises: three outcomes in words, never raising; the right answer passes and the usual mistakes are told what is wrong."""
+"""Exercises: a check never raises, the right answer passes, and a common mistake gets an answer."""
 
 import json
 import re
@@ -8,44 +8,46 @@ import statistics
 import numpy as np
 import pytest
 
+import helpers
 from helpers.common.errors import KitError
-from helpers.course.exercises import EXERCISES, check, hint, overview, solution, solutions
-from helpers.course.lessons import STREAM
-from helpers.course.notebooks import exercises, notebooks
+from helpers.course import exercises, notebooks
+from helpers.course.exercises import check, hint, load_exercises, overview, solution
 
-# What people write at first, and words of what they must be told. Written apart from the slips in helpers/course/lessons.py.
+EXERCISES = load_exercises()
+# What people write at first, and a part of the answer that they must get. These are written
+# independently of the slips in notebooks/exercises.
 WRONG = {
     "alias": [
         ("pocket-mini", "belongs to the alias"),
         ("pocket-mini-int4-generic-cpu", "device is still in it"),
-        ("qwen", "is not it"),
+        ("qwen", "is not the answer"),
     ],
-    "renamed": [("gemma-2-2b", "old name"), ("mistral-7b", "is not it")],
+    "renamed": [("gemma-2-2b", "old name"), ("mistral-7b", "is not the answer")],
     "fits": [
-        (lambda licence, size_mb: size_mb <= 3000 and licence == "MIT", "TypeError"),
+        (lambda license, size_mb: size_mb <= 3000 and license == "MIT", "TypeError"),
         (
-            lambda licence, size_mb: (
-                licence in {"MIT", "apache-2.0"} and (not size_mb or size_mb <= 3000)
+            lambda license, size_mb: (
+                license in {"MIT", "apache-2.0"} and (not size_mb or size_mb <= 3000)
             ),
-            "Unknown is not small",
+            "Unknown does not mean small",
         ),
         (
-            lambda licence, size_mb: licence == "MIT" and bool(size_mb) and size_mb <= 3000,
+            lambda license, size_mb: license == "MIT" and bool(size_mb) and size_mb <= 3000,
             "apache-2.0 is refused",
         ),
-        (lambda licence, size_mb: True, "for 'MIT', 6600.0 it gives True"),
+        (lambda license, size_mb: True, "for 'MIT', 6600.0 your function returns True"),
     ],
     "room": [
         (7.622, "15 GB must still be free"),
         (22.4434, "1000 MB"),
-        (7637, "adds megabytes and gigabytes"),
-        ("22 GB", "is not it"),
+        (7637, "adds megabytes to gigabytes"),
+        ("22 GB", "is not the answer"),
     ],
     "ttft": [
         (lambda chunks: next(iter(chunks))[0], "it is empty"),
         (lambda chunks: max(seconds for seconds, _ in chunks), "end of the stream"),
         (lambda chunks: chunks[1][0], "not always the first with text"),
-        (lambda chunks: chunks[1], "it gives"),
+        (lambda chunks: chunks[1], "your function returns"),
     ],
     "rate": [
         (lambda chunks, tokens: tokens / chunks[-1][0], "whole time"),
@@ -54,7 +56,7 @@ WRONG = {
             lambda chunks, tokens: (tokens - 1) / (chunks[-1][0] - chunks[0][0]),
             "empty chunks carry no token",
         ),
-        (lambda chunks, tokens: len(chunks), "it gives 6"),
+        (lambda chunks, tokens: len(chunks), "your function returns 6"),
     ],
     "generation": [
         (
@@ -68,16 +70,16 @@ WRONG = {
         (lambda prompt, completion, ttft, latency: completion / (latency - ttft), "n - 1 gaps"),
     ],
     "p95": [
-        (lambda values: statistics.quantiles(values, n=20)[-1], "guesses beyond what was seen"),
+        (lambda values: statistics.quantiles(values, n=20)[-1], "guesses beyond what was measured"),
         (lambda values: float(np.percentile(values, 95)), "Below 20"),
         (lambda values: sorted(values)[-1], "p100"),
         (
             lambda values: float(np.percentile(values, 95)) if len(values) > 20 else None,
-            "it gives None",
+            "your function returns None",
         ),
     ],
     "failures": [
-        (lambda rows: [row["status"] for row in rows].count("failed") / len(rows), "it gives"),
+        (lambda rows: [row["status"] for row in rows].count("failed") / len(rows), "returns"),
         (
             lambda rows: 1 - [row["status"] for row in rows].count("ok") / len(rows),
             "warm-up requests are counted",
@@ -120,14 +122,18 @@ WRONG = {
             )["model"],
             "TypeError",
         ),
-        (lambda rows, quality, memory: "large", "it gives 'large'"),
+        (lambda rows, quality, memory: "large", "your function returns 'large'"),
     ],
     "cost": [
-        (lambda joules, price: joules / 3_600_000 * price, "asked were a thousand"),
+        (lambda joules, price: joules / 3_600_000 * price, "the question is about a thousand"),
         (lambda joules, price: 1000 * joules / 3600 * price, "watt hour"),
-        (lambda joules, price: 1000 * joules * price, "is no money"),
+        (lambda joules, price: 1000 * joules * price, "is not money"),
     ],
-    "facets": [(1, "the date again"), (3, "the share is 0 to 1"), (0.5, "open question is there")],
+    "facets": [
+        (1, "the date again"),
+        (3, "the share is between 0 and 1"),
+        (0.5, "open question is there"),
+    ],
     "agreement": [
         (
             lambda ours, theirs: float(
@@ -142,7 +148,7 @@ WRONG = {
             lambda prompt, **params: (
                 "The team decided to repair the gate. Ines will do it by Friday."
             ),
-            "2 bullets",
+            "asks for 2 bullets",
         ),
         (lambda prompt, **params: "- We met late.\n- Lunch was good.", "the decision"),
     ],
@@ -181,17 +187,17 @@ WRONG = {
     "score": [
         (
             lambda answer, expected: sum(phrase in answer for phrase in expected) / len(expected),
-            "small letters",
+            "lower case",
         ),
         (
             lambda answer, expected: sum(phrase.lower() in answer.lower() for phrase in expected),
-            "Give the share",
+            "Return the share",
         ),
-        (lambda answer, expected: 1.0, "it gives"),
+        (lambda answer, expected: 1.0, "it returns"),
     ],
     "line-up": [
         (lambda path, capability: list(json.loads(path.read_text(encoding="utf-8"))), "Keep those"),
-        (lambda path, capability: [], "it gives []"),
+        (lambda path, capability: [], "it returns []"),
     ],
 }
 
@@ -211,92 +217,88 @@ def own_results(tmp_path, monkeypatch):
     return tmp_path / "results"
 
 
-def test_every_exercise_has_wrong_answers_here_a_solution_a_cell_and_a_question():
+def cells_of(notebook: str) -> dict[str, str]:
+    content = json.loads((notebooks.NOTEBOOKS / f"{notebook}.ipynb").read_text("utf-8"))
+    return {cell["id"]: "".join(cell["source"]) for cell in content["cells"]}
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_every_exercise_has_a_question_a_cell_and_a_solution(name):
+    cells = cells_of(EXERCISES[name].notebook)
+    assert f'check("{name}"' in cells[f"exercise-{name}"]
+    question = re.compile(rf"\*\*Exercise {name}[.:]", re.IGNORECASE)
+    assert [source for source in cells.values() if question.search(source)]
+    assert f'check("{name}"' in solution(name)
+
+
+def test_every_exercise_has_wrong_answers_here():
     assert set(WRONG) == set(EXERCISES)
-    for name, exercise in EXERCISES.items():
-        cells = {
-            cell["id"]: "".join(cell["source"])
-            for cell in json.loads(
-                (notebooks.NOTEBOOKS / f"{exercise.notebook}.ipynb").read_text("utf-8")
-            )["cells"]
-        }
-        assert f'check("{name}"' in cells[f"exercise-{name}"]
-        assert any(
-            re.search(rf"\*\*Exercise {name}[.:]", source, re.IGNORECASE)
-            for source in cells.values()
-        ), name
-        assert name in solutions(exercise.notebook)
-        assert f'check("{name}"' in solution(name)
 
 
 def test_each_notebook_has_at_least_two_exercises():
     counts = {
         path.stem: sum(e.notebook == path.stem for e in EXERCISES.values())
-        for path in notebooks.notebooks()
+        for path in notebooks.notebook_files()
     }
     assert {name: count for name, count in counts.items() if count < 2} == {}
 
 
 @pytest.mark.parametrize("name", EXERCISES)
-def test_a_usual_mistake_is_told_what_is_wrong_with_it(name):
-    for answer, words in WRONG[name]:
-        said = check(name, answer)
-        assert (said.outcome, words.casefold() in said.words.casefold()) == ("not yet", True), said
-        assert f'hint("{name}")' in said.words
+def test_only_solution_shows_the_solution(name):
+    exercise, shown = EXERCISES[name], [hint(name), repr(EXERCISES[name])]
+    shown += [str(check(name, answer)) for answer, _ in WRONG[name]]
+    for line in exercise.solution.strip().splitlines()[1:]:
+        code = line.strip()
+        if code.startswith("return ") or " = " in code:
+            assert not [text for text in shown if code in text]
 
 
 @pytest.mark.parametrize("name", EXERCISES)
-def test_what_is_not_begun_is_to_do(name):
+def test_a_common_mistake_gets_a_specific_answer(name):
+    for answer, words in WRONG[name]:
+        outcome = check(name, answer)
+        assert outcome.outcome == "not yet", outcome
+        assert words.casefold() in outcome.words.casefold(), outcome
+        assert f'hint("{name}")' in outcome.words
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_an_exercise_that_was_not_begun_is_to_do(name):
     exercise = EXERCISES[name]
     for answer in (..., None, ""):
         assert check(name, answer).outcome == "todo"
-    if exercise.verdict or exercise.cases[0][0]:
+    if exercise.find_mistake or exercise.cases[0][0]:
         if name == "p95":
             return  # None is one of its right results: see below
         assert check(name, lambda *_, **__: ...).outcome == "todo"
         assert check(name, lambda *_, **__: None).outcome == "todo"
 
 
-def test_a_function_that_rightly_gives_none_sometimes_is_not_to_do_for_ever():
+def test_a_function_that_may_return_none_is_to_do_only_at_first():
     assert check("p95", lambda values: ...).outcome == "todo"
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, exercise in EXERCISES.items() if exercise.notebook < "07"]
-)
+@pytest.mark.parametrize("name", EXERCISES)
 def test_the_solution_passes(name):
-    said = []
-    scope = {
-        "np": np,
-        "re": re,
-        "random": __import__("random"),
-        "DISK_GB": 15,
-        "load_models": __import__("helpers").load_models,
-    }
-    exec(solution(name), scope | {"check": lambda *given: said.append(check(*given))})
-    assert [outcome.outcome for outcome in said] == ["passed"], said
+    outcomes = []
+    scope = {"np": np, "re": re, "DISK_GB": helpers.DISK_GB, "load_models": helpers.load_models}
+    exec(solution(name), scope | {"check": lambda *given: outcomes.append(check(*given))})
+    assert [outcome.outcome for outcome in outcomes] == ["passed"], outcomes
+
+
+STEPS = {"csv": "to_csv", "markdown": "to_markdown", "score": "score", "line-up": "read_models"}
 
 
 def test_the_finished_starter_project_passes():
-    finished = runpy.run_path(str(exercises.SOLUTIONS / "starter_project.py"))
-    for name, function in (
-        ("csv", "to_csv"),
-        ("markdown", "to_markdown"),
-        ("score", "score"),
-        ("line-up", "read_models"),
-    ):
-        assert check(name, finished[function]).outcome == "passed"
+    finished = runpy.run_path(str(exercises.FOLDER / "starter_project.py"))
+    outcomes = [check(name, finished[function]).outcome for name, function in STEPS.items()]
+    assert outcomes == ["passed"] * 4
 
 
 def test_the_starter_project_as_shipped_is_to_do():
     shipped = runpy.run_path(str(notebooks.NOTEBOOKS / "starter_project.py"))
-    for name, function in (
-        ("csv", "to_csv"),
-        ("markdown", "to_markdown"),
-        ("score", "score"),
-        ("line-up", "read_models"),
-    ):
-        assert check(name, shipped[function]).outcome == "todo"
+    outcomes = [check(name, shipped[function]).outcome for name, function in STEPS.items()]
+    assert outcomes == ["todo"] * 4
 
 
 @pytest.mark.parametrize(
@@ -315,14 +317,14 @@ def test_nothing_that_an_answer_does_is_raised(answer):
     assert check("ttft", answer).outcome == "not yet"
 
 
-def test_unknown_names_are_told_near_ones_and_never_raise():
+def test_an_unknown_name_gets_the_nearest_one_and_never_raises():
     assert "did you mean ttft?" in check("tttf", 1).words
     assert "did you mean ttft?" in hint("tttf")
     assert "did you mean ttft?" in solution("tttf")
     assert "there are alias" in check(None).words
 
 
-def test_outcomes_are_told_in_words_and_not_only_by_colour():
+def test_outcomes_are_in_words_and_not_only_in_color():
     for answer, outcome in (
         (..., "todo"),
         (0.1, "not yet"),
@@ -357,23 +359,42 @@ def test_a_damaged_record_of_progress_loses_only_its_damaged_lines(own_results):
     assert overview().note.startswith("2 of")
 
 
-def test_where_results_cannot_be_written_checks_still_answer(tmp_path, monkeypatch):
+def test_checks_still_answer_where_results_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "a file").write_text("")
     monkeypatch.setenv("WORKSHOP_RESULTS", str(tmp_path / "a file" / "results"))
     assert check("alias", "pocket-mini-int4").outcome == "passed"
     assert overview().note.startswith("0 of")
 
 
-def test_the_recorded_streams_are_what_the_questions_show():
-    cells = json.loads((notebooks.NOTEBOOKS / "02_smoke_test.ipynb").read_text("utf-8"))["cells"]
-    question = next("".join(cell["source"]) for cell in cells if cell["id"] == "exercise-ttft-idea")
+def test_the_question_shows_the_recorded_stream():
+    question = cells_of("02_smoke_test")["exercise-ttft-idea"]
     shown = eval(re.search(r"`(\[\(.*\)\])`", question)[1])
-    assert tuple(shown) == STREAM
+    ((stream,), _), *_ = EXERCISES["ttft"].cases
+    assert tuple(shown) == stream
 
 
-def test_a_solution_without_a_cell_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(exercises, "SOLUTIONS", tmp_path)
-    (tmp_path / "00_check.py").write_text("# %% [nowhere]\npass\n")
-    with pytest.raises(KitError, match=r"00_check\.ipynb has no cell for the solution of nowhere"):
+@pytest.fixture
+def other_exercises(tmp_path, monkeypatch):
+    """An empty folder in place of notebooks/exercises."""
+    monkeypatch.setattr(exercises, "FOLDER", tmp_path)
+    load_exercises.cache_clear()
+    yield tmp_path
+    load_exercises.cache_clear()
+
+
+def test_adding_a_file_adds_its_exercises(other_exercises):
+    (other_exercises / "00_check.py").write_text(
+        "from helpers.course.exercises import Exercise\n"
+        "six = Exercise('six', 'Six', 'Count.', 'answer = 6', cases=[((), 6)])\n"
+    )
+    assert str(check("six", 6)) == "six: passed. Six: right."
+    with pytest.raises(KitError, match=r"00_check\.ipynb has no cell for the solution of six"):
         notebooks.with_solutions(notebooks.NOTEBOOKS / "00_check.ipynb")
-    assert "git checkout" in solution("ttft")
+
+
+def test_missing_or_broken_exercises_say_how_to_restore_them(other_exercises):
+    for problem in ("The exercises are missing", r"cannot be loaded (00_check.py: ZeroDivision"):
+        for words in (check("ttft", 1).words, hint("ttft"), solution("ttft")):
+            assert problem in words
+            assert words.endswith("restore them with: git checkout -- notebooks/exercises")
+        (other_exercises / "00_check.py").write_text("1 / 0")

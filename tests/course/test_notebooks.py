@@ -1,5 +1,6 @@
 """The course: every notebook runs headless on the real runtime, and keeps the shape that a reader can rely on."""
 
+import ast
 import json
 import re
 import statistics
@@ -12,10 +13,11 @@ from helpers import load_run
 from helpers.common.errors import KitError, UsageError
 from helpers.common.paths import DATA
 from helpers.course import notebooks
-from helpers.course.exercises import EXERCISES
+from helpers.course.exercises import load_exercises
 from helpers.measure.record import SAMPLE, Run
 from support.loopback import error_answer, serving
 
+EXERCISES = load_exercises()
 NAMES = [
     "00_check",
     "01_download",
@@ -40,6 +42,11 @@ ONE_PROMPT = SMALL["03_benchmark"] | {
 
 def notebook(name: str) -> Path:
     return notebooks.NOTEBOOKS / f"{name}.ipynb"
+
+
+def code_cells(name: str) -> list:
+    cells = nbformat.read(notebook(name), as_version=4).cells
+    return [cell for cell in cells if cell.cell_type == "code"]
 
 
 def text_of(executed: Path) -> str:
@@ -101,6 +108,7 @@ def solved(server, executed, tmp_path_factory):
     for name in NAMES:
         there = {"endpoint": server.base_url} if name < "04" else {}
         there |= {"output": str(folder)} if name in ("03_benchmark", "06_custom_model") else {}
+        there |= {"script": "exercises/starter_project.py"} if name == "07_starter_project" else {}
         found[name] = notebooks.execute(
             notebook(name),
             folder / f"{name}.ipynb",
@@ -117,7 +125,7 @@ def test_as_solved_every_exercise_is_passed(solved, name):
 
 
 def test_the_course_is_these_notebooks():
-    assert [path.stem for path in notebooks.notebooks()] == NAMES
+    assert [path.stem for path in notebooks.notebook_files()] == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -192,7 +200,7 @@ def test_every_cell_ran_without_error(executed, name):
                 "is a CustomModel: True",
                 "Not converted: ",
                 "/catalogs/local/v1",
-                "my-summariser",
+                "my-summarizer",
                 "extractive",
             ],
         ),
@@ -417,37 +425,62 @@ def test_another_working_folder_changes_nothing(server, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_cells_are_short_and_outputs_are_stripped(name):
-    cells = json.loads(notebook(name).read_text(encoding="utf-8"))["cells"]
-    code = [cell for cell in cells if cell["cell_type"] == "code"]
-    lengths = [len(cell["source"]) for cell in code]
-    assert len(code) >= 10
-    assert len([cell for cell in code if not cell["id"].startswith("exercise-")]) <= 15
+def test_cells_are_few_short_and_narrow_enough_for_a_projector(name):
+    code = code_cells(name)
+    lengths = [len(cell.source.splitlines()) for cell in code]
+    assert 10 <= len(code) <= 18
     assert statistics.median(lengths) <= 5
     assert max(lengths) <= 15
-    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
-    assert len({cell["id"] for cell in cells}) == len(cells)
+    lines = [line for cell in code for line in cell.source.splitlines()]
+    assert [line for line in lines if len(line) > 88] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_notebook_has_the_parts_of_the_anatomy(name):
+def test_cells_define_no_long_functions(name):
+    nodes = [node for cell in code_cells(name) for node in ast.walk(ast.parse(cell.source))]
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+    assert [f.name for f in functions if f.end_lineno - f.lineno >= 10] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_everything_of_the_kit_comes_in_one_import_line(name):
+    nodes = [node for cell in code_cells(name) for node in ast.walk(ast.parse(cell.source))]
+    modules = [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
+    kit = [module for module in modules if module.startswith("helpers")]
+    assert kit == ["helpers"]
+    assert "import helpers" not in "\n".join(cell.source for cell in code_cells(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_outputs_are_stripped_and_cell_ids_are_words(name):
     cells = nbformat.read(notebook(name), as_version=4).cells
-    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert all(c.outputs == [] and c.execution_count is None for c in code_cells(name))
+    assert len({cell.id for cell in cells}) == len(cells)
+    assert [c.id for c in cells if not re.fullmatch(r"[a-z]+[0-9]*(-[a-z0-9]+)*", c.id)] == []
+    assert [c.id for c in cells if re.fullmatch(r"[0-9a-f]{8}", c.id)] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_notebook_has_the_parts_of_the_anatomy_in_order(name):
+    cells = nbformat.read(notebook(name), as_version=4).cells
+    assert [cell.id for cell in cells][:4] == ["title", "plan", "parameters", "imports"]
     assert re.match(rf"# {name[:2]} \w+", cells[0].source)
-    for part in (
-        "**Goals.**",
-        "**Minutes:**",
-        "**Needs:**",
-        "**Predict:**",
-        "**You should see**",
-        "## Recap",
-        "**Limits:**",
-        "**Checkpoint:**",
-    ):
-        assert part in prose, part
-    assert next(cell.metadata.get("tags") for cell in cells if cell.cell_type == "code") == [
-        "parameters"
+    assert cells[2].metadata.tags == ["parameters"]
+    assert cells[-1].id == "recap"
+    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    parts = ["**Goals.**", "**Minutes:**", "**Needs:**"]
+    parts += [
+        f"**{word}:**" for word, last in (("Previous", "00"), ("Next", "07")) if name[:2] != last
     ]
+    parts += ["**Predict:**", "**You should see**", "**Exercise ", "## Recap"]
+    parts += ["**Limits:**", "**Checkpoint:**"]
+    assert [part for part in parts if part not in prose] == []
+    order = [
+        prose.rindex(part)
+        for part in parts
+        if part not in ("**Predict:**", "**You should see**", "**Exercise ")
+    ]
+    assert order == sorted(order)
 
 
 @pytest.mark.parametrize("name", NAMES)
