@@ -10,10 +10,8 @@ from ..common.errors import KitError, UsageError
 from ..common.files import now
 from ..common.paths import PROJECT, results_folder
 from ..servers import foundry
-from .exercises import load_exercises
 
 NOTEBOOKS = PROJECT / "notebooks"
-Parameters = Mapping[str, object]
 
 
 def notebook_files() -> list[Path]:
@@ -21,14 +19,11 @@ def notebook_files() -> list[Path]:
     return sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 
 
-def execute(
-    notebook: Path, output: Path, parameters: Parameters | None = None, *, solved: bool = False
-) -> Path:
+def execute(notebook: Path, output: Path, parameters: Mapping[str, object] | None = None) -> Path:
     """Run one notebook headless, write the executed copy to `output` and return that path.
 
-    With `solved`, the solutions replace what is in the exercise cells. Raises UsageError for a
-    parameter that the notebook does not have (papermill only warns), and KitError with the error of
-    the cell that failed.
+    Raises UsageError for a parameter that the notebook does not have (papermill only warns), and
+    KitError with the error of the cell that failed.
     """
     import papermill  # slow to import, and needed only here
 
@@ -39,11 +34,9 @@ def execute(
             f"it has {', '.join(sorted(known))}."
         )
     output.parent.mkdir(parents=True, exist_ok=True)
-    if solved:
-        output.write_text(json.dumps(with_solutions(notebook)), encoding="utf-8")
     try:
         papermill.execute_notebook(
-            str(output if solved else notebook),
+            str(notebook),
             str(output),
             parameters=dict(parameters or {}),
             kernel_name="python3",
@@ -58,29 +51,6 @@ def execute(
             f"{error.ename}: {error.evalue}. The executed copy: {output}"
         ) from None
     return output
-
-
-def with_solutions(notebook: Path) -> dict:
-    """Return the notebook's JSON with each cell `exercise-NAME` replaced by the solution of NAME.
-
-    Raises KitError when an exercise of this notebook has no such cell.
-    """
-    content = json.loads(notebook.read_text(encoding="utf-8"))
-    cells = {cell["id"]: cell for cell in content["cells"]}
-    for name, exercise in load_exercises().items():
-        if exercise.notebook != notebook.stem:
-            continue
-        if f"exercise-{name}" not in cells:
-            raise KitError(f"{notebook.name} has no cell for the solution of {name}.")
-        cells[f"exercise-{name}"]["source"] = exercise.solution.strip().splitlines(keepends=True)
-    return content
-
-
-def reading_minutes(notebook: Path) -> float:
-    """Return the minutes it takes to read a notebook's text at 200 words a minute."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
-    return len(" ".join(texts).split()) / 200
 
 
 def parameter_names(notebook: Path) -> set[str]:

@@ -31,10 +31,10 @@ def chat_box(server: Server, models: Sequence[str]) -> VBox:
         answer.value = f'<pre style="white-space: pre-wrap">{html.escape(text)}</pre>'
         figures.value = f"<em>{words}</em>"
 
-    def ask(prompt: str) -> None:
+    def ask(model: str, prompt: str) -> None:
         start, first, text, drawn = time.perf_counter(), "no text yet", "", 0.0
         try:
-            with closing(server.stream(picker.value, prompt)) as pieces:
+            with closing(server.stream(model, prompt)) as pieces:
                 for piece in pieces:
                     elapsed = time.perf_counter() - start
                     first = first if text else f"TTFT {1000 * elapsed:.0f} ms"
@@ -57,11 +57,16 @@ def chat_box(server: Server, models: Sequence[str]) -> VBox:
             send.disabled, stop.disabled = True, False
             show("", "answering: no text yet")
             # In a thread, so that the kernel stays free to hear Stop.
-            threading.Thread(target=ask, args=(line.value.strip(),), daemon=True).start()
+            arguments = (picker.value, line.value.strip())
+            threading.Thread(target=ask, args=arguments, daemon=True).start()
+
+    def press_enter(_: Text, message: dict, __: object) -> None:
+        if message.get("event") == "submit":
+            begin()
 
     send.on_click(begin)
     stop.on_click(lambda _: stopped.set())
-    line.on_msg(lambda _, message, __: message.get("event") == "submit" and begin())
+    line.on_msg(press_enter)
     return VBox([HBox([picker, line, send, stop]), answer, figures])
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Generator, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -417,7 +417,9 @@ class Server:
             model.alias, prompt if isinstance(prompt, str) else prompt[-1]["content"], timeline
         )
 
-    def stream(self, name: str, prompt: str | Sequence[dict], **options) -> Iterator[str]:
+    def stream(
+        self, name: str, prompt: str | Sequence[dict], **options
+    ) -> Generator[str, None, None]:
         """The answer in pieces as they come, to be read by a person; closing the iterator stops the model. For figures use `chat`.
 
         Raises UnknownModel, or EndpointError when the answer breaks off.

@@ -13,7 +13,7 @@ from helpers import load_run
 from helpers.common.errors import KitError, UsageError
 from helpers.common.paths import DATA
 from helpers.course import notebooks
-from helpers.course.exercises import load_exercises
+from helpers.course.exercises import load_exercises, solution
 from helpers.measure.record import SAMPLE, Run
 from support.loopback import error_answer, serving
 
@@ -100,6 +100,17 @@ def test_as_shipped_every_exercise_is_to_do(executed, name):
     assert outcomes_of(executed[0][name]) == dict.fromkeys(mine, "todo")
 
 
+def write_solved(name: str, target: Path) -> Path:
+    """Write a copy of a notebook with the solutions in its exercise cells."""
+    content = json.loads(notebook(name).read_text(encoding="utf-8"))
+    for cell in content["cells"]:
+        kind, _, exercise = cell["id"].partition("-")
+        if kind == "exercise" and exercise in EXERCISES:
+            cell["source"] = solution(exercise).splitlines(keepends=True)
+    target.write_text(json.dumps(content), encoding="utf-8")
+    return target
+
+
 @pytest.fixture(scope="module")
 def solved(server, executed, tmp_path_factory):
     """All notebooks with the solutions put in, the first four of them against an address: name to executed copy, and the folder of their runs."""
@@ -110,10 +121,9 @@ def solved(server, executed, tmp_path_factory):
         there |= {"output": str(folder)} if name in ("03_benchmark", "06_custom_model") else {}
         there |= {"script": "exercises/starter_project.py"} if name == "07_starter_project" else {}
         found[name] = notebooks.execute(
-            notebook(name),
-            folder / f"{name}.ipynb",
+            write_solved(name, folder / f"{name}.ipynb"),
+            folder / f"{name}-solved.ipynb",
             settings(name, executed[1].parent) | there,
-            solved=True,
         )
     return found, folder
 
