@@ -1,10 +1,10 @@
 """Show a chat, buttons to score answers, and sliders to weigh: the same calls as the cells."""
 
 import html
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from threading import Event, Thread
 
 from ipywidgets import HTML, Button, Dropdown, FloatSlider, HBox, Text, VBox
 
@@ -25,7 +25,7 @@ def chat_box(server: Server, models: Sequence[str]) -> VBox:
     picker = Dropdown(options=list(models), description="model")
     line = Text(placeholder="ask something", layout={"width": "36em"}, continuous_update=False)
     send, stop = Button(description="Send"), Button(description="Stop", disabled=True)
-    answer, figures, stopped = HTML(), HTML(), threading.Event()
+    answer, figures, stopped = HTML(), HTML(), Event()
 
     def show(text: str, words: str) -> None:
         answer.value = f'<pre style="white-space: pre-wrap">{html.escape(text)}</pre>'
@@ -44,8 +44,8 @@ def chat_box(server: Server, models: Sequence[str]) -> VBox:
                         drawn = elapsed
                     if stopped.is_set():
                         break
-            state = "stopped" if stopped.is_set() else "done"
-            show(text, f"{state}: {first}, {time.perf_counter() - start:.2f} s")
+            end = "stopped" if stopped.is_set() else "done"
+            show(text, f"{end}: {first}, {time.perf_counter() - start:.2f} s")
         except KitError as error:
             figures.value = f"<strong>{html.escape(str(error))}</strong>"
         finally:
@@ -57,8 +57,7 @@ def chat_box(server: Server, models: Sequence[str]) -> VBox:
             send.disabled, stop.disabled = True, False
             show("", "answering: no text yet")
             # In a thread, so that the kernel stays free to hear Stop.
-            arguments = (picker.value, line.value.strip())
-            threading.Thread(target=ask, args=arguments, daemon=True).start()
+            Thread(target=ask, args=(picker.value, line.value.strip()), daemon=True).start()
 
     def press_enter(_: Text, message: dict, __: object) -> None:
         if message.get("event") == "submit":
