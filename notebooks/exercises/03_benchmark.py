@@ -19,7 +19,7 @@ ATTEMPTS = (
 p95 = Exercise(
     name="p95",
     title="A p95 that was seen",
-    hint="Return None below 20 values. From 20 on, numpy.percentile(values, 95) stays between "
+    hint="Return None for fewer than 20 values. From 20 on, numpy.percentile(values, 95) stays between "
     "values that were measured.",
     cases=[
         (((151.2, 149.9, 191.8),), None),
@@ -34,7 +34,7 @@ p95 = Exercise(
         ),
         (
             lambda values: float(np.percentile(values, 95)),
-            "three values have no 95th percentile. Below 20 the honest answer is None.",
+            "three values have no 95th percentile. With fewer than 20, the honest answer is None.",
         ),
         (max, "that is the slowest value, the p100: a single hiccup decides it."),
     ],

@@ -27,7 +27,7 @@ def generate_mistake(generate):
 
 generate = Exercise(
     name="generate",
-    title="A model of your own",
+    title="Your own model",
     hint="Split the notes into sentences, keep those with 'decided' or ' will ', and put '- ' "
     "before each.",
     find_mistake=generate_mistake,

@@ -70,7 +70,7 @@ WRONG = {
     ],
     "p95": [
         (lambda values: statistics.quantiles(values, n=20)[-1], "guesses beyond what was measured"),
-        (lambda values: float(np.percentile(values, 95)), "Below 20"),
+        (lambda values: float(np.percentile(values, 95)), "With fewer than 20"),
         (lambda values: sorted(values)[-1], "p100"),
         (
             lambda values: float(np.percentile(values, 95)) if len(values) > 20 else None,
