@@ -412,5 +412,5 @@ def _pieces(answer) -> Iterator[str]:
 
 def _only(alias: str, size_mb: float | None, license: str | None) -> lineup.Lineup:
     """A line-up of this one model, so that its size and licence come into the tables."""
-    entry = lineup.ModelEntry(capabilities=("summarise",), size_mb=size_mb or None, license=license)
+    entry = lineup.ModelEntry(capabilities=("summarize",), size_mb=size_mb or None, license=license)
     return lineup.Lineup({alias: entry})

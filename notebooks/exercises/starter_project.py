@@ -1,6 +1,6 @@
 """Compare models from a file, with a quality score and a report: the finished starter project.
 
-python notebooks/exercises/starter_project.py --capability summarise --prompts session
+python notebooks/exercises/starter_project.py --capability summarize --prompts session
 """
 
 import argparse
@@ -102,7 +102,7 @@ def main(arguments=None):
         default="",
         help="aliases, separated by commas; default: all here with the capability",
     )
-    parser.add_argument("--capability", default="summarise")
+    parser.add_argument("--capability", default="summarize")
     parser.add_argument("--prompts", default="session")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--output", default="")

@@ -222,7 +222,7 @@ def test_every_cell_ran_without_error(executed, name):
                 "pocket-nano",
                 "cannot tell",
                 "It stays first in",
-                "has summarise; total",
+                "has summarize; total",
                 "# Decision: ",
                 "decision.md",
             ],
