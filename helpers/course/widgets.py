@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import ipywidgets as panel
 
 from ..common.errors import KitError
+from ..decision.dimensions import WEIGHTS
 from ..decision.scorecard import Scorecard
-from ..decision.selection import WEIGHTS, decide
+from ..decision.selection import decide
 from ..quality.people import SCALE, BlindRating
 from ..servers.server import Server
 

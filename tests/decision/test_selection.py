@@ -8,17 +8,10 @@ import pytest
 from helpers.common.errors import UsageError
 from helpers.course.widgets import weigh
 from helpers.decision.cost import make_prices
+from helpers.decision.dimensions import DIMENSIONS, WEIGHTS
 from helpers.decision.scorecard import Scorecard
-from helpers.decision.selection import (
-    DIMENSIONS,
-    WEIGHTS,
-    _mean_of,
-    _scored,
-    _stability,
-    decide,
-    license_score,
-    make_limits,
-)
+from helpers.decision.scoring import license_score, score_all, stability
+from helpers.decision.selection import decide
 from helpers.report.report import make_report, write_report
 from support.records import PROMPTS, about, answer, failure, record
 
@@ -81,10 +74,10 @@ def test_scores_and_totals_by_hand(tmp_path):
     decision = decide(run, good_enough={})
     fast, good = option(decision, "fast"), option(decision, "good")
     assert fast.scores == pytest.approx(
-        {"latency": 1, "throughput": 1, "memory": 0.25, "quality": 0.5, "disk": 1, "licence": 1}
+        {"latency": 1, "throughput": 1, "memory": 0.25, "quality": 0.5, "disk": 1, "license": 1}
     )
     assert good.scores == pytest.approx(
-        {"latency": 0.5, "throughput": 0.5, "memory": 1, "quality": 1, "disk": 0.5, "licence": 0.5}
+        {"latency": 0.5, "throughput": 0.5, "memory": 1, "quality": 1, "disk": 0.5, "license": 0.5}
     )
     assert fast.total == pytest.approx(0.2 + 0.1 + 0.1 * 0.25 + 0.4 * 0.5 + 0.1 + 0.1)
     assert good.total == pytest.approx(0.2 * 0.5 + 0.1 * 0.5 + 0.1 + 0.4 + 0.1 * 0.5 + 0.1 * 0.5)
@@ -119,12 +112,12 @@ def test_weights_have_no_scale(tmp_path):
     ("weights", "message"),
     [
         (dict.fromkeys(WEIGHTS, 0), "All weights are 0"),
-        ({"quality": -1}, "weight of quality: expected a number from 0, found -1"),
-        ({"quality": float("nan")}, "weight of quality"),
-        ({"quality": "much"}, "weight of quality: expected a number from 0, found 'much'"),
+        ({"quality": -1}, "weight quality: expected a number of at least 0, found -1"),
+        ({"quality": float("nan")}, "weight quality"),
+        ({"quality": "much"}, "weight quality: expected a number of at least 0, found 'much'"),
         (
             {"speed": 1},
-            "There is no weight 'speed'; there are latency, throughput, memory, quality, disk, licence",
+            "weight speed: unknown dimension, expected one of latency, throughput, memory, quality, disk, license",
         ),
     ],
 )
@@ -136,7 +129,7 @@ def test_weights_that_make_no_sense_are_told(tmp_path, weights, message):
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        ({"max_ram": 1}, "There is no limit 'max_ram'; there are max_p95_s"),
+        ({"max_ram": 1}, "limit max_ram: unknown field, expected one of max_p95_s"),
         ({"min_quality": 2}, "limit min_quality: must be"),
         ({"max_p95_s": -1}, "max_p95_s"),
     ],
@@ -169,7 +162,7 @@ def test_a_model_that_breaks_a_limit_is_out_with_its_reason(tmp_path):
     )
     assert option(decision, "big").out == "memory 900 MB is 50 % over the limit of 600 MB"
     assert option(decision, "wrong").out == "quality 0.25 is 50 % under the limit of 0.5"
-    assert option(decision, "closed").out == "licence other is not on the list"
+    assert option(decision, "closed").out == "license other is not on the list"
     assert (
         option(decision, "unknown").out == "memory at most 600 MB cannot be checked: not measured"
     )
@@ -183,12 +176,13 @@ def test_nobody_meets_the_limits_names_the_tightest_and_by_how_much(tmp_path):
     decision = decide(run, {"max_memory_mb": 100, "max_disk_mb": 600})
     assert decision.winner is None
     assert decision.answer == (
-        "No model can be the default. The binding_limit limit is memory: of the nearest model, b, memory 110 MB is 10 % over the limit of 100 MB."
+        "No model can be the default. The binding limit is memory. "
+        "The nearest model is b: memory 110 MB is 10 % over the limit of 100 MB."
     )
     each = decide(run, {"max_memory_mb": 115, "max_disk_mb": 600})
     assert (
-        "Each limit is met by some model, and no model meets all. The nearest is a: memory 120 MB is 4.35 % over"
-        in each.answer
+        "Some model meets each limit, but no model meets all of them. "
+        "The nearest is a: memory 120 MB is 4.35 % over" in each.answer
     )
     report = write_report(run, limits={"max_memory_mb": 100})
     assert "No model can be the default." in report.read_text(encoding="utf-8")
@@ -276,7 +270,7 @@ def test_two_models_that_differ_by_chance_only_are_not_told_apart(tmp_path):
 def test_equal_models_are_rarely_told_apart_and_different_ones_are():
     """The promise of the words: two models that differ by chance only are told apart in about 5 of 100 runs (seen: 3 to 8)."""
     rng, apart = np.random.default_rng(2), 0
-    limits, weights = make_limits({}), {"latency": 0.3, "quality": 0.7}
+    weights = {"latency": 0.3, "quality": 0.7}
 
     def close(better: float, seed: int) -> tuple[str, ...]:
         quality = np.clip(
@@ -286,10 +280,8 @@ def test_equal_models_are_rarely_told_apart_and_different_ones_are():
             "latency": np.exp(rng.normal(1, 0.3, (8, 1)) + rng.normal(0, 0.2, (8, 2))),
             "quality": quality,
         }
-        totals = sum(w * _scored(d, _mean_of(d, matrix[d]), None) for d, w in weights.items())
-        return _stability(matrix, weights, {}, int(totals.argmax()), ["a", "b"], limits, seed)[
-            0
-        ].tied_with
+        first = int((np.array(list(weights.values())) @ score_all(matrix, weights, {})).argmax())
+        return stability(matrix, weights, {}, first, ["a", "b"], seed=seed)[0].tied_with
 
     apart = sum(not close(0.0, seed) for seed in range(200))
     assert apart <= 24
@@ -300,7 +292,7 @@ def test_below_five_prompts_nothing_is_told_apart(tmp_path):
     run = run_of(tmp_path, {"a": {"latency_s": 2.0}, "b": {"latency_s": 8.0}}, prompts=EIGHT[:4])
     decision = decide(run)
     assert decision.tied_with == ("b",)
-    assert "below 5 nothing is told apart" in decision.confidence
+    assert "below 5, no two models are told apart" in decision.confidence
 
 
 def test_what_does_not_vary_by_prompt_is_told_apart_by_itself(tmp_path):
