@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -283,7 +283,7 @@ class Report:
             "models": self.card.rows,
             "median_intervals_95": self.run.intervals,
             "prices": self.card.prices.model_dump() if self.card.prices.given else None,
-            "agreement": [vars(pair) for pair in self.ratings.pairs],
+            "agreement": [asdict(pair) for pair in self.ratings.pairs],
             "decision": self.decision.as_dict(),
         }
 

@@ -238,18 +238,18 @@ def test_kappa_and_spearman_are_those_of_the_books():
     a = rng.integers(1, 6, 40)
     b = np.clip(a + rng.integers(-1, 2, 40), 1, 5)
     found = agreement("a", "b", keyed(a), keyed(b))
-    assert found.spearman == pytest.approx(stats.spearmanr(a, b).statistic)
-    assert found.kappa == pytest.approx(kappa_of_a_confusion_matrix(a, b))
-    assert found.spearman_low < found.spearman < found.spearman_high
-    assert found.kappa_low < found.kappa < found.kappa_high
+    assert found.spearman.value == pytest.approx(stats.spearmanr(a, b).statistic)
+    assert found.kappa.value == pytest.approx(kappa_of_a_confusion_matrix(a, b))
+    assert found.spearman.low < found.spearman.value < found.spearman.high
+    assert found.kappa.low < found.kappa.value < found.kappa.high
     assert found.shown and "order the answers alike" in str(found)
 
 
 def test_a_stricter_rater_agrees_in_order_and_not_in_score():
     a = np.array([3, 4, 5] * 8)
     found = agreement("mild", "strict", keyed(a), keyed(a - 2))
-    assert found.spearman == pytest.approx(1)
-    assert found.kappa < 0.3
+    assert found.spearman.value == pytest.approx(1)
+    assert found.kappa.value < 0.3
 
 
 def test_chance_is_not_taken_for_agreement():
@@ -285,7 +285,8 @@ def test_without_any_score_the_report_says_that_quality_stands_alone(run):
     said = ratings(run)
     assert (
         said.warning()
-        == "Quality comes from facets alone: no person and no judge has scored these answers, so how far it can be trusted is not known."
+        == "Quality comes from word matching alone. No person and no judge has scored these answers, "
+        "so it is not known how far to trust it."
     )
     assert "No person has scored an answer of this run yet" in said.sentences()[-1]
 
@@ -313,12 +314,16 @@ def test_people_who_disagree_are_a_warning_before_everything_else(run, tmp_path)
     )
     report = make_report(run)
     assert dict(report.facts)["Before you rely on it"].startswith(
-        "Quality comes from facets, and nobody is shown to agree with it. facets and people"
+        "Quality comes from word matching; no other source has been shown to agree with it. "
+        "facets and people"
     )
     by_people = make_report(run, quality="people")
     assert by_people.decision.winner.model != report.decision.winner.model
     assert by_people.decision.source == "people"
-    assert "nobody is shown to agree with it" in dict(by_people.facts)["Before you rely on it"]
+    assert (
+        "no other source has been shown to agree with it"
+        in dict(by_people.facts)["Before you rely on it"]
+    )
 
 
 def test_quality_from_a_source_that_is_not_there(run):
@@ -332,7 +337,7 @@ def test_a_score_of_an_answer_that_changed_does_not_count_and_is_counted(run, fi
     append([Annotation("secret-one", "p1", answer_hash("An older answer."), "ana", 1)], file)
     said = ratings(run, file)
     assert said.raters == {}
-    assert "1 scores are of answers that this run does not hold" in said.sentences()[-1]
+    assert "1 score does not count" in said.sentences()[-1]
 
 
 def test_the_last_score_of_a_rater_counts_and_the_earlier_one_stays(run, file):
