@@ -9,7 +9,7 @@ simpler rule that was not taken: to be first in 95 of 100 resamples. Then two ra
 import numpy as np
 
 from helpers.common.show import Table
-from helpers.decision.scoring import score_all, stability
+from helpers.decision.scoring import Contest, stability
 from helpers.quality.agreement import agreement
 
 RUNS = 400
@@ -27,10 +27,10 @@ def told_apart(prompts: int, rng: np.random.Generator) -> tuple[float, float]:
             "latency": np.exp(rng.normal(1, 0.3, (prompts, 1)) + rng.normal(0, 0.3, (prompts, 2))),
             "quality": quality,
         }
-        first = int((np.array(list(WEIGHTS.values())) @ score_all(matrix, WEIGHTS, {})).argmax())
-        found, _ = stability(matrix, WEIGHTS, {}, first, ["a", "b"], seed=seed)
-        ours += not found.tied_with
-        simple += found.prompts >= 0.95
+        found, _ = stability(Contest(["a", "b"], matrix, WEIGHTS, {}), seed=seed)
+        if found:
+            ours += not found.tied_with
+            simple += found.prompts >= 0.95
     return ours / RUNS, simple / RUNS
 
 

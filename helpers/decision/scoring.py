@@ -2,15 +2,14 @@
 
 Each model gets 0 to 1 in each dimension: the best model's value over its own (its own over the
 best's where more is better), so 0.5 is "half as good as the best". A value that is good enough
-takes the best's place, and better than that counts as 1. The total is the weighted mean. Latency
-and throughput are geometric means over prompts of each prompt's median and quality is the mean over
-prompts, so that all three can be resampled by prompt. The license scores 1 when it is permissive,
-0.5 when it is another one, 0 when it is unknown.
+takes the best's place, and better than that counts as 1. The total is the weighted mean. What
+varies by prompt is averaged over prompts, so that these can be resampled.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -24,8 +23,6 @@ RESAMPLES = 2000
 # Dirichlet concentration: a weight of 40 % varies with a standard deviation of 7 points.
 SPREAD = 50
 PROMPTS_NEEDED = 5
-Matrix = Mapping[str, np.ndarray]
-"""Dimension to values, prompts x models (one line where they do not vary by prompt)."""
 
 
 @dataclass(frozen=True)
@@ -89,40 +86,56 @@ def license_score(license_name: str | None) -> float:
     return 1.0 if re.match(PERMISSIVE, license_name) else 0.5
 
 
-def make_matrix(card: Scorecard, models: Sequence[str]) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Return the values of each dimension that was measured for all models, and notes on them."""
-    by_prompt = {name: card.by_prompt[name] for name, d in DIMENSIONS.items() if d.average}
-    prompts = {
-        name: set.intersection(*(set(values[model]) for model in models))
-        for name, values in by_prompt.items()
-    }
-    measured = [name for name in prompts if prompts[name]]
-    shared = sorted(set.intersection(*(prompts[name] for name in measured))) if measured else []
-    matrix = {}
-    for name, dimension in DIMENSIONS.items():
-        if name == "license":
-            scores = [license_score(card.by_model[model]["license"]) for model in models]
-            matrix[name] = np.array([scores])
-        elif dimension.average is None:
-            values = [card.by_model[model][dimension.column] for model in models]
-            if None not in values:
-                matrix[name] = np.maximum(np.array([values], dtype=float), 1e-9)
-        elif name in measured and shared:
-            rows = [[by_prompt[name][model][prompt] for model in models] for prompt in shared]
-            matrix[name] = np.array(rows)
-    total = len(card.run.info["plan"]["prompts"]["prompts"])
-    if len(models) < 2 or not 0 < len(shared) < total:
-        return matrix, []
-    return matrix, [
-        f"Latency, throughput and quality are compared on the {len(shared)} of {total} prompts "
-        "for which all models have them."
-    ]
+@dataclass(frozen=True)
+class Contest:
+    """Hold what a choice is made from: `matrix` has values by dimension, prompts x models.
+
+    A dimension that does not vary by prompt has one line.
+    """
+
+    models: Sequence[str]
+    matrix: Mapping[str, np.ndarray]
+    weights: Mapping[str, float]
+    good_enough: Mapping[str, float]
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Return the weights as an array."""
+        return np.array(list(self.weights.values()))
+
+    @cached_property
+    def order(self) -> list[int]:
+        """Return the places of the models, best first."""
+        totals = self.shares @ self.scores()
+        return sorted(range(len(totals)), key=lambda place: (-totals[place], self.models[place]))
+
+    def scores(self, picks: np.ndarray | None = None) -> np.ndarray:
+        """Return scores, dimensions x models; `picks` of prompts put resamples between them."""
+        shape = (len(self.models),) if picks is None else (len(picks), len(self.models))
+        scores = []
+        for name in self.weights:
+            values = self.matrix[name]
+            if picks is not None and DIMENSIONS[name].average:
+                values = values[picks]
+            score = _score(name, average(name, values), self.good_enough.get(name))
+            scores.append(np.broadcast_to(score, shape))
+        return np.stack(scores)
 
 
-def share_out(weights: Mapping[str, float], matrix: Matrix) -> tuple[dict[str, float], list[str]]:
-    """Return the weights of what was measured, which get the weight of what was not, and notes."""
-    missing = [name for name in weights if name not in matrix]
+def make_contest(
+    card: Scorecard,
+    models: Sequence[str],
+    weights: Mapping[str, float],
+    good_enough: Mapping[str, float],
+) -> tuple[Contest, list[str]]:
+    """Return what models are compared by, and notes.
+
+    A dimension that was not measured for all models gives its weight to the others. Raises
+    UsageError when no weight is left.
+    """
+    matrix, prompts = _matrix(card, models)
     left = {name: weight for name, weight in weights.items() if name in matrix}
+    missing = [name for name in weights if name not in matrix]
     if not left:
         raise UsageError(
             f"There is nothing to decide by: {join_words(missing)} got all the weight "
@@ -133,7 +146,36 @@ def share_out(weights: Mapping[str, float], matrix: Matrix) -> tuple[dict[str, f
         f"{100 * weights[name]:.3g} % is shared out among the others."
         for name in missing
     ]
-    return {name: weight / sum(left.values()) for name, weight in left.items()}, notes
+    total = len(card.run.info["plan"]["prompts"]["prompts"])
+    if len(models) > 1 and 0 < prompts < total:
+        notes.insert(
+            0,
+            f"Latency, throughput and quality are compared on the {prompts} of {total} prompts "
+            "for which all models have them.",
+        )
+    shares = {name: weight / sum(left.values()) for name, weight in left.items()}
+    return Contest(models, matrix, shares, good_enough), notes
+
+
+def _matrix(card: Scorecard, models: Sequence[str]) -> tuple[dict[str, np.ndarray], int]:
+    """Return the values of what was measured for all models, and the number of shared prompts."""
+    matrix, prompts = {}, {}
+    for name, dimension in DIMENSIONS.items():
+        if dimension.average:
+            by_model = [set(card.by_prompt[name][model]) for model in models]
+            if common := set.intersection(*by_model):
+                prompts[name] = common
+            continue
+        values = [card.by_model[model][dimension.column] for model in models]
+        if name == "license":
+            matrix[name] = np.array([[license_score(value) for value in values]])
+        elif None not in values:
+            matrix[name] = np.maximum(np.array([values], dtype=float), 1e-9)
+    shared = sorted(set.intersection(*prompts.values())) if prompts else []
+    for name in prompts if shared else ():
+        rows = [[card.by_prompt[name][model][prompt] for model in models] for prompt in shared]
+        matrix[name] = np.array(rows)
+    return matrix, len(shared)
 
 
 def average(dimension: str, values: np.ndarray) -> np.ndarray:
@@ -143,65 +185,37 @@ def average(dimension: str, values: np.ndarray) -> np.ndarray:
     return values.mean(axis=-2)
 
 
-def score(dimension: str, values: np.ndarray, good_enough: float | None = None) -> np.ndarray:
+def _score(dimension: str, values: np.ndarray, good_enough: float | None) -> np.ndarray:
     """Return 0 to 1 along the last axis (models), relative to the best or to what is enough."""
     if dimension == "license":
         return values
     lower = DIMENSIONS[dimension].lower_is_better
-    if good_enough:
-        best = np.full((*values.shape[:-1], 1), good_enough)
-    else:
-        best = (values.min if lower else values.max)(axis=-1, keepdims=True)
+    best = (values.min if lower else values.max)(axis=-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = best / values if lower else values / best
+        ratio = (good_enough or best) / values if lower else values / (good_enough or best)
     return np.minimum(np.nan_to_num(ratio, nan=1.0, posinf=1.0), 1.0)
 
 
-def score_all(
-    matrix: Matrix, weights: Mapping[str, float], good_enough: Mapping[str, float]
-) -> np.ndarray:
-    """Return the scores of the weighted dimensions, dimensions x models."""
-    return np.stack(
-        [score(name, average(name, matrix[name]), good_enough.get(name)) for name in weights]
-    )
-
-
 def stability(
-    matrix: Matrix,
-    weights: Mapping[str, float],
-    good_enough: Mapping[str, float],
-    first: int,
-    models: Sequence[str],
-    *,
-    min_quality: float | None = None,
-    seed: int = 0,
+    contest: Contest, min_quality: float | None = None, seed: int = 0
 ) -> tuple[Stability | None, list[float | None]]:
-    """Return how often the model at `first` stays first, and each model's share of first places.
+    """Return how often the winner stays first, and each model's share of first places.
 
     Prompts are resampled, the same ones for all models, and weights are drawn around those given.
     A model alone has neither.
     """
-    if len(models) == 1:
+    if len(contest.models) == 1:
         return None, [None]
-    rng = np.random.default_rng(seed)
-    n = next((len(matrix[name]) for name in weights if DIMENSIONS[name].average), 0)
+    rng, matrix, first = np.random.default_rng(seed), contest.matrix, contest.order[0]
+    n = next((len(matrix[name]) for name in contest.weights if DIMENSIONS[name].average), 0)
     # One prompt fewer than there are: with few prompts a bootstrap of all n is too narrow by
     # (n - 1) / n (Rao and Wu, 1988).
     picks = rng.integers(0, max(n, 1), size=(RESAMPLES, max(n - 1, 1)))
-    shares = np.array(list(weights.values()))
-    other_shares = rng.dirichlet(shares * SPREAD, size=RESAMPLES)
-    scores = score_all(matrix, weights, good_enough)
-    resampled = np.stack(
-        [
-            score(name, average(name, matrix[name][picks]), good_enough.get(name))
-            if DIMENSIONS[name].average
-            else np.broadcast_to(scores[place], (RESAMPLES, len(models)))
-            for place, name in enumerate(weights)
-        ]
-    )
-    by_prompts = np.einsum("d,drm->rm", shares, resampled)
+    other_shares = rng.dirichlet(contest.shares * SPREAD, size=RESAMPLES)
+    scores, resampled = contest.scores(), contest.scores(picks)
+    by_prompts = np.einsum("d,drm->rm", contest.shares, resampled)
     by_both = np.einsum("rd,drm->rm", other_shares, resampled)
-    tied = _tied_with(shares @ scores, by_prompts, first, n)
+    tied = _tied_with(contest.shares @ scores, by_prompts, first, n)
     if min_quality is not None and "quality" in matrix:
         fails = matrix["quality"][picks].mean(axis=1) < min_quality
         by_prompts, by_both = (np.where(fails, -1.0, totals) for totals in (by_prompts, by_both))
@@ -210,8 +224,8 @@ def stability(
         for totals in (by_prompts, other_shares @ scores, by_both)
     )
     winners = by_both.argmax(axis=1)
-    wins: list[float | None] = [float(np.mean(winners == i)) for i in range(len(models))]
-    ties = tuple(model for place, model in enumerate(models) if place in tied)
+    wins: list[float | None] = [float(np.mean(winners == i)) for i in range(len(contest.models))]
+    ties = tuple(model for place, model in enumerate(contest.models) if place in tied)
     return Stability(prompts_stay, weights_stay, both_stay, ties, n), wins
 
 
@@ -222,28 +236,25 @@ def _tied_with(totals: np.ndarray, resampled: np.ndarray, first: int, n: int) ->
     """
     from scipy import stats
 
-    others = [place for place in range(len(totals)) if place != first]
+    others = set(range(len(totals))) - {first}
     if 0 < n < PROMPTS_NEEDED:
-        return set(others)
+        return others
     gaps, spread = totals[first] - totals, (resampled[:, [first]] - resampled).std(axis=0)
     reach = stats.t.ppf(1 - 0.025 / len(others), n - 1) if n else 0.0
     return {place for place in others if gaps[place] <= reach * spread[place]}
 
 
-def tipping_point(
-    weights: Mapping[str, float], scores: np.ndarray, first: int, models: Sequence[str]
-) -> TippingPoint | None:
+def tipping_point(contest: Contest) -> TippingPoint | None:
     """Return the smallest change of one weight that puts another model first; None for none.
 
     It is exact, because totals are linear in the weights: one weight is set to v and the others are
-    scaled by (1 - v) / (1 - w). `scores` are dimensions x models.
+    scaled by (1 - v) / (1 - w).
     """
-    shares = np.array(list(weights.values()))
-    points = []
-    for place, model in enumerate(models):
-        gap = scores[:, first] - scores[:, place]
-        for k, dimension in enumerate(weights):
-            if place == first or shares[k] >= 1:
+    shares, scores, points = contest.shares, contest.scores(), []
+    for place, model in enumerate(contest.models):
+        gap = scores[:, contest.order[0]] - scores[:, place]
+        for k, dimension in enumerate(contest.weights):
+            if place == contest.order[0] or shares[k] >= 1:
                 continue
             # The gap that the other dimensions make.
             rest = (shares @ gap - shares[k] * gap[k]) / (1 - shares[k])

@@ -15,10 +15,8 @@ from .scoring import (
     Stability,
     TippingPoint,
     average,
-    make_matrix,
+    make_contest,
     of_100,
-    score_all,
-    share_out,
     stability,
     tipping_point,
 )
@@ -211,48 +209,33 @@ def decide(
     models = [option.model for option in options if not option.out]
     if not models:
         return Decision(out, bounds, {}, enough, card.source)
-    decision = _weigh(card, models, bounds, wanted, enough, seed)
+    decision = _rank(card, models, wanted, enough, bounds, seed)
     return replace(decision, options=decision.options + out)
 
 
-def _weigh(
-    card: Scorecard,
-    models: list[str],
-    limits: Limits,
-    weights: Mapping[str, float],
-    good_enough: Mapping[str, float],
-    seed: int,
+def _rank(
+    card: Scorecard, models: list[str], weights: dict, good_enough: dict, limits: Limits, seed: int
 ) -> Decision:
     """Rank the models that meet the limits, best first."""
-    matrix, notes = make_matrix(card, models)
-    shares, more_notes = share_out(weights, matrix)
-    values = {d: average(d, matrix[d]) for d in shares}
-    scores = score_all(matrix, shares, good_enough)
-    totals = np.array(list(shares.values())) @ scores
-    order = sorted(range(len(models)), key=lambda i: (-totals[i], models[i]))
-    first = order[0]
-    firm, wins = stability(
-        *(matrix, shares, good_enough, first, models), min_quality=limits.min_quality, seed=seed
-    )
+    contest, notes = make_contest(card, models, weights, good_enough)
+    firmness, wins = stability(contest, limits.min_quality, seed)
+    values = {d: average(d, contest.matrix[d]) for d in contest.weights}
+    scores = contest.scores()
+    totals = contest.shares @ scores
     options = tuple(
         Option(
             models[i],
-            {d: float(values[d][i]) for d in shares},
-            {d: float(scores[k, i]) for k, d in enumerate(shares)},
+            {d: float(values[d][i]) for d in values},
+            {d: float(scores[k, i]) for k, d in enumerate(values)},
             float(totals[i]),
             wins[i],
         )
-        for i in order
+        for i in contest.order
     )
     return Decision(
-        options,
-        limits,
-        shares,
-        good_enough,
-        card.source,
-        notes=(*notes, *more_notes),
-        stability=firm,
-        flip=tipping_point(shares, scores, first, models),
+        *(options, limits, contest.weights, good_enough, card.source, tuple(notes)),
+        stability=firmness,
+        flip=tipping_point(contest),
     )
 
 

@@ -51,23 +51,18 @@ class Score(Shown):
     checks: tuple[FacetCheck, ...]
 
     @property
-    def counted(self) -> list[FacetCheck]:
-        """Return the checks that make up `quality`.
+    def quality(self) -> float | None:
+        """Return the share of passed checks, 0 to 1; None where the prompt expects nothing.
 
-        These are required facets, the form, and forbidden facets that the answer names.
+        Required facets and the form count, and each forbidden facet that the answer names.
         """
-        return [
-            check
+        counted = [
+            check.passed
             for check in self.checks
             if check.kind in ("required", "form")
             or (check.kind == "forbidden" and not check.passed)
         ]
-
-    @property
-    def quality(self) -> float | None:
-        """Return the share of passed checks, 0 to 1; None where the prompt expects nothing."""
-        counted = self.counted
-        return sum(check.passed for check in counted) / len(counted) if counted else None
+        return sum(counted) / len(counted) if counted else None
 
     def table(self) -> Table:
         """Return the checks, a row for each."""

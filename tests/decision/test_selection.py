@@ -10,7 +10,7 @@ from helpers.course.widgets import weigh
 from helpers.decision.cost import make_prices
 from helpers.decision.dimensions import DIMENSIONS, WEIGHTS
 from helpers.decision.scorecard import Scorecard
-from helpers.decision.scoring import license_score, score_all, stability
+from helpers.decision.scoring import Contest, license_score, stability
 from helpers.decision.selection import decide
 from helpers.report.report import make_report, write_report
 from support.records import PROMPTS, about, answer, failure, record
@@ -280,8 +280,8 @@ def test_equal_models_are_rarely_told_apart_and_different_ones_are():
             "latency": np.exp(rng.normal(1, 0.3, (8, 1)) + rng.normal(0, 0.2, (8, 2))),
             "quality": quality,
         }
-        first = int((np.array(list(weights.values())) @ score_all(matrix, weights, {})).argmax())
-        return stability(matrix, weights, {}, first, ["a", "b"], seed=seed)[0].tied_with
+        contest = Contest(["a", "b"], matrix, weights, {})
+        return stability(contest, seed=seed)[0].tied_with
 
     apart = sum(not close(0.0, seed) for seed in range(200))
     assert apart <= 24

@@ -366,5 +366,5 @@ def test_annotate_from_the_command_line(run, helpers_command, tmp_path):
     assert str(sheet) in done.stdout and sheet.is_file()
     again = helpers_command("annotate", str(run.folder), "--rater", "Ana/1")
     assert again.returncode == 2
-    assert "is there already and may hold scores" in again.stderr
+    assert "exists and may hold scores" in again.stderr
     assert os.listdir(run.folder).count("annotations-Ana-1.csv") == 1
