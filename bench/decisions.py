@@ -9,8 +9,7 @@ simpler rule that was not taken: to be first in 95 of 100 resamples. Then two ra
 import numpy as np
 
 from helpers.common.show import Table
-from helpers.decision import selection
-from helpers.decision.selection import Limits
+from helpers.decision.scoring import Contest, stability
 from helpers.quality.agreement import agreement
 
 RUNS = 400
@@ -28,15 +27,10 @@ def told_apart(prompts: int, rng: np.random.Generator) -> tuple[float, float]:
             "latency": np.exp(rng.normal(1, 0.3, (prompts, 1)) + rng.normal(0, 0.3, (prompts, 2))),
             "quality": quality,
         }
-        totals = sum(
-            w * selection._scored(d, selection._mean_of(d, matrix[d]), None)
-            for d, w in WEIGHTS.items()
-        )
-        stability, _ = selection._stability(
-            matrix, WEIGHTS, {}, int(totals.argmax()), ["a", "b"], Limits(), seed
-        )
-        ours += not stability.close
-        simple += stability.prompts >= 0.95
+        found, _ = stability(Contest(["a", "b"], matrix, WEIGHTS, {}), seed=seed)
+        if found:
+            ours += not found.tied_with
+            simple += found.prompts >= 0.95
     return ours / RUNS, simple / RUNS
 
 

@@ -1,10 +1,15 @@
 """Say in one sentence what is wrong with data that a person wrote."""
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 from pydantic import BaseModel, ValidationError
 
+from .errors import UsageError
 from .show import one_line
 
 MAX_PROBLEMS = 3
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def explain(error: ValidationError, model: type[BaseModel] | None = None, prefix: str = "") -> str:
@@ -14,6 +19,17 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None, prefix
     """
     items = error.errors(include_url=False, include_context=False)[:MAX_PROBLEMS]
     return "; ".join(_clause(item, model, prefix) for item in items)
+
+
+def checked(model: type[Model], values: Mapping[str, object], kind: str) -> Model:
+    """Return a model of the values that are not None.
+
+    Raises UsageError naming what was expected: `price years: must be greater than 0, found 0`.
+    """
+    try:
+        return model.model_validate({k: value for k, value in values.items() if value is not None})
+    except ValidationError as error:
+        raise UsageError(f"{kind} {explain(error, model)}.") from None
 
 
 def _clause(item, model: type[BaseModel] | None, prefix: str) -> str:

@@ -9,8 +9,9 @@ from threading import Event, Thread
 from ipywidgets import HTML, Button, Dropdown, FloatSlider, HBox, Text, VBox
 
 from ..common.errors import KitError
+from ..decision.dimensions import WEIGHTS
 from ..decision.scorecard import Scorecard
-from ..decision.selection import WEIGHTS, decide
+from ..decision.selection import decide
 from ..quality.people import SCALE, BlindRating
 from ..servers.server import Server
 

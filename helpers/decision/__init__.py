@@ -1,11 +1,12 @@
-"""Turn a run into a decision.
+"""Choose a model.
 
-Costs, one row for each model, limits and weights, and the choice of a model for a prompt live here.
-The folder is not called decide, because the function of that name would hide it.
+A scorecard joins figures, quality and cost; limits and weights make a decision of it, and routing
+applies it to a prompt. It reads finished runs only.
 """
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=["cost", "routing", "scorecard", "selection"]
+    __name__,
+    submodules=["cost", "dimensions", "limits", "routing", "scorecard", "scoring", "selection"],
 )

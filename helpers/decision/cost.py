@@ -1,19 +1,18 @@
-"""What a request costs: energy at its price, a share of the machine if its price is given, and the same tokens at a cloud's price.
+"""Say what requests cost: energy, a share of the machine, and the same tokens in a cloud.
 
     energy    J/request / 3,600,000 J/kWh x price/kWh
     machine   price / (years x 31,557,600 s x share of use) x s/request
     cloud     (prompt tokens x price + generated tokens x price) / 1,000,000
 
-All are for 1,000 requests like those of the run. What is not measured is an estimate, and says so.
+All are for 1,000 requests like those of the run. Where a figure is estimated, the source says so.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from ..common.errors import UsageError
+from ..common.validation import checked
 from ..measure.record import Run
 
 JOULES_PER_KWH = 3.6e6
@@ -22,7 +21,7 @@ Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Prices(BaseModel):
-    """What things cost, in one currency. `use` is the share of its years in which the machine answers requests."""
+    """Hold prices in one currency. `use` is the share of its years in which a machine answers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,11 +35,9 @@ class Prices(BaseModel):
 
     @property
     def given(self) -> bool:
-        """Whether any price was given."""
-        return any(
-            price is not None
-            for price in (self.per_kwh, self.hardware, self.cloud_input, self.cloud_output)
-        )
+        """Tell whether any price was given."""
+        prices = (self.per_kwh, self.hardware, self.cloud_input, self.cloud_output)
+        return any(price is not None for price in prices)
 
     def __str__(self) -> str:
         parts = []
@@ -48,7 +45,8 @@ class Prices(BaseModel):
             parts.append(f"{self.per_kwh:g} {self.currency}/kWh")
         if self.hardware is not None:
             parts.append(
-                f"a machine of {self.hardware:,g} {self.currency} over {self.years:g} years, busy {100 * self.use:g} % of the time"
+                f"a machine of {self.hardware:,g} {self.currency} over {self.years:g} years, "
+                f"busy {100 * self.use:g} % of the time"
             )
         if self.cloud_input is not None or self.cloud_output is not None:
             prices = f"{self.cloud_input or 0:g} and {self.cloud_output or 0:g} {self.currency}"
@@ -56,20 +54,20 @@ class Prices(BaseModel):
         return "; ".join(parts)
 
 
-def make_prices(**given) -> Prices:
-    """Checked prices; None means not given. Raises UsageError naming the price and what was expected."""
-    try:
-        return Prices(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        item = error.errors(include_url=False)[0]
-        raise UsageError(
-            f"price {item['loc'][0]}: {item['msg'].replace('Input should be', 'must be')}, found {item['input']!r:.40}."
-        ) from None
+def make_prices(**prices: float | str | None) -> Prices:
+    """Return checked prices; None means not given.
+
+    Raises UsageError naming the price and what was expected.
+    """
+    return checked(Prices, prices, "price")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What 1,000 requests of one model cost; None where it cannot be said, `source` says where the figure comes from or why there is none."""
+    """Hold what 1,000 requests of one model cost; None where it is not known.
+
+    `source` says where the figures come from, or why there are none.
+    """
 
     here: float | None
     cloud: float | None
@@ -77,68 +75,51 @@ class Cost:
 
 
 def costs(run: Run, prices: Prices) -> dict[str, Cost]:
-    """Model to the cost of 1,000 of its requests."""
-    tokens, streams = _mean_tokens(run), run.level
-    return {
-        row["model"]: _cost(
-            row, run.info["models"][row["model"]], prices, tokens.get(row["model"]), streams
-        )
-        for row in run.summary
-    }
+    """Return the cost of 1,000 requests of each model."""
+    cloud = _cloud_costs(run, prices)
+    return {row["model"]: _cost(run, row, prices, cloud.get(row["model"])) for row in run.summary}
 
 
-def _cost(
-    row: dict, about: dict, prices: Prices, tokens: Sequence[float] | None, streams: int
-) -> Cost:
-    energy = machine = None
-    said = []
+def _cost(run: Run, row: dict, prices: Prices, cloud: float | None) -> Cost:
+    about = run.info["models"][row["model"]]
     if about.get("source") == "endpoint":
-        said.append("another machine: neither its energy nor its price is known here")
-    elif row["n_ok"]:
-        joules = row["energy_j_per_request"]
-        if prices.per_kwh is not None and joules is not None:
-            energy = 1000 * joules / JOULES_PER_KWH * prices.per_kwh
-            source = row["energy_source"]
-            said.append(
-                "energy estimated" if source == "estimate" else f"energy measured ({source})"
-            )
-        elif prices.per_kwh is not None:
-            reason = (about.get("not_measured") or {}).get("energy_j_per_request")
-            said.append("energy not measured" + (f": {reason}" if reason else ""))
-        if prices.hardware is not None:
-            machine = (
-                1000
-                * prices.hardware
-                / (prices.years * SECONDS_PER_YEAR * prices.use)
-                * row["latency_mean_s"]
-                / streams
-            )
-            said.append("machine estimated")
-    here = None if energy is machine is None else (energy or 0) + (machine or 0)
-    cloud = None
-    if tokens is not None and not (prices.cloud_input is prices.cloud_output is None):
-        cloud = (
-            1000
-            * (tokens[0] * (prices.cloud_input or 0) + tokens[1] * (prices.cloud_output or 0))
-            / 1e6
+        return Cost(None, cloud, "another machine: neither its energy nor its price is known here")
+    if not row["n_ok"]:
+        return Cost(None, cloud, "")
+    parts, sources = [], []
+    joules = row["energy_j_per_request"]
+    if prices.per_kwh is not None and joules is not None:
+        parts.append(1000 * joules / JOULES_PER_KWH * prices.per_kwh)
+        counter = row["energy_source"]
+        sources.append(
+            "energy estimated" if counter == "estimate" else f"energy measured ({counter})"
         )
-    return Cost(here, cloud, "; ".join(said))
+    elif prices.per_kwh is not None:
+        reason = (about.get("not_measured") or {}).get("energy_j_per_request")
+        sources.append("energy not measured" + (f": {reason}" if reason else ""))
+    if prices.hardware is not None:
+        per_second = prices.hardware / (prices.years * SECONDS_PER_YEAR * prices.use)
+        parts.append(1000 * per_second * row["latency_mean_s"] / run.level)
+        sources.append("machine estimated")
+    return Cost(sum(parts) if parts else None, cloud, "; ".join(sources))
 
 
-def _mean_tokens(run: Run) -> dict[str, tuple[float, float]]:
-    """Model to its mean prompt and generated tokens a request, where the server counted them."""
+def _cloud_costs(run: Run, prices: Prices) -> dict[str, float]:
+    """Return the cloud's price of 1,000 requests by model, where tokens were counted."""
+    if prices.cloud_input is None and prices.cloud_output is None:
+        return {}
     frame = run.headline[(run.headline["status"] == "ok").to_numpy()]
     counted = frame[["model", "prompt_tokens", "completion_tokens"]].dropna()
-    return {
-        model: (float(some["prompt_tokens"].mean()), float(some["completion_tokens"].mean()))
-        for model, some in counted.groupby("model", observed=True)
-    }
+    means = counted.groupby("model", observed=True).mean()
+    per_request = means["prompt_tokens"] * (prices.cloud_input or 0) + means[
+        "completion_tokens"
+    ] * (prices.cloud_output or 0)
+    return {str(model): float(1000 * amount / 1e6) for model, amount in per_request.items()}
 
 
 def money(amount: float, currency: str) -> str:
-    """An amount in words that do not pretend to be exact."""
+    """Return an amount in words that do not pretend to be exact."""
     if amount < 0.001:
         return f"less than 0.001 {currency}"
-    return (
-        f"about {amount:,.2f} {currency}" if amount >= 0.995 else f"about {amount:.2g} {currency}"
-    )
+    digits = f"{amount:,.2f}" if amount >= 0.995 else f"{amount:.2g}"
+    return f"about {digits} {currency}"

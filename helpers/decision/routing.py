@@ -1,4 +1,4 @@
-"""Which model answers this prompt: capability tags first, then limits and rank from a finished run; the next one when the first fails."""
+"""Choose which model answers a prompt: capability tags first, then limits and rank from a run."""
 
 import os
 from collections.abc import Collection, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..common.errors import KitError, UsageError
-from ..common.show import Table, join_words
+from ..common.show import Shown, Table, join_words
 from ..measure.record import Run, load_run
 from ..models import lineup
 from .selection import decide
@@ -14,14 +14,14 @@ from .selection import decide
 if TYPE_CHECKING:
     from ..servers.server import Reply, Server
 
-LETTERS_PER_TOKEN = 3  # of English text, on the careful side
+LETTERS_PER_TOKEN = 3  # of English text; real tokens are longer, so this errs on the safe side
 
 
 @dataclass
-class Route:
-    """The models that may answer a prompt, best first, with the reason for each place and each absence.
+class Route(Shown):
+    """Hold the models that may answer a prompt, best first, with the reason for each place.
 
-    `ask` sends the prompt to the first that can be loaded; `tried` keeps what happened. Shows itself as a table.
+    `ask` sends the prompt to the first that can be loaded; `tried` keeps what happened.
     """
 
     prompt: str
@@ -31,17 +31,17 @@ class Route:
 
     @property
     def model(self) -> str:
-        """The first choice. Raises UsageError when no model is left."""
+        """Return the first choice. Raises UsageError when no model is left."""
         if not self.choices:
-            raise UsageError(
-                f"No model can answer this: {'; '.join(f'{m}: {reason}' for m, reason in self.why.items())}."
-            )
+            reasons = "; ".join(f"{model}: {reason}" for model, reason in self.why.items())
+            raise UsageError(f"No model can answer this: {reasons}.")
         return self.choices[0]
 
     def ask(self, server: "Server", **options) -> "Reply":
-        """One answer from the best model that loads and answers; `options` as for `Server.chat`.
+        """Return an answer from the best model that loads; `options` as for `Server.chat`.
 
-        Raises KitError naming every failure when none does.
+        When a model fails, the next one is asked. Raises KitError naming every failure when none
+        answers.
         """
         _ = self.model
         for model in self.choices:
@@ -55,20 +55,11 @@ class Route:
         raise KitError(f"No model answered. {' '.join(self.tried)}")
 
     def table(self) -> Table:
-        """Every model with its place and why."""
+        """Return every model with its place and the reason."""
         places = {model: number for number, model in enumerate(self.choices, 1)}
-        rows = [[places.get(model, "out"), model, reason] for model, reason in self.why.items()]
-        return Table(
-            ("place", "model", "why"),
-            sorted(rows, key=lambda row: (row[0] == "out", row[0])),
-            note="; ".join(self.tried),
-        )
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
+        others = [model for model in self.why if model not in places]
+        rows = [[places.get(model, "out"), model, self.why[model]] for model in (*places, *others)]
+        return Table(("place", "model", "why"), rows, note="; ".join(self.tried))
 
 
 def route(
@@ -82,13 +73,13 @@ def route(
     """Choose models for a prompt.
 
     Args:
-        prompt: what will be asked; with a model's context it decides whether it fits.
+        prompt: the text to send; it must fit into a model's context.
         needs: capability tags that the model must have in `models.json`.
-        limits: as for `selection.decide`, for instance {"max_p95_s": 1, "min_quality": 0.7}.
+        limits: as for `decide`, for instance {"max_p95_s": 1, "min_quality": 0.7}.
         run: a run, or what `load_run` reads; default the latest.
         models: the line-up; default `data/models.json`.
 
-    Raises UsageError for a tag that no model of the line-up has, a wrong limit, or when there is no run.
+    Raises UsageError for a tag that no model of the line-up has, a wrong limit, or without a run.
     """
     known = lineup.load_models() if models is None else models
     run = run if isinstance(run, Run) else load_run(run)
@@ -98,27 +89,24 @@ def route(
         raise UsageError(
             f"No model of the line-up is tagged '{missing[0]}'; the tags are {', '.join(tags)}."
         )
-    decision = decide(run, limits)
-    found = Route(prompt, [])
-    for option in decision.options:
+    chosen = Route(prompt, [])
+    for option in decide(run, limits).options:
         reason = _unfit(prompt, needs, known.get(option.model)) or option.out
         if not reason:
-            found.choices.append(option.model)
-            reason = f"has {join_words(needs)}" + (
-                f"; total {option.total:.2f} of 1 in {run.folder.name}"
-                if option.total is not None
-                else ""
-            )
-        found.why[option.model] = reason
+            chosen.choices.append(option.model)
+            reason = f"has {join_words(needs)}"
+            if option.total is not None:
+                reason += f"; total {option.total:.2f} of 1 in {run.folder.name}"
+        chosen.why[option.model] = reason
     for model, entry in known.items():
-        if model not in found.why and not _unfit(prompt, needs, entry):
-            found.why[model] = "not in this run: nothing is known of its speed and quality here"
-    return found
+        if model not in chosen.why and not _unfit(prompt, needs, entry):
+            chosen.why[model] = "not in this run, so its speed and quality here are unknown"
+    return chosen
 
 
 def _unfit(prompt: str, needs: Collection[str], entry: lineup.ModelEntry | None) -> str:
     if entry is None:
-        return "not in the line-up, so its capabilities are not known"
+        return "not in the line-up, so its capabilities are unknown"
     if lacking := [need for need in needs if need not in entry.capabilities]:
         return f"is not tagged {join_words(lacking)}"
     tokens = len(prompt) // LETTERS_PER_TOKEN

@@ -1,61 +1,63 @@
-"""One row a model: everything that is known of it from one run. Tables, decision and contribution all start here."""
+"""Join all that is known of each model from one run. Tables and decisions start here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..common.show import Table
+from ..common.show import Shown, Table
 from ..measure.record import Run
 from ..quality import facets
 from . import cost
 from .cost import Prices
 
-# Column to its heading in tables for people; one that no model has is left out, unless it is in ALWAYS.
-HEADINGS = {
-    "model": "model",
-    "status": "status",
-    "n_ok": "answered",
-    "n": "asked",
-    "quality": "quality, 0 to 1",
-    "latency_p50_s": "latency p50",
-    "latency_mean_s": "latency mean",
-    "latency_p95_s": "latency p95",
-    "ttft_p50_s": "TTFT p50",
-    "ttft_p95_s": "TTFT p95",
-    "output_tokens_per_s_p50": "output tokens/s",
-    "request_tokens_per_s_p50": "request tokens/s",
-    "connect_p50_s": "connecting",
-    "load_s": "load",
-    "cold_ttft_s": "cold TTFT",
-    "memory_mb": "memory, MB",
-    "gpu_memory_mb": "GPU memory, MB",
-    "disk_mb": "disk, MB",
-    "energy_j_per_request": "J a request",
-    "cost_per_1000": "1,000 here",
-    "cloud_per_1000": "1,000 in the cloud",
-    "license": "licence",
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Column(NamedTuple):
+    """Describe a column of the table for people. Its unit may be "s", "money" or nothing."""
+
+    heading: str
+    unit: str = ""
+    always: bool = False  # else it is left out where no model has a value
+
+
+COLUMNS = {
+    "model": Column("model", always=True),
+    "status": Column("status", always=True),
+    "n_ok": Column("answered", always=True),
+    "n": Column("asked", always=True),
+    "quality": Column("quality, 0 to 1", always=True),
+    "latency_p50_s": Column("latency p50", "s", always=True),
+    "latency_mean_s": Column("latency mean", "s"),
+    "latency_p95_s": Column("latency p95", "s"),
+    "ttft_p50_s": Column("TTFT p50", "s", always=True),
+    "ttft_p95_s": Column("TTFT p95", "s"),
+    "output_tokens_per_s_p50": Column("output tokens/s", always=True),
+    "request_tokens_per_s_p50": Column("request tokens/s"),
+    "connect_p50_s": Column("connecting", "s"),
+    "load_s": Column("load", "s"),
+    "cold_ttft_s": Column("cold TTFT", "s"),
+    "memory_mb": Column("memory, MB", always=True),
+    "gpu_memory_mb": Column("GPU memory, MB"),
+    "disk_mb": Column("disk, MB", always=True),
+    "energy_j_per_request": Column("J/request"),
+    "cost_per_1000": Column("1,000 here", "money"),
+    "cloud_per_1000": Column("1,000 in the cloud", "money"),
+    "license": Column("license", always=True),
 }
-TIMES = tuple(name for name in HEADINGS if name.endswith("_s") and "per_s" not in name)
-ALWAYS = (
-    "model",
-    "status",
-    "n_ok",
-    "n",
-    "quality",
-    "latency_p50_s",
-    "ttft_p50_s",
-    "output_tokens_per_s_p50",
-    "memory_mb",
-    "disk_mb",
-    "license",
-)
 
 
 @dataclass(frozen=True)
-class Scorecard:
-    """All rows of a run. `source` is the quality that decides: facets, or one of `others` (source to model to prompt id to 0 to 1)."""
+class Scorecard(Shown):
+    """Hold all rows of a run.
+
+    `source` names the quality that decides: facets, or one of `others` (source to model to prompt
+    id to 0 to 1).
+    """
 
     run: Run
     prices: Prices = field(default_factory=Prices)
@@ -64,117 +66,91 @@ class Scorecard:
 
     @cached_property
     def rows(self) -> list[dict]:
-        """The summary of the run with quality and cost, one row a model."""
-        costs, joined = cost.costs(self.run, self.prices), []
-        medians = self._answered.groupby("model", observed=True)[
-            ["connect_s", "request_tokens_per_s"]
-        ].median()
-        for row, judged in zip(
-            self.run.summary, facets.score_facets(self.run).summary, strict=True
-        ):
+        """Return the summary of the run with quality and cost, a row for each model."""
+        costs, quality = cost.costs(self.run, self.prices), facets.score_facets(self.run)
+        columns = ["connect_s", "request_tokens_per_s"]
+        medians = self._answered.groupby("model", observed=True)[columns].median()
+        rows = []
+        for row, scores in zip(self.run.summary, quality.summary, strict=True):
             price = costs[row["model"]]
-            seen = medians.loc[row["model"]].dropna() if row["model"] in medians.index else {}
+            known = medians.loc[row["model"]].dropna() if row["model"] in medians.index else {}
             more = {
                 "n": row["n_ok"] + row["n_failed"] + row["n_skipped"],
                 "disk_mb": row["disk_mb"] if row["disk_mb"] is not None else row["size_mb"],
-                "connect_p50_s": seen.get("connect_s"),
-                "request_tokens_per_s_p50": seen.get("request_tokens_per_s"),
+                "connect_p50_s": known.get("connect_s"),
+                "request_tokens_per_s_p50": known.get("request_tokens_per_s"),
                 "cost_per_1000": price.here,
                 "cloud_per_1000": price.cloud,
                 "cost_source": price.source,
             }
-            joined.append(row | judged | more)
-        return joined
+            rows.append(row | scores | more)
+        return rows
 
     @cached_property
     def by_model(self) -> dict[str, dict]:
-        """Model to its row."""
+        """Return each model's row."""
         return {row["model"]: row for row in self.rows}
 
     @cached_property
     def by_prompt(self) -> dict[str, dict[str, Mapping[str, float]]]:
-        """Dimension (latency, throughput, quality) to model to prompt id to the model's value there."""
-        rates = (
-            self._answered.groupby(["model", "prompt_id"], observed=True)["request_tokens_per_s"]
-            .median()
-            .dropna()
-        )
-        judged = facets.score_facets(self.run)
-        found: dict[str, dict] = {"latency": {}, "throughput": {}, "quality": {}}
+        """Return dimension (latency, throughput, quality) to model to prompt id to value."""
+        groups = self._answered.groupby(["model", "prompt_id"], observed=True)
+        rates = groups["request_tokens_per_s"].median().dropna()
+        quality = facets.score_facets(self.run)
+        others = self.others.get(self.source, {})
+        values: dict[str, dict] = {"latency": {}, "throughput": {}, "quality": {}}
         for model in self.run.models:
-            found["latency"][model] = {
-                prompt: float(np.median(some))
-                for prompt, some in self.run.values(model, "latency_s").items()
-            }
-            found["throughput"][model] = rates[model].to_dict() if model in rates.index else {}
-            found["quality"][model] = (
-                judged.by_prompt(model)
-                if self.source == "facets"
-                else self.others.get(self.source, {}).get(model, {})
+            latency = self.run.values(model, "latency_s")
+            values["latency"][model] = {p: float(np.median(latency[p])) for p in latency}
+            values["throughput"][model] = rates[model].to_dict() if model in rates.index else {}
+            values["quality"][model] = (
+                quality.by_prompt(model) if self.source == "facets" else others.get(model, {})
             )
-        return found
+        return values
 
     def table(self) -> Table:
-        """The one table for people. Times are milliseconds where all medians are below a second."""
-        columns = [
-            name
-            for name in HEADINGS
-            if name in ALWAYS or any(row[name] is not None for row in self.rows)
-        ]
-        factor, unit = (
-            (1000, "ms")
-            if max((row["latency_p50_s"] or 0 for row in self.rows), default=0) < 1
-            else (1, "s")
-        )
-        units = {
-            name: f", {unit}"
-            if name in TIMES
-            else f", {self.prices.currency}"
-            if name.endswith("_per_1000")
-            else ""
-            for name in columns
+        """Return the one table for people.
+
+        Times are milliseconds where all medians are below a second.
+        """
+        columns = {
+            name: column
+            for name, column in COLUMNS.items()
+            if column.always or any(row[name] is not None for row in self.rows)
         }
-        rows = [
-            [
-                row[name] * factor if name in TIMES and row[name] is not None else row[name]
-                for name in columns
-            ]
-            for row in self.rows
-        ]
+        fast = all((row["latency_p50_s"] or 0) < 1 for row in self.rows)
+        units = {"": "", "s": ", ms" if fast else ", s", "money": f", {self.prices.currency}"}
+
+        def cell(row: dict, name: str) -> object:
+            value = row[name]
+            in_ms = fast and COLUMNS[name].unit == "s" and value is not None
+            return 1000 * value if in_ms else value
+
         return Table(
-            [HEADINGS[name] + units[name] for name in columns],
-            rows,
+            [column.heading + units[column.unit] for column in columns.values()],
+            [[cell(row, name) for name in columns] for row in self.rows],
             note="p95 needs 20 answered requests and is a dash below that.",
         )
 
     def costs(self) -> Table:
-        """Energy and cost of 1,000 requests like these, and where each figure comes from."""
-        headers = (
-            "model",
-            "energy, J a request",
-            f"1,000 here, {self.prices.currency}",
-            f"1,000 in the cloud, {self.prices.currency}",
-            "source",
-        )
+        """Return energy and cost of 1,000 requests like these, with the source of each figure."""
+        money = self.prices.currency
         names = ("model", "energy_j_per_request", "cost_per_1000", "cloud_per_1000", "cost_source")
         return Table(
-            headers,
+            (
+                "model",
+                "J/request",
+                f"1,000 here, {money}",
+                f"1,000 in the cloud, {money}",
+                "source",
+            ),
             [[row[name] for name in names] for row in self.rows],
             note=f"Prices given: {self.prices}." if self.prices.given else "",
         )
 
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
     @cached_property
-    def _answered(self):
-        """Every answered request that the headline stands for, with request tokens/s (generated tokens / latency)."""
+    def _answered(self) -> "pd.DataFrame":
+        """Return the answered headline requests with generated tokens / latency."""
         frame = self.run.headline[(self.run.headline["status"] == "ok").to_numpy()]
-        numbers = frame[["completion_tokens", "latency_s", "connect_s"]]
-        return frame[["model", "prompt_id"]].assign(
-            connect_s=numbers["connect_s"],
-            request_tokens_per_s=numbers["completion_tokens"] / numbers["latency_s"],
-        )
+        rates = frame["completion_tokens"] / frame["latency_s"]
+        return frame[["model", "prompt_id", "connect_s"]].assign(request_tokens_per_s=rates)

@@ -1,22 +1,25 @@
-"""Do facets, people and judges agree? Rank correlation and weighted kappa, with intervals over answers, pair by pair.
+"""Tell whether facets, people and judges agree, by rank correlation and weighted kappa.
 
-Spearman asks whether two order the answers alike; quadratic weighted kappa (Cohen, 1968) whether they give the same score, so it also sees
-that one is stricter. Facets count as 1 + 4 x quality on the scale of 1 to 5, rounded for kappa. Intervals are percentile bootstraps over
-answers, and need 10 of them.
+Spearman's correlation asks whether two sources order the answers alike. Quadratic weighted kappa
+(Cohen, 1968) asks whether they give the same score, so it also notices that one is stricter. Facets
+count as 1 + 4 x quality on the scale of 1 to 5, rounded for kappa. Intervals are percentile
+bootstraps over answers, and need 10 of them.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
-from ..common.show import Table
+from ..common.show import Shown, Table, count
 from ..measure.record import Run
+from ..timing.intervals import Estimate
 from . import facets
-from .answers import distinct
+from .answers import Answer, distinct
 from .model_judge import JudgeResult, read_judges
 from .people import Annotation, for_run
 
@@ -28,226 +31,214 @@ Scores = Mapping[tuple[str, str], float]
 
 @dataclass(frozen=True)
 class Agreement:
-    """How two sources of scores agree on the `n` answers that both scored. None where it cannot be said."""
+    """Say how two sources agree on the `n` answers that both scored; None where it is unknown."""
 
     one: str
     two: str
     n: int
-    spearman: float | None = None
-    spearman_low: float | None = None
-    spearman_high: float | None = None
-    kappa: float | None = None
-    kappa_low: float | None = None
-    kappa_high: float | None = None
+    spearman: Estimate | None = None
+    kappa: Estimate | None = None
 
     @property
     def shown(self) -> bool:
-        """Whether the data shows that the two order answers alike: the interval of Spearman's correlation lies above 0."""
-        return self.spearman_low is not None and self.spearman_low > 0
+        """Tell whether the data shows that both order the answers alike: Spearman lies above 0."""
+        low = self.spearman.low if self.spearman else None
+        return low is not None and low > 0
 
     def __str__(self) -> str:
-        if self.spearman is None:
-            reason = (
-                "one of them gives every answer the same score"
-                if self.n >= 3
-                else "too few answers have both"
+        pair = f"{self.one} and {self.two}"
+        if self.spearman is None or self.kappa is None:
+            constant = "one of them gives every answer the same score"
+            reason = constant if self.n >= 3 else "too few answers have both"
+            return f"{pair}: agreement cannot be computed from {count(self.n, 'answer')}; {reason}."
+        if self.spearman.low is None:
+            return (
+                f"{pair}: {self.n} answers are too few to tell whether they agree "
+                f"({ANSWERS_NEEDED} are needed)."
             )
-            return f"{self.one} and {self.two}: no agreement can be computed from {self.n} answers, {reason}."
-        if self.spearman_low is None:
-            return f"{self.one} and {self.two}: {self.n} answers are too few to tell whether they agree (it takes {ANSWERS_NEEDED})."
-        figures = (
-            f"Spearman {self.spearman:.2f}, 95 % interval {self.spearman_low:.2f} to {self.spearman_high:.2f}; "
-            f"weighted kappa {self.kappa:.2f}, {self.kappa_low:.2f} to {self.kappa_high:.2f}; {self.n} answers"
+        verdict = "order the answers alike" if self.shown else "are not shown to agree"
+        spearman, kappa = (
+            f"{e.value:.2f} ({e.low:.2f} to {e.high:.2f})" for e in (self.spearman, self.kappa)
         )
-        return f"{self.one} and {self.two} {'order the answers alike' if self.shown else 'are not shown to agree'} ({figures})."
+        return (
+            f"{pair} {verdict}: Spearman {spearman}, weighted kappa {kappa}, "
+            f"{self.n} answers, 95 % intervals."
+        )
 
 
 @dataclass(frozen=True, repr=False)
-class Ratings:
-    """Everything that was said of a run's answers, by source; shows itself as a table and sentences."""
+class Ratings(Shown):
+    """Hold all scores of a run's answers, by source."""
 
     run: Run
     annotations: tuple[Annotation, ...] = ()
     judges: tuple[JudgeResult, ...] = ()
-    files: tuple[Path, ...] = field(default=())
 
     @cached_property
     def raters(self) -> dict[str, Scores]:
-        """Rater to scores; the last line counts. Only answers that this run holds."""
-        here = set(zip(self._answers["prompt_id"], self._answers["answer"], strict=True))
-        found: dict[str, dict] = {}
-        for a in self.annotations:
-            if (a.prompt, a.answer) in here:
-                found.setdefault(a.rater, {})[a.prompt, a.answer] = a.score
-        return found
+        """Return each rater's scores of answers that this run holds; the last line counts."""
+        scores: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)
+        for annotation in self.annotations:
+            if annotation.key in self._answers:
+                scores[annotation.rater][annotation.key] = annotation.score
+        return dict(scores)
 
     @cached_property
     def sources(self) -> dict[str, Scores]:
-        """facets, people (the mean of all raters) and each judge to its scores."""
-        found: dict[str, Scores] = {"facets": self._facets()}
-        by_answer: dict[tuple[str, str], list[float]] = {}
+        """Return the scores of facets, of people (the mean of all raters) and of each judge."""
+        people = defaultdict(list)
         for scores in self.raters.values():
             for key, score in scores.items():
-                by_answer.setdefault(key, []).append(score)
-        if by_answer:
-            found["people"] = {key: float(np.mean(some)) for key, some in by_answer.items()}
-        names = [judged.judge for judged in self.judges if judged.scores]
-        return found | {
-            ("judge" if len(names) == 1 else f"judge {j.judge}"): j.scores
-            for j in self.judges
-            if j.scores
-        }
+                people[key].append(score)
+        sources: dict[str, Scores] = {"facets": self._facets()}
+        if people:
+            sources["people"] = {key: float(np.mean(scores)) for key, scores in people.items()}
+        judges = [judge for judge in self.judges if judge.scores]
+        for judge in judges:
+            sources["judge" if len(judges) == 1 else f"judge {judge.judge}"] = judge.scores
+        return sources
 
     @cached_property
     def pairs(self) -> list[Agreement]:
-        """Every two sources, then every two raters."""
-        between = [
-            agreement(a, b, self.sources[a], self.sources[b])
-            for a, b in combinations([s for s in self.sources if self.sources[s]], 2)
-        ]
-        return between + [
-            agreement(a, b, self.raters[a], self.raters[b]) for a, b in combinations(self.raters, 2)
+        """Compare every two sources, then every two raters."""
+        sources = {name: scores for name, scores in self.sources.items() if scores}
+        return [
+            agreement(one, two, group[one], group[two])
+            for group in (sources, self.raters)
+            for one, two in combinations(group, 2)
         ]
 
     def quality(self) -> dict[str, dict[str, dict[str, float]]]:
-        """Source to model to prompt id to quality, 0 to 1: what decides when a person asks for another source than facets."""
-        found: dict[str, dict[str, dict[str, float]]] = {}
+        """Return source to model to prompt id to quality, 0 to 1, averaged over the rounds."""
+        quality: dict[str, dict[str, dict[str, float]]] = {}
         for source, scores in self.sources.items():
-            kept: dict[tuple[str, str], list[tuple[float, int]]] = {}
-            for row in self._answers.itertuples():
-                if (score := scores.get((row.prompt_id, row.answer))) is not None:
-                    kept.setdefault((row.model, row.prompt_id), []).append(((score - 1) / 4, row.n))
-            for (model, prompt), some in kept.items():
-                values, counts = zip(*some, strict=True)
-                found.setdefault(source, {}).setdefault(model, {})[prompt] = float(
-                    np.average(values, weights=counts)
-                )
-        return found
+            given: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
+            for answer in distinct(self.run):
+                if answer.key in scores:
+                    score = (scores[answer.key] - 1) / 4
+                    given[answer.model, answer.prompt].append((score, answer.n))
+            for (model, prompt), counted in given.items():
+                by_prompt = quality.setdefault(source, {}).setdefault(model, {})
+                by_prompt[prompt] = facets.weighted_mean(counted)
+        return quality
 
     def warning(self, source: str = "facets") -> str:
-        """What to know before quality from this source decides anything; empty when another kind of source is shown to agree with it."""
+        """Return what to know before quality from this source decides anything.
+
+        It is empty when another source is shown to agree with it.
+        """
         related = [pair for pair in self.pairs if source in (pair.one, pair.two)]
         if any(pair.shown for pair in related):
             return ""
+        origin = "word matching" if source == "facets" else source
         if related:
             return (
-                f"Quality comes from {source}, and nobody is shown to agree with it. {related[0]}"
+                f"Quality comes from {origin}; no other source has been shown to agree with it. "
+                f"{related[0]}"
             )
-        return f"Quality comes from {source} alone: no person and no judge has scored these answers, so how far it can be trusted is not known."
+        return (
+            f"Quality comes from {origin} alone. No person and no judge has scored these answers, "
+            "so it is not known how far to trust it."
+        )
 
     @property
     def stale(self) -> int:
-        """Scores of these models and prompts that belong to answers which this run does not hold."""
-        here = set(zip(self._answers["prompt_id"], self._answers["answer"], strict=True))
-        prompts, models = {prompt for prompt, _ in here}, {*self.run.models, ""}
+        """Count scores of this run's models and prompts whose answer this run does not hold."""
+        prompts = {prompt for prompt, _ in self._answers}
+        models = {*self.run.models, ""}
         return sum(
-            a.prompt in prompts and a.model in models and (a.prompt, a.answer) not in here
+            a.prompt in prompts and a.model in models and a.key not in self._answers
             for a in self.annotations
         )
 
     def sentences(self) -> list[str]:
-        """Agreement, what the judges' replies were worth, and scores that no longer fit."""
-        said = [str(pair) for pair in self.pairs] + [
-            line for judged in self.judges for line in judged.sentences()
-        ]
+        """Say who agrees, how many judges' replies could be used, and which scores are stale."""
+        sentences = [str(pair) for pair in self.pairs]
+        for judge in self.judges:
+            sentences += judge.sentences()
         if not self.raters:
-            said.append(
-                "No person has scored an answer of this run yet: notebook 05, or python -m helpers annotate."
+            sentences.append(
+                "No person has scored an answer of this run yet; "
+                "use notebook 05, or python -m helpers annotate."
             )
         if self.stale:
-            said.append(
-                f"{self.stale} scores are of answers that this run does not hold (they changed since); they do not count."
+            sentences.append(
+                f"{count(self.stale, 'score')} {'does' if self.stale == 1 else 'do'} not count, "
+                "because this run holds another answer there."
             )
-        return said
+        return sentences
 
     def table(self) -> Table:
-        """One row for each model: quality from each source, 0 to 1, over the prompts that it scored."""
-        by_source = self.quality()
-        means = [
-            [_mean(by_source.get(s, {}).get(m, {})) for s in self.sources] for m in self.run.models
-        ]
-        counts = [f"{s}: {len(scores)} answers" for s, scores in self.sources.items()]
-        return Table(
-            ("model", *self.sources),
-            [[m, *row] for m, row in zip(self.run.models, means, strict=True)],
-            note="; ".join(counts) + ".",
-        )
+        """Return each model's quality from each source, 0 to 1, over the prompts that it scored."""
+        quality = self.quality()
+        rows = []
+        for model in self.run.models:
+            values = [quality.get(source, {}).get(model) for source in self.sources]
+            means = [float(np.mean(list(v.values()))) if v else None for v in values]
+            rows.append([model, *means])
+        counts = [f"{source}: {len(scores)} answers" for source, scores in self.sources.items()]
+        return Table(("model", *self.sources), rows, note="; ".join(counts) + ".")
 
     @cached_property
-    def _answers(self):
-        return distinct(self.run)
+    def _answers(self) -> dict[tuple[str, str], Answer]:
+        return {answer.key: answer for answer in distinct(self.run)}
 
     def _facets(self) -> Scores:
-        judged = facets.score_facets(self.run)
-        expecting = {p.id: p for p in judged.prompts.prompts if p.facets or p.format}
-        some = self._answers.drop_duplicates(["prompt_id", "answer"])
-        return {
-            (row.prompt_id, row.answer): 1 + 4 * value
-            for row in some.itertuples()
-            if row.prompt_id in expecting
-            and (value := facets.score(expecting[row.prompt_id], row.text).quality) is not None
-        }
-
-    def __str__(self) -> str:
-        return "\n".join([str(self.table()), "", *self.sentences()])
-
-    def _repr_html_(self) -> str:
-        import html
-
-        lines = "".join(f"<li>{html.escape(line)}</li>" for line in self.sentences())
-        return f"{self.table()._repr_html_()}<ul>{lines}</ul>"
+        prompts = facets.score_facets(self.run).expecting
+        scores = {}
+        for key, answer in self._answers.items():
+            if answer.prompt in prompts:
+                quality = facets.score(prompts[answer.prompt], answer.text).quality
+                if quality is not None:
+                    scores[key] = 1 + 4 * quality
+        return scores
 
 
 def ratings(run: Run, *files: Path) -> Ratings:
-    """Facets, people and judges on one run. `files` are more annotation files beside the usual ones. Raises UsageError for a damaged one."""
-    return Ratings(run, tuple(for_run(run, *files)), tuple(read_judges(run)), files)
+    """Collect the scores of facets, people and judges for a run.
+
+    `files` are annotation files beside the usual ones. Raises UsageError for a damaged one.
+    """
+    return Ratings(run, tuple(for_run(run, *files)), tuple(read_judges(run)))
 
 
 def agreement(one: str, two: str, ours: Scores, theirs: Scores, seed: int = 0) -> Agreement:
-    """Spearman's correlation and quadratic weighted kappa on the answers that both scored, with 95 % intervals from 10 answers on."""
+    """Compare two sources by Spearman's correlation and quadratic weighted kappa.
+
+    They have 95 % intervals from 10 shared answers on.
+    """
     shared = sorted(set(ours) & set(theirs))
     n = len(shared)
     x, y = (np.array([scores[key] for key in shared], dtype=float) for scores in (ours, theirs))
     if n < 3 or not np.ptp(x) or not np.ptp(y):
         return Agreement(one, two, n)
-    figures = [float(_spearman(x[None], y[None])[0]), float(_kappa(x[None], y[None])[0])]
-    if n < ANSWERS_NEEDED:
-        return Agreement(one, two, n, spearman=figures[0], kappa=figures[1])
     picks = np.random.default_rng(seed).integers(0, n, size=(RESAMPLES, n))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        bounds = [
-            np.nanquantile(f(x[picks], y[picks]), [0.025, 0.975]) for f in (_spearman, _kappa)
-        ]
-    (s_low, s_high), (k_low, k_high) = bounds
-    return Agreement(
-        one,
-        two,
-        n,
-        figures[0],
-        float(s_low),
-        float(s_high),
-        figures[1],
-        float(k_low),
-        float(k_high),
-    )
+
+    def estimate(statistic: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Estimate:
+        value = float(statistic(x[None], y[None])[0])
+        if n < ANSWERS_NEEDED:
+            return Estimate(value, n=n)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            low, high = np.nanquantile(statistic(x[picks], y[picks]), [0.025, 0.975])
+        return Estimate(value, float(low), float(high), n=n)
+
+    return Agreement(one, two, n, estimate(_spearman), estimate(_kappa))
 
 
 def _spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Row by row: Pearson's correlation of ranks, ties shared."""
+    """Return Pearson's correlation of ranks, ties shared, of each line."""
     from scipy import stats
 
-    a, b = (stats.rankdata(v, axis=1) for v in (x, y))
-    a, b = (v - v.mean(axis=1, keepdims=True) for v in (a, b))
+    a, b = (stats.rankdata(values, axis=1) for values in (x, y))
+    a, b = (values - values.mean(axis=1, keepdims=True) for values in (a, b))
     return (a * b).sum(axis=1) / np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
 
 
 def _kappa(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Row by row: 1 - mean((a - b)^2) / the same if a and b were independent. With quadratic weights that is Cohen's weighted kappa."""
+    """Return 1 - mean((a - b)^2) / the same for independent a and b, of each line.
+
+    With quadratic weights that is Cohen's weighted kappa.
+    """
     a, b = np.floor(x + 0.5), np.floor(y + 0.5)
     expected = (a * a).mean(axis=1) + (b * b).mean(axis=1) - 2 * a.mean(axis=1) * b.mean(axis=1)
     return 1 - ((a - b) ** 2).mean(axis=1) / expected
-
-
-def _mean(values: Mapping[str, float] | Sequence[float]) -> float | None:
-    some = list(values.values()) if isinstance(values, Mapping) else list(values)
-    return float(np.mean(some)) if some else None

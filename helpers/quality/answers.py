@@ -1,39 +1,47 @@
-"""The distinct answers of a run. What judges an answer, facet by facet, by hand or by a model, judges each once."""
+"""Collect the distinct answers of a run, so that each is judged once."""
 
 import hashlib
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from ..measure.record import Run
 
-if TYPE_CHECKING:
-    import pandas as pd
+
+@dataclass(frozen=True)
+class Answer:
+    """Hold one exact answer of a model: its text, the text's hash, and how often it was given."""
+
+    model: str
+    prompt: str
+    text: str
+    n: int
+    hash: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Return prompt id and hash, which models that agree to the letter share."""
+        return self.prompt, self.hash
 
 
 def answer_hash(text: str) -> str:
-    """The name of one exact answer: 16 hexadecimal digits of its SHA-256."""
+    """Return the name of one exact answer: 16 hexadecimal digits of its SHA-256."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def distinct(run: Run) -> "pd.DataFrame":
-    """One row for each distinct answer of each model: model, prompt_id, text, n (how often it was given), answer (its hash).
+def distinct(run: Run) -> list[Answer]:
+    """Return each distinct answer of each model once, in the order of the run.
 
-    At temperature 0 most rounds repeat an answer, so this is far smaller than the run.
+    At temperature 0 most rounds repeat an answer, so these are far fewer than the requests.
     """
-    if (
-        "distinct answers" not in run.__dict__
-    ):  # kept with the run, as a record may have a million rows
+    if "distinct answers" not in run.__dict__:  # kept: a record may have a million rows
         answered = run.headline[(run.headline["status"] == "ok").to_numpy()]
-        found = (
-            answered.groupby(["model", "prompt_id", "text"], sort=False, observed=True)
-            .size()
-            .reset_index(name="n")
-        )
-        run.__dict__["distinct answers"] = found.assign(
-            answer=[answer_hash(text) for text in found["text"]]
-        )
+        groups = answered.groupby(["model", "prompt_id", "text"], sort=False, observed=True)
+        run.__dict__["distinct answers"] = [
+            Answer(model, prompt, text, n, answer_hash(text))
+            for model, prompt, text, n in groups.size().reset_index().to_numpy().tolist()
+        ]
     return run.__dict__["distinct answers"]
 
 
 def prompt_texts(run: Run) -> dict[str, str]:
-    """Prompt id to what was asked."""
+    """Return the text of each prompt by its id."""
     return {prompt["id"]: prompt["text"] for prompt in run.info["plan"]["prompts"]["prompts"]}

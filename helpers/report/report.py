@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from ..common.errors import UsageError
 from ..common.files import write_json, write_text
 from ..common.show import Table, join_words, plain_markdown, sanitize_for_csv
 from ..decision.cost import Prices, money
-from ..decision.scorecard import HEADINGS, Scorecard
-from ..decision.selection import UNITS, Decision, decide
+from ..decision.dimensions import DIMENSIONS
+from ..decision.scorecard import COLUMNS, Scorecard
+from ..decision.selection import Decision, decide
 from ..measure.record import Run
 from ..measure.two_runs import DRIFT
 from ..quality.agreement import Ratings, ratings
@@ -282,7 +283,7 @@ class Report:
             "models": self.card.rows,
             "median_intervals_95": self.run.intervals,
             "prices": self.card.prices.model_dump() if self.card.prices.given else None,
-            "agreement": [vars(pair) for pair in self.ratings.pairs],
+            "agreement": [asdict(pair) for pair in self.ratings.pairs],
             "decision": self.decision.as_dict(),
         }
 
@@ -377,7 +378,7 @@ def decision_markdown(report: Report) -> str:
     enough = (
         join_words(
             [
-                f"{dimension} {value:g} {UNITS.get(dimension, '')}".strip()
+                f"{dimension} {DIMENSIONS[dimension].quantity(f'{value:g}')}"
                 for dimension, value in d.good_enough.items()
             ]
         )
@@ -535,7 +536,8 @@ def _unsteady(run: Run) -> Iterator[str]:
         if warmup.get("settled") is False:
             yield f"{model} had not settled after {warmup['requests']} warm-up requests ({warmup['seconds']:.3g} s): its first rounds may still be warming up."
     for (name, reason), models in _reasons(run).items():
-        yield f"{HEADINGS.get(name, name).partition(',')[0]} not measured for {_models(run, models)}: {reason}."
+        heading = COLUMNS[name].heading if name in COLUMNS else name
+        yield f"{heading.partition(',')[0]} not measured for {_models(run, models)}: {reason}."
     if estimated := [
         model
         for model, about in run.info["models"].items()

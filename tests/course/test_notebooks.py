@@ -232,10 +232,10 @@ def test_every_cell_ran_without_error(executed, name):
             [
                 "yes: ",
                 "0 of",
-                "replies were no valid JSON",
+                "replies were not valid JSON",
                 "judges its own answers",
                 "No person has scored",
-                "Quality comes from facets alone",
+                "Quality comes from word matching alone",
             ],
         ),
     ],

@@ -1,7 +1,6 @@
 """A model as judge, against a loopback server that answers what a judge might: JSON, fences, prose, nonsense, nothing."""
 
 import json
-import re
 
 import pytest
 
@@ -69,7 +68,7 @@ def by_words(question: str) -> str:
     ],
 )
 def test_only_a_whole_number_on_the_scale_counts(reply, value):
-    assert parse(reply, (1, 2, 3, 4, 5))[0] == value
+    assert parse(reply)[0] == value
 
 
 def test_each_distinct_answer_is_judged_once_and_kept(run):
@@ -85,7 +84,7 @@ def test_each_distinct_answer_is_judged_once_and_kept(run):
         assert len([r for r in endpoint.requests if r.method == "POST"]) == 7
     assert judged.scores["p1", answer_hash(RIGHT)] == 5
     assert judged.failures == 0
-    assert "judge-7b: 0 of 7 replies were no valid JSON" in str(judged)
+    assert "judge-7b: 0 of 7 replies were not valid JSON" in str(judged)
     said = ratings(run)
     assert said.sources["judge"] == read_judges(run)[0].scores
     assert [(p.one, p.two, p.n) for p in said.pairs] == [("facets", "judge", 7)]
@@ -102,38 +101,9 @@ def test_prose_is_counted_and_never_a_score(run):
     ):
         judged = ask_judge(server, "judge", run, progress=False)
     assert (judged.failures, len(judged.scores)) == (6, 1)
-    assert "judge: 6 of 7 replies were no valid JSON and are left out." in judged.sentences()
+    assert "judge: 6 of 7 replies were not valid JSON and are left out." in judged.sentences()
     assert judged.judgements[1].reply == "Well, it is quite good!"
     assert judged.sentences()[0] in ratings(run).sentences()
-
-
-def test_a_judge_that_prefers_the_first_place_is_found_out(run):
-    with (
-        serving(["judge"], chat=says('{"better": 1, "reason": "first"}')) as endpoint,
-        connect(endpoint.base_url) as server,
-    ):
-        judged = ask_judge(server, "judge", run, pairs=True, progress=False)
-    assert set(judged.pairs().values()) == {None}
-    assert (
-        "judge changed its mind in 3 of 3 pairs when the places were swapped; those count as undecided."
-        in judged.sentences()
-    )
-    assert judged.wins(run).rows == [["one", "two", 0, 0, 3]]
-
-
-def test_a_fair_judge_says_the_same_in_both_places(run):
-    def better(question: str) -> str:
-        first, second = (
-            re.search(rf"<answer {n}>\n(.*?)\n</answer>", question, re.DOTALL)[1] for n in (1, 2)
-        )
-        rank = {RIGHT: 2, HALF: 1, WRONG: 0}
-        return json.dumps({"better": 1 if rank[first] > rank[second] else 2, "reason": "facts"})
-
-    with serving(["judge"], chat=says(better)) as endpoint, connect(endpoint.base_url) as server:
-        judged = ask_judge(server, "judge", run, pairs=True, progress=False)
-    # p1 and p4 go to one, p3 to two; on p2 both said the same words.
-    assert judged.wins(run).rows == [["one", "two", 2, 1, 0]]
-    assert not any("changed its mind in 1" in s for s in judged.sentences())
 
 
 def test_a_judge_of_its_own_answers_is_warned_about(run):
@@ -160,7 +130,8 @@ def test_an_answer_cannot_speak_for_the_rubric(tmp_path):
 
 def test_a_server_that_fails_is_told_and_asked_again_later(run):
     told = pytest.raises(
-        EndpointError, match=r"judge failed 3 times in a row, the last: HTTP 500: out of memory"
+        EndpointError,
+        match=r"judge failed 3 times in a row, the last time with: HTTP 500: out of memory",
     )
     with (
         serving(["judge"], chat=error_answer(500, "out of memory")) as endpoint,
@@ -169,7 +140,7 @@ def test_a_server_that_fails_is_told_and_asked_again_later(run):
     ):
         ask_judge(server, "judge", run, progress=False)
     assert (
-        "judge: 0 of 3 replies were no valid JSON and are left out, 3 requests got no reply."
+        "judge: 0 of 3 replies were not valid JSON and are left out; 3 requests got no reply."
         in read_judges(run)[0].sentences()
     )
     with serving(["judge"], chat=says(by_words)) as endpoint, connect(endpoint.base_url) as server:
@@ -186,15 +157,28 @@ def test_a_killed_judge_goes_on_where_it_stopped(run):
         assert len(ask_judge(server, "judge", run, progress=False).scores) == 7
     lines = file.read_text(encoding="utf-8").split("\n")
     file.write_text("\n".join([lines[0], "{", *lines[1:]]), encoding="utf-8")
-    with pytest.raises(UsageError, match="damaged in line 2"):
+    with pytest.raises(UsageError, match="is damaged: line 2 is not JSON"):
         read_judges(run)
+    file.write_text("\n".join([lines[0], "[4]", *lines[1:]]), encoding="utf-8")
+    with pytest.raises(UsageError, match="is damaged: line 2 is not a judgement"):
+        read_judges(run)
+
+
+def test_what_the_first_release_wrote_is_read_without_its_pairs(run):
+    old = [
+        {"judge": "j", "kind": "score", "prompt": "p1", "answers": [answer_hash(RIGHT)]},
+        {"judge": "j", "kind": "pair", "prompt": "p1", "answers": ["ab", "cd"]},
+    ]
+    lines = [json.dumps({**fields, "value": 2, "rubric": 1, "at": ""}) for fields in old]
+    (run.folder / "judge-j.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert read_judges(run)[0].scores == {("p1", answer_hash(RIGHT)): 2}
 
 
 def test_the_built_in_models_cannot_judge_and_it_is_said(server, tmp_path):
     run = recorded(tmp_path, {"one": [RIGHT, HALF]})
     judged = ask_judge(server, "pocket-mini", run, progress=False)
     assert (len(judged.judgements), judged.failures) == (2, 2)
-    assert "pocket-mini: 2 of 2 replies were no valid JSON" in str(judged)
+    assert "pocket-mini: 2 of 2 replies were not valid JSON" in str(judged)
 
 
 def test_judge_from_the_command_line(run, helpers_command):
@@ -224,7 +208,10 @@ def test_judge_from_the_command_line(run, helpers_command):
         )
     assert "0 of 7 replies" in done.stdout
     none = helpers_command("judge", str(run.folder), "--model", "pocket-nano", "--limit", "0")
-    assert (none.returncode, "limit: expected a whole number from 1, found 0" in none.stderr) == (
+    assert (
+        none.returncode,
+        "limit: expected a whole number of at least 1, found 0" in none.stderr,
+    ) == (
         2,
         True,
     )

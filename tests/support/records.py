@@ -170,3 +170,41 @@ def recorded(tmp_path, texts: dict[str, list[str]], prompts=None):
 
 
 RIGHT, HALF, WRONG = "Ana by Friday.", "Ana.", "Nobody."
+
+
+EIGHT = [f"p{i}" for i in range(8)]
+
+
+def run_of(folder, models: dict[str, dict], prompts=EIGHT, rounds=3):
+    """Write a run in which each model answers every prompt: `latency_s` (times a prompt's own factor), `right` (share of prompts), other facts."""
+    rows, facts = [], {}
+    for model, given in models.items():
+        right = round(given.pop("right", 1.0) * len(prompts))
+        latency_s, tokens = given.pop("latency_s", 1.0), given.pop("tokens", 11)
+        spread = given.pop("spread", lambda i, number: 1.0)
+        for i, prompt in enumerate(prompts):
+            text = "It is right." if i < right else "No."
+            rows += [
+                answer(
+                    model,
+                    prompt,
+                    n,
+                    latency_s * (1 + i / 10) * spread(i, n),
+                    tokens=tokens,
+                    text=text,
+                    prompt_tokens=100,
+                )
+                for n in range(1, rounds + 1)
+            ]
+        facts[model] = about(**{"license": "MIT", "size_mb": 10.0, **given})
+    facets = [{"id": "word", "any_of": ["right"]}]
+    plan = {
+        "prompts": {
+            "name": "mine",
+            "title": "",
+            "prompts": [
+                {"id": p, "text": f"Say {p}.", "facets": facets, "format": None} for p in prompts
+            ],
+        }
+    }
+    return record(folder, facts, rows, **plan)
