@@ -13,8 +13,9 @@ from .course.exercises import overview
 from .decision.cost import make_prices
 from .decision.selection import DIMENSIONS
 from .measure import two_runs
-from .measure.merge import join
-from .measure.session import benchmark, make_plan, resume
+from .measure.merge import merge_runs
+from .measure.plan import make_plan
+from .measure.session import benchmark, resume
 from .models import classroom
 from .quality.model_judge import ask_judge
 from .quality.people import BlindRating
@@ -199,9 +200,7 @@ def _benchmark(options) -> int:
                 progress=not options.quiet,
                 **asked,
             )
-            print(
-                f"resumed after {run.info['resumed'][-1]['rows_before']} requests", file=sys.stderr
-            )
+            print(f"resumed after {run.info.resumed[-1].rows_before} requests", file=sys.stderr)
         else:
             plan, _ = make_plan(
                 server,
@@ -241,7 +240,7 @@ def _benchmark(options) -> int:
                 progress=not options.quiet,
                 **settings,
             )
-        measured, run = second, join([run, second], options.output)
+        measured, run = second, merge_runs([run, second], options.output)
     report = write_report(run)
     if options.json:
         print(
@@ -280,7 +279,7 @@ def _calibrate(options) -> int:
 def _report(options) -> int:
     runs = [load_run(folder) for folder in options.folder or [None]]
     choices = _choices(options)
-    run = join(runs, options.output) if len(runs) > 1 else runs[0]
+    run = merge_runs(runs, options.output) if len(runs) > 1 else runs[0]
     path = write_report(run, **choices)
     print(run, "", (run.folder / "decision.md").read_text(encoding="utf-8"), sep="\n")
     print(

@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..common.errors import UsageError
+from ..measure.info import ModelRecord
 from ..measure.record import Run
 
 JOULES_PER_KWH = 3.6e6
@@ -81,18 +82,18 @@ def costs(run: Run, prices: Prices) -> dict[str, Cost]:
     tokens, streams = _mean_tokens(run), run.level
     return {
         row["model"]: _cost(
-            row, run.info["models"][row["model"]], prices, tokens.get(row["model"]), streams
+            row, run.info.models[row["model"]], prices, tokens.get(row["model"]), streams
         )
         for row in run.summary
     }
 
 
 def _cost(
-    row: dict, about: dict, prices: Prices, tokens: Sequence[float] | None, streams: int
+    row: dict, about: ModelRecord, prices: Prices, tokens: Sequence[float] | None, streams: int
 ) -> Cost:
     energy = machine = None
     said = []
-    if about.get("source") == "endpoint":
+    if about.source == "endpoint":
         said.append("another machine: neither its energy nor its price is known here")
     elif row["n_ok"]:
         joules = row["energy_j_per_request"]
@@ -103,7 +104,7 @@ def _cost(
                 "energy estimated" if source == "estimate" else f"energy measured ({source})"
             )
         elif prices.per_kwh is not None:
-            reason = (about.get("not_measured") or {}).get("energy_j_per_request")
+            reason = about.not_measured.get("energy_j_per_request")
             said.append("energy not measured" + (f": {reason}" if reason else ""))
         if prices.hardware is not None:
             machine = (

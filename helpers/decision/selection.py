@@ -521,7 +521,7 @@ def _matrix(
             else np.maximum(np.array([values], dtype=float), 1e-9)
         )
     found["licence"] = np.array([[license_score(card.by_model[m]["license"]) for m in models]])
-    total = len(card.run.info["plan"]["prompts"]["prompts"])
+    total = len(card.run.prompts)
     partly = len(models) > 1 and 0 < len(shared) < total
     note = f"Latency, throughput and quality are compared on the {len(shared)} of {total} prompts for which all models have them."
     return found, [note] if partly else []

@@ -36,4 +36,4 @@ def distinct(run: Run) -> "pd.DataFrame":
 
 def prompt_texts(run: Run) -> dict[str, str]:
     """Prompt id to what was asked."""
-    return {prompt["id"]: prompt["text"] for prompt in run.info["plan"]["prompts"]["prompts"]}
+    return run.prompts

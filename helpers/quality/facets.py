@@ -236,7 +236,7 @@ def score_facets(run: Run, prompts: PromptSet | str | None = None) -> Quality:
     Raises UsageError when `prompts` shares no prompt (same id and same text) with the run.
     """
     try:
-        then = PromptSet.model_validate(run.info["plan"]["prompts"])
+        then = PromptSet.model_validate(run.info.plan.prompts.model_dump())
     except ValidationError as error:
         place = ".".join(map(str, error.errors(include_url=False)[0]["loc"]))
         raise UsageError(

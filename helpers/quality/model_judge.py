@@ -300,7 +300,7 @@ def _read(file: Path) -> Iterator[Judgement]:
 
 
 def _warnings(run: Run, model) -> Iterator[str]:
-    ids = {about.get("model_id") for about in run.info["models"].values()}
+    ids = {record.model_id for record in run.info.models.values()}
     if model.id in ids and model.alias not in run.models:
         yield _self(model.alias)
     yield from _self_warning(run, model.alias)
