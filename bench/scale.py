@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 from helpers.common import machine
-from helpers.measure.record import RESOURCES, Recorder, Row
-from helpers.measure.session import Plan
+from helpers.measure.info import RunInfo
+from helpers.measure.plan import Plan
+from helpers.measure.record import Recorder, Row
 from helpers.models import lineup
 
 MODELS = ("pocket-nano", "pocket-mini", "pocket-mini-int4", "pocket-midi")
@@ -39,30 +40,13 @@ def make(folder: Path, rows: int) -> Path:
     prompts = lineup.load_prompts()
     rounds = -(-rows // (len(MODELS) * len(prompts)))
     plan = Plan(models=MODELS, prompts=prompts).model_dump(mode="json") | {"rounds": rounds}
-    blank = dict.fromkeys(
-        (
-            "model_id",
-            "error",
-            "load_s",
-            "license",
-            "source",
-            "device",
-            "execution_provider",
-            "files_sha256",
-            *RESOURCES,
-        )
-    )
-    about = {
-        model: {**blank, "status": "ok", "size_mb": 5.0, "memory_mb": 30.0, "not_measured": {}}
-        for model in MODELS
-    }
     info = {
         "plan": plan,
-        "settings_from": {},
         "server": {"kind": "made", "base_url": "http://127.0.0.1"},
-        "models": about,
+        "models": {model: {"status": "ok", "size_mb": 5.0, "memory_mb": 30.0} for model in MODELS},
+        "environment": machine.environment(),
     }
-    recorder = Recorder({**info, "environment": machine.environment(), "calibration": None}, folder)
+    recorder = Recorder(RunInfo.model_validate(info), folder)
     for number, row in enumerate(_rows(prompts, rounds)):
         if number == rows:
             break

@@ -18,7 +18,12 @@ import lazy_loader
 
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
-RENAMED = {"capacity": "load_test", "compare": "compare_models", "judge": "score_facets"}
+RENAMED = {
+    "capacity": "load_test",
+    "compare": "compare_models",
+    "join": "merge_runs",
+    "judge": "score_facets",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -13,7 +13,7 @@ from .decision.cost import make_prices as make_prices
 from .decision.routing import route as route
 from .decision.scorecard import Scorecard as Scorecard
 from .decision.selection import decide as decide
-from .measure.merge import join as join
+from .measure.merge import merge_runs as merge_runs
 from .measure.record import load_run as load_run
 from .measure.session import benchmark as benchmark
 from .models.lineup import load_models as load_models

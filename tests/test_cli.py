@@ -98,7 +98,7 @@ def test_a_benchmark_prints_a_table_and_writes_every_file(server, helpers_comman
     assert {"run.json", "requests.jsonl", "summary.json", "summary.csv", "benchmark_report.md"} <= {
         path.name for path in run.folder.iterdir()
     }
-    assert run.info["settings_from"]["rounds"] == "argument"
+    assert run.info.settings_from["rounds"] == "argument"
 
 
 def test_json_is_the_only_thing_on_standard_output(server, helpers_command, tmp_path):
@@ -114,7 +114,7 @@ def test_json_is_the_only_thing_on_standard_output(server, helpers_command, tmp_
     assert done.returncode == 0
     printed = json.loads(done.stdout)
     assert [(row["model"], row["n_ok"]) for row in printed["models"]] == [("pocket-nano", 2)]
-    assert load_run(printed["run"]).info["settings_from"]["models"] == "BENCH_MODELS"
+    assert load_run(printed["run"]).info.settings_from["models"] == "BENCH_MODELS"
 
 
 def test_a_plain_list_of_prompts_is_a_valid_file(server, helpers_command, tmp_path):

@@ -120,7 +120,7 @@ def _resume(options: BenchmarkOptions, settings: dict, endpoint: str | None) -> 
             prompts=options.prompts or (options.prompt and [options.prompt]),
             **settings,
         )
-    print(f"resumed after {run.info['resumed'][-1]['rows_before']} requests", file=sys.stderr)
+    print(f"resumed after {run.info.resumed[-1].rows_before} requests", file=sys.stderr)
     return run
 
 
@@ -132,8 +132,7 @@ def _measure(
     Return the run to report (both, merged, where there are two) and the run measured last.
     Every address and every setting is checked before the first request.
     """
-    from .. import benchmark, calibrate, connect
-    from .. import join as merge_runs
+    from .. import benchmark, calibrate, connect, merge_runs
     from ..measure.session import make_plan
 
     where: dict[str, Any] = {"output": options.output, "progress": not options.quiet}
@@ -198,8 +197,7 @@ def report(
     Args:
         output: with several runs: folder in which the merged one is made
     """
-    from .. import join as merge_runs
-    from .. import load_run, write_report
+    from .. import load_run, merge_runs, write_report
 
     loaded = [load_run(folder) for folder in run or [None]]
     decided_by = choices(chosen, prices)

@@ -81,8 +81,8 @@ def costs(run: Run, prices: Prices) -> dict[str, Cost]:
 
 
 def _cost(run: Run, row: dict, prices: Prices, cloud: float | None) -> Cost:
-    about = run.info["models"][row["model"]]
-    if about.get("source") == "endpoint":
+    record = run.info.models[row["model"]]
+    if record.source == "endpoint":
         return Cost(None, cloud, "another machine: neither its energy nor its price is known here")
     if not row["n_ok"]:
         return Cost(None, cloud, "")
@@ -95,7 +95,7 @@ def _cost(run: Run, row: dict, prices: Prices, cloud: float | None) -> Cost:
             "energy estimated" if counter == "estimate" else f"energy measured ({counter})"
         )
     elif prices.per_kwh is not None:
-        reason = (about.get("not_measured") or {}).get("energy_j_per_request")
+        reason = record.not_measured.get("energy_j_per_request")
         sources.append("energy not measured" + (f": {reason}" if reason else ""))
     if prices.hardware is not None:
         per_second = prices.hardware / (prices.years * SECONDS_PER_YEAR * prices.use)

@@ -146,7 +146,7 @@ def make_contest(
         f"{100 * weights[name]:.3g} % is shared out among the others."
         for name in missing
     ]
-    total = len(card.run.info["plan"]["prompts"]["prompts"])
+    total = len(card.run.prompts)
     if len(models) > 1 and 0 < prompts < total:
         notes.insert(
             0,

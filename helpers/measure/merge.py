@@ -1,143 +1,135 @@
-"""Runs of one plan against several servers, joined into one record: local against cloud, side by side.
+"""Merge runs of one plan against several servers into one record: local beside cloud.
 
-The joined run is a folder like any other, so table, charts, decision and report need to know nothing of it. A model is called
-"alias @ server" in it. Only prompts that every run has count: same id and same text.
+A merged run is a folder like any other, so table, charts, decision and report read it as they read
+one run. A model is called "alias @ server" in it. Only prompts count that every run has, with the
+same id and the same text.
 """
 
 import json
 import os
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ..common.errors import UsageError
+from .info import PlanRecord, RunInfo, ServerRecord, what_differs
 from .record import Recorder, Run
 
 PLAN_DIFFERENCES = ("rounds", "max_tokens", "temperature", "stream", "concurrency")
 
 
-def join(runs: Sequence[Run], output: str | os.PathLike | None = None) -> Run:
-    """One run from several; the runs themselves stay as they are.
+def merge_runs(runs: Sequence[Run], output: str | os.PathLike | None = None) -> Run:
+    """Return one run made from several; the runs themselves stay as they are.
 
-    Raises UsageError for fewer than two runs, the same run twice, and runs without a prompt in common.
+    Raises UsageError for fewer than two runs, the same run twice, and runs that share no prompt.
     """
     if len(runs) < 2:
         raise UsageError("It takes two runs to join.")
     if len({run.folder.resolve() for run in runs}) < len(runs):
         raise UsageError("The same run was given twice; give two different ones.")
-    texts = [{p["id"]: p["text"] for p in run.info["plan"]["prompts"]["prompts"]} for run in runs]
+    others = [run.prompts for run in runs[1:]]
     shared = {
         prompt
-        for prompt, text in texts[0].items()
-        if all(other.get(prompt) == text for other in texts)
+        for prompt, text in runs[0].prompts.items()
+        if all(other.get(prompt) == text for other in others)
     }
     if not shared:
         raise UsageError(
-            f"{' and '.join(run.folder.name for run in runs)} have no prompt in common (same id and same text), so they cannot be joined."
+            f"{' and '.join(run.folder.name for run in runs)} have no prompt in common "
+            "(same id and same text), so they cannot be joined."
         )
-    places, first = _places(runs), runs[0].info
-    recorder = Recorder(
-        {
-            "plan": _plan(runs, places, shared),
-            "server": {
-                "kind": " and ".join(
-                    dict.fromkeys(
-                        f"{r.info['server']['kind']} ({p})"
-                        for r, p in zip(runs, places, strict=True)
-                    )
-                ),
-                "base_url": "",
-            },
-            "models": {
-                f"{model} @ {place}": {
-                    **about,
-                    "from_run": run.folder.name,
-                    "server": run.info["server"],
-                }
-                for run, place in zip(runs, places, strict=True)
-                for model, about in run.info["models"].items()
-            },
-            "environment": first["environment"],
-            "calibration": first.get("calibration"),
-            "order": "one run after the other",
-            "joined_from": [run.folder.name for run in runs],
-            "joined_notes": list(_notes(runs, texts, shared)),
-        },
-        output or runs[0].folder.parent,
-    )
+    places = dict(zip(runs, _places(runs), strict=True))
+    recorder = Recorder(_info(places, shared), output or runs[0].folder.parent)
     with (recorder.folder / "requests.jsonl").open("a", encoding="utf-8", newline="\n") as out:
-        for run, place in zip(runs, places, strict=True):
+        for run, place in places.items():
             for row in _rows(run):
                 if row["prompt_id"] in shared:
-                    out.write(
-                        json.dumps(
-                            {**row, "model": f"{row['model']} @ {place}"}, ensure_ascii=False
-                        )
-                        + "\n"
-                    )
+                    row["model"] = f"{row['model']} @ {place}"
+                    out.write(json.dumps(row, ensure_ascii=False) + "\n")
     finished = all(run.status == "finished" for run in runs)
     return recorder.finish("finished" if finished else "interrupted")
 
 
-def _rows(run: Run):
-    """Line by line, so that a large record does not have to fit into memory; damage is told by reading the run itself."""
-    with (run.folder / "requests.jsonl").open(encoding="utf-8", errors="replace") as lines:
+def _info(places: dict[Run, str], shared: set[str]) -> RunInfo:
+    runs = list(places)
+    first = runs[0].info
+    kinds = [f"{run.info.server.kind} ({place})" for run, place in places.items()]
+    models = {
+        f"{model} @ {place}": record.model_copy(
+            update={"from_run": run.folder.name, "server": run.info.server}
+        )
+        for run, place in places.items()
+        for model, record in run.info.models.items()
+    }
+    return RunInfo(
+        plan=_plan(runs, list(models), shared),
+        server=ServerRecord(kind=" and ".join(dict.fromkeys(kinds))),
+        models=models,
+        environment=first.environment,
+        calibration=first.calibration,
+        order="one run after the other",
+        joined_from=[run.folder.name for run in runs],
+        joined_notes=list(_notes(runs, shared)),
+    )
+
+
+def _rows(run: Run) -> Iterator[dict]:
+    """Read line by line, so that a large record does not have to fit into memory."""
+    path = run.folder / "requests.jsonl"
+    with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             try:
                 yield json.loads(line)
             except ValueError:
                 if line.endswith("\n"):
                     raise UsageError(
-                        f"{run.folder / 'requests.jsonl'} is damaged; look at it with: python -m helpers report {run.folder}"
+                        f"{path} is damaged; look at it with: python -m helpers report {run.folder}"
                     ) from None
 
 
 def _places(runs: Sequence[Run]) -> list[str]:
-    """A short name for each run's server: local, or its host; numbered where two are the same."""
-    names = [_place(run.info["server"]) for run in runs]
+    """Return a short name for each run's server: local, or its host; equal ones are numbered."""
+    names = [_place(run.info.server) for run in runs]
     return [
         f"{name} ({names[: i + 1].count(name)})" if names.count(name) > 1 else name
         for i, name in enumerate(names)
     ]
 
 
-def _place(server: dict) -> str:
-    kind, host = server["kind"], urllib.parse.urlsplit(server.get("base_url") or "").netloc
-    if kind.startswith("Foundry Local"):
-        return kind.partition(", ")[2] or "local"
-    return host if host and kind.startswith("OpenAI-compatible") else kind
+def _place(server: ServerRecord) -> str:
+    host = urllib.parse.urlsplit(server.base_url).netloc
+    if server.kind.startswith("Foundry Local"):
+        return server.kind.partition(", ")[2] or "local"
+    return host if host and server.kind.startswith("OpenAI-compatible") else server.kind
 
 
-def _plan(runs: Sequence[Run], places: Sequence[str], shared: set[str]) -> dict:
-    plan = runs[0].info["plan"]
-    prompts = {
-        **plan["prompts"],
-        "prompts": [p for p in plan["prompts"]["prompts"] if p["id"] in shared],
-    }
-    models = [
-        f"{model} @ {place}"
-        for run, place in zip(runs, places, strict=True)
-        for model in run.models
-    ]
-    return {
-        **plan,
-        "models": models,
-        "prompts": prompts,
-        "rounds": min(run.info["plan"]["rounds"] for run in runs),
-    }
-
-
-def _notes(runs: Sequence[Run], texts: Sequence[dict], shared: set[str]):
-    yield (
-        "Models of different servers were measured one run after the other, so drift does not hit all alike; verdicts between them allow for "
-        "5 % of drift (standard deviation of a sitting)."
+def _plan(runs: Sequence[Run], models: list[str], shared: set[str]) -> PlanRecord:
+    plan = runs[0].info.plan
+    prompts = [prompt for prompt in plan.prompts.prompts if prompt.id in shared]
+    return plan.model_copy(
+        update={
+            "models": tuple(models),
+            "prompts": plan.prompts.model_copy(update={"prompts": prompts}),
+            "rounds": min(run.info.plan.rounds for run in runs),
+        }
     )
-    left_out = len(set().union(*texts) - shared)
+
+
+def _notes(runs: Sequence[Run], shared: set[str]) -> Iterator[str]:
+    yield (
+        "Models of different servers were measured one run after the other, so drift does not hit "
+        "all alike; verdicts between them allow for 5 % of drift (standard deviation of a sitting)."
+    )
+    left_out = len({prompt for run in runs for prompt in run.prompts} - shared)
     if left_out:
-        yield f"{left_out} prompts are not in every run, or have another text there; they are left out."
+        yield (
+            f"{left_out} prompts are not in every run, or have another text there; "
+            "they are left out."
+        )
+    plans = [run.info.plan.model_dump(include=set(PLAN_DIFFERENCES)) for run in runs]
+    differing = {d.what for plan in plans[1:] for d in what_differs(plans[0], plan)}
     for name in PLAN_DIFFERENCES:
-        values = [run.info["plan"].get(name) for run in runs]
-        if len({json.dumps(value) for value in values}) > 1:
-            yield f"The runs differ in {name}: {' and '.join(map(str, values))}."
-    machines = [run.info["environment"]["machine"] for run in runs]
+        if name in differing:
+            yield f"The runs differ in {name}: {' and '.join(str(plan[name]) for plan in plans)}."
+    machines = [run.info.environment.machine for run in runs]
     if any(machine != machines[0] for machine in machines):
         yield "The runs were made on different machines; the environment below is the first one's."

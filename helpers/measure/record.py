@@ -1,7 +1,7 @@
-"""The record of a run: a folder of plain files that any later step can start from, today or next year.
+"""Record a run: a folder of plain files that any later step can start from, today or next year.
 
 run.json         what was planned, where, on what machine, and how it ended
-requests.jsonl   one row a request, appended as it happens
+requests.jsonl   one line for each request, appended as it happens
 """
 
 import json
@@ -9,439 +9,409 @@ import os
 import secrets
 import shutil
 from collections import Counter
-from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import filelock
 import numpy as np
+from pydantic import ValidationError
 
 from ..common.errors import UsageError
-from ..common.files import now, write_json
+from ..common.files import cut_half_line, now, write_json
 from ..common.paths import DATA, results_folder
-from ..common.show import Table
+from ..common.show import Shown, Table
+from ..common.validation import explain
 from ..timing import drift
-from ..timing import intervals as statistics
 from ..timing.intervals import Summary, summarize
-from ..timing.metrics import COMPARED
-from . import rows
+from ..timing.intervals import outliers as mark_outliers
+from ..timing.metrics import COMPARED, METRICS
+from .info import RESOURCES, SCHEMA, RunInfo
+from .rows import Row, read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = 1
 SAMPLE = "sample_run"
 SHOWN_OUTLIERS = 50
-# What a model needs, in run.json and in the summary; None where it could not be measured, with the reason in `not_measured`.
-RESOURCES = (
-    "cold_ttft_s",
-    "memory_mb",
-    "gpu_memory_mb",
-    "disk_mb",
-    "energy_j_per_request",
-    "energy_source",
+# What a summary gives of a metric besides its median.
+STATISTICS = {"ttft_s": ("p50", "p95"), "latency_s": ("mean", "p50", "p95")}
+
+
+def summary_columns(metric: str) -> dict[str, str]:
+    """Map the columns that a summary has of a metric to their statistics: `ttft_p95_s` to p95."""
+    stem, unit = (metric[:-2], "_s") if METRICS[metric].unit == "s" else (metric, "")
+    return {f"{stem}_{name}{unit}": name for name in STATISTICS.get(metric, ("p50",))}
+
+
+SUMMARY_FIGURES = [column for metric in METRICS for column in summary_columns(metric)]
+
+NOT_IN_TABLE = {"sample", "error", "n_skipped"}.union(
+    *(summary_columns(metric) for metric in METRICS if metric not in COMPARED)
 )
 
 
-@dataclass(frozen=True)
-class Row:
-    """One request. Times are seconds; `chunk_times_s` count from just before the request was written.
+class Recorder:
+    """Write a run folder while the run goes on.
 
-    TTFT, TTFO and latency count from then too, but in an open loop from when the request was due. `scheduled_s`, `sent_s` and
-    `ended_s` are on the clock of the measurement: it starts with the run and stands still between blocks of requests.
+    Every row is on its way to disk before the next request is sent.
     """
 
-    model: str
-    model_id: str | None
-    prompt_id: str
-    round: int
-    phase: str  # warmup, measure
-    status: str  # ok, failed, skipped
-    error: str | None = None
-    started_at: str | None = None
-    ttft_s: float | None = None
-    latency_s: float | None = None
-    itl_s: float | None = None
-    output_tokens_per_s: float | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    token_source: str = "none"
-    finish_reason: str | None = None
-    chunk_times_s: tuple[float, ...] = ()
-    text: str = ""
-    concurrency: int = 1  # requests kept under way at once; 1 in an open loop too
-    scheduled_s: float | None = None  # open loop: when it was due
-    sent_s: float | None = None
-    ended_s: float | None = None  # also of a request that failed
-    connect_s: float | None = (
-        None  # opening the connection, before the clock of the other figures starts
-    )
-    ttfo_s: float | None = None
-
-
-class Recorder:
-    """Writes a run folder while the run goes on. Every row is on its way to disk before the next request is sent."""
-
-    def __init__(self, info: dict, output: str | os.PathLike | None = None):
+    def __init__(self, info: RunInfo, output: str | os.PathLike | None = None):
         started = now()
-        self.folder = (
-            results_folder(output) / f"{started[:19].replace(':', '-')}-{secrets.token_hex(2)}"
-        )
+        name = f"{started[:19].replace(':', '-')}-{secrets.token_hex(2)}"
+        self.folder = results_folder(output) / name
         self.folder.mkdir()
-        self.info = {
-            "schema": SCHEMA,
-            "status": "running",
-            "started_at": started,
-            "finished_at": None,
-            **info,
-        }
-        self._open()
+        self._open(info.model_copy(update={"started_at": started}))
 
     @classmethod
-    def reopen(cls, run: "Run", info: dict) -> "Recorder":
-        """Go on with the record of a run that did not finish. A last line that a kill left half-written is cut off.
+    def reopen(cls, run: "Run") -> "Recorder":
+        """Go on with the record of a run that did not finish; a half-written last line is cut off.
 
         Raises UsageError when another process is writing this run at the moment.
         """
         recorder = cls.__new__(cls)
-        recorder.folder, recorder.info = (
-            run.folder,
-            {**run.info, **info, "status": "running", "finished_at": None},
-        )
-        recorder._open()
+        recorder.folder = run.folder
+        recorder._open(run.info)
         return recorder
 
-    def _open(self) -> None:
-        self._lock = filelock.FileLock(
-            self.folder / "run.lock"
-        )  # the system frees it when this process dies
+    def _open(self, info: RunInfo) -> None:
+        # The system frees this lock when the process dies.
+        self._lock = filelock.FileLock(self.folder / "run.lock")
         try:
             self._lock.acquire(timeout=0)
         except filelock.Timeout:
             raise UsageError(
-                f"Another process is measuring into {self.folder} at the moment; wait for it, or start a new run."
+                f"Another process is measuring into {self.folder} at the moment; "
+                "wait for it, or start a new run."
             ) from None
-        rows = self.folder / "requests.jsonl"
-        if rows.exists():
-            whole = rows.read_bytes().rpartition(b"\n")
-            os.truncate(rows, len(whole[0]) + len(whole[1]))
-        self._rows = rows.open("a", encoding="utf-8", errors="replace", newline="\n")
+        self.info = info.model_copy(update={"status": "running", "finished_at": None})
+        path = self.folder / "requests.jsonl"
+        cut_half_line(path)
+        self._rows = path.open("a", encoding="utf-8", errors="replace", newline="\n")
         self.save()
 
     def add(self, row: Row) -> None:
         """Append one row."""
-        self._rows.write(json.dumps(asdict(row), ensure_ascii=False) + "\n")
+        self._rows.write(json.dumps(row.to_dict(), ensure_ascii=False) + "\n")
         self._rows.flush()
 
     def save(self) -> None:
         """Write run.json as it is now."""
-        write_json(self.folder / "run.json", self.info)
+        write_json(self.folder / "run.json", self.info.to_dict())
 
     def finish(self, status: str) -> "Run":
-        """Close the record with its final status and give it back for reading."""
+        """Close the record with its final status and return it for reading."""
         self._rows.close()
-        self.info |= {"status": status, "finished_at": now()}
+        self.info.status, self.info.finished_at = status, now()
         self.save()
         self._lock.release()
         (self.folder / "run.lock").unlink(missing_ok=True)
         return Run(self.folder)
 
 
-class Run:
-    """A recorded run. Shows itself as its summary table."""
+class Run(Shown):
+    """Read a recorded run. It shows itself as its summary table.
+
+    Raises UsageError when the folder holds no run, or one that this kit cannot read.
+    """
 
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
-        try:
-            self.info = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise UsageError(
-                f"{self.folder} holds no run (no run.json); give the folder that a benchmark printed."
-            ) from None
-        except ValueError as error:
-            raise UsageError(f"{self.folder / 'run.json'} is not valid JSON ({error}).") from None
-        if not isinstance(self.info, dict):
-            raise UsageError(
-                f"{self.folder / 'run.json'} holds no run; give the folder that a benchmark printed."
-            )
-        if self.info.get("schema") != SCHEMA:
-            raise UsageError(
-                f"{self.folder} was recorded in form {self.info.get('schema')}, this kit reads form {SCHEMA}; measure again."
-            )
+        self.info = _read_info(self.folder)
+        self._values: dict[tuple[str, str], dict[str, list[float]]] = {}
+        self._summaries: dict[tuple[str, str], Summary] = {}
+        self._marks: dict[tuple[str, str], dict[str, list[bool]]] = {}
 
     @property
     def status(self) -> str:
-        """running, finished or interrupted. A run whose process was killed stays 'running'."""
-        return self.info["status"]
+        """Return running, finished or interrupted. A run whose process was killed says running."""
+        return self.info.status
 
     @property
     def origin(self) -> str:
-        """Where and when this run was measured, in a sentence."""
-        when = self.info["started_at"][:16].replace("T", " ")
-        shipped = self.folder.name == SAMPLE
-        return (
-            f"Sample run that ships with the kit, of another machine, {when} UTC: measure your own in 03."
-            if shipped
-            else f"Run of {when} UTC."
-        )
+        """Say in a sentence where and when this run was measured."""
+        when = self.info.started_at[:16].replace("T", " ")
+        if self.folder.name == SAMPLE:
+            return (
+                f"Sample run that ships with the kit, of another machine, {when} UTC: "
+                "measure your own in 03."
+            )
+        return f"Run of {when} UTC."
 
     @property
     def models(self) -> list[str]:
-        """The models of the plan, in its order."""
-        return list(self.info["models"])
+        """List the models of the plan, in its order."""
+        return list(self.info.models)
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """Map the id of each prompt of the plan to its text."""
+        return {prompt.id: prompt.text for prompt in self.info.plan.prompts.prompts}
 
     @cached_property
     def frame(self) -> "pd.DataFrame":
-        """Every request, warm-up included, as a data frame: see `columns.read`. Raises UsageError when the file is damaged."""
+        """Return every request, warm-up included, as a data frame: see `rows.read_rows`.
+
+        Raises UsageError when the file is damaged.
+        """
         return self._read[0]
 
     @cached_property
     def _read(self) -> tuple["pd.DataFrame", np.ndarray]:
         path = self.folder / "requests.jsonl"
         try:
-            return rows.read_rows(path)
+            return read_rows(path)
         except OSError as error:
             raise UsageError(
                 f"{path} cannot be read ({error.strerror}); restore it, or measure again."
             ) from None
 
-    def row(self, place: int) -> dict:
-        """One request whole, with its chunk times; `place` is its place in `frame`."""
+    def row(self, place: int) -> dict[str, Any]:
+        """Return one request whole, with its chunk times; `place` is its place in `frame`."""
         with (self.folder / "requests.jsonl").open("rb") as file:
             file.seek(self._read[1][place])
             return json.loads(file.readline().decode("utf-8", "replace"))
 
     @cached_property
-    def rows(self) -> list[dict]:
-        """Every request whole, warm-up included, as dicts: for short runs; `frame` holds a million."""
+    def rows(self) -> list[dict[str, Any]]:
+        """Return every request whole, warm-up included: for short runs; `frame` holds a million."""
         return [self.row(place) for place in range(len(self.frame))]
 
-    def measured(self, model: str | None = None) -> list[dict]:
-        """The headline requests whole, as dicts, of one model or all: for short runs."""
-        places = self.headline.index
-        return [
-            row for row in (self.row(place) for place in places) if model in (None, row["model"])
-        ]
+    def measured(self, model: str | None = None) -> list[dict[str, Any]]:
+        """Return the headline requests whole, of one model or all: for short runs."""
+        rows = [self.row(place) for place in self.headline.index]
+        return [row for row in rows if model in (None, row["model"])]
 
     @cached_property
     def level(self) -> int:
-        """Requests under way at once in the rows that the headline figures stand for: the plan's first level."""
-        levels = self.frame.loc[
-            (self.frame["phase"] == "measure").to_numpy(), "concurrency"
-        ].to_numpy()
-        planned = self.info["plan"].get("concurrency", 1)
-        return (
-            planned if (levels == planned).any() or not len(levels) else int(levels.min())
-        )  # rows of an older kit name none: all read as 1
+        """Return how many requests were under way in the headline rows: the plan's first level."""
+        measured = (self.frame["phase"] == "measure").to_numpy()
+        levels = self.frame.loc[measured, "concurrency"].to_numpy()
+        planned = self.info.plan.concurrency
+        # Rows of an older kit do not name their level: all read as 1.
+        return planned if (levels == planned).any() or not len(levels) else int(levels.min())
 
     @cached_property
     def headline(self) -> "pd.DataFrame":
-        """The measured rows that summary and comparisons stand for: those at the first level of concurrency."""
-        return self.frame[
-            (
-                (self.frame["phase"] == "measure") & (self.frame["concurrency"] == self.level)
-            ).to_numpy()
-        ]
+        """Return the measured rows that summary and comparisons stand for: the first level's."""
+        frame = self.frame
+        chosen = (frame["phase"] == "measure") & (frame["concurrency"] == self.level)
+        return frame[chosen.to_numpy()]
 
     @cached_property
     def _by_model(self) -> dict[str, "pd.DataFrame"]:
-        """The headline rows of each model of the plan."""
-        return {
-            model: self.headline[(self.headline["model"] == model).to_numpy()]
-            for model in self.models
-        }
+        names = self.headline["model"]
+        return {model: self.headline[(names == model).to_numpy()] for model in self.models}
 
     def sample(self, model: str, metric: str) -> "pd.DataFrame":
-        """The answered headline requests of a model that have this metric: columns `prompt_id`, `round` and the metric."""
+        """Return the answered headline requests of a model that have this metric.
+
+        The columns are `prompt_id`, `round` and the metric.
+        """
         rows = self._by_model[model]
-        found = rows[((rows["status"] == "ok") & rows[metric].notna()).to_numpy()]
-        return found[["prompt_id", "round", metric]]
+        present = (rows["status"] == "ok") & rows[metric].notna()
+        return rows.loc[present.to_numpy(), ["prompt_id", "round", metric]]
 
     def values(self, model: str, metric: str) -> dict[str, list[float]]:
-        """Prompt id to the measured values of one metric, answered requests only."""
+        """Map prompt id to the measured values of one metric, answered requests only."""
         if (model, metric) not in self._values:
-            found = self.sample(model, metric)
-            groups = found.groupby("prompt_id", observed=True, sort=False)[metric]
-            self._values[model, metric] = {str(prompt): some.tolist() for prompt, some in groups}
+            sample = self.sample(model, metric)
+            groups = sample.groupby("prompt_id", observed=True, sort=False)[metric]
+            self._values[model, metric] = {str(key): group.tolist() for key, group in groups}
         return self._values[model, metric]
 
-    @cached_property
-    def _values(self) -> dict[tuple[str, str], dict[str, list[float]]]:
-        return {}
+    def by_round(self, model: str, metric: str) -> dict[str, np.ndarray]:
+        """Map prompt id to (round, value) of each answer, an array of shape (answers, 2).
+
+        A comparison takes logarithms, so only values above 0 are given.
+        """
+        sample = self.sample(model, metric)
+        usable = (sample[metric] > 0) & np.isfinite(sample[metric])
+        groups = sample[usable.to_numpy()].groupby("prompt_id", observed=True, sort=False)
+        return {str(key): group[["round", metric]].to_numpy(float) for key, group in groups}
 
     @cached_property
-    def summary(self) -> list[dict]:
-        """One row a model; `latency_p95_s` and `ttft_p95_s` are None below 20 answered requests."""
+    def summary(self) -> list[dict[str, Any]]:
+        """Return a row for each model: counts, figures, what it needs; None where not known.
+
+        A p95 needs 20 answered requests.
+        """
         return [self._summary_row(model) for model in self.models]
 
     @cached_property
     def intervals(self) -> dict[str, dict[str, list[float | None]]]:
-        """Model to metric to the 95 % interval of its median; None below 3 rounds."""
+        """Map model and metric to the 95 % interval of the median; None below 3 rounds."""
         return {
-            model: {
-                metric: [s.low, s.high]
-                for metric in COMPARED
-                for s in [self._summarised(model, metric)]
-            }
+            model: {metric: self._interval(model, metric) for metric in COMPARED}
             for model in self.models
         }
 
-    def _summarised(self, model: str, metric: str) -> Summary:
+    def _interval(self, model: str, metric: str) -> list[float | None]:
+        summary = self._summarize(model, metric)
+        return [summary.low, summary.high]
+
+    def _summarize(self, model: str, metric: str) -> Summary:
         if (model, metric) not in self._summaries:
-            found = self.sample(model, metric)
+            sample = self.sample(model, metric)
             self._summaries[model, metric] = summarize(
-                found[metric].to_numpy(), found["round"].to_numpy()
+                sample[metric].to_numpy(), sample["round"].to_numpy()
             )
         return self._summaries[model, metric]
 
-    @cached_property
-    def _summaries(self) -> dict[tuple[str, str], Summary]:
-        return {}
-
-    def _summary_row(self, model: str) -> dict:
-        about, rows = self.info["models"][model], self._by_model[model]
-        count = Counter(rows["status"].value_counts().to_dict())
-        latency, ttft = self._summarised(model, "latency_s"), self._summarised(model, "ttft_s")
-        status = _outcome(count, about["status"])
+    def _summary_row(self, model: str) -> dict[str, Any]:
+        record, rows = self.info.models[model], self._by_model[model]
+        ended = Counter(rows["status"].value_counts().to_dict())
+        figures = {
+            column: getattr(self._summarize(model, metric), statistic)
+            for metric in METRICS
+            for column, statistic in summary_columns(metric).items()
+        }
         return {
             "model": model,
-            "status": status,
-            "n_ok": count["ok"],
-            "n_failed": count["failed"],
-            "n_skipped": count["skipped"],
-            "latency_mean_s": latency.mean,
-            "latency_p50_s": latency.p50,
-            "latency_p95_s": latency.p95,
-            "ttft_p50_s": ttft.p50,
-            "ttft_p95_s": ttft.p95,
-            "output_tokens_per_s_p50": self._summarised(model, "output_tokens_per_s").p50,
-            "load_s": about["load_s"],
-            **{name: about.get(name) for name in RESOURCES},
-            "size_mb": about["size_mb"],
-            "license": about["license"],
+            "status": _outcome(ended, record.status),
+            "n_ok": ended["ok"],
+            "n_failed": ended["failed"],
+            "n_skipped": ended["skipped"],
+            **figures,
+            "load_s": record.load_s,
+            **{name: getattr(record, name) for name in RESOURCES},
+            "size_mb": record.size_mb,
+            "license": record.license,
             "sample": self._first_text(rows)[:160],
-            "error": about["error"] or next(iter(rows["error"].dropna()), None),
+            "error": record.error or next(iter(rows["error"].dropna()), None),
         }
 
     def _first_text(self, rows: "pd.DataFrame") -> str:
-        """The answer of the first round to the first prompt of the plan, so that samples of two models answer the same prompt."""
-        place = {
-            prompt["id"]: number
-            for number, prompt in enumerate(self.info["plan"]["prompts"]["prompts"])
-        }
-        found = rows[(rows["status"] == "ok").to_numpy()]
-        found = found[(found["round"] == found["round"].min()).to_numpy()]
-        order = [place.get(prompt, len(place)) for prompt in found["prompt_id"]]
-        return found["text"].iloc[int(np.argmin(order))] if order else ""
+        """Return the answer of the first round to the first prompt of the plan.
+
+        Samples of two models then answer the same prompt.
+        """
+        place = {prompt: number for number, prompt in enumerate(self.prompts)}
+        answered = rows[(rows["status"] == "ok").to_numpy()]
+        first = answered[(answered["round"] == answered["round"].min()).to_numpy()]
+        order = [place.get(prompt, len(place)) for prompt in first["prompt_id"]]
+        return first["text"].iloc[int(np.argmin(order))] if order else ""
 
     def answers(self, prompt_id: str) -> Table:
-        """What each model answered to one prompt in the first round."""
+        """Show what each model answered to one prompt in the first round."""
         frame = self.headline
         rows = frame[((frame["prompt_id"] == prompt_id) & (frame["round"] == 1)).to_numpy()]
-        found = {
+        by_model = {
             row.model: [row.model, row.status, row.text or row.error] for row in rows.itertuples()
         }
         return Table(
-            ("model", "status", "answer"), [found[model] for model in self.models if model in found]
+            ("model", "status", "answer"),
+            [by_model[model] for model in self.models if model in by_model],
         )
 
     def outliers(self, metric: str) -> Table:
-        """The measured values that lie far from the median of their model and prompt; they stay in every figure.
+        """Show the values that lie far from the median of their model and prompt.
 
-        The farthest are shown, up to 50; the note counts all.
+        They stay in every figure. The farthest are shown, up to 50; the note counts all.
         """
-        found = []
+        rows: list[tuple[str, str, float, float, float]] = []
         for model in self.models:
             marks = self.outlier_marks(model, metric)
             for prompt_id, values in self.values(model, metric).items():
                 middle = float(np.median(values))
-                found += [
-                    [model, prompt_id, value, middle, value / middle]
+                rows += [
+                    (model, prompt_id, value, middle, value / middle)
                     for value, far in zip(values, marks[prompt_id], strict=True)
                     if far
                 ]
-        count, few = int((self.headline["status"] == "ok").sum()), found
-        if len(found) > SHOWN_OUTLIERS:
-            distance = np.argsort([-abs(np.log(row[-1])) for row in found], kind="stable")
-            few = [found[place] for place in sorted(distance[:SHOWN_OUTLIERS])]
-        note = f"{len(found)} of {count} answered requests are outliers" + (
-            f"; the {len(few)} farthest are shown." if few is not found else "."
-        )
-        return Table(("model", "prompt", metric, "median of the prompt", "ratio"), few, note=note)
+        answered = int((self.headline["status"] == "ok").sum())
+        note = f"{len(rows)} of {answered} answered requests are outliers"
+        if len(rows) > SHOWN_OUTLIERS:
+            distance = np.argsort([-abs(np.log(row[-1])) for row in rows], kind="stable")
+            rows = [rows[place] for place in sorted(distance[:SHOWN_OUTLIERS])]
+            note += f"; the {len(rows)} farthest are shown"
+        headers = ("model", "prompt", metric, "median of the prompt", "ratio")
+        return Table(headers, rows, note=f"{note}.")
 
     def outlier_marks(self, model: str, metric: str) -> dict[str, list[bool]]:
-        """Prompt id to marks for `values`: a value is judged by its ratio to its prompt's median, among all of the model's ratios.
+        """Map prompt id to marks for `values`, in the same order.
 
-        The few rounds of one prompt alone would not show what spread is usual.
+        A value is judged by its ratio to its prompt's median, among all ratios of the model: the
+        few rounds of one prompt alone would not show what spread is usual.
         """
         if (model, metric) not in self._marks:
             values = self.values(model, metric)
-            ratios = [np.asarray(some) / np.median(some) for some in values.values()]
-            marks = iter(statistics.outliers(np.concatenate(ratios)) if ratios else [])
+            ratios = [np.asarray(group) / np.median(group) for group in values.values()]
+            marks = iter(mark_outliers(np.concatenate(ratios)) if ratios else [])
             self._marks[model, metric] = {
-                prompt_id: [next(marks) for _ in some] for prompt_id, some in values.items()
+                prompt_id: [next(marks) for _ in group] for prompt_id, group in values.items()
             }
         return self._marks[model, metric]
 
     @cached_property
-    def _marks(self) -> dict[tuple[str, str], dict[str, list[bool]]]:
-        return {}
-
-    @cached_property
     def drifts(self) -> list[drift.Drift]:
-        """For each model and metric, whether it changed over the rounds; the intervals hold together at 95 %."""
-        samples = [
-            (model, metric, self.sample(model, metric))
+        """Tell for each model and metric how it changed over the rounds, together at 95 %."""
+        samples = {
+            (model, metric): sample
             for model in self.models
             for metric in COMPARED
-        ]
-        samples = [(model, metric, found) for model, metric, found in samples if len(found)]
+            if len(sample := self.sample(model, metric))
+        }
         return [
             drift.drift(
-                m,
+                model,
                 metric,
-                found["prompt_id"],
-                found["round"],
-                found[metric],
+                sample["prompt_id"],
+                sample["round"],
+                sample[metric],
                 comparisons=len(samples),
             )
-            for m, metric, found in samples
+            for (model, metric), sample in samples.items()
         ]
 
     @cached_property
     def first_uses(self) -> list[drift.FirstUse]:
-        """For each model, whether the first use of a prompt was slower than its repeats."""
+        """Tell for each model if the first use of a prompt was slower than its repeats."""
         warmed = self.frame.loc[(self.frame["phase"] != "measure").to_numpy(), "prompt_id"].unique()
-        samples = [(model, self.sample(model, "ttft_s")) for model in self.models]
+        samples = {model: self.sample(model, "ttft_s") for model in self.models}
         return [
-            drift.first_use(m, found["prompt_id"], found["round"], found["ttft_s"], warmed=warmed)
-            for m, found in samples
+            drift.first_use(m, rows["prompt_id"], rows["round"], rows["ttft_s"], warmed=warmed)
+            for m, rows in samples.items()
         ]
 
     def table(self) -> Table:
-        """The summary as a table, without the sample."""
-        headers = [name for name in self.summary[0] if name not in ("sample", "error", "n_skipped")]
-        table_rows = [[row[name] for name in headers] for row in self.summary]
-        problems = "; ".join(
-            f"{row['model']}: {row['error']}" for row in self.summary if row["error"]
+        """Show the summary, without the samples."""
+        headers = [name for name in self.summary[0] if name not in NOT_IN_TABLE]
+        rows = [[row[name] for name in headers] for row in self.summary]
+        problems = [f"{row['model']}: {row['error']}" for row in self.summary if row["error"]]
+        return Table(headers, rows, note=f"Problems: {'; '.join(problems)}." if problems else "")
+
+
+def _read_info(folder: Path) -> RunInfo:
+    path = folder / "run.json"
+    hint = "give the folder that a benchmark printed"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{folder} holds no run (no run.json); {hint}.") from None
+    except ValueError as error:
+        raise UsageError(f"{path} is not valid JSON ({error}).") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"{path} holds no run; {hint}.")
+    if content.get("schema") != SCHEMA:
+        raise UsageError(
+            f"{folder} was recorded in form {content.get('schema')}, this kit reads form {SCHEMA}; "
+            "measure again."
         )
-        return Table(headers, table_rows, note=f"Problems: {problems}." if problems else "")
-
-    def __str__(self) -> str:
-        return f"{self.table()}"
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
+    try:
+        return RunInfo.model_validate(content, extra="allow")
+    except ValidationError as error:
+        raise UsageError(f"{path} is damaged ({explain(error)}); measure again.") from None
 
 
-def _outcome(count: Counter, status: str) -> str:
-    if not count["ok"]:
+def _outcome(ended: Counter, status: str) -> str:
+    if not ended["ok"]:
         return "skipped" if status == "skipped" else "failed"
-    return "partial" if count["failed"] or count["skipped"] else "ok"
+    return "partial" if ended["failed"] or ended["skipped"] else "ok"
 
 
-def _readable(folder: Path) -> Run | None:
+def _try_run(folder: Path) -> Run | None:
     try:
         return Run(folder)
     except UsageError:
@@ -449,22 +419,21 @@ def _readable(folder: Path) -> Run | None:
 
 
 def load_run(run: str | os.PathLike | None = None, *, sample: bool = False) -> Run:
-    """A recorded run: its folder, the name of one under the results folder, or the latest in a folder of runs.
+    """Load a run: its folder, the name of one under the results folder, or the latest in a folder.
 
-    Without an argument it is the latest of all; where there is none yet, `sample` gives a copy of the one that ships with the kit.
-    Raises UsageError when there is none.
+    Without an argument it is the latest of all. Where there is none yet, `sample` gives a copy of
+    the one that ships with the kit. Raises UsageError when there is none.
     """
     folder = Path(run) if run and Path(run).is_dir() else results_folder() / (run or "")
     if (folder / "run.json").is_file() or (run and not folder.is_dir()):
         return Run(folder)
-    readable = (
-        _readable(path.parent) for path in folder.rglob("run.json")
-    )  # an old or damaged run must not hide the others
-    found = sorted((run for run in readable if run), key=lambda found: found.info["started_at"])
-    if not found and sample and not run:
+    # An old or damaged run must not hide the others.
+    runs = filter(None, (_try_run(path.parent) for path in folder.rglob("run.json")))
+    if latest := max(runs, key=lambda found: found.info.started_at, default=None):
+        return latest
+    if sample and not run:
         return Run(shutil.copytree(DATA / SAMPLE, folder / SAMPLE, dirs_exist_ok=True))
-    if not found:
-        raise UsageError(
-            f"There is no run in {folder} yet; measure one with: python -m helpers benchmark (or notebook 03)."
-        )
-    return found[-1]
+    raise UsageError(
+        f"There is no run in {folder} yet; measure one with: "
+        "python -m helpers benchmark (or notebook 03)."
+    )

@@ -1,18 +1,21 @@
-"""requests.jsonl to columns: a million rows in a few seconds and a few hundred megabytes.
+"""Define one line of requests.jsonl, and read a million of them into columns in a few seconds.
 
-Rows stay one file, one line a request, texts and chunk times included, because a line is what a kill can lose at most.
-Reading skips the chunk times, which are most of the bytes and which no figure needs again; `Run.row` reads one request whole.
+Every request is one line, texts and chunk times included, because a kill can then lose at most one
+line. Reading skips the chunk times: they are most of the bytes, and no figure needs them again.
+`Run.row` reads one request whole.
 """
 
 from collections.abc import Iterator
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
 from ..common.errors import UsageError
+from ..timing.metrics import METRICS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,37 +23,55 @@ if TYPE_CHECKING:
 BLOCK = 8 * 2**20
 
 
-class RowRecord(msgspec.Struct, gc=False):
-    """One line of requests.jsonl as far as figures need it: the fields of `record.Row` without `chunk_times_s`.
+@dataclass(frozen=True)
+class Row:
+    """One request. Times are seconds; `chunk_times_s` count from just before it was written.
 
-    A record of an older kit lacks some of those that have a default.
+    `figures` has the metrics of `METRICS` by name; on disk they stand beside the other fields. In
+    an open loop TTFT, TTFO and latency count from when the request was due. `scheduled_s`, `sent_s`
+    and `ended_s` are on the clock of the measurement, which stands still between blocks of
+    requests.
     """
 
     model: str
     model_id: str | None
     prompt_id: str
     round: int
-    phase: str
-    status: str
+    phase: str  # cold, warmup, measure
+    status: str  # ok, failed, skipped
     error: str | None = None
     started_at: str | None = None
-    ttft_s: float | None = None
-    latency_s: float | None = None
-    itl_s: float | None = None
-    output_tokens_per_s: float | None = None
+    figures: dict[str, float | None] = field(default_factory=dict)
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     token_source: str = "none"
     finish_reason: str | None = None
+    chunk_times_s: tuple[float, ...] = ()
     text: str = ""
-    concurrency: int = 1
-    scheduled_s: float | None = None
+    concurrency: int = 1  # requests kept under way at once; 1 in an open loop too
+    scheduled_s: float | None = None  # open loop: when it was due
     sent_s: float | None = None
-    ended_s: float | None = None
-    connect_s: float | None = None
-    ttfo_s: float | None = None
+    ended_s: float | None = None  # also of a request that failed
+    connect_s: float | None = None  # to open the connection, before the clock of the figures starts
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the line of requests.jsonl: every metric has its field, None where not known."""
+        values = asdict(self)
+        figures = values.pop("figures")
+        return {**values, **{name: figures.get(name) for name in METRICS}}
 
 
+# A line as far as figures need it. A record of an older kit lacks some fields with a default.
+RowRecord = msgspec.defstruct(
+    "RowRecord",
+    [
+        (part.name, part.type, msgspec.NODEFAULT if part.default is MISSING else part.default)
+        for part in fields(Row)
+        if part.name not in ("figures", "chunk_times_s")
+    ]
+    + [(name, float | None, None) for name in METRICS],
+    gc=False,
+)
 WORDS = (
     "model",
     "model_id",
@@ -66,29 +87,35 @@ COUNTS = ("round", "concurrency")
 
 
 def read_rows(path: Path) -> tuple["pd.DataFrame", np.ndarray]:
-    """A data frame of all rows, and where each line begins (bytes).
+    """Return a data frame of all rows, and where each line begins (bytes).
 
-    Words are categories, times of day `datetime64[ms]` in UTC, numbers that may be missing floats with nan. A last line that
-    a kill left half-written is passed over. Raises UsageError naming file and line for any other damage, OSError.
+    Words are categories, times of day `datetime64[ms]` in UTC, and numbers that may be missing
+    floats with nan. A last line that a kill left half-written is passed over. Raises UsageError
+    naming file and line for any other damage, OSError when the file cannot be read.
     """
     import pandas as pd  # slow to import, and needed only here
 
     tables: dict[str, dict] = {name: {None: -1} for name in WORDS}
     pieces: dict[str, list[np.ndarray]] = {name: [] for name in RowRecord.__struct_fields__}
-    starts: list[np.ndarray] = []
+    starts = [np.zeros(0, np.int64)]
     for offset, lines, rows in _blocks(path):
         starts.append(offset + lines)
-        for name in RowRecord.__struct_fields__:
+        for name in pieces:
             pieces[name].append(_column(name, list(map(attrgetter(name), rows)), tables))
-    joined = {
+    columns: dict[str, Any] = {
         name: np.concatenate(parts) if parts else _column(name, [], tables)
         for name, parts in pieces.items()
     }
     for name in WORDS:
-        joined[name] = pd.Categorical.from_codes(joined[name], categories=list(tables[name])[1:])
-    return pd.DataFrame(joined, copy=False), np.concatenate(starts) if starts else np.zeros(
-        0, np.int64
-    )
+        columns[name] = pd.Categorical.from_codes(
+            columns[name], categories=pd.Index(list(tables[name])[1:])
+        )
+    # The first release did not record this figure.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = columns["completion_tokens"] / columns["latency_s"]
+    known = columns["request_tokens_per_s"]
+    columns["request_tokens_per_s"] = np.where(np.isnan(known) & (rate > 0), rate, known)
+    return pd.DataFrame(columns, copy=False), np.concatenate(starts)
 
 
 def _column(name: str, values: list, tables: dict[str, dict]) -> np.ndarray:
@@ -103,8 +130,8 @@ def _column(name: str, values: list, tables: dict[str, dict]) -> np.ndarray:
     return np.array(values, dtype=np.int64 if name in COUNTS else float)
 
 
-def _blocks(path: Path) -> Iterator[tuple[int, np.ndarray, list[RowRecord]]]:
-    """(bytes before the block, where its lines begin in it, its lines decoded)"""
+def _blocks(path: Path) -> Iterator[tuple[int, np.ndarray, list]]:
+    """Yield the bytes before a block, where its lines begin in it, and its lines decoded."""
     decoder = msgspec.json.Decoder(RowRecord)
     with path.open("rb") as file:
         offset, number, rest, ended = 0, 0, b"", False
@@ -112,28 +139,28 @@ def _blocks(path: Path) -> Iterator[tuple[int, np.ndarray, list[RowRecord]]]:
             piece = file.read(BLOCK)
             ended = not piece
             whole, newline, rest = (rest + piece).rpartition(b"\n")
-            if ended and rest and _whole(decoder, rest):
+            if ended and rest and _decode(decoder, rest):
                 whole, newline, rest = whole + newline + rest, b"\n", b""
             if not newline:
                 continue
             ends = np.flatnonzero(np.frombuffer(whole, np.uint8) == ord("\n"))
-            rows = _decoded(decoder, whole, len(ends) + 1, path, number)
+            rows = _decode_lines(decoder, whole, len(ends) + 1, path, number)
             yield offset, np.concatenate([[0], ends + 1]), rows
             offset, number = offset + len(whole) + 1, number + len(rows)
 
 
-def _decoded(
+def _decode_lines(
     decoder: msgspec.json.Decoder, whole: bytes, count: int, path: Path, before: int
-) -> list[RowRecord]:
+) -> list:
     try:
         rows = decoder.decode_lines(whole)
         if len(rows) == count:
             return rows
     except (msgspec.MsgspecError, UnicodeDecodeError):
         pass
-    rows = []  # a line is damaged, or holds what is no UTF-8: only one after the other tells which
+    rows = []  # a line is damaged, or is not UTF-8: going through them one by one finds it
     for number, line in enumerate(whole.split(b"\n"), before + 1):
-        row = _whole(decoder, line)
+        row = _decode(decoder, line)
         if row is None:
             raise UsageError(
                 f"{path} is damaged in line {number}; delete that line, or measure again."
@@ -142,7 +169,8 @@ def _decoded(
     return rows
 
 
-def _whole(decoder: msgspec.json.Decoder, line: bytes) -> RowRecord | None:
+def _decode(decoder: msgspec.json.Decoder, line: bytes) -> Any:
+    """Return the row of a line, or None when the line is damaged."""
     try:
         return decoder.decode(line.decode("utf-8", "replace"))
     except msgspec.MsgspecError:

@@ -5,7 +5,6 @@ nothing is: the whole of one lies in one stretch of time. The interval given her
 """
 
 import html
-import json
 import math
 import os
 import re
@@ -16,9 +15,10 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from ..common.errors import KitError, UsageError
-from ..common.show import Table, format_cell, one_line
+from ..common.show import Table, one_line
 from ..timing.metrics import COMPARED
 from ..timing.metrics import METRICS as ALL_METRICS
+from .info import Difference, what_differs
 from .record import Run, load_run
 
 DRIFT = 0.05
@@ -28,16 +28,6 @@ METRICS = {
     metric.removesuffix("_s") if metric in ("ttft_s", "latency_s") else metric: metric
     for metric in COMPARED
 }
-MODEL_FACTS = (
-    "model_id",
-    "size_mb",
-    "device",
-    "execution_provider",
-    "source",
-    "license",
-    "files_sha256",
-)
-
 Values = Mapping[str, Sequence[tuple[int, float]]]
 """Prompt id to (round, value) of each answer; arrays of shape (answers, 2) are fastest."""
 
@@ -151,18 +141,6 @@ class Failures:
 
     def __str__(self) -> str:
         return f"Failures of {self.model}: {self.before} before, {self.after} after."
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Something that the two runs did not share."""
-
-    what: str
-    before: object
-    after: object
-
-    def __str__(self) -> str:
-        return f"{self.what}: {_value(self.before)} before, {_value(self.after)} after."
 
 
 @dataclass(frozen=True)
@@ -340,7 +318,7 @@ def compare_runs(
         raise UsageError(
             f"The two runs have no prompt in common (same id and same text): before has {_names(old.prompts)}; after has {_names(new.prompts)}."
         )
-    steady = old.plan.get("temperature") == new.plan.get("temperature") == 0
+    steady = old.plan.temperature == new.plan.temperature == 0
     return Regression(
         before=old.run.folder.name,
         after=new.run.folder.name,
@@ -474,15 +452,7 @@ class _Sitting:
 
     def __init__(self, run: Run):
         self.run = run
-        try:
-            self.plan, self.models = dict(run.info["plan"]), dict(run.info["models"])
-            self.prompts = {
-                prompt["id"]: prompt["text"] for prompt in self.plan["prompts"]["prompts"]
-            }
-        except (KeyError, TypeError, ValueError):
-            raise UsageError(
-                f"{run.folder / 'run.json'} names no plan, prompts and models; it is damaged, measure again."
-            ) from None
+        self.plan, self.models, self.prompts = run.info.plan, run.info.models, run.prompts
         rows = run.headline
         self._ended = Counter(rows.groupby(["model", "status"], observed=True).size().to_dict())
         self._answered = rows[(rows["status"] == "ok").to_numpy()]
@@ -555,7 +525,7 @@ def _notes(old: _Sitting, new: _Sitting, steady: bool) -> Iterator[str]:
     if old.run.folder.resolve() == new.run.folder.resolve():
         yield "Both are the same run: there is nothing between them to find."
     for words, sitting in (("before", old), ("after", new)):
-        if resumed := sitting.run.info.get("resumed"):
+        if resumed := sitting.run.info.resumed:
             yield f"The run {words} was resumed {_count(len(resumed), 'time')}: it is {len(resumed) + 1} sittings and not one."
     if not steady:
         yield "Answers: not compared, as they may differ at a temperature above 0."
@@ -569,45 +539,13 @@ def _notes(old: _Sitting, new: _Sitting, steady: bool) -> Iterator[str]:
 
 
 def _differences(old: _Sitting, new: _Sitting, models: Sequence[str]) -> list[Difference]:
-    ours, theirs = _facts(old, models), _facts(new, models)
-    found = [
-        Difference(what, ours.get(what), theirs.get(what))
-        for what in {**ours, **theirs}
-        if ours.get(what) != theirs.get(what)
-    ]
-    revision = ours.get("git revision")
-    if (
-        isinstance(revision, str)
-        and revision.endswith("+changes")
-        and revision == theirs.get("git revision")
-    ):
-        found.append(Difference("files beside the git revision (may differ)", revision, revision))
-    return found
-
-
-def _facts(sitting: _Sitting, models: Sequence[str]) -> dict[str, object]:
-    """What a run stood on, under names for a reader. A run of an older kit may lack some."""
-    info = sitting.run.info
-    about = info.get("environment") or {}
-    facts = {
-        "run status": info.get("status"),
-        "runtime": (info.get("server") or {}).get("kind"),
-        "order": info.get("order"),
-    }
-    facts |= {"git revision": about.get("git_revision")}
-    facts |= (about.get("machine") or {}) | {
-        f"package {name}": version for name, version in (about.get("packages") or {}).items()
-    }
-    facts |= {
-        f"plan {name}": value
-        for name, value in sitting.plan.items()
-        if name not in ("models", "prompts")
-    }
-    return facts | {
-        f"{name} of {model}": (sitting.models[model] or {}).get(name)
-        for model in models
-        for name in MODEL_FACTS
-    }
+    differences = what_differs(old.run.info.facts(models), new.run.info.facts(models))
+    revision = old.run.info.environment.git_revision or ""
+    if revision.endswith("+changes") and revision == new.run.info.environment.git_revision:
+        differences.append(
+            Difference("files beside the git revision (may differ)", revision, revision)
+        )
+    return differences
 
 
 def _outcome(bound: Gate, change: Change) -> str:
@@ -625,10 +563,3 @@ def _names(names) -> str:
 
 def _count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
-def _value(value: object) -> str:
-    # Full digits, not a table's three: a size that differs by one byte in a million is still another file.
-    if isinstance(value, (dict, list, int, float)) and not isinstance(value, bool):
-        return json.dumps(value)
-    return format_cell(value)

@@ -44,4 +44,4 @@ def distinct(run: Run) -> list[Answer]:
 
 def prompt_texts(run: Run) -> dict[str, str]:
     """Return the text of each prompt by its id."""
-    return {prompt["id"]: prompt["text"] for prompt in run.info["plan"]["prompts"]["prompts"]}
+    return run.prompts

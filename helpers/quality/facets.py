@@ -223,7 +223,7 @@ def score_facets(run: Run, prompts: PromptSet | str | None = None) -> Quality:
     the run.
     """
     try:
-        then = PromptSet.model_validate(run.info["plan"]["prompts"])
+        then = PromptSet.model_validate(run.info.plan.prompts.model_dump())
     except ValidationError as error:
         raise UsageError(
             f"{run.folder / 'run.json'}: {explain(error, prefix='plan.prompts')}; "

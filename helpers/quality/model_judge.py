@@ -209,7 +209,7 @@ def _read(file: Path) -> tuple[Judgement, ...]:
 def _warnings(run: Run, judge: str, model_id: str | None = None) -> tuple[str, ...]:
     """Warn about a judge of its own answers, known by its name, on any server, or by its id."""
     names = {name.partition(" @ ")[0] for name in run.models} | set(run.models)
-    ids = {about.get("model_id") for about in run.info["models"].values()} - {None}
+    ids = {record.model_id for record in run.info.models.values()} - {None}
     if judge not in names and model_id not in ids:
         return ()
     return (

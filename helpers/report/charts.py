@@ -89,7 +89,7 @@ def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
 
     Of more than 30 prompts the slowest are shown.
     """
-    models, prompts = _answered(run), [p["id"] for p in run.info["plan"]["prompts"]["prompts"]]
+    models, prompts = _answered(run), list(run.prompts)
     values = {model: run.values(model, metric) for model in models}
     if not any(values.values()):
         return _nothing(

@@ -108,9 +108,7 @@ def contribute(run: Run, folder: Path) -> Path:
             if row["n_ok"]
         },
         "result.json": _result(run, report.card.rows),
-        "environment.json": {
-            name: run.info["environment"].get(name) for name in Environment.model_fields
-        },
+        "environment.json": run.info.environment.model_dump(include=set(Environment.model_fields)),
     }
     readme = _readme(run, report.card.table())
     _check_private(
@@ -186,18 +184,18 @@ def _entry(alias: str, row: dict, known: Lineup) -> dict:
 
 
 def _result(run: Run, rows: list[dict]) -> dict:
-    plan = run.info["plan"]
+    plan = run.info.plan
     return {
         "form": 1,
-        "measured_on": run.info["started_at"][:10],
-        "prompt_set": plan["prompts"]["name"],
-        "prompts": len(plan["prompts"]["prompts"]),
-        **{name: plan[name] for name in ("rounds", "temperature", "max_tokens")},
+        "measured_on": run.info.started_at[:10],
+        "prompt_set": plan.prompts.name,
+        "prompts": len(plan.prompts.prompts),
+        **{name: getattr(plan, name) for name in ("rounds", "temperature", "max_tokens")},
         "concurrency": run.level,
-        "runtime": re.sub(r" \([^)]*\)", "", run.info["server"]["kind"]),
+        "runtime": re.sub(r" \([^)]*\)", "", run.info.server.kind),
         "results": [
             {
-                name: {**run.info["models"][row["model"]], **row}.get(name)
+                name: {**run.info.models[row["model"]].model_dump(), **row}.get(name)
                 for name in Result.model_fields
             }
             | {"model": _public(row["model"])}
@@ -209,7 +207,7 @@ def _result(run: Run, rows: list[dict]) -> dict:
 def _readme(run: Run, table: Table) -> str:
     shown = Table(table.headers, [[_public(row[0]), *row[1:]] for row in table.rows]).to_markdown()
     return (
-        f"# A result for the line-up\n\nMeasured on {run.info['started_at'][:10]} with prompt set {run.info['plan']['prompts']['name']}.\n\n{shown}\n\n"
+        f"# A result for the line-up\n\nMeasured on {run.info.started_at[:10]} with prompt set {run.info.plan.prompts.name}.\n\n{shown}\n\n"
         "No prompt, answer, address or name of a person is in this folder. Check it with `python -m helpers contribute --check FOLDER`.\n"
     )
 

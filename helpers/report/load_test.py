@@ -9,7 +9,7 @@ import numpy as np
 from ..common.show import Table
 from ..measure.record import Run
 from ..timing.intervals import P95_NEEDS
-from ..timing.send import Slo
+from ..timing.slo import Slo
 from .charts import COLOURS, MARKERS, Chart
 
 if TYPE_CHECKING:
@@ -46,11 +46,8 @@ def levels(run: Run) -> list[Level]:
     """Each model at each concurrency of the run, in that order; none for a record without the times that this needs."""
     frame = run.frame[(run.frame.phase == "measure") & (run.frame.status != "skipped")]
     frame = frame[frame.ended_s.notna()]
-    slo = run.info["plan"].get("slo")
-    found = {
-        key: _level(*key, rows, slo and Slo(**slo))
-        for key, rows in frame.groupby(["model", "concurrency"])
-    }
+    slo = run.info.plan.slo
+    found = {key: _level(*key, rows, slo) for key, rows in frame.groupby(["model", "concurrency"])}
     return [found[key] for key in sorted(found, key=lambda key: (run.models.index(key[0]), key[1]))]
 
 
@@ -124,7 +121,7 @@ def _percentile(values: "pd.Series", percent: int) -> float | None:
 
 def table(run: Run) -> Table:
     """The levels of a run as a table."""
-    rate, slo = run.info["plan"].get("rate"), run.info["plan"].get("slo")
+    rate, slo = run.info.plan.rate, run.info.plan.slo
     first = ("target_rate",) if rate else ("concurrency",)
     headers = [
         "model",
@@ -151,7 +148,7 @@ def table(run: Run) -> Table:
 
 def findings(run: Run) -> list[str]:
     """What the load says, in sentences."""
-    plan, found = run.info["plan"], levels(run)
+    plan, found = run.info.plan, levels(run)
     by_model = {
         model: [level for level in found if level.model == model and level.n_ok]
         for model in run.models
@@ -160,11 +157,9 @@ def findings(run: Run) -> list[str]:
     said = [
         sentence
         for some in answered
-        for sentence in (_queue_words(run, some[0]) if plan.get("rate") else _sweep_words(some))
+        for sentence in (_queue_words(run, some[0]) if plan.rate else _sweep_words(some))
     ]
-    return said + (
-        [_goodput_words(some, Slo(**plan["slo"])) for some in answered] if plan.get("slo") else []
-    )
+    return said + ([_goodput_words(some, plan.slo) for some in answered] if plan.slo else [])
 
 
 def _goodput_words(some: Sequence[Level], slo: Slo) -> str:
@@ -206,7 +201,7 @@ def _queue_words(run: Run, level: Level) -> Iterator[str]:
     queued = last > QUEUED * first and len(rows) >= 8
     verdict = "a queue formed: it did not keep up" if queued else "no queue is seen"
     yield (
-        f"{level.model} at {run.info['plan']['rate']:g} requests/s: the median latency is {_time(first)} in the first quarter of the run "
+        f"{level.model} at {run.info.plan.rate:g} requests/s: the median latency is {_time(first)} in the first quarter of the run "
         f"and {_time(last)} in the last; {verdict}."
     )
 
@@ -225,35 +220,32 @@ def _due(run: Run, model: str) -> "pd.DataFrame":
 
 def for_report(run: Run) -> dict[str, Chart]:
     """The chart of a run under load, by file name; none for other runs."""
-    plan = run.info["plan"]
+    plan = run.info.plan
     return (
         {"load": curve(run)}
-        if (plan.get("sweep") or plan.get("rate")) and any(level.n_ok for level in levels(run))
+        if (plan.sweep or plan.rate) and any(level.n_ok for level in levels(run))
         else {}
     )
 
 
 def is_load_test(run: Run) -> bool:
     """Whether there is anything to say of load: not for one stream without limits, nor for a record without times."""
-    plan = run.info["plan"]
-    return bool(
-        (plan.get("sweep") or plan.get("rate") or plan.get("slo") or plan["concurrency"] > 1)
-        and levels(run)
-    )
+    plan = run.info.plan
+    return bool((plan.sweep or plan.rate or plan.slo or plan.concurrency > 1) and levels(run))
 
 
 def notes(run: Run) -> list[str]:
     """How the figures of load were measured."""
-    plan = run.info["plan"]
+    plan = run.info.plan
     said = [
         "Requests, tokens and goodput are per second of the whole block of requests, its start and end included; failed requests keep no limit."
     ]
-    if plan.get("sweep"):
-        first = _streams(plan["concurrency"])
+    if plan.sweep:
+        first = _streams(plan.concurrency)
         said.append(
             f"All other figures of this report stand for {first}; each further level was measured in one go, all rounds in a row."
         )
-    if plan.get("rate"):
+    if plan.rate:
         said.append(
             "Requests were sent at random times (Poisson), whatever was under way; TTFT and latency count from when a request was due."
         )
@@ -262,12 +254,12 @@ def notes(run: Run) -> list[str]:
 
 def curve(run: Run) -> Chart:
     """Throughput against latency, one line a model and one point a level; of an open loop, latency over the time of the run."""
-    plan, found = run.info["plan"], levels(run)
+    plan, found = run.info.plan, levels(run)
     models = [
         model for model in run.models if any(level.model == model and level.n_ok for level in found)
     ]
     figure, axes = _figure()
-    if not models or not (plan.get("rate") or plan.get("sweep")):
+    if not models or not (plan.rate or plan.sweep):
         words = "This run has one level of load: there is no curve to draw. Measure several: concurrency=[1, 2, 4]."
         axes.set_axis_off()
         axes.text(0, 0.5, words, transform=axes.transAxes)
@@ -278,7 +270,7 @@ def curve(run: Run) -> Chart:
     )
     unit = "tokens_per_s" if all(level.tokens_per_s for level in answered) else "requests_per_s"
     for i, model in enumerate(models):
-        if plan.get("rate"):
+        if plan.rate:
             rows = _due(run, model)
             due_s = rows.scheduled_s - rows.scheduled_s.min()
             axes.plot(
@@ -294,9 +286,9 @@ def curve(run: Run) -> Chart:
             _draw_levels(
                 axes, i, [level for level in answered if level.model == model], unit, scale
             )
-    if plan.get("rate"):
+    if plan.rate:
         axes.set(
-            xlabel=f"time at which a request was due (s), {plan['rate']:g} a second",
+            xlabel=f"time at which a request was due (s), {plan.rate:g} a second",
             ylabel=f"latency from then ({time_unit})",
         )
         alt = (

@@ -110,9 +110,7 @@ def compare_models(run: Run, baseline: str | None = None) -> Comparisons:
 
 def _across_sittings(run: Run, found: intervals.Comparison) -> intervals.Comparison:
     """Models of two joined runs were not interleaved: the interval gets the same allowance for drift as a comparison of two runs."""
-    sittings = [
-        run.info["models"][model].get("from_run") for model in (found.model, found.baseline)
-    ]
+    sittings = [run.info.models[model].from_run for model in (found.model, found.baseline)]
     if sittings[0] == sittings[1] or found.low is None:
         return found
     from scipy import stats
@@ -159,11 +157,11 @@ class Report:
     @property
     def setting(self) -> str:
         """What was measured, in a sentence or two."""
-        info, plan = self.run.info, self.run.info["plan"]
+        info, plan = self.run.info, self.run.info.plan
         return (
-            f"{_count(len(self.run.models), 'model')}, {_count(len(plan['prompts']['prompts']), 'prompt')} ({plan['prompts']['name']}), "
-            f"{_count(plan['rounds'], 'round')}, temperature {plan['temperature']:g}, at most {plan['max_tokens']} tokens an answer, "
-            f"concurrency {plan['concurrency']}. Served by {info['server']['kind']}, started {info['started_at'][:16].replace('T', ' ')} UTC."
+            f"{_count(len(self.run.models), 'model')}, {_count(len(plan.prompts.prompts), 'prompt')} ({plan.prompts.name}), "
+            f"{_count(plan.rounds, 'round')}, temperature {plan.temperature:g}, at most {plan.max_tokens} tokens an answer, "
+            f"concurrency {plan.concurrency}. Served by {info.server.kind}, started {info.started_at[:16].replace('T', ' ')} UTC."
         )
 
     @property
@@ -374,7 +372,7 @@ def _markdown(report: Report) -> Iterator[str]:
 def decision_markdown(report: Report) -> str:
     """`decision.md`: context, options, decision, consequences, on one page that a team can commit."""
     run, d = report.run, report.decision
-    machine = run.info["environment"]["machine"]
+    machine = run.info.environment.machine
     enough = (
         join_words(
             [
@@ -389,9 +387,9 @@ def decision_markdown(report: Report) -> str:
     lines = [
         f"# Decision: {plain_markdown(title)}",
         "",
-        f"Status: proposed. Date: {run.info['started_at'][:10]}. Evidence: run {run.folder.name}, kit revision {run.info['environment']['git_revision']}.",
+        f"Status: proposed. Date: {run.info.started_at[:10]}. Evidence: run {run.folder.name}, kit revision {run.info.environment.git_revision}.",
         *("", "## Context", "", plain_markdown(d.question), ""),
-        f"Measured on {plain_markdown(str(machine['cpu']))}, {machine['cores']} cores, {machine['memory_mb']:,} MB, {plain_markdown(machine['system'])}. "
+        f"Measured on {plain_markdown(str(machine.cpu))}, {machine.cores} cores, {machine.memory_mb:,} MB, {plain_markdown(machine.system)}. "
         f"{plain_markdown(report.setting)}",
         "",
         f"Limits: {plain_markdown(str(d.limits)) or 'none'}. Good enough: {enough}. Quality from: {plain_markdown(d.source)}.",
@@ -443,11 +441,11 @@ def network(card: Scorecard) -> list[str]:
     """How much of the times is the way to the server, where it could be measured."""
     said = []
     for row in card.rows:
-        info = card.run.info["models"][row["model"]].get("server") or card.run.info["server"]
+        server = card.run.info.models[row["model"]].server or card.run.info.server
         if row["connect_p50_s"] is None or row["ttft_p50_s"] is None:
             continue
         shown = f"{row['model']}: opening a connection takes {_seconds(row['connect_p50_s'])} (median) and is not in TTFT"
-        address = str(info.get("base_url", ""))
+        address = server.base_url
         if address.startswith("https"):
             said.append(
                 f"{shown}; with TLS that is two round trips or more, so one of them, which TTFT does contain, is at most half of it."
@@ -463,9 +461,9 @@ def network(card: Scorecard) -> list[str]:
 def acceleration(run: Run) -> list[str]:
     """The same alias on two devices: how much the accelerator gives, or why it could not be measured."""
     kinds: dict[str, dict[str, str]] = {}
-    for model, about in run.info["models"].items():
-        if about.get("alias") and about.get("device"):
-            kinds.setdefault(about["alias"], {})[model] = str(about["device"]).upper()
+    for model, about in run.info.models.items():
+        if about.alias and about.device:
+            kinds.setdefault(about.alias, {})[model] = about.device.upper()
     said = []
     for alias, devices in kinds.items():
         plain = next((model for model, device in devices.items() if device == "CPU"), None)
@@ -474,7 +472,7 @@ def acceleration(run: Run) -> list[str]:
                 continue
             if not run.values(model, "latency_s") or not run.values(plain, "latency_s"):
                 said.append(
-                    f"{alias} on {device}: not measured. {run.info['models'][model].get('error') or 'It gave no answer.'}"
+                    f"{alias} on {device}: not measured. {run.info.models[model].error or 'It gave no answer.'}"
                 )
                 continue
             for metric in ("ttft_s", "latency_s"):
@@ -496,9 +494,9 @@ def compare_two(run: Run, metric: str, model: str, baseline: str) -> intervals.C
 
 def limits(run: Run) -> list[str]:
     """What the figures do not say."""
-    plan = run.info["plan"]
+    plan = run.info.plan
     said = [
-        f"One machine, one sitting, one client, {plan['prompts']['name']} prompts: other prompts and other machines give other figures.",
+        f"One machine, one sitting, one client, {plan.prompts.name} prompts: other prompts and other machines give other figures.",
         "Times are what this client saw; on another machine's endpoint they contain the network.",
         "Every prompt is sent once a round, so later rounds repeat it; a server that keeps prompt prefixes answers repeats sooner.",
         "Quality is matched by words: a right answer in other words counts as wrong, a wrong one that uses the words as right. Read the samples.",
@@ -509,41 +507,37 @@ def limits(run: Run) -> list[str]:
             row["n_ok"],
             len(run.sample(row["model"], "output_tokens_per_s")),
         )
-        if rated < ok and plan["stream"]:
+        if rated < ok and plan.stream:
             said.append(
                 f"{model}: output tokens/s from {rated} of {ok} answers; in the others a token count was missing or the text was held back on the way."
             )
-    if not plan["stream"]:
+    if not plan.stream:
         said.append("Answers were not streamed: TTFT and output tokens/s are not available.")
-    for pause in run.info.get("resumed", []):
-        changed = f" Changed in between: {'; '.join(pause['changes'])}." if pause["changes"] else ""
+    for pause in run.info.resumed:
+        changed = f" Changed in between: {'; '.join(pause.changes)}." if pause.changes else ""
         said.append(
-            f"The run was resumed on {pause['at'][:16].replace('T', ' ')} UTC after {pause['rows_before']} requests: two sittings, not one.{changed}"
+            f"The run was resumed on {pause.at[:16].replace('T', ' ')} UTC after {pause.rows_before} requests: two sittings, not one.{changed}"
         )
     said += _unsteady(run)
-    if run.info.get("order", "").startswith("one model"):
-        said.append(f"Order: {run.info['order']}, so drift does not hit all models alike.")
-    said += run.info.get("joined_notes", [])
-    return said + instrument_error.limits(
-        run.info.get("calibration"), plan["concurrency"], run.summary
-    )
+    if (run.info.order or "").startswith("one model"):
+        said.append(f"Order: {run.info.order}, so drift does not hit all models alike.")
+    said += run.info.joined_notes
+    return said + instrument_error.limits(run.info.calibration, plan.concurrency, run.summary)
 
 
 def _unsteady(run: Run) -> Iterator[str]:
     """What did not hold still: warm-up, drift, repeats from a cache, intervals that stayed wide; and what was not measured."""
-    for model, about in run.info["models"].items():
-        warmup = about.get("warmup") or {}
-        if warmup.get("settled") is False:
-            yield f"{model} had not settled after {warmup['requests']} warm-up requests ({warmup['seconds']:.3g} s): its first rounds may still be warming up."
+    for model, about in run.info.models.items():
+        warmup = about.warmup
+        if warmup and warmup.settled is False:
+            yield f"{model} had not settled after {warmup.requests} warm-up requests ({warmup.seconds:.3g} s): its first rounds may still be warming up."
     for (name, reason), models in _reasons(run).items():
         heading = COLUMNS[name].heading if name in COLUMNS else name
         yield f"{heading.partition(',')[0]} not measured for {_models(run, models)}: {reason}."
     if estimated := [
-        model
-        for model, about in run.info["models"].items()
-        if about.get("energy_source") == "estimate"
+        model for model, about in run.info.models.items() if about.energy_source == "estimate"
     ]:
-        watts = f"{run.info['watts_per_core']:g} W" if run.info.get("watts_per_core") else "power"
+        watts = f"{run.info.watts_per_core:g} W" if run.info.watts_per_core else "power"
         yield (
             f"The energy of {_models(run, estimated)} is an estimate: processor time of the runtime times an assumed {watts} a core "
             f"({machine.WATTS_VARIABLE})."
@@ -558,21 +552,21 @@ def _unsteady(run: Run) -> Iterator[str]:
             else f"{rounds} rounds are too few to look for drift, it needs {DRIFT_NEEDS}."
         )
     yield from (str(first) for first in run.first_uses if first.cached)
-    stopping = run.info.get("stopping") or {"models": {}}
-    for model, note in stopping["models"].items():
+    stopping = run.info.stopping
+    for model, note in stopping.models.items() if stopping else ():
         widths = ", ".join(
             f"{name} {100 * width:.2g} %" if width else f"{name} unknown"
-            for name, width in note["half_widths"].items()
+            for name, width in note.half_widths.items()
         )
-        verdict = "reached" if note["reached"] else "NOT reached"
-        yield f"{model}: the target of {100 * stopping['target']:g} % for half the interval of a median was {verdict} in {note['rounds']} rounds ({widths})."
+        verdict = "reached" if note.reached else "NOT reached"
+        yield f"{model}: the target of {100 * stopping.target:g} % for half the interval of a median was {verdict} in {note.rounds} rounds ({widths})."
 
 
 def _reasons(run: Run) -> dict[tuple[str, str], list[str]]:
     """(figure, reason) to the models of which it was not measured."""
     found: dict[tuple[str, str], list[str]] = {}
-    for model, about in run.info["models"].items():
-        for name, reason in (about.get("not_measured") or {}).items():
+    for model, about in run.info.models.items():
+        for name, reason in about.not_measured.items():
             found.setdefault((name, reason), []).append(model)
     return found
 
@@ -582,12 +576,12 @@ def _models(run: Run, models: Sequence[str]) -> str:
 
 
 def _environment(run: Run) -> Iterator[str]:
-    about = run.info["environment"]
-    machine, packages = about["machine"], about["packages"]
-    yield f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_mb']:,} MB memory, {machine['system']}, Python {machine['python']}"
+    about = run.info.environment
+    machine, packages = about.machine, about.packages
+    yield f"{machine.cpu}, {machine.cores} cores, {machine.memory_mb:,} MB memory, {machine.system}, Python {machine.python}"
     yield f"Packages: {', '.join(f'{name} {version}' for name, version in packages.items() if version)}"
-    yield f"Kit revision: {about['git_revision'] or 'not a git checkout'}"
-    yield f"Seed {run.info['plan']['seed']}; order: {run.info.get('order', 'not started')}; record: requests.jsonl and run.json beside this file"
+    yield f"Kit revision: {about.git_revision or 'not a git checkout'}"
+    yield f"Seed {run.info.plan.seed}; order: {run.info.order or 'not started'}; record: requests.jsonl and run.json beside this file"
 
 
 def _seconds(value: float) -> str:

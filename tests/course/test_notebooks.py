@@ -273,7 +273,7 @@ def test_the_course_leaves_a_report_with_every_file(executed):
 
 def test_the_same_notebooks_work_on_an_endpoint(solved):
     """What S7 asks for: the same cells against a server at an address."""
-    kinds = [Run(path.parent).info["server"]["kind"] for path in solved[1].glob("*/run.json")]
+    kinds = [Run(path.parent).info.server.kind for path in solved[1].glob("*/run.json")]
     assert "OpenAI-compatible endpoint" in kinds
 
 
@@ -352,9 +352,7 @@ def test_a_notebook_starts_from_the_sample_run_when_the_earlier_one_was_skipped(
     )
     executed = notebooks.execute(notebook(name), tmp_path / "out.ipynb", small)
     assert "Sample run that ships with the kit" in text_of(executed)
-    assert load_run(tmp_path / "results").info == json.loads(
-        (DATA / SAMPLE / "run.json").read_text("utf-8")
-    )
+    assert load_run(tmp_path / "results").info == Run(DATA / SAMPLE).info
     assert {path.name for path in (DATA / SAMPLE).iterdir()} == {
         "run.json",
         "requests.jsonl",

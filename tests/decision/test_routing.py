@@ -11,7 +11,7 @@ from helpers.common.errors import KitError, UsageError
 from helpers.common.paths import model_cache
 from helpers.decision.routing import route
 from helpers.decision.scorecard import Scorecard
-from helpers.measure.merge import join
+from helpers.measure.merge import merge_runs
 from helpers.models import lineup
 from helpers.report.contribute import FILES, contribute, verify_contribution
 from helpers.report.report import compare_models, make_report, network, write_report
@@ -130,7 +130,7 @@ def two_runs(folder, factor: float = 1.1, **plan):
 
 def test_joined_runs_allow_for_drift_and_name_their_differences(tmp_path):
     first, second = two_runs(tmp_path, temperature=1.0)
-    run = join([first, second], tmp_path)
+    run = merge_runs([first, second], tmp_path)
     assert run.models == ["small @ test server (1)", "small @ test server (2)"]
     assert [row["n_ok"] for row in run.summary] == [21, 21]
     same = record(tmp_path, {"a": about(), "b": about()}, [*(r for m in "ab" for r in rows_of(m))])
@@ -140,7 +140,7 @@ def test_joined_runs_allow_for_drift_and_name_their_differences(tmp_path):
         width["latency_s"] > narrow["latency_s"] + 0.2
     )  # 10 % between two sittings is not told apart
     assert not any(c.apart for c in compare_models(run) if c.metric == "latency_s")
-    assert "The runs differ in temperature: 0.0 and 1.0." in run.info["joined_notes"]
+    assert "The runs differ in temperature: 0.0 and 1.0." in run.info.joined_notes
     assert write_report(run).is_file()
 
 
@@ -160,11 +160,11 @@ def test_only_shared_prompts_are_joined(tmp_path):
         [answer("big", p, 1, 0.1) for p in ("short", "long")],
         prompts=other,
     )
-    run = join([first, second], tmp_path)
+    run = merge_runs([first, second], tmp_path)
     assert set(run.frame["prompt_id"]) == {"short"}
     assert (
         "2 prompts are not in every run, or have another text there; they are left out."
-        in run.info["joined_notes"]
+        in run.info.joined_notes
     )
     third = record(
         tmp_path,
@@ -173,9 +173,9 @@ def test_only_shared_prompts_are_joined(tmp_path):
         prompts={**other, "prompts": [{"id": "short", "text": "Other."}]},
     )
     with pytest.raises(UsageError, match="have no prompt in common"):
-        join([first, third], tmp_path)
+        merge_runs([first, third], tmp_path)
     with pytest.raises(UsageError, match="same run was given twice"):
-        join([first, first], tmp_path)
+        merge_runs([first, first], tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -333,7 +333,7 @@ def given(tmp_path):
         facts,
         [r for m in facts for r in rows_of(m, text="My name is Ana, ana@example.com")],
     )
-    run.info["server"]["base_url"] = secret
+    run.info.server.base_url = secret
     return contribute(run, tmp_path / "gift")
 
 

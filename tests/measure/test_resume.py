@@ -13,6 +13,7 @@ from helpers import connect, load_run, write_report
 from helpers.common.errors import UsageError
 from helpers.measure.session import resume
 from support.loopback import DONE, delta, event, serving, streamed, usage
+from support.records import edit_info
 
 PROMPTS = ["Hello", "List 3 privacy benefits of local inference.", "Who are you?"]
 GOOD = streamed([event(delta("Hello")), 0.01, event(delta(" world")), event(usage(5, 2)), DONE])
@@ -55,9 +56,7 @@ def interrupted(run, keep: int):
     (run.folder / "requests.jsonl").write_bytes(
         b"".join(lines[:keep]) + lines[keep][: len(lines[keep]) // 2]
     )
-    info = {**run.info, "status": "running", "finished_at": None}
-    (run.folder / "run.json").write_text(json.dumps(info), encoding="utf-8")
-    return load_run(run.folder)
+    return edit_info(run, status="running", finished_at=None)
 
 
 def measured(run) -> Counter:
@@ -65,13 +64,11 @@ def measured(run) -> Counter:
 
 
 def whole_plan(run) -> Counter:
-    plan = run.info["plan"]
-    ids = [prompt["id"] for prompt in plan["prompts"]["prompts"]]
     return Counter(
         (model, prompt, number)
-        for model in plan["models"]
-        for prompt in ids
-        for number in range(1, plan["rounds"] + 1)
+        for model in run.info.plan.models
+        for prompt in run.prompts
+        for number in range(1, run.info.plan.rounds + 1)
     )
 
 
@@ -120,11 +117,9 @@ def test_what_was_resumed_is_on_record_and_in_the_report(server, tmp_path):
         keep=4,
     )
     again = resume(server, run.folder, progress=False)
-    (note,) = again.info["resumed"]
-    assert (note["rows_before"], note["changes"]) == (2, [])
-    assert (
-        again.info["models"]["pocket-nano"]["load_s"] == run.info["models"]["pocket-nano"]["load_s"]
-    )
+    (note,) = again.info.resumed
+    assert (note.rows_before, note.changes) == (2, [])
+    assert again.info.models["pocket-nano"].load_s == run.info.models["pocket-nano"].load_s
     assert "resumed on" in write_report(again).read_text(encoding="utf-8")
     assert not (run.folder / "run.lock").exists()
 
@@ -147,15 +142,15 @@ CHANGES = [
     ),
     (
         lambda info: info["models"]["pocket-nano"].update(files_sha256="0" * 64),
-        "the files of pocket-nano have changed",
+        "files_sha256 of pocket-nano was 0000",
     ),
     (
         lambda info: info["models"]["pocket-nano"].update(model_id="pocket-nano-generic-cpu:9"),
-        "pocket-nano was pocket-nano-generic-cpu:9, is",
+        "model_id of pocket-nano was pocket-nano-generic-cpu:9, is",
     ),
     (
         lambda info: info["server"].update(kind="Foundry Local 9.9"),
-        r"the server was Foundry Local 9\.9",
+        r"runtime was Foundry Local 9\.9",
     ),
 ]
 
@@ -175,7 +170,7 @@ def test_what_has_changed_is_named_and_refused_and_recorded_when_forced(
         resume(server, run.folder, progress=False)
     forced = resume(server, run.folder, force=True, progress=False)
     assert measured(forced) == whole_plan(forced)
-    assert len(forced.info["resumed"][0]["changes"]) == 1
+    assert len(forced.info.resumed[0].changes) == 1
 
 
 def test_another_plan_is_refused_with_the_difference(server, tmp_path):

@@ -12,9 +12,10 @@ import pytest
 
 from helpers import benchmark, connect, load_run, write_report
 from helpers.common.errors import UsageError
+from helpers.measure.plan import make_plan
 from helpers.measure.record import Row
-from helpers.measure.session import make_plan
 from helpers.models import lineup
+from helpers.timing.metrics import METRICS
 from support.loopback import DONE, Answer, delta, error_answer, event, serving, streamed, usage
 
 PROMPTS = ["Hello", "List 3 privacy benefits of local inference."]
@@ -27,10 +28,6 @@ ROW_FIELDS = [
     "status",
     "error",
     "started_at",
-    "ttft_s",
-    "latency_s",
-    "itl_s",
-    "output_tokens_per_s",
     "prompt_tokens",
     "completion_tokens",
     "token_source",
@@ -42,7 +39,7 @@ ROW_FIELDS = [
     "sent_s",
     "ended_s",
     "connect_s",
-    "ttfo_s",
+    *METRICS,
 ]
 GOOD = streamed([event(delta("Hello")), 0.01, event(delta(" world")), event(usage(5, 2)), DONE])
 
@@ -349,15 +346,16 @@ def test_two_runs_never_share_a_folder(server, tmp_path):
 
 
 def test_row_fields_are_the_documented_ones():
-    assert [field for field in Row.__dataclass_fields__] == ROW_FIELDS
+    row = Row("m", None, "p", 1, "measure", "ok")
+    assert list(row.to_dict()) == ROW_FIELDS
 
 
 def test_a_cold_start_is_measured_apart_from_what_is_warm(server, tmp_path):
     run = measure(server, ["pocket-nano"], rounds=2, cold=3, output=tmp_path)
     cold = run.frame[run.frame["phase"] == "cold"]
-    about = run.info["models"]["pocket-nano"]
+    about = run.info.models["pocket-nano"]
     assert list(cold["round"]) == [1, 2, 3]
-    assert about["cold_ttft_s"] == pytest.approx(cold["ttft_s"].median())
+    assert about.cold_ttft_s == pytest.approx(cold["ttft_s"].median())
     assert run.summary[0]["n_ok"] == 4
     assert run.summary[0]["load_s"] > 0
 
@@ -369,10 +367,10 @@ def test_warm_up_goes_on_until_the_latency_has_settled(tmp_path):
     ]
     with serving(["tiny"], [*slow, *[GOOD] * 40]) as endpoint, connect(endpoint.base_url) as remote:
         run = measure(remote, ["tiny"], rounds=1, warmup="auto", output=tmp_path)
-    warmup = run.info["models"]["tiny"]["warmup"]
-    assert warmup["settled"] is True
-    assert 6 < warmup["requests"] < 20
-    assert sum(run.frame["phase"] == "warmup") == warmup["requests"]
+    warmup = run.info.models["tiny"].warmup
+    assert warmup.settled is True
+    assert 6 < warmup.requests < 20
+    assert sum(run.frame["phase"] == "warmup") == warmup.requests
 
 
 def test_a_latency_that_never_settles_ends_the_warm_up_and_is_said(tmp_path):
@@ -385,11 +383,8 @@ def test_a_latency_that_never_settles_ends_the_warm_up_and_is_said(tmp_path):
         connect(endpoint.base_url) as remote,
     ):
         run = measure(remote, ["tiny"], rounds=1, warmup="auto", output=tmp_path)
-    assert run.info["models"]["tiny"]["warmup"] | {"seconds": 0} == {
-        "requests": 20,
-        "settled": False,
-        "seconds": 0,
-    }
+    warmup = run.info.models["tiny"].warmup
+    assert (warmup.requests, warmup.settled) == (20, False)
     assert "tiny had not settled after 20 warm-up requests" in write_report(run).read_text(
         encoding="utf-8"
     )
@@ -399,10 +394,10 @@ def test_a_target_adds_rounds_until_the_interval_is_narrow(tmp_path):
     slow = streamed([0.05, *GOOD.script])  # so long that the machine's own noise does not matter
     with serving(["tiny"], slow) as endpoint, connect(endpoint.base_url) as remote:
         run = measure(remote, ["tiny"], rounds=2, target="50%", max_rounds=30, output=tmp_path)
-    note = run.info["stopping"]["models"]["tiny"]
-    assert note["reached"]
-    assert 3 <= note["rounds"] == run.frame["round"].max() <= 30
-    assert all(width <= 0.5 for width in note["half_widths"].values())
+    note = run.info.stopping.models["tiny"]
+    assert note.reached
+    assert 3 <= note.rounds == run.frame["round"].max() <= 30
+    assert all(width <= 0.5 for width in note.half_widths.values())
     assert "tiny: the target of 50 % for half the interval of a median was reached" in write_report(
         run
     ).read_text(encoding="utf-8")
@@ -423,33 +418,33 @@ def test_a_target_that_is_not_reached_ends_at_the_largest_number_of_rounds(tmp_p
             max_rounds=6,
             output=tmp_path,
         )
-    note = run.info["stopping"]["models"]["tiny"]
-    assert (note["reached"], note["rounds"], run.summary[0]["n_ok"]) == (False, 6, 6)
+    note = run.info.stopping.models["tiny"]
+    assert (note.reached, note.rounds, run.summary[0]["n_ok"]) == (False, 6, 6)
     assert "was NOT reached in 6 rounds" in write_report(run).read_text(encoding="utf-8")
 
 
 def test_what_a_model_needs_is_measured_or_its_absence_explained(server, tmp_path):
     run = measure(server, rounds=2, resources=True, output=tmp_path)
-    nano, mini = (run.info["models"][alias] for alias in ("pocket-nano", "pocket-mini"))
-    assert 5 < nano["memory_mb"] < mini["memory_mb"] < 200
-    assert (nano["disk_mb"], mini["disk_mb"]) == tuple(
+    nano, mini = (run.info.models[alias] for alias in ("pocket-nano", "pocket-mini"))
+    assert 5 < nano.memory_mb < mini.memory_mb < 200
+    assert (nano.disk_mb, mini.disk_mb) == tuple(
         server.resolve(alias).size_mb for alias in ("pocket-nano", "pocket-mini")
     )
-    assert nano["energy_source"] in ("estimate", "RAPL")
-    assert nano["energy_j_per_request"] >= 0
-    assert [row["memory_mb"] for row in run.summary] == [nano["memory_mb"], mini["memory_mb"]]
+    assert nano.energy_source in ("estimate", "RAPL")
+    assert nano.energy_j_per_request >= 0
+    assert [row["memory_mb"] for row in run.summary] == [nano.memory_mb, mini.memory_mb]
 
 
 def test_of_a_server_elsewhere_nothing_is_measured_that_cannot_be(tmp_path):
     with serving(["tiny"], GOOD) as endpoint, connect(endpoint.base_url) as remote:
         run = measure(remote, ["tiny"], rounds=1, resources=True, cold=1, output=tmp_path)
-    about = run.info["models"]["tiny"]
+    about = run.info.models["tiny"]
     assert [
-        about[name]
+        getattr(about, name)
         for name in ("memory_mb", "gpu_memory_mb", "energy_j_per_request", "disk_mb", "cold_ttft_s")
     ] == [None] * 5
-    assert about["not_measured"]["memory_mb"].startswith("not measurable from here")
-    assert about["not_measured"]["energy_j_per_request"].startswith("not measurable from here")
+    assert about.not_measured["memory_mb"].startswith("not measurable from here")
+    assert about.not_measured["energy_j_per_request"].startswith("not measurable from here")
     assert "not measurable from here" in write_report(run).read_text(encoding="utf-8")
 
 

@@ -16,7 +16,7 @@ from helpers.measure.two_runs import (
     parse_gate,
     ratio_of_sittings,
 )
-from support.records import about, answer, failure, record
+from support.records import about, answer, edit_info, failure, record
 
 PROMPTS = {
     "short": "Say short.",
@@ -68,17 +68,14 @@ def made(
     }
     run = record(folder, models, answers, status=status, prompts=chosen, rounds=ROUNDS, **plan)
     if environment:
-        about_it = run.info["environment"]
+        about_it = run.info.to_dict()["environment"]
         changed = {
             **about_it,
             **environment,
             "machine": {**about_it["machine"], **environment.get("machine", {})},
         }
         changed["packages"] = {**about_it["packages"], **environment.get("packages", {})}
-        (run.folder / "run.json").write_text(
-            json.dumps({**run.info, "environment": changed}), encoding="utf-8"
-        )
-        run = Run(run.folder)
+        run = edit_info(run, environment=changed)
     return run
 
 
@@ -333,8 +330,7 @@ def test_what_differs_around_the_runs_is_told_line_by_line(tmp_path):
         max_tokens=65,
         status="interrupted",
     )
-    info = {**after.info, "server": {"kind": "another runtime"}}
-    (after.folder / "run.json").write_text(json.dumps(info), encoding="utf-8")
+    edit_info(after, server={"kind": "another runtime"})
     found = compare_runs(before, after.folder)
     assert {d.what: (d.before, d.after) for d in found.differences} == {
         "run status": ("finished", "interrupted"),
@@ -356,9 +352,7 @@ def test_what_differs_around_the_runs_is_told_line_by_line(tmp_path):
 
 def test_a_resumed_run_is_more_than_one_sitting(tmp_path, before):
     after = made(tmp_path, rows(seed=2))
-    (after.folder / "run.json").write_text(
-        json.dumps({**after.info, "resumed": [{"rows_before": 3}]}), encoding="utf-8"
-    )
+    edit_info(after, resumed=[{"rows_before": 3}])
     assert (
         "The run after was resumed 1 time: it is 2 sittings and not one."
         in str(compare_runs(before, after.folder)).splitlines()
@@ -368,7 +362,9 @@ def test_a_resumed_run_is_more_than_one_sitting(tmp_path, before):
 def test_a_run_without_a_plan_is_told(tmp_path, before):
     after = made(tmp_path, rows())
     (after.folder / "run.json").write_text('{"schema": 1, "status": "finished"}', encoding="utf-8")
-    with pytest.raises(UsageError, match=r"run\.json names no plan, prompts and models"):
+    with pytest.raises(
+        UsageError, match=r"run\.json is damaged \(plan: field required; models: field required\)"
+    ):
         compare_runs(before, after.folder)
 
 

@@ -10,7 +10,8 @@ import struct
 import pytest
 
 from helpers.common.errors import UsageError
-from helpers.measure.record import SCHEMA, Recorder, Row, Run, load_run
+from helpers.measure.info import SCHEMA
+from helpers.measure.record import Recorder, Row, Run, load_run
 from helpers.models import lineup
 from helpers.quality.facets import score_facets
 from helpers.report import charts
@@ -29,6 +30,7 @@ from support.records import (
     TWO,
     about,
     answer,
+    edit_info,
     failure,
     info,
     record,
@@ -62,7 +64,7 @@ def test_a_row_comes_back_as_it_was_written(tmp_path):
     row = answer("small", "short", 1, 0.1, text="h\u00e9\n\u2028 \U0001d11e")
     found = record(tmp_path, TWO, [row]).rows
     assert len(found) == 1
-    assert {**found[0], "chunk_times_s": tuple(found[0]["chunk_times_s"])} == row.__dict__
+    assert {**found[0], "chunk_times_s": tuple(found[0]["chunk_times_s"])} == row.to_dict()
 
 
 def test_a_text_that_no_encoding_knows_does_not_stop_the_record(tmp_path):
@@ -87,9 +89,7 @@ def test_every_row_is_on_disk_before_the_next_request(tmp_path):
 
 
 def test_the_frame_has_every_row_and_column(run):
-    assert list(run.frame.columns) == [
-        name for name in Row.__dataclass_fields__ if name != "chunk_times_s"
-    ]
+    assert set(run.frame.columns) == set(run.rows[0]) - {"chunk_times_s"}
     assert len(run.frame) == len(run.rows) == 2 * 22 + 21
     assert set(run.frame["phase"]) == {"warmup", "measure"}
 
@@ -144,12 +144,10 @@ def test_a_run_file_that_is_no_object(tmp_path, content):
 @pytest.mark.parametrize("schema", [SCHEMA + 1, 0, None])
 def test_another_form_of_record_is_refused(tmp_path, schema):
     run = record(tmp_path, TWO, [])
-    path = run.folder / "run.json"
-    path.write_text(json.dumps({**run.info, "schema": schema}), encoding="utf-8")
     with pytest.raises(
         UsageError, match=f"recorded in form {schema}, this kit reads form {SCHEMA}"
     ):
-        Run(run.folder)
+        edit_info(run, schema=schema)
 
 
 def test_a_run_is_found_by_folder_by_name_and_as_the_latest(tmp_path, monkeypatch):
@@ -163,9 +161,7 @@ def test_a_run_is_found_by_folder_by_name_and_as_the_latest(tmp_path, monkeypatc
         "2026-01-01T00:00:00.000+00:00",
     ]
     for run, when in zip(made, started, strict=True):
-        (run.folder / "run.json").write_text(
-            json.dumps({**run.info, "started_at": when}), encoding="utf-8"
-        )
+        edit_info(run, started_at=when)
     assert load_run(made[0].folder).folder == made[0].folder
     assert load_run(made[2].folder.name).folder == made[2].folder
     assert load_run().folder == made[1].folder
@@ -176,7 +172,8 @@ def test_a_run_is_found_by_folder_by_name_and_as_the_latest(tmp_path, monkeypatc
 def test_an_old_run_does_not_hide_the_latest(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKSHOP_RESULTS", str(tmp_path))
     old, damaged, good = (record(tmp_path, TWO, []) for _ in range(3))
-    (old.folder / "run.json").write_text(json.dumps({**old.info, "schema": 0}), encoding="utf-8")
+    with pytest.raises(UsageError):
+        edit_info(old, schema=0)
     (damaged.folder / "run.json").write_text("{", encoding="utf-8")
     assert load_run().folder == good.folder
 
@@ -222,7 +219,7 @@ def test_a_skipped_model_has_a_reason_and_no_figures(run):
     row = row_of(run, "missing")
     assert (row["status"], row["n_ok"], row["n_failed"], row["n_skipped"]) == ("skipped", 0, 0, 21)
     assert row["error"] == "No model is called 'missing'."
-    assert [row[k] for k in row if k.endswith(("_s", "p50"))] == [None] * 8
+    assert [row[k] for k in row if k.endswith(("_s", "p50"))] == [None] * 11
 
 
 def test_no_p95_below_twenty_answers(tmp_path):
@@ -405,8 +402,8 @@ def test_quality_is_in_every_form_of_the_report(tmp_path):
         for n in (1, 2, 3)
     ]
     run = record(tmp_path, {"good": about(), "poor": about()}, rows)
-    for prompt in run.info["plan"]["prompts"]["prompts"]:
-        prompt["facets"] = facets
+    for prompt in run.info.plan.prompts.prompts:
+        prompt.facets = facets
     text = write_report(run).read_text(encoding="utf-8")
     assert "![Quality against median latency of good and poor" in text
     assert "- Quality: cannot tell poor and good apart with 3 prompts." in text
@@ -480,7 +477,7 @@ def test_limits_of_a_run_that_was_not_streamed(tmp_path):
 
 def test_limits_name_an_order_that_was_not_interleaved(tmp_path):
     run = record(tmp_path, TWO, rows_of("small"))
-    run.info["order"] = "one model after the other: memory does not hold all at once"
+    run.info.order = "one model after the other: memory does not hold all at once"
     assert any(line.startswith("Order: one model after the other") for line in limits(run))
 
 

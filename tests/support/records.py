@@ -1,7 +1,12 @@
 """Run folders that tests write through the record's own classes."""
 
+import json
+
 from helpers.common import machine
+from helpers.common.files import write_json
+from helpers.measure.info import RunInfo
 from helpers.measure.record import Recorder, Row, Run
+from helpers.timing.metrics import METRICS
 
 NASTY = (
     "=HYPERLINK(\"http://x\")|a\nb `code` *bold* <script>alert('x')</script> [link](javascript:1) &lt; ~~s~~"
@@ -22,22 +27,17 @@ WOBBLE = [0.00, 0.01, -0.01, 0.02, -0.02, 0.005, -0.005]  # of each round, as a 
 
 
 def about(**fields) -> dict:
-    blank = dict.fromkeys(
-        (
-            "model_id",
-            "error",
-            "load_s",
-            "size_mb",
-            "license",
-            "source",
-            "device",
-            "execution_provider",
-        )
-    )
-    return {**blank, "status": "ok", **fields}
+    return {"status": "ok", **fields}
 
 
-def info(models: dict[str, dict], **plan) -> dict:
+def edit_info(run: Run, **changes) -> Run:
+    """Replace fields of run.json, and read the run again."""
+    path = run.folder / "run.json"
+    write_json(path, {**json.loads(path.read_text(encoding="utf-8")), **changes})
+    return Run(run.folder)
+
+
+def info(models: dict[str, dict], **plan) -> RunInfo:
     """What `benchmark()` gives to the recorder."""
     prompts = {
         "name": "mine",
@@ -54,13 +54,15 @@ def info(models: dict[str, dict], **plan) -> dict:
         "concurrency": 1,
         "timeout_s": 60.0,
     }
-    return {
-        "plan": {"models": list(models), "prompts": prompts, **settings, **plan},
-        "server": {"kind": "test server", "base_url": "http://127.0.0.1:1/v1"},
-        "models": models,
-        "environment": machine.environment(),
-        "order": "interleaved by round",
-    }
+    return RunInfo.model_validate(
+        {
+            "plan": {"models": list(models), "prompts": prompts, **settings, **plan},
+            "server": {"kind": "test server", "base_url": "http://127.0.0.1:1/v1"},
+            "models": models,
+            "environment": machine.environment(),
+            "order": "interleaved by round",
+        }
+    )
 
 
 def answer(
@@ -81,13 +83,26 @@ def answer(
         "latency_s": latency_s,
         "itl_s": itl_s,
         "output_tokens_per_s": 1 / itl_s if itl_s else None,
+    }
+    figures |= {name: fields.pop(name) for name in list(fields) if name in METRICS}
+    values = {
         "completion_tokens": tokens,
         "token_source": "usage" if tokens else "none",
         "chunk_times_s": times,
         "finish_reason": "stop",
         "started_at": f"2026-01-02T03:04:{number:02d}.000+00:00",
     }
-    return Row(model, f"{model}:1", prompt, number, phase, "ok", text=text, **{**figures, **fields})
+    return Row(
+        model,
+        f"{model}:1",
+        prompt,
+        number,
+        phase,
+        "ok",
+        text=text,
+        figures=figures,
+        **{**values, **fields},
+    )
 
 
 def failure(model: str, prompt: str, number: int, error: str = "HTTP 500: Out of memory") -> Row:
@@ -126,8 +141,6 @@ TWO = {
 
 def recorded(tmp_path, texts: dict[str, list[str]], prompts=None):
     """A run folder as the benchmark writes it, with these answers by model and prompt."""
-    from helpers.measure.record import Recorder, Row
-
     count = len(next(iter(texts.values())))
     prompts = prompts or [
         {
@@ -137,21 +150,10 @@ def recorded(tmp_path, texts: dict[str, list[str]], prompts=None):
         }
         for n in range(1, count + 1)
     ]
-    about = {
-        "model_id": None,
-        "status": "ok",
-        "error": None,
-        "load_s": 0.1,
-        "size_mb": 1,
-        "license": "MIT",
-    }
-    recorder = Recorder(
-        {
-            "plan": {"prompts": {"name": "mine", "title": "", "prompts": prompts}, "rounds": 1},
-            "models": {model: dict(about) for model in texts},
-        },
-        tmp_path,
-    )
+    model_info = about(load_s=0.1, size_mb=1, license="MIT")
+    plan = {"prompts": {"name": "mine", "prompts": prompts}, "rounds": 1}
+    made = RunInfo.model_validate({"plan": plan, "models": dict.fromkeys(texts, model_info)})
+    recorder = Recorder(made, tmp_path)
     for model, answers in texts.items():
         for n, text in enumerate(answers, 1):
             recorder.add(
@@ -163,7 +165,7 @@ def recorded(tmp_path, texts: dict[str, list[str]], prompts=None):
                     "measure",
                     "ok" if text is not None else "failed",
                     text=text or "",
-                    latency_s=1.0,
+                    figures={"latency_s": 1.0},
                 )
             )
     return recorder.finish("finished")

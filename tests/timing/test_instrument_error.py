@@ -14,14 +14,13 @@ import pytest
 
 from helpers import calibrate, load_run
 from helpers.common.errors import KitError, UsageError
-from helpers.common.files import write_json
 from helpers.measure.record import Run
 from helpers.report.report import limits, write_report
 from helpers.timing import instrument_error
 from helpers.timing.instrument_error import Calibration, TruthServer
 from helpers.timing.metrics import held_back
 from support.loopback import serving
-from support.records import TWO, record, rows_of
+from support.records import TWO, edit_info, record, rows_of
 
 FOUND = Calibration(
     concurrency=1,
@@ -350,8 +349,7 @@ def test_json_holds_every_field():
 def run_with(folder, found: dict | None, **plan) -> Run:
     """Two models; `small` has a median TTFT of 20 ms and ITL of 18 ms, `large` twice that."""
     run = record(folder, TWO, [*rows_of("small"), *rows_of("large")], **plan)
-    write_json(run.folder / "run.json", {**run.info, "calibration": found})
-    return Run(run.folder)
+    return edit_info(run, calibration=found)
 
 
 def instrument(run: Run) -> list[str]:
@@ -442,7 +440,7 @@ def test_a_benchmark_takes_its_calibration_along(helpers_command, tmp_path):
         done = helpers_command("benchmark", *arguments, "--calibrate", "--output", str(tmp_path))
     assert done.returncode == 0, done.stderr
     run = load_run(tmp_path)
-    assert (run.info["calibration"]["concurrency"], run.info["calibration"]["n"]) == (4, 40)
+    assert (run.info.calibration["concurrency"], run.info.calibration["n"]) == (4, 40)
     assert "own error at 4 streams" in (run.folder / "benchmark_report.md").read_text(
         encoding="utf-8"
     )

@@ -1,6 +1,5 @@
 """Requests side by side, in a sweep and at a rate: what is sent when, what is counted from when, and what a report says of it."""
 
-import json
 import signal
 import statistics
 import subprocess
@@ -13,12 +12,14 @@ import pytest
 
 from helpers import benchmark, connect, load_run, write_report
 from helpers.common.errors import UsageError
-from helpers.measure.session import make_plan, resume
+from helpers.measure.plan import make_plan
+from helpers.measure.session import resume
 from helpers.report import load_test
 from helpers.timing import send
-from helpers.timing.send import Slo, arrivals, parse_slo
+from helpers.timing.send import arrivals
+from helpers.timing.slo import Slo, parse_slo
 from support.loopback import DONE, Answer, delta, error_answer, event, serving, streamed, usage
-from support.records import TWO, answer, failure, record
+from support.records import TWO, answer, edit_info, failure, record
 
 PROMPTS = ["One", "Two", "Three", "Four"]
 GOOD = [event(delta("Hello")), 0.02, event(delta(" world")), event(usage(5, 2)), DONE]
@@ -100,7 +101,7 @@ def test_a_sweep_asks_every_prompt_at_every_level(tmp_path):
     assert sorted(keys(run)) == sorted(
         (m, f"p{p}", r, c) for m in "ab" for p in (1, 2, 3, 4) for r in (1, 2) for c in (1, 2, 4)
     )
-    assert (run.info["plan"]["concurrency"], run.info["plan"]["sweep"]) == (1, [1, 2, 4])
+    assert (run.info.plan.concurrency, run.info.plan.sweep) == (1, (1, 2, 4))
     assert [(level.model, level.concurrency, level.n_ok) for level in load_test.levels(run)] == [
         (m, c, 8) for m in "ab" for c in (1, 2, 4)
     ]
@@ -124,9 +125,7 @@ def test_a_run_under_load_is_resumed_without_a_lost_or_repeated_row(tmp_path, se
         whole = measure(remote, tmp_path, models=["a", "b"], rounds=2, **settings)
         lines = (whole.folder / "requests.jsonl").read_bytes().splitlines(keepends=True)
         (whole.folder / "requests.jsonl").write_bytes(b"".join(lines[:11]) + lines[11][:20])
-        (whole.folder / "run.json").write_text(
-            json.dumps({**whole.info, "status": "running"}), encoding="utf-8"
-        )
+        edit_info(whole, status="running")
         again = resume(remote, whole.folder, progress=False)
     assert sorted(keys(again)) == sorted(keys(whole))
     assert min(row["sent_s"] for row in again.rows[11:]) >= max(
@@ -137,10 +136,8 @@ def test_a_run_under_load_is_resumed_without_a_lost_or_repeated_row(tmp_path, se
 def test_a_resumed_sweep_must_be_the_same_sweep(tmp_path):
     with serving(["tiny"], streamed(GOOD)) as endpoint, connect(endpoint.base_url) as remote:
         run = measure(remote, tmp_path, rounds=1, concurrency=[1, 2])
-        (run.folder / "run.json").write_text(
-            json.dumps({**run.info, "status": "running"}), encoding="utf-8"
-        )
-        with pytest.raises(UsageError, match=r"sweep was \(1, 2\), asked is \(1, 4\)"):
+        edit_info(run, status="running")
+        with pytest.raises(UsageError, match=r"sweep was 1, 2, asked is 1, 4"):
             resume(remote, run.folder, concurrency="1,4", progress=False)
 
 

@@ -1,0 +1,92 @@
+"""Put the requests of a plan in order: the same plan and seed give the same order.
+
+Rounds are interleaved, so that drift and heat hit all models alike.
+"""
+
+import random
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from ..models import lineup
+from ..timing.send import LEAD_S, arrivals
+from .plan import Plan
+
+Key = tuple[str, str, int, int]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One request of the plan."""
+
+    model: str
+    prompt: lineup.Prompt
+    round: int
+    concurrency: int = 1
+    phase: str = "measure"
+
+    @property
+    def key(self) -> Key:
+        """Identify a measured request: model, prompt id, round and concurrency."""
+        return self.model, self.prompt.id, self.round, self.concurrency
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Requests that are sent side by side; `due_s` has the time of each in an open loop."""
+
+    jobs: list[Job]
+    due_s: list[float] | None = None
+
+
+class Schedule:
+    """Give the blocks of a plan that are not on record yet; `done` has the keys of those that are.
+
+    What is on record is drawn as well, so that the rest keeps its order.
+    """
+
+    def __init__(self, plan: Plan, done: Collection[Key]):
+        self._plan, self._done = plan, done
+        self._random = random.Random(plan.seed)
+
+    def blocks(
+        self, models: Sequence[str], wants_more: Callable[[Sequence[str], int], bool]
+    ) -> Iterator[Batch]:
+        """Yield all blocks of some models; after `rounds`, `wants_more` decides on each round."""
+        if self._plan.rate is not None:
+            yield from self._at_rate(self._plan.rate, models)
+            return
+        number = 0
+        while number < self._plan.rounds or wants_more(models, number):
+            number += 1
+            for alias in self._shuffle(models):
+                yield self._left(self._round(alias, number, self._plan.concurrency))
+        for level in self._plan.sweep[1:]:
+            for alias in self._shuffle(models):
+                yield self._left(self._all_rounds(alias, level))
+
+    def _at_rate(self, rate: float, models: Sequence[str]) -> Iterator[Batch]:
+        """Yield the rounds of one model after the other. What is on record leaves no gap."""
+        for alias in self._shuffle(models):
+            jobs = self._all_rounds(alias, self._plan.concurrency)
+            due_s = arrivals(rate, len(jobs), f"{self._plan.seed} {alias}")
+            left = [
+                (job, due)
+                for job, due in zip(jobs, due_s, strict=True)
+                if job.key not in self._done
+            ]
+            yield Batch([job for job, _ in left], [due - left[0][1] + LEAD_S for _, due in left])
+
+    def _shuffle(self, models: Sequence[str]) -> list[str]:
+        return self._random.sample(models, len(models))
+
+    def _round(self, alias: str, number: int, concurrency: int) -> list[Job]:
+        prompts = self._random.sample(self._plan.prompts.prompts, len(self._plan.prompts))
+        return [Job(alias, prompt, number, concurrency) for prompt in prompts]
+
+    def _all_rounds(self, alias: str, concurrency: int) -> list[Job]:
+        """Return all rounds as one block: a block that ends with each round empties the queue."""
+        rounds = range(1, self._plan.rounds + 1)
+        return [job for number in rounds for job in self._round(alias, number, concurrency)]
+
+    def _left(self, jobs: list[Job]) -> Batch:
+        return Batch([job for job in jobs if job.key not in self._done])

@@ -1,0 +1,153 @@
+"""Send requests and record each as it ends. A model that keeps failing is given up."""
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ..common.errors import KitError
+from ..common.files import now
+from ..common.machine import Energy
+from ..common.progress import Progress
+from ..servers.server import ModelInfo, Server
+from ..timing import send as sending
+from ..timing import stream
+from ..timing.metrics import measure
+from ..timing.send import Answer, Block
+from .plan import Plan
+from .record import Recorder
+from .rows import Row
+from .schedule import Batch, Job
+
+FAILURES_IN_A_ROW = 3
+REQUEST_SETTINGS = ("max_tokens", "temperature", "seed", "stream", "timeout_s", "stall_s")
+
+
+class Sender:
+    """Send blocks of requests to the models of a plan.
+
+    `ready` has the models that the server knows, `given_up` those that failed with the reason.
+    `answers` counts the answers of each since this session began, as its energy does. `clock_s` is
+    the time spent measuring so far; it stands still between blocks.
+    """
+
+    def __init__(self, server: Server, plan: Plan, recorder: Recorder, line: Progress):
+        self._server, self._plan, self._recorder, self._line = server, plan, recorder, line
+        self._failures: Counter[str] = Counter()
+        self.ready: dict[str, ModelInfo] = {}
+        self.given_up: dict[str, str] = {}
+        self.answers: Counter[str] = Counter()
+        self.energy: dict[str, Energy] = {}
+        self.clock_s = 0.0
+
+    def send(self, block: Batch) -> Iterator[Row]:
+        """Send a block, each request when there is room or when it is due; yield recorded rows."""
+        if not block.jobs:
+            return
+        first, began, ended_s = block.jobs[0], time.time(), 0.0
+        limit = first.concurrency if block.due_s is None else sending.MAX_OPEN
+        energy = self.energy.get(first.model) if first.phase == "measure" else None
+        answers = Block(block.jobs, self._prepare, limit=limit, due_s=block.due_s)
+        with self._server.timed(), energy or contextlib.nullcontext():
+            for answer in answers:
+                row = self._row(answer, began)
+                self._take(row)
+                ended_s = max(ended_s, answer.ended_s)
+                yield row
+        self.clock_s += ended_s
+
+    def send_one(self, job: Job) -> Row:
+        """Send a single request of the warm-up or of a cold start."""
+        (row,) = self.send(Batch([job]))
+        return row
+
+    def give_up(self, alias: str, reason: str, status: str = "skipped") -> None:
+        """Send nothing more to a model, and record why."""
+        record = self._recorder.info.models[alias]
+        record.status, record.error = status, self.given_up.setdefault(alias, reason)
+        self._recorder.save()
+
+    def restore(self) -> None:
+        """Load again what the service held, in case a failure came from its death."""
+        held = [a for a in self.ready if self._recorder.info.models[a].status == "ok"]
+        for alias, reason in self._server.restore(held).items():
+            self.give_up(alias, reason, status="failed")
+
+    def _prepare(self, job: Job) -> stream.Request | stream.Timeline | None:
+        """Return a job's request; None when its model has been given up."""
+        if job.model in self.given_up:
+            return None
+        settings = {name: getattr(self._plan, name) for name in REQUEST_SETTINGS}
+        try:
+            return self._server.prepare(self.ready[job.model], job.prompt.text, **settings)
+        except KitError as error:  # the runtime had died and did not start again
+            return stream.Timeline(error=str(error))
+
+    def _row(self, answer: Answer, began: float) -> Row:
+        """Make the row of an answer; `began` is the wall-clock time at which the block began."""
+        job, timeline = answer.job, answer.timeline
+        model = self.ready.get(job.model)
+        about_job = {
+            "model": job.model,
+            "model_id": model.id if model else None,
+            "prompt_id": job.prompt.id,
+            "round": job.round,
+            "phase": job.phase,
+            "concurrency": job.concurrency,
+        }
+        if timeline is None:
+            return Row(**about_job, status="skipped", error=self.given_up[job.model])
+        late_s = 0.0
+        if answer.scheduled_s is not None and answer.sent_s is not None:
+            late_s = answer.sent_s - answer.scheduled_s
+        return Row(
+            **about_job,
+            status=timeline.status,
+            error=timeline.error,
+            started_at=now(began + (answer.sent_s or 0.0)),
+            figures=measure(_from_due(timeline, late_s)),
+            prompt_tokens=timeline.prompt_tokens,
+            completion_tokens=timeline.completion_tokens,
+            token_source=timeline.token_source,
+            finish_reason=timeline.finish_reason,
+            chunk_times_s=tuple(round(t, 6) for t in timeline.chunk_times_s),
+            text=timeline.text,
+            scheduled_s=_later(answer.scheduled_s, self.clock_s),
+            sent_s=_later(answer.sent_s, self.clock_s),
+            ended_s=_later(answer.ended_s, self.clock_s),
+            connect_s=timeline.connect_s,
+        )
+
+    def _take(self, row: Row) -> None:
+        """Record a row; give its model up after three failures in a row."""
+        self._recorder.add(row)
+        if row.phase == "measure":
+            self._line.step(row.model)
+            self.answers[row.model] += row.status == "ok"
+        else:
+            self._line.say(f"{row.model} {row.phase}")
+        if row.status == "ok":
+            self._failures[row.model] = 0
+        elif row.status == "failed":
+            self._failures[row.model] += 1
+            if self._failures[row.model] >= FAILURES_IN_A_ROW:
+                reason = (
+                    f"skipped after {FAILURES_IN_A_ROW} failures in a row; the last: {row.error}"
+                )
+                self.give_up(row.model, reason, status="failed")
+            self.restore()
+
+
+def _from_due(timeline: stream.Timeline, late_s: float) -> stream.Timeline:
+    """Count the times of an answer from when its request was due."""
+    return replace(
+        timeline,
+        chunk_times_s=tuple(time + late_s for time in timeline.chunk_times_s),
+        first_answer_s=_later(timeline.first_answer_s, late_s),
+        latency_s=_later(timeline.latency_s, late_s),
+    )
+
+
+def _later(seconds: float | None, by_s: float) -> float | None:
+    return None if seconds is None else seconds + by_s
