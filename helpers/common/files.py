@@ -19,6 +19,14 @@ def write_text(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
+def make_writable(folder: Path) -> None:
+    """Make a folder, and raise OSError when nothing can be written into it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f".write-test-{os.getpid()}"
+    probe.touch()
+    probe.unlink()
+
+
 def now(at: float | None = None) -> str:
     """Wall-clock time in UTC (or that of `at`, seconds since 1970), ISO 8601 with milliseconds."""
     return datetime.datetime.fromtimestamp(

@@ -1,6 +1,7 @@
 """Say in one sentence what is wrong with data that a person wrote."""
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from .show import one_line
 
@@ -16,14 +17,14 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None, prefix
     return "; ".join(_clause(item, model, prefix) for item in items)
 
 
-def _clause(item, model: type[BaseModel] | None, prefix: str) -> str:
-    place = ".".join([*([prefix] if prefix else []), *(str(part) for part in item["loc"])])
-    if item["type"] == "extra_forbidden" and model is not None and len(item["loc"]) == 1:
-        said = f"unknown field, expected one of {', '.join(model.model_fields)}"
+def _clause(item: ErrorDetails, model: type[BaseModel] | None, prefix: str) -> str:
+    parts = [str(part) for part in item["loc"] if part != "[key]"]
+    place = ".".join([prefix, *parts] if prefix else parts)
+    if item["type"] == "extra_forbidden" and model is not None and len(parts) == 1:
+        clause = f"unknown field, expected one of {', '.join(model.model_fields)}"
     else:
-        message = item["msg"].removeprefix("Value error, ")
-        message = message.replace("Input should be", "must be")
-        said = f"{message[0].lower()}{message[1:]}"
+        message = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        clause = f"{message[0].lower()}{message[1:]}"
         if item["type"] not in ("missing", "value_error", "json_invalid"):
-            said += f", found {one_line(repr(item['input']), 60)}"
-    return f"{place}: {said}" if place else said
+            clause += f", found {one_line(repr(item['input']), 60)}"
+    return f"{place}: {clause}" if place else clause
