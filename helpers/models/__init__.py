@@ -7,5 +7,5 @@ It knows nothing of timing and of running servers.
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=["built_in", "cache", "classroom", "classroom_site", "lineup", "mirror"]
+    __name__, submodules=["built_in", "cache", "classroom", "lineup", "mirror"]
 )

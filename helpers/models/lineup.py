@@ -6,7 +6,8 @@ A prompt also says what a good answer contains.
 import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -132,20 +133,8 @@ class PromptSet(Shown, Entry):
         return Table(("id", "prompt", "facets", "format"), rows)
 
 
-class Lineup(Shown, Mapping[str, ModelEntry]):
+class Lineup(Shown, dict[str, ModelEntry]):
     """Map each alias to its entry, in the order of the file."""
-
-    def __init__(self, entries: Mapping[str, ModelEntry]):
-        self._entries = entries
-
-    def __getitem__(self, alias: str) -> ModelEntry:
-        return self._entries[alias]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
-
-    def __len__(self) -> int:
-        return len(self._entries)
 
     def table(self) -> Table:
         """Return the line-up as a table."""
@@ -295,12 +284,7 @@ def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _first_repeated(items: Iterable[str]) -> str | None:
-    seen: set[str] = set()
-    for item in items:
-        if item in seen:
-            return item
-        seen.add(item)
-    return None
+    return next((item for item, number in Counter(items).items() if number > 1), None)
 
 
 EntryType = TypeVar("EntryType", bound=Entry)

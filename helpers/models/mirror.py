@@ -113,19 +113,13 @@ class Mirror:
         return folder
 
     def fetch_again(
-        self,
-        package: Package,
-        name: str,
-        home: Path,
-        folder: Path,
-        progress: Progress = ignore,
-        note: Note = ignore,
+        self, package: Package, name: str, home: Path, folder: Path, note: Note = ignore
     ) -> None:
         """Replace one damaged file of a model and leave the others alone. Raises as `fetch`."""
         part = home / "incoming" / folder.name / f"{name}.part"
         try:
             part.parent.mkdir(parents=True, exist_ok=True)
-            self._fetch_file(package, name, part, progress, note)
+            self._fetch_file(package, name, part, ignore, note)
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             part.replace(folder / name)
             shutil.rmtree(home / "incoming" / folder.name, ignore_errors=True)
@@ -155,7 +149,6 @@ class Mirror:
         try:
             with FileIO(part, "r+" if resumed else "w+") as file:
                 transfer = _Transfer(f"/files/{package.id}/{name}", expected, file, progress)
-                transfer.catch_up()
                 self._receive_all(transfer, note)
         finally:
             if part.stat().st_size == 0 < expected.bytes:
@@ -215,9 +208,8 @@ class Mirror:
         if answer.status in (429, 500, 502, 503, 504):
             raise _TryAgain(f"it is busy (HTTP {answer.status})")
         span = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
-        if answer.status == 206 and span and (int(span[1]), int(span[2])) == (start, size):
-            return
-        if answer.status == 200 and start == 0 and answer.length == size:
+        offered = (int(span[1]), int(span[2])) if span else (0, answer.length)
+        if answer.status in (200, 206) and offered == (start, size):
             return
         name = transfer.path.rpartition("/")[2]
         if answer.status == 404:
@@ -245,25 +237,21 @@ class Mirror:
                 f"The list of the mirror at {self.url} is larger than {limit}: refused."
             )
         try:
-            content = json.loads(body)
-            ours = status == 200 and content["mirror"] == KIT
-        except (ValueError, TypeError, KeyError, RecursionError):
-            ours = False
+            packages = list(Listing.model_validate_json(body).models)
+            ours = status == 200
+        except ValidationError as error:
+            places = {item["loc"][:1] for item in error.errors()}
+            ours = status == 200 and places.isdisjoint({(), ("mirror",)})
+            if ours:
+                raise MirrorError(
+                    f"The mirror at {self.url} offers what cannot be trusted, "
+                    f"{one_line(explain(error), 300)}. Nothing was fetched."
+                ) from None
         if not ours:
             raise MirrorError(
                 f"Something answers at {self.url}, but it is not a mirror of this kit "
                 f"(HTTP {status}); check the address."
             )
-        return self._parse_list(content)
-
-    def _parse_list(self, content: object) -> list[Package]:
-        try:
-            packages = list(Listing.model_validate(content).models)
-        except ValidationError as error:
-            raise MirrorError(
-                f"The mirror at {self.url} offers what cannot be trusted, "
-                f"{one_line(explain(error), 300)}. Nothing was fetched."
-            ) from None
         ids = {package.id for package in packages}
         folders = {package.folder(Path()).as_posix().lower() for package in packages}
         if min(len(ids), len(folders)) < len(packages):
@@ -319,19 +307,12 @@ class _Transfer:
     progress: Progress
 
     def __post_init__(self) -> None:
-        self.digest = hashlib.sha256()
+        self.digest = hashlib.file_digest(self.file, "sha256")  # of what is there already
 
     @property
     def missing(self) -> int:
         """Return how many bytes have not arrived yet."""
         return max(0, self.expected.bytes - self.file.tell())
-
-    def catch_up(self) -> None:
-        """Hash what an earlier attempt has left."""
-        piece = memoryview(bytearray(CHUNK))
-        while count := self.file.readinto(piece):
-            self.digest.update(piece[:count])
-            self.progress(self.file.tell())
 
     def add(self, piece: memoryview) -> None:
         """Write and hash a piece that has arrived."""
