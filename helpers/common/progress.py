@@ -13,7 +13,8 @@ class Progress:
     """Count to `total` in a `with` block. In a terminal the line goes away when it ends."""
 
     def __init__(self, total: float, unit: str, shown: bool = True):
-        self._total, self._unit, self._done = total, unit, 0.0
+        self._total, self._unit = total, unit
+        self._done: float = 0
         self._started = self._drawn = time.monotonic()
         self._bar: tqdm | None = None
         self._display: Any = None
