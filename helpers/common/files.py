@@ -5,6 +5,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 
 def write_json(path: Path, value: object) -> None:
@@ -19,11 +20,19 @@ def write_text(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
+def make_writable(folder: Path) -> None:
+    """Make a folder, and raise OSError when nothing can be written into it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f".write-test-{os.getpid()}"
+    probe.touch()
+    probe.unlink()
+
+
 def now(at: float | None = None) -> str:
-    """Wall-clock time in UTC (or that of `at`, seconds since 1970), ISO 8601 with milliseconds."""
-    return datetime.datetime.fromtimestamp(
-        time.time() if at is None else at, datetime.UTC
-    ).isoformat(timespec="milliseconds")
+    """Return the UTC time now, or at `at` (seconds since 1970): ISO 8601 with milliseconds."""
+    seconds = time.time() if at is None else at
+    utc = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return utc.isoformat(timespec="milliseconds")
 
 
 def cut_half_line(path: Path) -> None:
@@ -42,8 +51,8 @@ def append_json(path: Path, value: object) -> None:
         os.fsync(file.fileno())
 
 
-def read_json_lines(path: Path) -> list:
-    """Return the whole lines of a file of JSON lines; none for a file that is not there.
+def read_json_lines(path: Path) -> list[Any]:
+    """Return the whole lines of a file of JSON lines; an empty list when there is no file.
 
     Raises ValueError naming the line that is damaged.
     """

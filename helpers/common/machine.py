@@ -1,6 +1,12 @@
-"""What a run stood on (machine, packages, source revision; never a user name, a home folder or a key), and what a process needs."""
+"""Describe what a run stood on, and measure the memory, time and energy that a process needs.
 
+The description has machine, packages and source revision. It never has a user name, a home folder
+or a key.
+"""
+
+import contextlib
 import functools
+import importlib
 import os
 import platform
 import subprocess
@@ -9,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -27,13 +34,13 @@ PACKAGES = (
 )
 
 
-def environment() -> dict:
-    """Machine, package versions and git revision, as a JSON-ready dict."""
+def environment() -> dict[str, Any]:
+    """Return machine, package versions and git revision, ready for JSON."""
     return {"machine": machine(), "packages": packages(), "git_revision": git_revision()}
 
 
-def machine() -> dict:
-    """Operating system, processor, memory and power source. Sizes in MB; None where the system does not say."""
+def machine() -> dict[str, Any]:
+    """Return operating system, processor, memory (MB) and power source; None where unknown."""
     battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
     return {
         "system": f"{platform.system()} {platform.release()}",
@@ -47,12 +54,12 @@ def machine() -> dict:
 
 
 def packages() -> dict[str, str | None]:
-    """Installed versions of the packages that can change a figure."""
+    """Return the installed versions of the packages that can change a figure."""
     return {name: installed(name) for name in PACKAGES}
 
 
 def installed(name: str) -> str | None:
-    """The installed version of a package, or None."""
+    """Return the installed version of a package, or None."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -60,7 +67,7 @@ def installed(name: str) -> str | None:
 
 
 def cpu_name() -> str:
-    """The processor as the system names it."""
+    """Return the processor as the system names it."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
@@ -71,11 +78,13 @@ def cpu_name() -> str:
 
 
 def git_revision() -> str | None:
-    """The commit of this checkout, with `+changes` when files differ from it; None outside git."""
+    """Return the commit of this checkout, or None outside git.
+
+    `+changes` follows it when files differ from the commit.
+    """
     revision = _git("rev-parse", "--short=12", "HEAD")
-    return revision and revision + (
-        "+changes" if _git("status", "--porcelain", "--untracked-files=no") else ""
-    )
+    changed = revision and _git("status", "--porcelain", "--untracked-files=no")
+    return f"{revision}+changes" if changed else revision
 
 
 def _git(*arguments: str) -> str | None:
@@ -98,29 +107,29 @@ POWERCAP = Path("/sys/class/powercap")
 
 
 def memory_mb(pid: int) -> float | None:
-    """Memory of a process and its children in MB (10^6 bytes): PSS on Linux, private bytes elsewhere; None when it is gone.
+    """Return the memory of a process and its children in MB (10^6 bytes); None when it is gone.
 
-    Either leaves out what the processes share with others, so that the sum counts nothing twice.
+    It is PSS on Linux and private bytes elsewhere, so that shared memory is not counted twice.
     """
-    total = 0
-    for process in _tree(pid):
-        try:
-            info = process.memory_full_info()
-        except psutil.Error:
-            continue
-        total += getattr(info, "pss", 0) or getattr(info, "private", 0) or info.uss
+    total = _sum_over_tree(pid, _private_bytes)
     return total / 1e6 if total else None
 
 
 def processor_s(pid: int) -> float:
-    """Processor time that a process and its children have used until now, in seconds."""
+    """Return the processor time that a process and its children have used so far, in seconds."""
+    return _sum_over_tree(pid, lambda process: sum(process.cpu_times()[:2]))  # user, system
+
+
+def _private_bytes(process: psutil.Process) -> float:
+    info = process.memory_full_info()
+    return getattr(info, "pss", 0) or getattr(info, "private", 0) or info.uss
+
+
+def _sum_over_tree(pid: int, read: Callable[[psutil.Process], float]) -> float:
     total = 0.0
     for process in _tree(pid):
-        try:
-            times = process.cpu_times()
-        except psutil.Error:
-            continue
-        total += times.user + times.system
+        with contextlib.suppress(psutil.Error):  # it has ended in between
+            total += read(process)
     return total
 
 
@@ -133,10 +142,11 @@ def _tree(pid: int) -> list[psutil.Process]:
 
 
 class PeakMemory:
-    """The highest memory of a process tree while a `with` block runs; `above_mb` is relative to `baseline_mb`, its first reading.
+    """Watch the highest memory of a process tree while a `with` block runs.
 
-    The thread sleeps two hundred times as long as a reading takes, so that it needs well below 1 % of a core; a last reading is taken at
-    the end, because the runtime keeps what it has taken until the model is unloaded.
+    `above_mb` is relative to `baseline_mb`, the first reading. The thread sleeps two hundred times
+    as long as a reading takes, so it needs well below 1 % of a core. A last reading is taken at the
+    end, because the runtime keeps its memory until the model is unloaded.
     """
 
     def __init__(self, pid: int):
@@ -146,15 +156,17 @@ class PeakMemory:
 
     @property
     def above_mb(self) -> float | None:
-        """Peak above the baseline; None when the process was gone at the start."""
-        return None if self.baseline_mb is None else self.peak_mb - self.baseline_mb
+        """Return the peak above the baseline; None when the process was gone at the start."""
+        if self.peak_mb is None or self.baseline_mb is None:
+            return None
+        return self.peak_mb - self.baseline_mb
 
     def __enter__(self) -> "PeakMemory":
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
         self._read()
@@ -173,118 +185,117 @@ class PeakMemory:
 
 
 class Nvml:
-    """The NVIDIA driver's own figures; `count` is 0 where no driver answers. `library` is pynvml, or a stand-in with its functions."""
+    """Ask the NVIDIA driver; `devices` is empty where none answers.
 
-    def __init__(self, library=None):
-        self.devices: list = []
-        try:
-            if library is None:
-                import pynvml as library
-            self._library = library
-            library.nvmlInit()
-            self.devices = [
-                library.nvmlDeviceGetHandleByIndex(number)
-                for number in range(library.nvmlDeviceGetCount())
-            ]
-        except Exception:  # no driver, no library, no permission: each has an error of its own, and all mean "no figures"
-            self.devices = []
+    `library` is pynvml, or a stand-in with its functions.
+    """
+
+    def __init__(self, library: Any = None):
+        self.devices: list[Any] = []
+        # No driver, no library, no permission: each has its own error, and all mean "no figures".
+        with contextlib.suppress(Exception):
+            self._library = library or importlib.import_module("pynvml")
+            self._library.nvmlInit()
+            count = self._library.nvmlDeviceGetCount()
+            self.devices = [self._library.nvmlDeviceGetHandleByIndex(i) for i in range(count)]
 
     def memory_mb(self, pids: Sequence[int]) -> float | None:
-        """GPU memory of these processes in MB; None where no GPU says."""
-        found = [
+        """Return the GPU memory of these processes in MB; None where no GPU says."""
+        sizes = [
             process.usedGpuMemory
             for device in self.devices
             for process in self._ask("nvmlDeviceGetComputeRunningProcesses", device) or []
             if process.pid in pids and process.usedGpuMemory is not None
         ]
-        return sum(found) / 1e6 if found else None
+        return sum(sizes) / 1e6 if sizes else None
 
     def free_mb(self) -> float | None:
-        """Free memory of the roomiest GPU in MB; None where no GPU says."""
-        found = [
-            info.free
-            for device in self.devices
-            if (info := self._ask("nvmlDeviceGetMemoryInfo", device))
-        ]
-        return max(found) / 1e6 if found else None
+        """Return the free memory of the roomiest GPU in MB; None where no GPU says."""
+        memories = [self._ask("nvmlDeviceGetMemoryInfo", device) for device in self.devices]
+        return max((memory.free / 1e6 for memory in memories if memory), default=None)
 
     def energy_j(self) -> float | None:
-        """Energy that all GPUs have used since their driver was loaded, in joules; None where one does not say."""
-        found = [
-            self._ask("nvmlDeviceGetTotalEnergyConsumption", device) for device in self.devices
-        ]  # millijoules
-        return sum(found) / 1000 if found and None not in found else None
+        """Return the joules that all GPUs have used since their driver was loaded.
 
-    def _ask(self, function: str, device):
-        try:
-            return getattr(self._library, function)(device)
-        except Exception:  # "not supported" on some boards
+        None where one of them does not say.
+        """
+        counters = [self._ask("nvmlDeviceGetTotalEnergyConsumption", d) for d in self.devices]
+        if not counters or None in counters:
             return None
+        return sum(counters) / 1000  # they count millijoules
+
+    def _ask(self, function: str, device: Any) -> Any:
+        with contextlib.suppress(Exception):  # "not supported" on some boards
+            return getattr(self._library, function)(device)
+        return None
 
 
 @functools.cache
 def nvml() -> Nvml:
-    """The driver of this machine, asked for once."""
+    """Return the driver of this machine, asked for once."""
     return Nvml()
 
 
 def gpu_memory_mb(pid: int) -> float | None:
-    """GPU memory of a process tree in MB; None where there is no NVIDIA GPU, or it does not say."""
+    """Return the GPU memory of a process tree in MB; None without an NVIDIA GPU that says."""
     return nvml().memory_mb([process.pid for process in _tree(pid)]) if nvml().devices else None
 
 
 class Energy:
-    """Energy while `with` blocks run, added up: from counters of the machine where it has any, else estimated from processor time.
+    """Add up the energy used while `with` blocks run.
 
-    `joules` and `source` ("RAPL", "NVML", "RAPL and NVML", or "estimate") say what was found. A counter counts the whole
-    package, other programs included; the estimate is processor time of the process tree (`pid()`, which changes when it was
-    started again) times an assumed power of a core.
+    `joules` is the sum, and `source` says where it comes from: "RAPL", "NVML", "RAPL and NVML" or
+    "estimate". A counter counts the whole package, other programs included. Without a counter, the
+    estimate is the processor time of the process tree times an assumed power of a core. `pid()`
+    gives the process, because a restart changes it.
     """
 
     def __init__(self, pid: Callable[[], int], powercap: Path = POWERCAP, gpu: Nvml | None = None):
         self._pid, self._gpu = pid, nvml() if gpu is None else gpu
         self._packages = _readable_packages(powercap)
         self.joules = 0.0
-        sources = (["RAPL"] if self._packages else []) + (
-            ["NVML"] if self._gpu.energy_j() is not None else []
-        )
-        self.source = " and ".join(sources) or "estimate"
+        counters = {"RAPL": bool(self._packages), "NVML": self._gpu.energy_j() is not None}
+        self.source = " and ".join(name for name, there in counters.items() if there) or "estimate"
 
     def __enter__(self) -> "Energy":
         self._before = self._read()
         return self
 
-    def __exit__(self, *_) -> None:
-        for (before, wrap), (after, _) in zip(self._before, self._read(), strict=True):
+    def __exit__(self, *_: object) -> None:
+        for (before, wrap), (after, _wrap) in zip(self._before, self._read(), strict=True):
             self.joules += max(0.0, after - before + (wrap if after < before else 0))
 
     def _read(self) -> list[tuple[float, float]]:
-        """(joules, where the counter begins again) of each counter."""
+        """Return the joules of each counter, and the joules at which it begins again."""
         if self.source == "estimate":
             return [(processor_s(self._pid()) * watts_per_core(), 0.0)]
+        readings = [(int(counter.read_text()) / 1e6, wrap) for counter, wrap in self._packages]
         gpu = self._gpu.energy_j()
-        return [(int(counter.read_text()) / 1e6, wrap) for counter, wrap in self._packages] + (
-            [] if gpu is None else [(gpu, 0.0)]
-        )
+        return readings if gpu is None else [*readings, (gpu, 0.0)]
 
 
 def _readable_packages(powercap: Path) -> list[tuple[Path, float]]:
-    """Energy counters of whole processor packages that this user may read, and the joules at which each begins again."""
-    found = []
+    """Return the energy counters that this user may read, one for each processor package.
+
+    The second value is the joules at which a counter begins again.
+    """
+    counters = []
     for zone in sorted(powercap.glob("*")):
         try:
             if (zone / "name").read_text().startswith("package"):
                 int((zone / "energy_uj").read_text())
-                found.append(
-                    (zone / "energy_uj", int((zone / "max_energy_range_uj").read_text()) / 1e6)
-                )
+                wrap = int((zone / "max_energy_range_uj").read_text()) / 1e6
+                counters.append((zone / "energy_uj", wrap))
         except (OSError, ValueError):
             continue  # most systems show the counter to administrators only
-    return found
+    return counters
 
 
 def watts_per_core() -> float:
-    """What a busy core is assumed to draw, for the estimate. Raises UsageError for a setting that is no number from 0.1 to 100."""
+    """Return the watts that a busy core is assumed to draw.
+
+    Raises UsageError when the setting is not a number from 0.1 to 100.
+    """
     text = os.environ.get(WATTS_VARIABLE) or str(WATTS_PER_CORE)
     try:
         watts = float(text)
@@ -292,6 +303,7 @@ def watts_per_core() -> float:
         watts = 0.0
     if not 0.1 <= watts <= 100:
         raise UsageError(
-            f"{WATTS_VARIABLE}: expected the watts of a busy core, from 0.1 to 100, found '{text:.40}'."
+            f"{WATTS_VARIABLE}: expected the watts of a busy core, from 0.1 to 100, "
+            f"found '{text:.40}'."
         )
     return watts

@@ -1,7 +1,8 @@
-"""One updating progress line: on standard error in a terminal, as one updating display in a notebook."""
+"""Draw one updating progress line: on standard error in a terminal, as a display in a notebook."""
 
 import sys
 import time
+from typing import Any
 
 from tqdm import tqdm
 
@@ -9,16 +10,18 @@ REFRESH_S = 0.2
 
 
 class Progress:
-    """Counts to `total`; use it as a context manager. The line goes away when the work is done."""
+    """Count to `total` in a `with` block. In a terminal the line goes away when it ends."""
 
     def __init__(self, total: float, unit: str, shown: bool = True):
-        self._total, self._unit, self._done = total, unit, 0.0
+        self._total, self._unit = total, unit
+        self._done: float = 0
         self._started = self._drawn = time.monotonic()
-        self._display, self._bar = None, None
+        self._bar: tqdm | None = None
+        self._display: Any = None
         if shown and _in_notebook():
             from IPython.display import display
 
-            self._display = display({"text/plain": self._line("")}, raw=True, display_id=True)
+            self._display = display(self._plain(""), raw=True, display_id=True)
         elif shown:
             self._bar = tqdm(
                 total=total, unit=f" {unit}", file=sys.stderr, leave=False, dynamic_ncols=True
@@ -32,46 +35,38 @@ class Progress:
             self._bar.update(done - self._bar.n)
         elif self._display is not None and time.monotonic() - self._drawn > REFRESH_S:
             self._drawn = time.monotonic()
-            self._display.update({"text/plain": self._line(label)}, raw=True)
+            self._display.update(self._plain(label), raw=True)
 
     def more(self, count: float) -> None:
-        """There is more to do than was thought."""
+        """Add to the total: there is more to do than was thought."""
         self._total += count
         if self._bar is not None:
             self._bar.total = self._total
 
     def say(self, label: str) -> None:
-        """What is done at the moment, without being counted."""
+        """Show what is being done, without counting it."""
         self.to(self._done, label)
 
     def step(self, label: str = "") -> None:
-        """One more is done."""
+        """Count one more as done."""
         self.to(self._done + 1, label)
 
-    def __enter__(self):
+    def __enter__(self) -> "Progress":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
         if self._display is not None:
             took = time.monotonic() - self._started
-            self._display.update(
-                {
-                    "text/plain": f"{self._done:.0f} of {self._total:.0f} {self._unit} in {took:.1f} s"
-                },
-                raw=True,
-            )
+            text = f"{self._done:.0f} of {self._total:.0f} {self._unit} in {took:.1f} s"
+            self._display.update({"text/plain": text}, raw=True)
 
-    def _line(self, label: str) -> str:
-        return tqdm.format_meter(
-            self._done,
-            self._total,
-            time.monotonic() - self._started,
-            unit=f" {self._unit}",
-            prefix=label,
-            ncols=90,
-        )
+    def _plain(self, label: str) -> dict[str, str]:
+        took = time.monotonic() - self._started
+        unit = f" {self._unit}"
+        line = tqdm.format_meter(self._done, self._total, took, unit=unit, prefix=label, ncols=90)
+        return {"text/plain": line}
 
 
 def _in_notebook() -> bool:

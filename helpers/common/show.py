@@ -1,8 +1,8 @@
-"""One way to show rows: in a notebook, in a terminal, in a Markdown file."""
+"""Show rows and numbers the same way in a notebook, in a terminal and in a Markdown file."""
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import tabulate
@@ -12,7 +12,10 @@ tabulate.PRESERVE_WHITESPACE = False
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under headers. A missing value is a dash; numbers keep three significant digits."""
+    """Hold rows of cells under headers.
+
+    A missing value is a dash; measured numbers keep three significant digits.
+    """
 
     headers: Sequence[str]
     rows: Sequence[Sequence[object]]
@@ -22,40 +25,35 @@ class Table:
         return self._drawn("simple", one_line) + (f"\n{self.note}" if self.note else "")
 
     def to_markdown(self) -> str:
-        """A GitHub table; model output can neither leave its cell nor become markup."""
+        """Return a GitHub table; model output can neither leave its cell nor become markup."""
         return self._drawn("github", plain_markdown)
 
     def _repr_html_(self) -> str:
-        # JupyterLab aligns cells to the right unless each says otherwise; long names may break after an underscore.
-        drawn = (
-            self._drawn("html", one_line)
-            .replace("<td>", '<td style="text-align: left;">')
-            .replace("<th>", '<th style="text-align: left;">')
-        )
-        head, body, rest = drawn.partition("<tbody>")
-        return (
-            head.replace("_", "_<wbr>")
-            + body
-            + rest
-            + (f"<p>{html.escape(self.note)}</p>" if self.note else "")
-        )
+        # JupyterLab aligns cells to the right unless each says otherwise.
+        left = ' style="text-align: left;">'
+        drawn = self._drawn("html", one_line).replace("<td>", f"<td{left}")
+        head, body, rest = drawn.replace("<th>", f"<th{left}").partition("<tbody>")
+        head = head.replace("_", "_<wbr>")  # long names may break after an underscore
+        return head + body + rest + (f"<p>{html.escape(self.note)}</p>" if self.note else "")
 
-    def _drawn(self, form: str, clean) -> str:
+    def _drawn(self, form: str, clean: Callable[[str], str]) -> str:
         cells = [[clean(format_cell(cell)) for cell in row] for row in self.rows]
-        align = [
-            "right" if _numeric(column) else "left" for column in zip(*self.rows, strict=True)
-        ] or None
+        columns = zip(*self.rows, strict=True)
+        align = ["right" if _numeric(column) else "left" for column in columns]
         return tabulate.tabulate(
             cells,
             headers=[clean(header) for header in self.headers],
             tablefmt=form,
             disable_numparse=True,
-            colalign=align if cells else None,
+            colalign=align or None,
         )
 
 
 def format_cell(value: object) -> str:
-    """A cell's text: '-' for a value that is not there, yes and no for truth, three digits for a measured number."""
+    """Return a cell's text.
+
+    A missing value is '-', truth is yes or no, and a measured number has three digits.
+    """
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -70,19 +68,22 @@ def format_cell(value: object) -> str:
 
 
 def one_line(text: str, width: int = 400) -> str:
-    """Text without line breaks or control characters, shortened."""
+    """Return text without line breaks or control characters, shortened to `width`."""
     flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return flat if len(flat) <= width else f"{flat[: width - 3]}..."
 
 
 def sanitize_for_csv(text: str, width: int = 200) -> str:
-    """One line of text that no spreadsheet takes for a formula: one that could start one gets an apostrophe in front."""
+    """Return one line of text that no spreadsheet takes for a formula.
+
+    An apostrophe goes before text that could start one.
+    """
     flat = one_line(text, width)
     return f"'{flat}" if flat[:1] in tuple("=+-@'") else flat
 
 
 def plain_markdown(text: str) -> str:
-    """Text as one line of Markdown that shows every character and runs none."""
+    """Return text as one line of Markdown that shows every character and runs none."""
     flat = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*\[\]|~$]|(?<!\w)_|_(?!\w))", r"\\\1", flat)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from .errors import UsageError
 from .show import one_line
@@ -32,14 +33,14 @@ def checked(model: type[Model], values: Mapping[str, object], kind: str) -> Mode
         raise UsageError(f"{kind} {explain(error, model)}.") from None
 
 
-def _clause(item, model: type[BaseModel] | None, prefix: str) -> str:
-    place = ".".join([*([prefix] if prefix else []), *(str(part) for part in item["loc"])])
-    if item["type"] == "extra_forbidden" and model is not None and len(item["loc"]) == 1:
-        said = f"unknown field, expected one of {', '.join(model.model_fields)}"
+def _clause(item: ErrorDetails, model: type[BaseModel] | None, prefix: str) -> str:
+    parts = [str(part) for part in item["loc"] if part != "[key]"]
+    place = ".".join([prefix, *parts] if prefix else parts)
+    if item["type"] == "extra_forbidden" and model is not None and len(parts) == 1:
+        clause = f"unknown field, expected one of {', '.join(model.model_fields)}"
     else:
-        message = item["msg"].removeprefix("Value error, ")
-        message = message.replace("Input should be", "must be")
-        said = f"{message[0].lower()}{message[1:]}"
+        message = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        clause = f"{message[0].lower()}{message[1:]}"
         if item["type"] not in ("missing", "value_error", "json_invalid"):
-            said += f", found {one_line(repr(item['input']), 60)}"
-    return f"{place}: {said}" if place else said
+            clause += f", found {one_line(repr(item['input']), 60)}"
+    return f"{place}: {clause}" if place else clause

@@ -11,41 +11,39 @@ PUBLISHER = "Workshop"
 
 
 def read_manifest(folder: Path) -> dict[str, dict]:
-    """Alias to package description of the built-in models in `folder`."""
+    """Return the facts about each built-in model in `folder`, by alias."""
     return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["models"]
 
 
 def built_in_packages(source: Path) -> dict[str, Package]:
-    """The built-in models in `source`, by alias."""
+    """Return the built-in models in `source`, by alias."""
+    same = ("name", "version", "license", "max_output_tokens", "files")
     return {
         alias: Package(
             alias=alias,
             publisher=PUBLISHER,
-            context=about["context_length"],
+            context=facts["context_length"],
             capabilities=("chat",),
-            **{
-                name: about[name]
-                for name in ("name", "version", "license", "max_output_tokens", "files")
-            },
+            **{field: facts[field] for field in same},
         )
-        for alias, about in read_manifest(source).items()
+        for alias, facts in read_manifest(source).items()
     }
 
 
 def install_built_in(source: Path, target: Path) -> None:
-    """Copy the built-in models into the runtime's cache, every file verified; files that are right are left alone.
+    """Copy the built-in models into the runtime's cache and verify every file.
 
-    Raises KitError when a shipped file does not match the manifest, or the cache cannot be written.
+    Files that are already right stay untouched. Raises KitError when a shipped file does not match
+    the manifest, or the cache cannot be written.
     """
     for alias, package in built_in_packages(source).items():
         folder = package.folder(target)
-        wrong = {problem.file for problem in cache.problems(folder, package)}
-        if shipped := [
-            problem for problem in cache.problems(source / alias, package) if problem.file in wrong
-        ]:
-            names = ", ".join(problem.file for problem in shipped)
+        wrong = [problem.file for problem in cache.problems(folder, package)]
+        shipped = cache.problems(source / alias, package) if wrong else []
+        if damaged := [problem.file for problem in shipped if problem.file in wrong]:
             raise KitError(
-                f"{source / alias}: {names} missing or changed; restore with: git checkout -- data/models"
+                f"{source / alias}: {', '.join(damaged)} missing or changed; "
+                "restore with: git checkout -- data/models"
             )
         try:
             for name in wrong:

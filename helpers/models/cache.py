@@ -1,7 +1,8 @@
-"""The model cache on disk: which model a folder holds, the hash of every file, what is wrong with them, when it was used.
+"""Keep models on disk: which model a folder holds, the hash of every file, and what is damaged.
 
-Foundry Local keeps a model in `<cache>/<publisher>/<name>-<version>/` and verifies nothing. The kit writes `workshop.json` beside
-the model's files: what the model is (so that it can be listed without any network) and the SHA-256 of each file.
+Foundry Local keeps a model in `<cache>/<publisher>/<name>-<version>/` and verifies nothing. The kit
+writes `workshop.json` beside the model's files. It says what the model is, so that the model can be
+listed without a network, and it holds the SHA-256 of each file.
 """
 
 import contextlib
@@ -21,52 +22,56 @@ import filelock
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ..common.errors import KitError, UnsafePackage
-from ..common.files import now
+from ..common.files import now, write_text
+from ..common.validation import explain
 
 RECORD = "workshop.json"
 USED = ".workshop-used"
 CHUNK = 2**20
 MAX_FILES = 1000
 OURS = {RECORD, USED}
-SDK_STATE = (
-    ".dlstate",
-    "download.tmp",
-    ".download.lock",
-    ".download.progress",
-)  # what Foundry Local keeps beside a download under way
+# Foundry Local keeps files with these endings beside a download that is under way.
+SDK_STATE = (".dlstate", "download.tmp", ".download.lock", ".download.progress")
+PART = re.compile(r"[A-Za-z0-9._+@=,()-][A-Za-z0-9._+@=,() -]*")
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+Progress = Callable[[int], None]
+Stamp = tuple[int, int]
+
+
+def ignore(_done: object) -> None:
+    """Do nothing with a report of progress."""
 
 
 def safe_name(name: str) -> str:
-    """A file name from somebody else that stays inside its folder on every system, or ValueError.
+    """Return a file name from outside if it stays inside its folder on every system.
 
-    Parts of letters, digits and a few signs, joined by `/`: no `..`, no absolute path, drive, backslash or name that Windows reserves.
+    Its parts are letters, digits and a few signs, joined by `/`. Raises ValueError for `..`, an
+    absolute path, a drive, a backslash and a name that Windows or the kit reserves.
     """
     parts = name.split("/")
-    if len(name) > 200 or not all(
-        re.fullmatch(r"[A-Za-z0-9._+@=,()-][A-Za-z0-9._+@=,() -]*", part) for part in parts
-    ):
-        raise ValueError(f"{name[:60]!r} is no plain file name")
-    if (
-        any(part in (".", "..") or part[-1] in ". " or RESERVED.fullmatch(part) for part in parts)
-        or parts[-1] in OURS
-    ):
-        raise ValueError(f"{name[:60]!r} is no plain file name")
+    safe = len(name) <= 200 and all(
+        PART.fullmatch(part) and part[-1] not in ". " and not RESERVED.fullmatch(part)
+        for part in parts
+    )
+    if not safe or parts[-1] in OURS:
+        raise ValueError(f"{name[:60]!r} is not a plain file name")
     return name
 
 
 def _safe_part(name: str) -> str:
     if "/" in safe_name(name) or name.startswith("."):
-        raise ValueError(f"{name[:60]!r} is no plain folder name")
+        raise ValueError(f"{name[:60]!r} is not a plain folder name")
     return name
 
 
 FolderName = Annotated[str, Field(max_length=120), AfterValidator(_safe_part)]
+FileName = Annotated[str, AfterValidator(safe_name)]
 Words = Annotated[str, Field(max_length=200)]
 
 
 class File(BaseModel):
-    """Size and SHA-256 of one file."""
+    """Hold the size and the SHA-256 of one file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -75,7 +80,7 @@ class File(BaseModel):
 
 
 class Package(BaseModel):
-    """One model: what a catalog says of it, and its files. Names are checked, since a mirror's may be anything."""
+    """Describe one model and its files. Names are checked because a mirror may send anything."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -83,10 +88,7 @@ class Package(BaseModel):
     name: FolderName
     version: Annotated[int, Field(ge=0, lt=10**6)]
     publisher: FolderName
-    files: Annotated[
-        dict[Annotated[str, AfterValidator(safe_name)], File],
-        Field(min_length=1, max_length=MAX_FILES),
-    ]
+    files: Annotated[dict[FileName, File], Field(min_length=1, max_length=MAX_FILES)]
     license: Words | None = None
     task: Words = "chat-completion"
     device: Words = "CPU"
@@ -99,28 +101,30 @@ class Package(BaseModel):
 
     @property
     def id(self) -> str:
-        """The id under which Foundry Local serves it."""
+        """Return the id under which Foundry Local serves the model."""
         return f"{self.name}:{self.version}"
 
     @property
     def bytes(self) -> int:
-        """Size of all files."""
+        """Return the size of all files together."""
         return sum(file.bytes for file in self.files.values())
 
     @property
     def digest(self) -> str:
-        """One SHA-256 for all files: of their names and hashes."""
-        return hashlib.sha256(
-            json.dumps({name: file.sha256 for name, file in sorted(self.files.items())}).encode()
-        ).hexdigest()
+        """Return one SHA-256 of the names and hashes of all files."""
+        hashes = {name: file.sha256 for name, file in sorted(self.files.items())}
+        return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
 
     def folder(self, cache: Path) -> Path:
-        """Where Foundry Local keeps it."""
+        """Return the folder in which Foundry Local keeps the model."""
         return cache / self.publisher / f"{self.name}-{self.version}"
 
 
 class Record(BaseModel):
-    """What the kit knows of a model in the cache. `seen` is size and time of change of each file when its hash was last right."""
+    """Hold what the kit knows of a model in the cache.
+
+    `seen` is the size and modification time (ns) of each file when its hash was last right.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -128,22 +132,22 @@ class Record(BaseModel):
     source: str
     stored_at: str
     verified_at: str
-    seen: dict[str, tuple[int, int]]
+    seen: dict[str, Stamp]
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One file that is not what it should be."""
+    """Name one damaged file and say what is wrong with it."""
 
     file: str
-    what: str
+    reason: str
 
     def __str__(self) -> str:
-        return f"{self.file} ({self.what})"
+        return f"{self.file} ({self.reason})"
 
 
 def read_record(folder: Path) -> Record | None:
-    """The record of a model's folder; None where there is none that can be understood."""
+    """Return the record of a model's folder, or None when it has no readable one."""
     try:
         return Record.model_validate_json((folder / RECORD).read_bytes())
     except (OSError, ValueError):
@@ -151,10 +155,11 @@ def read_record(folder: Path) -> Record | None:
 
 
 def records(cache: Path) -> Iterator[tuple[Path, Record]]:
-    """Folder and record of every model in the cache that has one."""
+    """Yield folder and record of every model in the cache that has a record."""
     for path in sorted(cache.glob(f"*/*/{RECORD}")):
-        if (found := read_record(path.parent)) and found.package.folder(cache) == path.parent:
-            yield path.parent, found
+        record = read_record(path.parent)
+        if record and record.package.folder(cache) == path.parent:
+            yield path.parent, record
 
 
 def write_record(
@@ -167,101 +172,90 @@ def write_record(
         source=source,
         stored_at=stored_at or at,
         verified_at=at,
-        seen={n: _stamp(folder / n) for n in package.files},
+        seen={name: _stamp(folder / name) for name in package.files},
     )
-    fresh = folder / f"{RECORD}.{os.getpid()}.tmp"
-    fresh.write_text(record.model_dump_json(indent=1), encoding="utf-8")
-    fresh.replace(folder / RECORD)
+    write_text(folder / RECORD, record.model_dump_json(indent=1))
     return record
 
 
 def files_in(folder: Path) -> dict[str, Path]:
-    """A model's own files by name, those of the kit and of a download under way left out."""
-    found = {
+    """Return a model's files by name, without those of the kit and of a download under way."""
+    return {
         path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-    return {
-        name: path
-        for name, path in found.items()
-        if path.name not in OURS and not name.endswith((*SDK_STATE, ".tmp"))
+        if path.is_file() and path.name not in OURS and not path.name.endswith((*SDK_STATE, ".tmp"))
     }
 
 
-def adopt(
-    folder: Path, facts: dict, source: str, progress: Callable[[int], None] = lambda done: None
-) -> Record:
-    """Hash the files that a download has left, and record them."""
+def adopt(folder: Path, facts: dict, source: str, progress: Progress = ignore) -> Record:
+    """Hash the files that a download has left, and record them.
+
+    Raises UnsafePackage when a name or a fact is not acceptable.
+    """
     done, files = 0, {}
     for name, path in files_in(folder).items():
-        files[name] = File(
-            bytes=path.stat().st_size,
-            sha256=sha256(path, lambda n, before=done: progress(before + n)),
-        )
+        digest = sha256(path, count_from(done, progress))
+        files[name] = File(bytes=path.stat().st_size, sha256=digest)
         done += files[name].bytes
     try:
         return write_record(folder, Package(files=files, **facts), source)
     except ValidationError as error:
-        raise UnsafePackage(f"{folder}: {error.errors()[0]['msg']}.") from None
+        raise UnsafePackage(f"{folder}: {explain(error)}.") from None
 
 
 def problems(
     folder: Path,
     package: Package,
-    seen: dict[str, tuple[int, int]] | None = None,
-    progress: Callable[[int], None] = lambda done: None,
+    seen: dict[str, Stamp] | None = None,
+    progress: Progress = ignore,
 ) -> list[Problem]:
-    """What is wrong with a model's files. With `seen`, a file is hashed only when its size or time of change is another than there."""
-    found, done = [], 0
+    """Return what is wrong with a model's files; an empty list when they are right.
+
+    With `seen`, a file is hashed only if its size or modification time has changed since then.
+    """
+    wrong, done = [], 0
     for name, expected in package.files.items():
         before = (seen or {}).get(name)
-        if problem := _problem(
-            folder / name, name, expected, before, lambda n, start=done: progress(start + n)
-        ):
-            found.append(problem)
+        reason = _damage(folder / name, expected, before, count_from(done, progress))
+        if reason:
+            wrong.append(Problem(name, reason))
         done += expected.bytes
         progress(done)
-    return found
+    return wrong
 
 
 def verify(
-    folder: Path,
-    record: Record,
-    *,
-    full: bool = False,
-    progress: Callable[[int], None] = lambda done: None,
+    folder: Path, record: Record, *, full: bool = False, progress: Progress = ignore
 ) -> list[Problem]:
-    """What is wrong with a recorded model; `full` hashes every file. What has been hashed and found right is recorded so."""
-    found = problems(folder, record.package, None if full else record.seen, progress)
-    if not found and (
-        full or any(_stamp(folder / name) != record.seen.get(name) for name in record.package.files)
-    ):
-        with contextlib.suppress(
-            OSError
-        ):  # a cache that cannot be written is as good as any to read from
-            write_record(folder, record.package, record.source, record.stored_at)
-    return found
+    """Return what is wrong with a recorded model, and update the record when all is right.
+
+    `full` hashes every file, even one that looks as it did when it was last hashed.
+    """
+    package = record.package
+    wrong = problems(folder, package, None if full else record.seen, progress)
+    if not wrong:
+        with contextlib.suppress(OSError):  # a cache that cannot be written can still be read
+            if full or any(_stamp(folder / n) != record.seen.get(n) for n in package.files):
+                write_record(folder, package, record.source, record.stored_at)
+    return wrong
 
 
-def _problem(
-    path: Path, name: str, expected: File, seen: tuple[int, int] | None, progress
-) -> Problem | None:
-    if path.is_symlink() or not path.is_file():
-        return Problem(name, "missing" if not path.is_symlink() else "a link in place of the file")
+def _damage(path: Path, expected: File, seen: Stamp | None, progress: Progress) -> str | None:
+    if path.is_symlink():
+        return "a link in place of the file"
+    if not path.is_file():
+        return "missing"
     size = path.stat().st_size
     if size != expected.bytes:
-        return Problem(
-            name,
-            f"{'truncated' if size < expected.bytes else 'too long'}: {size:,} of {expected.bytes:,} bytes",
-        )
+        kind = "truncated" if size < expected.bytes else "too long"
+        return f"{kind}: {size:,} of {expected.bytes:,} bytes"
     if _stamp(path) != seen and sha256(path, progress) != expected.sha256:
-        return Problem(name, "changed: its SHA-256 is another")
+        return "changed: its SHA-256 does not match"
     return None
 
 
-def sha256(path: Path, progress: Callable[[int], None] = lambda done: None) -> str:
-    """SHA-256 of a file in little memory, reporting the bytes done."""
+def sha256(path: Path, progress: Progress = ignore) -> str:
+    """Return the SHA-256 of a file, reading it in pieces and reporting the bytes done."""
     digest, done, piece = hashlib.sha256(), 0, memoryview(bytearray(CHUNK))
     with path.open("rb", buffering=0) as file:
         while count := file.readinto(piece):
@@ -281,7 +275,10 @@ def copy_in(source: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def download_lock(home: Path, package_id: str, waiting: Callable[[], None]) -> Iterator[None]:
-    """Only one process at a time fetches or repairs a model; another one calls `waiting` and waits. A dead process holds nothing."""
+    """Let one process at a time fetch or repair a model; call `waiting` before having to wait.
+
+    The operating system frees the lock when a process dies.
+    """
     (home / "locks").mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(home / "locks" / f"{package_id.replace(':', '-')}.lock")
     try:
@@ -302,30 +299,32 @@ def mark_used(folder: Path) -> None:
 
 
 def last_used(folder: Path) -> str | None:
-    """When a model was last loaded, or None."""
+    """Return when a model was last loaded (UTC, ISO 8601), or None."""
     try:
-        return datetime.fromtimestamp((folder / USED).stat().st_mtime, UTC).isoformat(
-            timespec="seconds"
-        )
+        at = (folder / USED).stat().st_mtime
     except OSError:
         return None
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
 def disk_error(error: OSError, folder: Path, kept: str = "") -> KitError:
-    """What an error of the file system means for somebody who wanted to store a model."""
-    full = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None)}
-    if error.errno in full:
+    """Return the sentence for an error of the file system while a model is being stored."""
+    if error.errno in {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None)}:
         return KitError(
-            f"The disk is full: {folder} takes no more.{kept} Free some space, or name another disk in WORKSHOP_HOME, and run it again."
+            f"The disk is full: {folder} takes no more.{kept} "
+            "Free some space, or name another disk in WORKSHOP_HOME, and run it again."
         )
     return KitError(
-        f"The model cache {folder} cannot be written ({error.strerror or error}); make it writable, or name another place in WORKSHOP_HOME."
+        f"The model cache {folder} cannot be written ({error.strerror or error}); "
+        "make it writable, or name another place in WORKSHOP_HOME."
     )
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns
+def count_from(start: int, progress: Progress) -> Progress:
+    """Return a progress function for one file that adds the `start` bytes before it."""
+    return lambda done: progress(start + done)
+
+
+def _stamp(path: Path) -> Stamp:
+    facts = path.stat()
+    return facts.st_size, facts.st_mtime_ns

@@ -1,78 +1,82 @@
-"""What goes in: `models.json` (which models), `prompts.json` (which prompts, and what a good answer contains)."""
+"""Read what goes into a run: `models.json` (which models) and `prompts.json` (which prompts).
+
+A prompt also says what a good answer contains.
+"""
 
 import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..common.errors import UnknownModel, UsageError
 from ..common.paths import DATA
-from ..common.show import Table
+from ..common.show import Shown, Table, count, join_words
+from ..common.validation import explain
 
 DEFAULT_PROMPT_SET = "meeting-notes"
 MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
 )
+ALIAS = r"[a-z0-9][a-z0-9._-]*"
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
-Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Identifier = Annotated[str, Field(pattern=f"^{ALIAS}$")]
+Positive = Annotated[int, Field(gt=0)]
+Day = Annotated[str, Field(pattern=rf"^([1-9]|[12]\d|3[01]) ({'|'.join(MONTHS)})$")]
 
 
 class Entry(BaseModel):
-    """What all entries share: they do not change, and a field that is not known is a mistake."""
+    """Share what holds for all entries: they do not change, and an unknown field is a mistake."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ModelEntry(Entry):
-    """One model of the line-up. `capabilities` and `size_mb` (null when unknown) must be there; the rest may be left out."""
+    """Describe one model of the line-up.
+
+    `capabilities` and `size_mb` (null when unknown) are required. For one release the keys `licence`
+    and `formerly` are read as `license` and `renamed_from`.
+    """
 
     capabilities: tuple[Text, ...]
     size_mb: Annotated[float, Field(gt=0)] | None
     source: Literal["built-in", "catalog"] = "catalog"
-    license: Text | None = None
-    parameters: Annotated[int, Field(gt=0)] | None = None
-    context: Annotated[int, Field(gt=0)] | None = None
-    formerly: tuple[Identifier, ...] = ()
+    license: Annotated[Text | None, Field(validation_alias=AliasChoices("license", "licence"))] = (
+        None
+    )
+    parameters: Positive | None = None
+    context: Positive | None = None
+    renamed_from: Annotated[
+        tuple[Identifier, ...], Field(validation_alias=AliasChoices("renamed_from", "formerly"))
+    ] = ()
     note: str = ""
 
 
 class Facet(Entry):
-    """Something an answer must (or must not) contain: any one of some phrases, a number, a day ("14 March") or a regular expression."""
+    """Describe something that an answer must (or must not) contain.
+
+    It is any one of some phrases, a number, a day ("14 March") or a regular expression.
+    """
 
     id: Identifier
     any_of: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     number: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    date: Annotated[str, Field(pattern=rf"^([1-9]|[12]\d|3[01]) ({'|'.join(MONTHS)})$")] | None = (
-        None
-    )
+    date: Day | None = None
     regex: Text | None = None
     kind: Literal["required", "optional", "forbidden"] = "required"
 
     @model_validator(mode="after")
-    def _one_way_to_match(self):
-        given = [
-            name
-            for name in ("any_of", "number", "date", "regex")
-            if getattr(self, name) is not None
-        ]
+    def _one_way_to_match(self) -> "Facet":
+        ways = ("any_of", "number", "date", "regex")
+        given = [way for way in ways if getattr(self, way) is not None]
         if len(given) != 1:
             raise ValueError(
-                f"a facet has one of any_of, number, date and regex, found {' and '.join(given) or 'none'}"
+                f"a facet has one of any_of, number, date and regex, found {join_words(given)}"
             )
         if self.regex is not None:
             try:
@@ -83,15 +87,23 @@ class Facet(Entry):
 
 
 class AnswerFormat(Entry):
-    """The form that a prompt asks for."""
+    """Describe the form that a prompt asks for."""
 
-    sentences: Annotated[int, Field(gt=0)] | None = None
-    bullets: Annotated[int, Field(gt=0)] | None = None
-    max_words: Annotated[int, Field(gt=0)] | None = None
+    sentences: Positive | None = None
+    bullets: Positive | None = None
+    max_words: Positive | None = None
+
+    def __str__(self) -> str:
+        parts = [
+            count(number, noun)
+            for number, noun in ((self.sentences, "sentence"), (self.bullets, "bullet"))
+            if number
+        ]
+        return ", ".join(parts + ([f"at most {self.max_words} words"] if self.max_words else []))
 
 
 class Prompt(Entry):
-    """One prompt, with what its answer is expected to contain."""
+    """Hold one prompt, with what its answer is expected to contain."""
 
     id: Identifier
     text: Text
@@ -99,15 +111,15 @@ class Prompt(Entry):
     format: AnswerFormat | None = None
 
 
-class PromptSet(Entry):
-    """A named, fixed list of prompts."""
+class PromptSet(Shown, Entry):
+    """Hold a named, fixed list of prompts."""
 
     name: Identifier
     title: str = ""
     prompts: tuple[Prompt, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _ids_differ(self):
+    def _ids_differ(self) -> "PromptSet":
         if twice := _first_repeated(p.id for p in self.prompts):
             raise ValueError(f"two prompts have the id '{twice}'")
         return self
@@ -116,84 +128,57 @@ class PromptSet(Entry):
         return len(self.prompts)
 
     def table(self) -> Table:
-        """The prompts as a table."""
-        return Table(
-            ("id", "prompt", "facets", "format"),
-            [[p.id, p.text, len(p.facets), _describe(p.format)] for p in self.prompts],
-        )
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
+        """Return the prompts as a table."""
+        rows = [[p.id, p.text, len(p.facets), str(p.format or "")] for p in self.prompts]
+        return Table(("id", "prompt", "facets", "format"), rows)
 
 
-class Lineup(Mapping[str, ModelEntry]):
-    """Alias to entry, in the order of the file."""
-
-    def __init__(self, entries: dict[str, ModelEntry]):
-        self._entries = entries
-
-    def __getitem__(self, alias: str) -> ModelEntry:
-        return self._entries[alias]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
-
-    def __len__(self) -> int:
-        return len(self._entries)
+class Lineup(Shown, dict[str, ModelEntry]):
+    """Map each alias to its entry, in the order of the file."""
 
     def table(self) -> Table:
-        """The line-up as a table."""
-        headers = ("size_mb", "license", "parameters", "context", "capabilities", "source", "note")
-        return Table(
-            ("alias", *headers),
-            [[alias, *(getattr(entry, name) for name in headers)] for alias, entry in self.items()],
-        )
-
-    def __str__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
+        """Return the line-up as a table."""
+        fields = ("size_mb", "license", "parameters", "context", "capabilities", "source", "note")
+        rows = [[alias, *(getattr(entry, f) for f in fields)] for alias, entry in self.items()]
+        return Table(("alias", *fields), rows)
 
     @property
     def built_in(self) -> list[str]:
-        """Aliases of the models that ship with the kit, smallest first."""
-        return sorted(
-            (a for a in self if self[a].source == "built-in"), key=lambda a: self[a].size_mb or 0
-        )
+        """Return the aliases of the models that ship with the kit, smallest first."""
+        aliases = (alias for alias in self if self[alias].source == "built-in")
+        return sorted(aliases, key=lambda alias: self[alias].size_mb or 0)
 
     def current(self, alias: str) -> str | None:
-        """The alias that an older name stands for today, or None."""
-        return next((a for a, e in self.items() if alias in e.formerly), None)
+        """Return the alias that an older name stands for today, or None."""
+        return next((name for name, e in self.items() if alias in e.renamed_from), None)
 
 
 def load_models(path: str | Path | None = None) -> Lineup:
     """Read and check `models.json`: `{alias: {capabilities, size_mb, ...}}`.
 
-    Raises UsageError naming file, field and what was expected.
+    Raises UsageError naming the file, the field and what was expected.
     """
     path = Path(path or DATA / "models.json")
     raw = _read_json(path)
     if not isinstance(raw, dict) or not raw:
         raise UsageError(
-            f"{path}: expected an object with at least one model, {{alias: {{capabilities, size_mb, ...}}}}."
+            f"{path}: expected an object with at least one model, "
+            "{alias: {capabilities, size_mb, ...}}."
         )
     for alias in raw:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", alias):
+        if not re.fullmatch(ALIAS, alias):
             raise UsageError(
-                f"{path}: {alias!r} is no alias; use lower-case letters, digits, '.', '_' and '-'."
+                f"{path}: {alias!r} is not an alias; "
+                "use lower-case letters, digits, '.', '_' and '-'."
             )
-    return Lineup({alias: _checked(ModelEntry, entry, path, alias) for alias, entry in raw.items()})
+    return Lineup({alias: _parse(ModelEntry, entry, path, alias) for alias, entry in raw.items()})
 
 
 def load_prompts(source: str | Path | None = None) -> PromptSet:
     """Read a prompt set: the name of a shipped set, `FILE`, or `FILE:SET`.
 
-    A file holds `{set: {title, prompts: [...]}}`, or a plain list of strings. Raises UsageError naming file,
-    field and what was expected, or the sets there are.
+    A file holds `{set: {title, prompts: [...]}}`, or a plain list of strings. Raises UsageError
+    naming the file, the field and what was expected, or the sets in the file.
     """
     path, name = _split_source(str(source or DEFAULT_PROMPT_SET))
     raw = _read_json(path)
@@ -206,35 +191,31 @@ def load_prompts(source: str | Path | None = None) -> PromptSet:
     if not isinstance(raw, dict) or not raw:
         raise UsageError(f"{path}: expected a list of strings, or an object of prompt sets.")
     name = name or (next(iter(raw)) if len(raw) == 1 else None)
-    if name not in raw:
-        raise UsageError(
-            f"{path}: {f'no prompt set {name!r}' if name else 'which prompt set?'}; it has {', '.join(raw)}."
-        )
-    if (
-        isinstance(raw[name], list)
-        and raw[name]
-        and all(isinstance(text, str) for text in raw[name])
-    ):
-        return prompt_list(raw[name], path).model_copy(update={"name": name})
-    entry = raw[name] if isinstance(raw[name], dict) else {"prompts": raw[name]}
-    return _checked(PromptSet, {"name": name, **entry}, path, name)
+    if name is None or name not in raw:
+        problem = f"no prompt set {name!r}" if name else "which prompt set?"
+        raise UsageError(f"{path}: {problem}; it has {', '.join(raw)}.")
+    chosen = raw[name]
+    if isinstance(chosen, list) and chosen and all(isinstance(text, str) for text in chosen):
+        return prompt_list(chosen, path).model_copy(update={"name": name})
+    entry = chosen if isinstance(chosen, dict) else {"prompts": chosen}
+    return _parse(PromptSet, {"name": name, **entry}, path, name)
 
 
 def prompt_list(texts: Iterable[str], source: str | Path = "prompts") -> PromptSet:
-    """A prompt set from plain strings, with ids p1, p2, ..."""
-    texts = list(texts)
-    if not texts:
+    """Return a prompt set of plain strings, with ids p1, p2, ..."""
+    prompts = [{"id": f"p{number}", "text": text} for number, text in enumerate(texts, 1)]
+    if not prompts:
         raise UsageError(f"{source}: the list of prompts is empty; give at least one string.")
-    prompts = [{"id": f"p{i}", "text": text} for i, text in enumerate(texts, 1)]
-    return _checked(PromptSet, {"name": "list", "prompts": prompts}, Path(source), "list")
+    return _parse(PromptSet, {"name": "list", "prompts": prompts}, Path(source), "list")
 
 
 def unknown(
     alias: str, known: Iterable[str], lineup: Lineup | None = None, note: str = ""
 ) -> UnknownModel:
-    """The error for a name that a server does not offer: its name today, near ones, and where to see them all.
+    """Return the error for a name that a server does not offer.
 
-    `note` says what is known about the server's catalog, such as that it could not be reached.
+    It says what the model is called today, which names are near, and where to see them all. `note`
+    says what is known about the server's catalog, such as that it could not be reached.
     """
     known = list(known)
     today = (lineup.current(alias) if lineup else None) or alias
@@ -242,100 +223,75 @@ def unknown(
     if renamed and today in known:
         return UnknownModel(f"{renamed}; use that name.")
     near = nearest(today, known)
-    hint = (
-        f"did you mean {' or '.join(near)}?"
-        if near
-        else f"known here: {', '.join(known[:8]) or 'none'}."
-    )
     if lineup and today in lineup:
         also = f" Near it: {', '.join(near)}." if near else ""
         return UnknownModel(
-            f"{renamed or f'{alias!r} is in the line-up'}, but is not offered here. {note or 'The catalog does not list it.'}{also}"
+            f"{renamed or f'{alias!r} is in the line-up'}, but is not offered here. "
+            f"{note or 'The catalog does not list it.'}{also}"
         )
+    listed = f"known here: {', '.join(known[:8]) or 'none'}."
+    hint = f"did you mean {' or '.join(near)}?" if near else listed
     return UnknownModel(
         f"No model is called '{alias}'; {hint} List them with: python -m helpers models"
     )
 
 
 def nearest(alias: str, known: Iterable[str]) -> list[str]:
-    """Up to three names that are like this one: spelled alike, or with it in them."""
+    """Return up to three names like this one: spelled alike, or containing it."""
     known = list(known)
-    return (
-        difflib.get_close_matches(alias, known, n=3, cutoff=0.5)
-        or [name for name in known if alias in name][:3]
-    )
+    alike = difflib.get_close_matches(alias, known, n=3, cutoff=0.5)
+    return alike or [name for name in known if alias in name][:3]
 
 
 def _split_source(source: str) -> tuple[Path, str | None]:
-    shipped = DATA / "prompts.json"
     if Path(source).is_file():
         return Path(source), None
     file, colon, name = source.rpartition(":")
     if colon and name and not re.search(r"[\\/]", name):
         return Path(file), name
     if re.fullmatch(r"[a-z0-9][a-z0-9_-]*", source):
-        return shipped, source
+        return DATA / "prompts.json", source
     return Path(source), None
 
 
-def _read_json(path: Path):
+def _read_json(path: Path) -> object:
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_no_repeats)
     except FileNotFoundError:
         raise UsageError(
-            f"There is no file {path}; check the name, or leave it out to use the one that ships with the kit."
+            f"There is no file {path}; check the name, "
+            "or leave it out to use the one that ships with the kit."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}.") from None
     except RecursionError:
         raise UsageError(f"{path} is not valid JSON: it is nested too deep.") from None
     except json.JSONDecodeError as error:
-        raise UsageError(
-            f"{path} is not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}."
-        ) from None
-    except _Repeated as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise UsageError(f"{path} is not valid JSON: {place}: {error.msg}.") from None
+    except _RepeatedKey as error:
         raise UsageError(f"{path}: '{error}' appears twice; keep one.") from None
 
 
-class _Repeated(ValueError):
-    pass
+class _RepeatedKey(ValueError):
+    """Name a key that an object of a JSON file has twice."""
 
 
-def _no_repeats(pairs: list[tuple[str, object]]) -> dict:
+def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if twice := _first_repeated(key for key, _ in pairs):
-        raise _Repeated(twice)
+        raise _RepeatedKey(twice)
     return dict(pairs)
 
 
 def _first_repeated(items: Iterable[str]) -> str | None:
-    seen = set()
-    return next((item for item in items if item in seen or seen.add(item)), None)
+    return next((item for item, number in Counter(items).items() if number > 1), None)
 
 
-def _checked(model: type[Entry], raw, path: Path, where: str):
+EntryType = TypeVar("EntryType", bound=Entry)
+
+
+def _parse(model: type[EntryType], raw: object, path: Path, place: str) -> EntryType:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        problems = []
-        for item in error.errors(include_url=False, include_context=False)[:3]:
-            field = ".".join([where, *(str(part) for part in item["loc"])])
-            problems.append(f"{field}: {_expected(model, item)}")
-        raise UsageError(f"{path}: {'; '.join(problems)}.") from None
-
-
-def _expected(model: type[Entry], item: dict) -> str:
-    if item["type"] == "extra_forbidden" and len(item["loc"]) == 1:
-        return f"unknown field, expected one of {', '.join(model.model_fields)}"
-    message = item["msg"].removeprefix("Value error, ")
-    return f"{message[0].lower()}{message[1:]}" + (
-        "" if item["type"] in ("missing", "value_error") else f", found {item['input']!r:.60}"
-    )
-
-
-def _describe(form: AnswerFormat | None) -> str:
-    words = {"sentences": "{} sentences", "bullets": "{} bullets", "max_words": "at most {} words"}
-    return (
-        ", ".join(words[what].format(n) for what, n in form.model_dump(exclude_none=True).items())
-        if form
-        else ""
-    )
+        raise UsageError(f"{path}: {explain(error, model, place)}.") from None

@@ -5,7 +5,17 @@ import re
 
 import pytest
 
-from helpers.common.show import Table, format_cell, one_line
+from helpers.common.show import (
+    Shown,
+    Table,
+    count,
+    duration,
+    format_cell,
+    join_words,
+    one_line,
+    sanitize_for_csv,
+    size,
+)
 
 NASTY = "a|b\nc\r\nd\te\x00\x1b[31m\u2028<script>alert('x')</script> & \\ `x`"
 
@@ -160,3 +170,96 @@ def test_a_table_without_rows(rows):
     assert str(Table(headers, rows)).split() == (
         ["model", "n", "-------", "---"] if headers else []
     )
+
+
+# Objects that show themselves
+
+
+class Findings(Shown):
+    def __init__(self, table=None, sentences=()):
+        self._table, self._sentences = table, sentences
+
+    def table(self):
+        return self._table
+
+    def sentences(self):
+        return self._sentences
+
+
+def test_an_object_shows_its_table_and_its_sentences_below():
+    shown = Findings(Table(["model"], [["a"]]), ["Two <failed>.", "One was slow."])
+    assert str(shown).splitlines()[-3:] == ["a", "Two <failed>.", "One was slow."]
+    drawn = shown._repr_html_()
+    assert drawn.startswith("<table")
+    assert drawn.endswith("<ul><li>Two &lt;failed&gt;.</li><li>One was slow.</li></ul>")
+
+
+def test_either_may_be_missing():
+    assert str(Findings(sentences=["Nothing to show."])) == "Nothing to show."
+    assert Findings(sentences=["x"])._repr_html_() == "<ul><li>x</li></ul>"
+    assert "<ul>" not in Findings(Table(["a"], [["x"]]))._repr_html_()
+    assert (str(Findings()), Findings()._repr_html_()) == ("", "")
+    assert (str(Shown()), Shown()._repr_html_()) == ("", "")
+
+
+# Words and numbers
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [([], "none"), (["a"], "a"), (["a", "b"], "a and b"), (("a", "b", "c"), "a, b and c")],
+)
+def test_words_are_joined_as_a_sentence_lists_them(words, text):
+    assert join_words(words) == text
+
+
+def test_a_list_without_words_has_the_word_that_is_wanted():
+    assert join_words([], "no model") == "no model"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 rounds"), (1, "1 round"), (2, "2 rounds"), (12_345, "12,345 rounds")],
+)
+def test_a_count_agrees_with_its_noun(number, text):
+    assert count(number, "round") == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0123456, "12.3 ms"),
+        (0.9, "900 ms"),
+        (1.0, "1 s"),
+        (1.234, "1.23 s"),
+        (-0.05, "-50 ms"),
+        (0, "0 ms"),
+    ],
+)
+def test_a_duration_has_the_unit_that_reads_best(seconds, text):
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "text"),
+    [(0, "0.0 MB"), (2_500_000, "2.5 MB"), (999_000_000, "999.0 MB"), (1_234e6, "1.23 GB")],
+)
+def test_a_size_is_in_megabytes_or_gigabytes(n_bytes, text):
+    assert size(n_bytes) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@x", "'@x"),
+        ("'x", "''x"),
+        ("\t=1", "'=1"),
+        ("a=1", "a=1"),
+        ("", ""),
+    ],
+)
+def test_no_text_becomes_a_formula_of_a_spreadsheet(text, safe):
+    assert sanitize_for_csv(text) == safe

@@ -375,7 +375,7 @@ def edit(folder, name: str, change) -> None:
             lambda f: (f / "models.json").write_text(
                 '{"../../etc": {"capabilities": [], "size_mb": 1}}'
             ),
-            "is no alias",
+            "is not an alias",
         ),
         (
             lambda f: (f / "models.json").write_text(

@@ -59,7 +59,7 @@ def test_shipped_models():
 
 def test_former_names_of_shipped_models_are_no_names_of_today():
     models = load_models()
-    former = [name for entry in models.values() for name in entry.formerly]
+    former = [name for entry in models.values() for name in entry.renamed_from]
     assert len(former) == len(set(former))
     assert not set(former) & set(models)
     assert all(models.current(name) in models for name in former)
@@ -140,11 +140,11 @@ def test_a_byte_order_mark_is_no_mistake(write):
         ({"a": {**GOOD, "formerly": ["Old Name"]}}, ["a.formerly.0", "'Old Name'"]),
         ({"a": "chat"}, [" a: ", "'chat'"]),
         ({"a": None}, [" a: ", "None"]),
-        ({"A b": GOOD}, ["'A b' is no alias", "lower-case"]),
-        ({"": GOOD}, ["'' is no alias"]),
-        ({"a\n": GOOD}, ["is no alias"]),
-        ({"-a": GOOD}, ["'-a' is no alias"]),
-        ({"../a": GOOD}, ["'../a' is no alias"]),
+        ({"A b": GOOD}, ["'A b' is not an alias", "lower-case"]),
+        ({"": GOOD}, ["'' is not an alias"]),
+        ({"a\n": GOOD}, ["is not an alias"]),
+        ({"-a": GOOD}, ["'-a' is not an alias"]),
+        ({"../a": GOOD}, ["'../a' is not an alias"]),
     ],
     ids=range(28),
 )
@@ -351,7 +351,7 @@ LINEUP = Lineup(
     {
         "pocket-mini": ModelEntry(capabilities=("chat",), size_mb=3),
         "mistral-7b-v0.2": ModelEntry(
-            capabilities=("chat",), size_mb=4200, formerly=("mistral-7b",)
+            capabilities=("chat",), size_mb=4200, renamed_from=("mistral-7b",)
         ),
     }
 )

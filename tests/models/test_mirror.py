@@ -130,7 +130,7 @@ def test_a_model_of_the_mirror_is_fetched_listed_loaded_and_answers(
     assert cache.verify(record.package.folder(model_cache()), record, full=True) == []
     shown = page(instructor[0])
     assert re.search(
-        r"<h2>Ada &lt;script&gt;</h2><div class=\"has\"><span>classy</span><b>verified</b>", shown
+        r"<h2>Ada &lt;script&gt;</h2>\s*<div class=\"has\"><span>classy</span><b>verified</b>", shown
     )
     assert "<script" not in shown
     assert not re.search(r"(src|href)=|url\(|@import", shown)
@@ -370,7 +370,7 @@ def test_no_mirror_at_the_address_is_one_sentence(attendee, monkeypatch):
 def test_another_service_at_the_address_is_told_apart(body):
     with (
         Loopback(lambda request: Answer([head(200, len(body)), body])) as other,
-        pytest.raises(MirrorError, match="it is no mirror of this kit"),
+        pytest.raises(MirrorError, match="it is not a mirror of this kit"),
     ):
         Mirror(other.url).packages()
 
@@ -523,7 +523,7 @@ def test_a_model_that_calls_itself_another_is_refused(tmp_path):
 def test_what_is_no_address_is_told(address):
     with pytest.raises(
         UsageError,
-        match=r"is no address of a mirror; expected something like http://192\.168\.1\.20:8321",
+        match=r"is not the address of a mirror; expected something like http://192\.168\.1\.20:8321",
     ):
         parse_mirror_url(address)
 

@@ -1,0 +1,59 @@
+"""Folders of the kit: where the variables say, else where the package or the user's cache is."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers.common import paths
+from helpers.common.errors import KitError
+
+
+def test_the_project_is_found_from_the_package():
+    assert (paths.PROJECT / "helpers" / "common" / "paths.py").is_file()
+    assert (paths.BUILT_IN_MODELS / "manifest.json").is_file()
+
+
+def test_the_home_is_where_the_variable_says(monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "kit"))
+    assert paths.home() == tmp_path / "kit"
+    assert paths.model_cache() == tmp_path / "kit" / "models"
+    monkeypatch.setenv("WORKSHOP_HOME", "~/kit")
+    assert paths.home() == Path.home() / "kit"
+
+
+def test_without_the_variable_the_home_is_in_the_users_cache(monkeypatch):
+    monkeypatch.setenv("WORKSHOP_HOME", "")
+    assert paths.home().name in ("foundry-local-workshop", "Cache")
+    assert paths.home().is_absolute()
+
+
+def test_free_disk_space_is_known_before_the_cache_exists(monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "not" / "there" / "yet"))
+    assert paths.free_disk_gb() > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_checkouts_or_two_pythons_never_share_a_service(monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path))
+    first = paths.service_folder()
+    assert first == paths.service_folder()
+    assert first.parent == tmp_path / "service"
+    with monkeypatch.context() as patch:
+        patch.setattr(paths, "PROJECT", tmp_path)
+        assert paths.service_folder() != first
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert paths.service_folder() != first
+
+
+def test_results_go_to_the_argument_then_the_variable(monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKSHOP_RESULTS", str(tmp_path / "variable"))
+    assert paths.results_folder() == tmp_path / "variable"
+    assert paths.results_folder(tmp_path / "argument") == tmp_path / "argument"
+    assert list((tmp_path / "argument").iterdir()) == []
+
+
+def test_a_results_folder_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(KitError, match=r"The results folder \S+ cannot be written .*--output DIR"):
+        paths.results_folder(tmp_path / "file")
