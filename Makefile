@@ -28,10 +28,10 @@ mirror: $(VENV)/ready ## serve this machine's models to the room: make mirror HO
 	@$(PY) -m helpers mirror $(if $(HOST),--host $(HOST))
 
 models: $(VENV)-models/ready ## make the built-in models again, from nothing (one to five hours)
-	@$(subst $(VENV),$(VENV)-models,$(PY)) data/models/recipe
+	@$(subst $(VENV),$(VENV)-models,$(PY)) -m training
 
 evaluate-models: $(VENV)/ready ## ask the built-in models the test sets and refresh their tables (some minutes)
-	@$(PY) data/models/recipe evaluate speed package
+	@$(PY) -m training evaluate speed package
 
 bench: $(VENV)/ready-dev ## measure the instrument itself, beside its peers, into docs/accuracy.md (about half an hour)
 	-@$(MAKE) --no-print-directory $(VENV)-bench/ready || echo "the peers could not be installed: they are left out"
@@ -61,9 +61,9 @@ $(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
 	@$(PYTHON) -c "open('$@', 'w').close()"
 
-$(VENV)-models/ready: requirements.txt constraints.txt data/models/recipe/requirements.txt
+$(VENV)-models/ready: requirements.txt constraints.txt training/requirements.txt
 	$(PYTHON) -m venv $(VENV)-models
-	$(subst $(VENV),$(VENV)-models,$(PY)) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt -r data/models/recipe/requirements.txt -e .
+	$(subst $(VENV),$(VENV)-models,$(PY)) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt -r training/requirements.txt -e .
 	@$(PYTHON) -c "open('$@', 'w').close()"
 
 $(VENV)-bench/ready: bench/requirements.txt

@@ -335,7 +335,7 @@ def convert(
     """
     python = _python_with_extras()
     if python is None or not str(source):
-        missing = f"{', '.join(EXTRAS)} are not installed here (data/models/recipe/requirements.txt has them, in an environment of their own)"
+        missing = f"{', '.join(EXTRAS)} are not installed here (training/requirements.txt has them, in an environment of their own)"
         reason = "no checkpoint was named" if python else missing
         return Conversion(
             BUILT_IN_MODELS / "pocket-mini",
