@@ -226,7 +226,11 @@ MISTAKES = [
     (["report", "no-such-run"], 2, "holds no run"),
     (["download"], 2, "Name their aliases, or a classroom mirror"),
     (["download", "--mirror", "127.0.0.1:9"], 1, "No mirror answers at http://127.0.0.1:9"),
-    (["models", "--mirror", "ftp://room"], 2, "is not the address of a mirror; expected something like"),
+    (
+        ["models", "--mirror", "ftp://room"],
+        2,
+        "is not the address of a mirror; expected something like",
+    ),
     (["prefetch", "--at", "soon", "pocket-nano"], 2, "'soon' is no time of day"),
     (["cache", "--remove", "no-such-model"], 2, "The cache has no 'no-such-model'"),
     (["cache", "--remove", "pocket-nano", "--yes"], 2, "ships with the kit"),

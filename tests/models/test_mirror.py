@@ -130,7 +130,8 @@ def test_a_model_of_the_mirror_is_fetched_listed_loaded_and_answers(
     assert cache.verify(record.package.folder(model_cache()), record, full=True) == []
     shown = page(instructor[0])
     assert re.search(
-        r"<h2>Ada &lt;script&gt;</h2>\s*<div class=\"has\"><span>classy</span><b>verified</b>", shown
+        r"<h2>Ada &lt;script&gt;</h2>\s*<div class=\"has\"><span>classy</span><b>verified</b>",
+        shown,
     )
     assert "<script" not in shown
     assert not re.search(r"(src|href)=|url\(|@import", shown)
