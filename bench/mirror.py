@@ -1,11 +1,14 @@
-"""How fast, how fair and how small the classroom mirror is: the figures of docs/downloading.md.
+"""Measure how fast, fair and small the classroom mirror is: the figures of docs/downloading.md.
 
-    python bench/mirror.py [FOLDER]
+    python bench/mirror.py [--short] [FOLDER]
 
-It makes models of random bytes in FOLDER (default: the temporary folder; it wants 8 GB free there), serves them on loopback, and prints: one
-client beside `cp`, memory at two file sizes, thirty clients at once, and what is fetched again after a client was killed.
+It makes models of random bytes in FOLDER (default: the temporary folder; it needs 8 GB there) and
+serves them on loopback. It prints one client beside `cp`, the memory at two file sizes, thirty
+clients at once, and what is fetched again after a client was killed. `--short` prints the first
+alone, with a smaller file.
 """
 
+import argparse
 import hashlib
 import json
 import os
@@ -18,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -28,135 +32,133 @@ from helpers.models.mirror import CHUNK, Mirror
 
 MIB = 2**20
 SIZES_MB = {"small": 64, "medium": 256, "large": 1024}
+SHORT_MB = {"large": 512}
 CLIENTS = 30
 TURNS = 5
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, short: bool) -> None:
     """Measure and print."""
-    print(
-        f"{platform.system()}, {cpu_name()}, {os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%d %B %Y')}"
-    )
-    stock(folder / "instructor" / "models")
+    date = time.strftime("%d %B %Y")
+    python = f"Python {platform.python_version()}"
+    print(f"{platform.system()}, {cpu_name()}, {os.cpu_count()} cores, {python}, {date}")
+    sizes_mb = SHORT_MB if short else SIZES_MB
+    stock(folder / "instructor" / "models", sizes_mb)
     server = subprocess.Popen(
-        [sys.executable, "-m", "helpers", "mirror", "--port", "0", *SIZES_MB],
+        [sys.executable, "-m", "helpers", "mirror", "--port", "0", *sizes_mb],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "WORKSHOP_HOME": str(folder / "instructor")},
     )
+    assert server.stdout is not None
     try:
         address = next(line.split()[-1] for line in server.stdout if "--mirror" in line)
         memory = Peak(server.pid)
         one_client(address, folder)
-        flat_memory(address, folder, memory)
-        room(address, folder, memory)
-        killed(address, folder)
+        if not short:
+            flat_memory(address, folder, memory)
+            room(address, folder, memory)
+            killed(address, folder)
     finally:
         server.terminate()
         server.wait()
 
 
-def stock(models: Path) -> None:
-    """Models of random bytes, one file each besides the small ones."""
-    for alias, size_mb in SIZES_MB.items():
-        target = models / "Bench" / f"{alias}-generic-cpu-1"
+def stock(models: Path, sizes_mb: dict[str, int]) -> None:
+    """Make models of random bytes, each with one large file."""
+    for alias, size_mb in sizes_mb.items():
+        name = f"{alias}-generic-cpu"
+        target = models / "Bench" / f"{name}-1"
         target.mkdir(parents=True)
         (target / "inference_model.json").write_text(
-            json.dumps({"Name": f"{alias}-generic-cpu:1"}), encoding="utf-8"
+            json.dumps({"Name": f"{name}:1"}), encoding="utf-8"
         )
         with (target / "model.onnx.data").open("wb") as file:
             for _ in range(size_mb):
                 file.write(os.urandom(MIB))
-        cache.adopt(
-            target,
-            {"alias": alias, "name": f"{alias}-generic-cpu", "version": 1, "publisher": "Bench"},
-            "catalog",
-        )
+        facts = {"alias": alias, "name": name, "version": 1, "publisher": "Bench"}
+        cache.adopt(target, facts, "catalog")
 
 
 def one_client(address: str, folder: Path) -> None:
-    """One client and `cp`, in turns; medians of bytes per second."""
+    """Print the median rates of one client and of `cp`, measured in turns."""
     source = folder / "instructor" / "models" / "Bench" / "large-generic-cpu-1" / "model.onnx.data"
-    size, copy = source.stat().st_size, folder / "copy"
-    rates = {
-        "cp": [],
-        "cp, then SHA-256": [],
-        "cp, to the disk": [],
-        "mirror, hashed": [],
-        "mirror, hashed, to the disk": [],
+    size, target = source.stat().st_size, folder / "copy"
+
+    def copy(then: Callable[[Path], object] = lambda path: None) -> float:
+        return timed(lambda: (subprocess.run(["cp", source, target], check=True), then(target)))
+
+    def fetch(*how: str) -> float:
+        return fetched(address, "large", folder / "one", *how)["seconds"]
+
+    cases: dict[str, Callable[[], float]] = {
+        "cp": copy,
+        "cp, to the disk": lambda: copy(flush),
+        "cp, then SHA-256": lambda: copy(cache.sha256),
+        "mirror, hashed": fetch,
+        "mirror, hashed, to the disk": lambda: fetch("flush"),
     }
+    rates: dict[str, list[float]] = {case: [] for case in cases}
     for _ in range(TURNS):
-        rates["cp"].append(size / timed(lambda: subprocess.run(["cp", source, copy], check=True)))
-        rates["cp, to the disk"].append(
-            size / timed(lambda: (subprocess.run(["cp", source, copy], check=True), flush(copy)))
-        )
-        rates["cp, then SHA-256"].append(
-            size
-            / timed(lambda: (subprocess.run(["cp", source, copy], check=True), cache.sha256(copy)))
-        )
-        copy.unlink()
-        rates["mirror, hashed"].append(size / fetched(address, "large", folder / "one")["seconds"])
-        rates["mirror, hashed, to the disk"].append(
-            size / fetched(address, "large", folder / "one", "flush")["seconds"]
-        )
-    digest, piece = hashlib.sha256(), bytes(MIB)
-    hashing = 256 * MIB / timed(lambda: [digest.update(piece) for _ in range(256)])
-    print(
-        f"\none client, {size / 1e6:,.0f} MB, medians of {TURNS} turns; SHA-256 alone: {hashing / 1e6:,.0f} MB/s"
-    )
-    base = {name: statistics.median(found) for name, found in rates.items()}
-    for name, rate in base.items():
-        against = "cp, to the disk" if "to the disk" in name else "cp"
-        print(
-            f"  {name:<28}{rate / 1e6:>8,.0f} MB/s  {100 * rate / base[against]:>4.0f} % of {against}"
-        )
+        target.unlink(missing_ok=True)
+        for case, seconds in cases.items():
+            rates[case].append(size / seconds())
+    piece = bytes(256 * MIB)
+    hashing = len(piece) / timed(lambda: hashlib.sha256(piece))
+    turns = f"medians of {TURNS} turns; SHA-256 alone: {hashing / 1e6:,.0f} MB/s"
+    print(f"\none client, {size / 1e6:,.0f} MB, {turns}")
+    medians = {case: statistics.median(found) for case, found in rates.items()}
+    for case, rate in medians.items():
+        against = "cp, to the disk" if "to the disk" in case else "cp"
+        percent = 100 * rate / medians[against]
+        print(f"  {case:<28}{rate / 1e6:>8,.0f} MB/s  {percent:>4.0f} % of {against}")
 
 
 def flat_memory(address: str, folder: Path, server: "Peak") -> None:
-    """Peak memory of client and server for a small and a large file."""
+    """Print the peak memory of client and server for a small and a large file."""
     print("\nmemory above idle, MB")
     for alias in ("small", "large"):
         server.reset()
-        found = fetched(address, alias, folder / "memory")
+        client_mb = fetched(address, alias, folder / "memory")["above_idle_mb"]
         print(
-            f"  {SIZES_MB[alias]:>5} MB file: client {found['above_idle_mb']:.0f}, server {server.above_mb:.0f}"
+            f"  {SIZES_MB[alias]:>5} MB file: client {client_mb:.0f}, server {server.above_mb:.0f}"
         )
 
 
 def room(address: str, folder: Path, server: "Peak") -> None:
-    """Thirty clients at once: slowest against median, and the server's memory."""
+    """Print how thirty clients fare at once: slowest against median, and the server's memory."""
     server.reset()
     gate = folder / "gate"
     children = [
         start(address, "small", folder / f"client{n}", f"gate={gate}") for n in range(CLIENTS)
     ]
     for child in children:
+        assert child.stdout is not None
         child.stdout.readline()
     gate.touch()
-    found = [json.loads(child.communicate()[0]) for child in children]
-    seconds = sorted(row["seconds"] for row in found)
-    total = CLIENTS * SIZES_MB["small"] * MIB
+    results = [json.loads(child.communicate()[0]) for child in children]
+    seconds = sorted(result["seconds"] for result in results)
+    right = sum(result["right"] for result in results)
+    median, slowest = statistics.median(seconds), seconds[-1]
+    total_mb = CLIENTS * SIZES_MB["small"] * MIB / 1e6
+    print(f"\n{CLIENTS} clients at once, {SIZES_MB['small']} MB each")
+    print(f"  right hashes: {right} of {CLIENTS}")
+    print(f"  seconds: fastest {seconds[0]:.2f}, median {median:.2f}, slowest {slowest:.2f}")
     print(
-        f"\n{CLIENTS} clients at once, {SIZES_MB['small']} MB each: right hashes {sum(row['right'] for row in found)} of {CLIENTS}"
-    )
-    print(
-        f"  seconds: fastest {seconds[0]:.2f}, median {statistics.median(seconds):.2f}, slowest {seconds[-1]:.2f}",
-        end="",
-    )
-    print(
-        f" ({seconds[-1] / statistics.median(seconds):.2f} of the median); {total / seconds[-1] / 1e6:,.0f} MB/s together"
+        f"  slowest: {slowest / median:.2f} of the median; together {total_mb / slowest:,.0f} MB/s"
     )
     print(f"  server: {server.peak_mb:.0f} MB in all, {server.above_mb:.0f} above idle")
 
 
 def killed(address: str, folder: Path) -> None:
-    """What goes out in all when a client is killed on the way and started again, beyond the model itself."""
+    """Print how much of what had arrived is fetched again after a client was killed."""
     package = next(p for p in Mirror(address).packages() if p.alias == "medium")
     again = []
     for turn in range(TURNS):
         home = folder / f"killed{turn}"
         part = home / "incoming" / "medium-generic-cpu-1" / "model.onnx.data.part"
         child = start(address, "medium", home, "slow")
+        assert child.stdout is not None
         reported = 0
         while reported < (turn + 1) * 40e6:
             reported = int(child.stdout.readline())
@@ -165,26 +167,22 @@ def killed(address: str, folder: Path) -> None:
         again.append(reported - sum(file.stat().st_size for file in part.parent.iterdir()))
         Mirror(address).fetch(package, home, home / "models")
         shutil.rmtree(home)
-    print(
-        f"\nkilled on the way, {TURNS} times: of what had arrived, {max(0, *again) / MIB:.2f} MiB at most are fetched again (one chunk is {CHUNK / MIB:g} MiB)"
-    )
+    most = f"{max(0, *again) / MIB:.2f} MiB at most are fetched again"
+    print(f"\nkilled {TURNS} times: of what had arrived, {most} (one chunk is {CHUNK / MIB:g} MiB)")
 
 
-def start(address: str, alias: str, home: Path, *how: str) -> subprocess.Popen:
-    """A client in a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, __file__, "--client", address, alias, str(home), *how],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+def start(address: str, alias: str, home: Path, *how: str) -> subprocess.Popen[str]:
+    """Start a client in its own process."""
+    command = [sys.executable, __file__, "--client", address, alias, str(home), *how]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def fetched(address: str, alias: str, home: Path, *how: str) -> dict:
-    """What a client in a process of its own tells of one fetch; its files are deleted."""
-    found = json.loads(start(address, alias, home, *how).communicate()[0].splitlines()[-1])
+def fetched(address: str, alias: str, home: Path, *how: str) -> dict[str, float]:
+    """Return what a client in its own process reports of one fetch, and delete its files."""
+    result = json.loads(start(address, alias, home, *how).communicate()[0].splitlines()[-1])
     shutil.rmtree(home)
-    assert found["right"], found
-    return found
+    assert result["right"], result
+    return result
 
 
 def client(address: str, alias: str, home: Path, how: list[str]) -> None:
@@ -197,32 +195,26 @@ def client(address: str, alias: str, home: Path, how: list[str]) -> None:
         while not gate.exists():
             time.sleep(0.005)
     begun = time.perf_counter()
-    folder = mirror.fetch(
-        package, home, home / "models", slowly if "slow" in how else lambda done: None
-    )
+    progress = slowly if "slow" in how else cache.ignore
+    folder = mirror.fetch(package, home, home / "models", progress)
     if "flush" in how:
         flush(folder / "model.onnx.data")
-    seconds = time.perf_counter() - begun
-    above = (peak_kb() - idle) / 1024
-    print(
-        json.dumps(
-            {
-                "seconds": seconds,
-                "above_idle_mb": above,
-                "right": cache.problems(folder, package) == [],
-            }
-        )
-    )
+    result = {
+        "seconds": time.perf_counter() - begun,
+        "above_idle_mb": (peak_kb() - idle) / 1024,
+        "right": cache.problems(folder, package) == [],
+    }
+    print(json.dumps(result))
 
 
 def slowly(done: int) -> None:
-    """Say how many bytes have arrived, and leave somebody time to act on it."""
+    """Print how many bytes have arrived, and leave time to act on it."""
     print(done, flush=True)
     time.sleep(0.001)
 
 
 def peak_kb() -> int:
-    """The most memory that this process has had, in KiB (Linux)."""
+    """Return the highest memory of this process so far, in KiB (Linux)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
@@ -232,15 +224,15 @@ def flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def timed(work) -> float:
-    """Seconds that a call takes."""
+def timed(work: Callable[[], object]) -> float:
+    """Return the seconds that a call takes."""
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
 
 
 class Peak:
-    """The most memory that another process takes, looked at every 10 ms."""
+    """Watch the highest memory of another process, every 10 ms."""
 
     def __init__(self, pid: int):
         self._process = psutil.Process(pid)
@@ -248,7 +240,7 @@ class Peak:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def reset(self) -> None:
-        """Begin anew, from what it takes now."""
+        """Begin anew, from what the process needs now."""
         self._idle = self._peak = self._process.memory_info().rss
 
     def _watch(self) -> None:
@@ -261,18 +253,22 @@ class Peak:
 
     @property
     def peak_mb(self) -> float:
-        """The most, in MiB."""
+        """Return the peak in MiB."""
         return self._peak / MIB
 
     @property
     def above_mb(self) -> float:
-        """The most above what it took at first, in MiB."""
+        """Return the peak above the memory at the last reset, in MiB."""
         return (self._peak - self._idle) / MIB
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--client"]:
         client(sys.argv[2], sys.argv[3], Path(sys.argv[4]), sys.argv[5:])
-    else:
-        with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as work:
-            main(Path(work))
+        sys.exit()
+    parser = argparse.ArgumentParser(description="Measure the classroom mirror on loopback.")
+    parser.add_argument("--short", action="store_true", help="one client beside cp alone")
+    parser.add_argument("folder", nargs="?", help="where models may be made (8 GB)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder) as work:
+        main(Path(work), options.short)

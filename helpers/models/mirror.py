@@ -264,7 +264,8 @@ class Mirror:
     ) -> Iterator[http.client.HTTPResponse]:
         """Send one request on a connection that closes with the block.
 
-        Raw reads: httpx2 was measured at six tenths of their speed. Raises _TryAgain for no answer.
+        Raw reads on purpose: httpx2 reached six tenths of their speed on loopback. Raises _TryAgain
+        when no answer comes.
         """
         name = urllib.parse.quote(os.environ.get(NAME_VARIABLE, ""))[:200]
         named = {NAME_HEADER: name} if name else {}
