@@ -73,7 +73,7 @@ class Exercise:
         if not arguments:
             return f"{result!r:.60} is not the answer."
         shown = ", ".join(f"{argument!r:.70}" for argument in arguments)
-        return f"for {shown} your function returns {result!r:.60}."
+        return f"for {shown} your answer is {result!r:.60}."
 
     def _results(self, answer: object) -> list:
         return [answer(*arguments) if callable(answer) else answer for arguments, _ in self.cases]

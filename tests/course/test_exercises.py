@@ -34,7 +34,7 @@ WRONG = {
             lambda license, size_mb: license == "MIT" and bool(size_mb) and size_mb <= 3000,
             "apache-2.0 is refused",
         ),
-        (lambda license, size_mb: True, "for 'MIT', 6600.0 your function returns True"),
+        (lambda license, size_mb: True, "for 'MIT', 6600.0 your answer is True"),
     ],
     "room": [
         (7.622, "15 GB must still be free"),
@@ -46,7 +46,7 @@ WRONG = {
         (lambda chunks: next(iter(chunks))[0], "it is empty"),
         (lambda chunks: max(seconds for seconds, _ in chunks), "end of the stream"),
         (lambda chunks: chunks[1][0], "not always the first with text"),
-        (lambda chunks: chunks[1], "your function returns"),
+        (lambda chunks: chunks[1], "your answer is"),
     ],
     "rate": [
         (lambda chunks, tokens: tokens / chunks[-1][0], "whole time"),
@@ -55,7 +55,7 @@ WRONG = {
             lambda chunks, tokens: (tokens - 1) / (chunks[-1][0] - chunks[0][0]),
             "empty chunks carry no token",
         ),
-        (lambda chunks, tokens: len(chunks), "your function returns 6"),
+        (lambda chunks, tokens: len(chunks), "your answer is 6"),
     ],
     "generation": [
         (
@@ -74,11 +74,14 @@ WRONG = {
         (lambda values: sorted(values)[-1], "p100"),
         (
             lambda values: float(np.percentile(values, 95)) if len(values) > 20 else None,
-            "your function returns None",
+            "your answer is None",
         ),
     ],
     "failures": [
-        (lambda rows: [row["status"] for row in rows].count("failed") / len(rows), "returns"),
+        (
+            lambda rows: [row["status"] for row in rows].count("failed") / len(rows),
+            "your answer is",
+        ),
         (
             lambda rows: 1 - [row["status"] for row in rows].count("ok") / len(rows),
             "warm-up requests are counted",
@@ -121,7 +124,7 @@ WRONG = {
             )["model"],
             "TypeError",
         ),
-        (lambda rows, quality, memory: "large", "your function returns 'large'"),
+        (lambda rows, quality, memory: "large", "your answer is 'large'"),
     ],
     "cost": [
         (lambda joules, price: joules / 3_600_000 * price, "the question is about a thousand"),
