@@ -27,6 +27,7 @@ from .report import load_test as load_test
 from .report.report import compare_models as compare_models
 from .report.report import write_report as write_report
 from .servers import custom as custom
+from .servers.connect import connect as connect
 from .servers.custom import CustomModel as CustomModel
 from .servers.custom import Endpoint as Endpoint
 from .servers.custom import FoundryFolder as FoundryFolder
@@ -35,7 +36,6 @@ from .servers.custom import convert as convert
 from .servers.downloads import cache_contents as cache_contents
 from .servers.downloads import download as download
 from .servers.downloads import verify as verify
-from .servers.server import connect as connect
 from .servers.setup_check import DISK_GB as DISK_GB
 from .servers.setup_check import check_setup as check_setup
 from .servers.setup_check import validate as validate

@@ -231,7 +231,7 @@ MISTAKES = [
         2,
         "is not the address of a mirror; expected something like",
     ),
-    (["prefetch", "--at", "soon", "pocket-nano"], 2, "'soon' is no time of day"),
+    (["prefetch", "--at", "soon", "pocket-nano"], 2, "'soon' is not a time of day"),
     (["cache", "--remove", "no-such-model"], 2, "The cache has no 'no-such-model'"),
     (["cache", "--remove", "pocket-nano", "--yes"], 2, "ships with the kit"),
     (

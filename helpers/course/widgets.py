@@ -21,7 +21,7 @@ REFRESH_S = 0.1
 def chat_box(server: Server, models: Sequence[str]) -> VBox:
     """Return a chat with a model picker, Send, Stop, and an answer that grows as it arrives.
 
-    Its TTFT is what the openai package sees, a few milliseconds more than the kit's own clock.
+    Its TTFT is what httpx2 sees, a few milliseconds more than the kit's own clock.
     """
     picker = Dropdown(options=list(models), description="model")
     line = Text(placeholder="ask something", layout={"width": "36em"}, continuous_update=False)

@@ -21,7 +21,8 @@ from ..common.files import now
 from ..common.progress import Progress
 from ..common.validation import explain
 from ..servers.foundry import RuntimeStopped
-from ..servers.server import NOT_FROM_HERE, ModelInfo, Server, free_memory_mb
+from ..servers.model_table import ModelInfo, free_memory_mb
+from ..servers.server import NOT_FROM_HERE, Server
 from ..timing import drift
 from ..timing.instrument_error import Calibration
 from .info import (

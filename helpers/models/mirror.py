@@ -112,21 +112,6 @@ class Mirror:
         self._report_arrival(package)
         return folder
 
-    def fetch_again(
-        self, package: Package, name: str, home: Path, folder: Path, note: Note = ignore
-    ) -> None:
-        """Replace one damaged file of a model and leave the others alone. Raises as `fetch`."""
-        part = home / "incoming" / folder.name / f"{name}.part"
-        try:
-            part.parent.mkdir(parents=True, exist_ok=True)
-            self._fetch_file(package, name, part, ignore, note)
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            part.replace(folder / name)
-            shutil.rmtree(home / "incoming" / folder.name, ignore_errors=True)
-            self._report_arrival(package)
-        except OSError as error:
-            raise cache.disk_error(error, folder) from None
-
     def _fetch_all(self, package: Package, incoming: Path, progress: Progress, note: Note) -> None:
         _refuse_too_large(package, incoming)
         missing = {problem.file for problem in cache.problems(incoming, package)}

@@ -1,12 +1,12 @@
 """Connect to whatever answers chats.
 
-The built-in Foundry Local runtime, any OpenAI-compatible address and models of your own look the same from above.
-Everything that starts, asks and stops a server lives here.
+The built-in Foundry Local runtime, any OpenAI-compatible address and models of your own look the
+same from above. Everything that starts, asks and stops a server lives here.
 """
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=["custom", "downloads", "foundry", "keep_warm", "server", "service", "setup_check"],
-)
+CORE = ("server", "model_table", "connect", "local", "remote", "foundry", "control_line", "service")
+BESIDE = ("catalog", "fetch", "custom", "functions", "downloads", "setup_check", "keep_warm")
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=[*CORE, *BESIDE])

@@ -1,4 +1,4 @@
-"""Keeping a loaded model warm: a light ping now and then, and never while an answer is being timed."""
+"""Keep a loaded model warm with light pings, never while an answer is being timed."""
 
 import contextlib
 import os
@@ -7,14 +7,17 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-EVERY_S = 240.0  # longer than a timed request may take, so that one of another process is not disturbed either
+# Longer than a timed request may take, so that one of another process is not disturbed either.
+EVERY_S = 240.0
 THREAD = "keep-warm"
 
 
 class Traffic:
-    """Who may use a server now. Timed requests go beside one another; a ping goes alone, and only after a time without any.
+    """Decide who may use a server now.
 
-    `mark` is a file that the processes of one machine share: its time of change is when one of them last began a timed request.
+    Timed requests run beside one another. A ping is sent only when no timed request has run for a
+    while. `mark` is a file that the processes of one machine share: its time of change is when one
+    of them last began a timed request.
     """
 
     def __init__(self, mark: Path | None = None):
@@ -27,7 +30,7 @@ class Traffic:
 
     @contextlib.contextmanager
     def timed(self) -> Iterator[None]:
-        """Around a timed request: a ping under way is waited for, and none begins."""
+        """Wait for a ping under way, and let none begin during a timed request."""
         with self._changed:
             self._changed.wait_for(lambda: not self._pinging)
             self._timed += 1
@@ -41,7 +44,7 @@ class Traffic:
 
     @contextlib.contextmanager
     def ping(self, idle_s: float) -> Iterator[bool]:
-        """Around a ping; whether it may be sent: not during a timed request, nor within `idle_s` after the last."""
+        """Yield whether a ping may be sent: no timed request runs, or has run for `idle_s`."""
         with self._changed:
             free = (
                 not self._timed
@@ -70,7 +73,7 @@ class Traffic:
 
 @contextlib.contextmanager
 def ping_every(send: Callable[[], bool], every_s: float) -> Iterator["Pings"]:
-    """Calls `send` every `every_s` seconds in a thread until the block ends. `send` says whether it sent anything."""
+    """Call `send` every `every_s` seconds in a thread; it returns whether it sent anything."""
     pings, ended = Pings(), threading.Event()
 
     def work() -> None:
@@ -87,6 +90,6 @@ def ping_every(send: Callable[[], bool], every_s: float) -> Iterator["Pings"]:
 
 
 class Pings:
-    """How many pings have been sent."""
+    """Count the pings that have been sent."""
 
     sent = 0

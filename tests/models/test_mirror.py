@@ -144,15 +144,13 @@ def test_without_aliases_all_that_the_mirror_has_is_brought(attendee):
     assert not list((home() / "incoming").glob("*"))
 
 
-def test_a_damaged_file_comes_again_from_the_mirror_and_the_others_stay(attendee):
+def test_a_model_with_a_damaged_file_comes_again_from_the_mirror(attendee):
     assert download(attendee, ["classy"], progress=False).ok
     folder = model_cache() / "Somebody" / "classy-generic-cpu-3"
-    untouched = (folder / "model.onnx.data").stat().st_mtime_ns
     (folder / "tokenizer.json").write_bytes(b"{}")
     (row,) = verify(attendee, ["classy"], progress=False)
     assert (row[1], row[2].startswith("tokenizer.json (truncated: 2 of")) == ("repaired", True)
     assert row[2].endswith("fetched again from the mirror")
-    assert (folder / "model.onnx.data").stat().st_mtime_ns == untouched
     assert verify(attendee, ["classy"], progress=False)[0][1] == "whole"
 
 

@@ -1,11 +1,13 @@
 """Models that somebody brings: three adapters, one protocol, and a server of functions that behaves like any OpenAI-compatible one."""
 
+import itertools
 import json
 import socket
 import struct
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -103,7 +105,7 @@ def test_the_baseline_finds_more_of_the_shipped_notes_than_half(rules, tmp_path)
 
 
 def test_the_baseline_copies_and_never_invents():
-    extractive = custom._from_file(RULES)
+    extractive = custom._read_function(RULES)
     for prompt in load_prompts("meeting-notes").prompts:
         answer = "".join(extractive(prompt.text))
         words = {word.strip(".,:;?!-") for word in answer.split()}
@@ -162,22 +164,35 @@ def test_a_model_that_an_endpoint_does_not_offer_is_told():
 def test_a_caller_that_hangs_up_leaves_nothing_on_the_screen(function, capfd):
     model = function(lambda prompt, **params: "Hello.")
     address = urllib.parse.urlsplit(model.server.base_url)
-    ended = threading.Event()
-    http = model.server._http
-    end = http.shutdown_request
-    http.shutdown_request = lambda request: (
-        end(request),
-        ended.set(),
-    )  # called behind whatever the server says of a failure
-    with socket.create_connection((address.hostname, address.port)) as caller:
-        caller.sendall(b"GET /v1/mod")
-        caller.setsockopt(
-            socket.SOL_SOCKET,
-            socket.SO_LINGER,
-            struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0),
-        )  # close by a reset
-    assert ended.wait(10)
+    chat = b'{"stream": true, "messages": [{"role": "user", "content": "Hi"}]}'
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+    for sent in (b"GET /v1/mod", head % len(chat) + chat[:20], head % len(chat) + chat):
+        with socket.create_connection((address.hostname, address.port)) as caller:
+            caller.sendall(sent)
+            caller.setsockopt(
+                socket.SOL_SOCKET,
+                socket.SO_LINGER,
+                struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0),
+            )  # close by a reset
+    assert model.generate("Hi") == "Hello."  # read after all that came before
+    model.close()
     assert capfd.readouterr().err == ""
+
+
+def test_every_piece_leaves_when_it_is_made(function):
+    """TTFT and gaps are those of the function, not of the server around it."""
+
+    def slow(prompt, **params):
+        for word in ("one ", "two ", "three"):
+            time.sleep(0.1)
+            yield word
+
+    server = function(slow).server
+    timeline = server.chat("mine", "Hi").timeline
+    assert len(timeline.chunk_times_s) == 3
+    assert 0.1 <= timeline.chunk_times_s[0] < 0.18
+    gaps = [later - before for before, later in itertools.pairwise(timeline.chunk_times_s)]
+    assert all(0.08 < gap < 0.18 for gap in gaps), gaps
 
 
 def test_what_a_function_raises_is_the_reason_of_the_failure(function):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -262,7 +263,9 @@ def test_two_processes_that_want_the_same_model_fetch_it_once(server, remote):
     ],
     ids=["truncated", "flipped", "missing"],
 )
-def test_a_damaged_file_is_named_refused_and_fetched_again_alone(server, remote, break_it, said):
+def test_a_damaged_file_is_named_refused_and_its_model_fetched_again(
+    server, remote, break_it, said
+):
     assert download(server, ["damaged"], progress=False).ok
     server.load("damaged")
     server.unload("damaged")
@@ -276,11 +279,64 @@ def test_a_damaged_file_is_named_refused_and_fetched_again_alone(server, remote,
     (row,) = verify(server, ["damaged"], progress=False)
     assert row[1] == "repaired"
     assert row[2].startswith(f"tokenizer.json ({said}")
-    assert remote.parts("damaged", before) == [("tokenizer.json", 0, len(FILES["tokenizer.json"]))]
+    assert row[2].endswith("fetched again from the catalog")
+    fetched = Counter()
+    for file, _, count in remote.parts("damaged", before):
+        fetched[file] += count
+    assert fetched == {name: len(data) for name, data in FILES.items()}
     assert is_whole("damaged")
     assert verify(server, ["damaged"], progress=False)[0][1] == "whole"
     assert server.chat("damaged", "Hello").text
     server.unload("damaged")
+
+
+def test_a_repair_that_fails_says_that_the_model_was_removed_and_how_to_go_on(server, remote):
+    assert download(server, ["damaged"], progress=False).ok
+    (stored("damaged") / "tokenizer.json").write_bytes(b"{}")
+    remote.faults["damaged/tokenizer.json"] = Fault(403, times=100)
+    (row,) = verify(server, ["damaged"], progress=False)
+    assert row[1] == "failed"
+    assert re.search(
+        r"damaged: tokenizer\.json \(truncated.* It was removed to be fetched again, and that failed: "
+        r".*Azure did not deliver .*Try again with: python -m helpers download damaged",
+        row[2],
+    )
+    assert server.resolve("damaged").cached is False
+    del remote.faults["damaged/tokenizer.json"]
+    assert download(server, ["damaged"], progress=False).ok
+    assert is_whole("damaged")
+
+
+def test_a_damaged_model_that_no_source_has_stays_as_it_is(server, monkeypatch):
+    assert download(server, ["damaged"], progress=False).ok
+    path = stored("damaged") / "tokenizer.json"
+    right = path.read_bytes()
+    path.write_bytes(b"{}")
+    with monkeypatch.context() as patch:
+        patch.setitem(server.runtime._hello, "azure", "not reachable (somewhere)")
+        (row,) = verify(server, ["damaged"], progress=False)
+    assert row[1] == "failed"
+    assert "It cannot be repaired now (the Azure catalog is not reachable (somewhere))" in row[2]
+    assert path.read_bytes() == b"{}"
+    path.write_bytes(right)
+    assert verify(server, ["damaged"], progress=False)[0][1] == "whole"
+
+
+def test_what_comes_in_the_place_of_a_damaged_model_is_held_against_its_first_hashes(
+    server, remote
+):
+    assert download(server, ["damaged"], progress=False).ok
+    (stored("damaged") / "tokenizer.json").write_bytes(b"{}")
+    right = remote.models["damaged"]
+    remote.models["damaged"] = {**right, "tokenizer.json": right["tokenizer.json"] + b" "}
+    (row,) = verify(server, ["damaged"], progress=False)
+    remote.models["damaged"] = right
+    assert row[1] == "failed"
+    assert "from the catalog is not right either: tokenizer.json (too long" in row[2]
+    with pytest.raises(KitError, match="files are damaged"):
+        server.load("damaged")
+    assert verify(server, ["damaged"], progress=False)[0][1] == "repaired"
+    assert is_whole("damaged")
 
 
 def test_a_model_without_hashes_gets_them_and_says_so_no_more(server):
@@ -370,7 +426,7 @@ def test_the_next_time_that_a_clock_shows(text, expected):
 
 @pytest.mark.parametrize("text", ["", "2", "25:00", "2am", "02:00:99", "tomorrow"])
 def test_what_is_no_time_of_day_is_refused(text):
-    with pytest.raises(UsageError, match="is no time of day; expected something like 02:00"):
+    with pytest.raises(UsageError, match="is not a time of day; expected something like 02:00"):
         next_time(text, datetime(2026, 11, 24, 12, 30))
 
 

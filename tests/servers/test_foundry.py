@@ -18,7 +18,7 @@ import pytest
 from helpers.common.errors import KitError
 from helpers.common.paths import BUILT_IN_MODELS, model_cache, service_folder
 from helpers.models import built_in, cache
-from helpers.servers import foundry, service
+from helpers.servers import catalog, foundry
 from helpers.servers.foundry import Runtime, RuntimeStopped, find
 from support.azure import azure
 from support.loopback import Answer, Loopback
@@ -185,14 +185,14 @@ def test_a_certificate_that_nobody_here_trusts_is_said_with_the_way_out(
         monkeypatch.setenv("WORKSHOP_CATALOG", url)
         if proxied:
             monkeypatch.setenv("HTTPS_PROXY", remote.variables["HTTPS_PROXY"])
-        found = service.azure_catalog(wait_s=10)
+        found = catalog.azure_catalog(wait_s=10)
         assert found["url"] == url
         assert re.search(
             r"reachable, but its certificate is not trusted here \(.+\): .* SSL_CERT_FILE",
             found["note"],
         )
         monkeypatch.setenv("SSL_CERT_FILE", remote.variables["SSL_CERT_FILE"])
-        assert service.azure_catalog(wait_s=10) == {"url": url, "note": "reachable"}
+        assert catalog.azure_catalog(wait_s=10) == {"url": url, "note": "reachable"}
 
 
 def test_a_taken_port_is_said_in_a_sentence(own_home, monkeypatch):

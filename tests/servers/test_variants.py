@@ -11,7 +11,8 @@ from helpers.common.paths import BUILT_IN_MODELS, model_cache
 from helpers.measure.record import load_run
 from helpers.models import built_in
 from helpers.report.report import acceleration, make_report, write_report
-from helpers.servers import foundry, service
+from helpers.servers import foundry
+from helpers.servers.catalog import catalog_entry
 from support.azure import catalog_of
 
 ALIAS = "two-ways"
@@ -19,7 +20,7 @@ ALIAS = "two-ways"
 
 def entry(provider: str, device: str, name: str) -> dict:
     """pocket-nano's catalog entry under another name, for a device."""
-    made = service.catalog_entry(built_in.built_in_packages(BUILT_IN_MODELS)["pocket-nano"])
+    made = catalog_entry(built_in.built_in_packages(BUILT_IN_MODELS)["pocket-nano"])
     made |= {
         "name": name,
         "entityId": name,

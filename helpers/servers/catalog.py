@@ -1,0 +1,134 @@
+"""Offer the models of the cache to Foundry Local as a catalog, and see whether Azure's answers."""
+
+import json
+import os
+import ssl
+import threading
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from ..models import cache
+from ..models.cache import Package
+
+AZURE_CATALOG = "https://api.catalog.azureml.ms/asset-gallery/v1.0/models"
+REGISTRY = "azureml://registries/workshop/models"
+UNTRUSTED = (
+    "reachable, but its certificate is not trusted here ({}): a proxy may read TLS; "
+    "name that proxy's certificate in SSL_CERT_FILE"
+)
+PROBE_S = 2.0
+PROBE_READ_S = 0.2  # once connected, a slow answer is as good as any
+
+
+def local_catalog(folder: Path) -> list[dict]:
+    """Return the catalog entry of every model in the cache whose files are recorded."""
+    return [catalog_entry(record.package) for _, record in cache.records(folder)]
+
+
+def catalog_entry(package: Package) -> dict:
+    """Describe one model in the form in which Foundry Local reads catalog entries."""
+    parent = package.parent or f"{REGISTRY}/{package.alias}/versions/{package.version}"
+    return {
+        "assetId": package.uri or f"{REGISTRY}/{package.name}/versions/{package.version}",
+        "entityId": package.name,
+        "name": package.name,
+        "version": str(package.version),
+        "displayName": package.alias,
+        "publisher": package.publisher,
+        "license": package.license,
+        "createdTime": "2026-11-01T00:00:00Z",
+        "inferenceTasks": [package.task],
+        "modelCapabilities": list(package.capabilities),
+        "deploymentOptions": ["Foundry Local on Devices"],
+        "modelLimits": {
+            "supportedInputModalities": ["text"],
+            "supportedOutputModalities": ["text"],
+            "textLimits": {
+                "inputContextWindow": package.context,
+                "maxOutputTokens": package.max_output_tokens,
+            },
+        },
+        "annotations": {"tags": {"alias": package.alias}},
+        "variantInformation": {
+            "parents": [{"assetId": parent}],
+            "variantMetadata": {
+                "modelType": "ONNX",
+                "device": package.device.lower(),
+                "executionProvider": package.execution_provider,
+                "fileSizeBytes": package.bytes,
+            },
+        },
+    }
+
+
+def serve_catalog(entries: Callable[[], list[dict]]) -> str:
+    """Serve catalog entries on loopback, as they are at each request; return the address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            found = entries()
+            page = {"totalCount": len(found), "continuationToken": "", "summaries": found}
+            body = json.dumps(page).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}/asset-gallery/v1.0/models"
+
+
+def azure_catalog(wait_s: float = PROBE_S) -> dict[str, str | None]:
+    """Return `url` of the Azure catalog (None when nothing answers there) and a `note` about it.
+
+    Without a network the SDK would wait 4 s in vain. `WORKSHOP_CATALOG` names another catalog, or
+    `off`. The note names a certificate that is not trusted; the SDK may try all the same.
+    """
+    url = os.environ.get("WORKSHOP_CATALOG") or AZURE_CATALOG
+    if url == "off":
+        return {"url": None, "note": "switched off by WORKSHOP_CATALOG"}
+    notes: list[str] = []
+    # A thread, because looking up a name has no time limit of its own.
+    thread = threading.Thread(target=lambda: notes.extend(_probe(url, wait_s)), daemon=True)
+    thread.start()
+    thread.join(wait_s)
+    if notes:
+        return {"url": url, "note": notes[0]}
+    proxy = _proxy_for(url)
+    advice = "" if proxy or url != AZURE_CATALOG else "; behind a proxy set HTTPS_PROXY"
+    host = urllib.parse.urlsplit(proxy or url).hostname
+    return {"url": None, "note": f"not reachable ({host}){advice}"}
+
+
+def _proxy_for(url: str) -> str | None:
+    parts = urllib.parse.urlsplit(url)
+    if urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)
+
+
+def _probe(url: str, wait_s: float) -> list[str]:
+    """Return one note on a catalog that answers, whatever it answers; none when nothing does."""
+    import httpx2  # slow to import, and not needed when the catalog is switched off
+
+    try:
+        httpx2.head(url, timeout=httpx2.Timeout(wait_s, read=PROBE_READ_S))
+    except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
+        reason: BaseException | None = error
+        while reason:
+            if isinstance(reason, ssl.SSLCertVerificationError):
+                return [UNTRUSTED.format(reason.verify_message)]
+            reason = reason.__cause__ or reason.__context__
+        return []
+    except httpx2.HTTPError:
+        pass  # it is there, and that is all to know
+    return ["reachable"]

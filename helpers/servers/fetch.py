@@ -1,0 +1,147 @@
+"""Download a model through the SDK: watched, resumed, and tried again after a failure."""
+
+import re
+import threading
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..common.errors import KitError, plain
+from ..common.paths import model_cache
+from ..models import cache
+from .control_line import send
+
+if TYPE_CHECKING:
+    from foundry_local_sdk.imodel import IModel
+    from foundry_local_sdk.model_info import ModelInfo
+
+AZURE_HOSTS = ("api.catalog.azureml.ms", "*.api.azureml.ms", "*.blob.core.windows.net")
+HEARTBEAT_S = 0.2
+QUIET_S = 5.0
+MAX_FAILURES = 4
+RETRY_S = 0.5
+DISK_WORDS = (
+    "(?i)no space|file too large|pre-allocate|disk full|quota|read-only file system"
+    "|permission denied"
+)
+
+
+class Fetch:
+    """Download one model, report how far it is and since when nothing came, and retry failures.
+
+    The SDK resumes by itself after a cut connection, waits and asks again after a 503, and gives up
+    a connection on which nothing came for 60 s. It calls back only when something arrived, so
+    another thread does the watching.
+    """
+
+    def __init__(self, model: "IModel", connection: Connection):
+        self._model, self._connection = model, connection
+        self._cancel, self._ended = threading.Event(), threading.Event()
+        self._percent, self._moved_at = 0.0, time.monotonic()
+        self._error: Exception | None = None
+
+    def run(self) -> Path:
+        """Fetch, hash and record; return the model's folder. Raises KitError in words."""
+        failures, before = 0, -1.0
+        while (error := self._try_once()) is not None:
+            if self._cancel.is_set():
+                raise KitError(
+                    "cancelled; what has arrived is kept, and a later download goes on from there."
+                )
+            failures = failures + 1 if self._percent <= before else 1
+            before = self._percent
+            if failures >= MAX_FAILURES or re.search(DISK_WORDS, str(error)):
+                raise KitError(
+                    explain_failure(error, Path(self._model.get_path() or model_cache()))
+                )
+            wait_s = RETRY_S * 2 ** (failures - 1)
+            self._wait(wait_s, f"{plain(str(error))[:80]}: trying again")
+        self._say("hashing")
+        return record_files(self._model)
+
+    def _try_once(self) -> Exception | None:
+        """Download until the SDK returns or gives up; return its error."""
+        self._error = None
+        self._ended.clear()
+        threading.Thread(target=self._download, daemon=True).start()
+        while not self._ended.wait(HEARTBEAT_S):
+            quiet_s = time.monotonic() - self._moved_at
+            quiet = f"nothing has come for {quiet_s:.0f} s; a new connection is made after 60 s"
+            self._say(quiet if quiet_s > QUIET_S else "")
+        self._say("")
+        return self._error
+
+    def _download(self) -> None:
+        try:
+            self._model.download(self._note_progress, self._cancel)
+        except Exception as error:
+            self._error = error
+        self._ended.set()
+
+    def _note_progress(self, percent: float) -> None:
+        if percent > self._percent:  # threads of the SDK report in any order
+            self._percent, self._moved_at = percent, time.monotonic()
+
+    def _wait(self, seconds: float, note: str) -> None:
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self._say(f"{note} in {left:.0f} s")
+            self._cancel.wait(min(HEARTBEAT_S, left))
+
+    def _say(self, note: str) -> None:
+        """Report to the client; one that has gone, or sent anything, wants the download to end."""
+        try:
+            if self._connection.poll():
+                self._cancel.set()
+            send(self._connection, {"progress": self._percent, "note": note})
+        except (OSError, EOFError):
+            self._cancel.set()
+            raise
+
+
+def record_files(model: "IModel") -> Path:
+    """Hash the files of a downloaded model and record them beside it; return its folder."""
+    folder, info = Path(model.get_path()), model.info
+    facts = describe(info) | {
+        "name": info.name,
+        "version": info.version,
+        "max_output_tokens": info.max_output_tokens,
+        "uri": info.uri,
+        "parent": info.get_string_property("parent_uri"),
+    }
+    known = {name: value for name, value in facts.items() if value is not None}
+    cache.adopt(folder, known, "catalog")
+    return folder
+
+
+def describe(info: "ModelInfo") -> dict:
+    """Return what the SDK knows of a model, in the words of `cache.Package`."""
+    runtime = info.runtime
+    capabilities = (word.strip() for word in (info.capabilities or "").split(","))
+    return {
+        "alias": info.alias,
+        "publisher": info.publisher,
+        "license": info.license,
+        "task": info.task,
+        "device": runtime.device_type.value if runtime and runtime.device_type else None,
+        "execution_provider": runtime.execution_provider if runtime else None,
+        "context": info.context_length,
+        "capabilities": list(filter(None, capabilities)),
+    }
+
+
+def explain_failure(error: Exception, folder: Path) -> str:
+    """Say what a failed download means and what to do next."""
+    reason = plain(str(error)).rstrip(".")
+    if re.search(DISK_WORDS, reason):
+        return (
+            f"The disk is full, or {folder} cannot be written ({reason}). What has arrived is "
+            "kept: free some space and run it again, or name another disk in WORKSHOP_HOME."
+        )
+    return (
+        f"Azure did not deliver ({reason}). What has arrived is kept, and the same command goes on "
+        f"from there. A firewall must let through {', '.join(AZURE_HOSTS)}; behind a proxy set "
+        "HTTPS_PROXY, and if it reads TLS name its certificate in SSL_CERT_FILE; then stop the "
+        "runtime (python -m helpers stop) and try again."
+    )

@@ -1,0 +1,254 @@
+"""Ask the kit's own Foundry Local process, which may also fetch models from a classroom mirror."""
+
+from collections.abc import Iterator, Sequence, Set
+
+from ..common import machine
+from ..common.errors import KitError, MirrorError
+from ..common.paths import home, model_cache, service_folder
+from ..models import lineup, mirror
+from ..models.cache import Package, download_lock
+from .foundry import Note, Progress, Runtime, RuntimeStopped, ignore, private_service
+from .keep_warm import Traffic
+from .model_table import ModelInfo, ModelTable, free_memory_mb, is_for_gpu
+from .server import MAX_TOKENS, Server
+
+SOURCES = ("built-in", "mirror", "catalog")
+
+
+class OnRuntime(Server):
+    """Answer chats from the kit's own Foundry Local process, below the path `prefix`."""
+
+    prefix = "/v1"
+
+    def __init__(self, models: lineup.Lineup | None = None, runtime: Runtime | None = None):
+        self.runtime = runtime or Runtime()
+        super().__init__("", models)
+
+    @property
+    def base_url(self) -> str:
+        """Return the OpenAI base URL; it changes when the service had to be started again."""
+        return self.runtime.base_url + self.prefix
+
+    @property
+    def pid(self) -> int:
+        """Return the process id of the service."""
+        return self.runtime.pid
+
+    def died(self) -> str | None:
+        """Say what happened when the service process ended without being asked to."""
+        return self.runtime.died()
+
+    def footprint(self, name: str, prompt: str, max_tokens: int = MAX_TOKENS) -> machine.PeakMemory:
+        """Measure a model's memory for one answer, in a service that had no other model before.
+
+        The runtime keeps what it frees, so elsewhere the difference would not be this model's.
+        Raises KitError when the model is not there, does not fit or does not answer.
+        """
+        with private_service() as runtime:
+            alone = type(self)(self._lineup, runtime=runtime)
+            alone.resolve(name)  # what listing takes belongs to the idle runtime
+            with machine.PeakMemory(runtime.pid) as memory:
+                alone.chat(name, prompt, max_tokens=max_tokens)
+        return memory
+
+    def close(self) -> None:
+        """Let go of the service."""
+        self.runtime.close()
+
+
+class BuiltIn(OnRuntime):
+    """Serve the models that ship with the kit, those of a mirror, and those of the catalogs."""
+
+    def __init__(
+        self,
+        models: lineup.Lineup | None = None,
+        mirror_address: str | None = None,
+        runtime: Runtime | None = None,
+    ):
+        self.mirror = mirror.mirror_from_env(mirror_address)
+        super().__init__(models, runtime)
+        self.kind = self.runtime.name
+        self._traffic = Traffic(service_folder() / "asked")
+
+    def models(self) -> ModelTable:
+        """Return every model that can be had: built in, from the mirror, from the catalogs.
+
+        Where two sources have a model of one alias, the built-in one wins (its hashes ship with the
+        kit), then the mirror's (it is nearer than Azure).
+        """
+        mine = self._runtime_models()
+        offered, notes = self._mirror_models(mine)
+        rows = {model.id: model for model in (*mine, *offered)}.values()
+        table = ModelTable(sorted(rows, key=lambda m: (SOURCES.index(m.source), m.size_mb or 0)))
+        notes.append(f"Azure catalog: {self.runtime.azure_note}.")
+        if self.runtime.azure_note.startswith("reachable"):
+            notes += self._missing({model.alias for model in rows})
+        table.note = " ".join(notes)
+        return table
+
+    def resolve(self, name: str) -> ModelInfo:
+        """Return the model with this alias or id; the mirror is asked only if it is not cached."""
+        cached = [m for m in self._runtime_models() if m.cached and name in (m.id, m.alias)]
+        if cached:
+            return next((m for m in cached if m.id == name or m.loaded), cached[0])
+        return super().resolve(name)
+
+    def load(self, name: str, *, unload_others: bool = False) -> float:
+        """Load a cached model and return the seconds it took.
+
+        Raises KitError when it is not in the cache, its files are damaged, or it is too large for
+        the free memory.
+        """
+        model = self.resolve(name)
+        if not model.cached:
+            raise KitError(
+                f"'{model.alias}' is not downloaded; "
+                f"fetch it with: python -m helpers download {model.alias}"
+            )
+        for other in self._runtime_models() if unload_others else []:
+            if other.loaded and other.id != model.id:
+                self.runtime.unload(other.id)
+        self._check_memory(model)
+        return self.runtime.load(model.id)
+
+    def unload(self, name: str) -> None:
+        """Free a model's memory."""
+        self.runtime.unload(self.resolve(name).id)
+
+    def download(self, name: str, progress: Progress = ignore, note: Note = ignore) -> ModelInfo:
+        """Fetch a model into the cache, from the mirror if it has it, else from the catalog."""
+        model = self.resolve(name)
+        if model.cached:
+            progress(100.0)
+            return model
+        if model.package is None or self.mirror is None:
+            return self._from_catalog(model, progress, note)
+        size = max(1, model.package.bytes)
+        try:
+            self.mirror.fetch(
+                model.package,
+                home(),
+                model_cache(),
+                lambda done: progress(100 * done / size),
+                note,
+            )
+        except MirrorError as error:
+            other = next((m for m in self._runtime_models() if m.alias == model.alias), None)
+            if other is None:
+                raise
+            note(f"{error} Going on with the Azure catalog.")
+            return self._from_catalog(other, progress, note)
+        self.runtime.arrived(model.id)
+        return self.resolve(model.id)
+
+    def _from_catalog(self, model: ModelInfo, progress: Progress, note: Note) -> ModelInfo:
+        busy = "another process is fetching it; waiting for that"
+        with download_lock(home(), model.id, lambda: note(busy)):
+            self.runtime.download(model.id, progress, note)
+        return self.resolve(model.id)
+
+    def restore(self, names: Sequence[str]) -> dict[str, str]:
+        """Load again what is not loaded; when the service had died, this starts it.
+
+        Returns name to reason for what could not be loaded.
+        """
+        try:
+            rows = [model for model in self._runtime_models() if model.loaded]
+        except RuntimeStopped:
+            rows = []
+        loaded, failed = {name for model in rows for name in (model.alias, model.id)}, {}
+        for name in names:
+            try:
+                if name not in loaded:
+                    self.load(name)
+            except KitError as error:
+                failed[name] = str(error)
+        return failed
+
+    def _provider_note(self) -> str:
+        try:
+            providers = self.runtime.providers()
+        except RuntimeStopped:
+            raise
+        except KitError as error:
+            return f"Execution providers: {error}"
+        if not providers:
+            return (
+                "No execution provider for a GPU or NPU was found on this machine, "
+                "so models run on its CPU."
+            )
+        states = [f"{name} {'' if ready else 'not '}ready" for name, ready in providers.items()]
+        return f"Execution providers: {', '.join(states)}."
+
+    def _runtime_models(self) -> list[ModelInfo]:
+        return [self._info(row) for row in self.runtime.list()]
+
+    def _missing(self, offered: Set[str]) -> Iterator[str]:
+        """Name each catalog model of the line-up that no source has, and what is near it."""
+        for alias, entry in self._lineup.items():
+            if entry.source == "catalog" and alias not in offered:
+                near = ", ".join(lineup.nearest(alias, offered))
+                near = f"; near it: {near}" if near else ""
+                yield f"{alias} of the line-up is not in the catalog now{near}."
+
+    def _mirror_models(self, mine: Sequence[ModelInfo]) -> tuple[list[ModelInfo], list[str]]:
+        """Return what the mirror adds to the runtime's own models, and what to say about it."""
+        if self.mirror is None:
+            return [], []
+        try:
+            packages = self.mirror.packages()
+        except MirrorError as error:
+            return [], [str(error)]
+        notes = [f"Mirror: {self.mirror.url}."]
+        built_in = {m.alias: m.files_sha256 for m in mine if m.source == "built-in"}
+        other = [p.alias for p in packages if built_in.get(p.alias, p.digest) != p.digest]
+        if other:
+            notes.append(
+                f"The mirror's {', '.join(other)} differs from the built-in model of that name; "
+                "the built-in one is used: its hashes ship with the kit."
+            )
+        cached = {m.id for m in mine if m.cached}
+        wanted = [p for p in packages if p.id not in cached and p.alias not in built_in]
+        if both := sorted({p.alias for p in wanted} & {m.alias for m in mine}):
+            notes.append(
+                f"On the mirror and in the Azure catalog: {', '.join(both)}; "
+                "the mirror is used: it is nearer."
+            )
+        return [self._offered(package) for package in wanted], notes
+
+    def _offered(self, package: Package) -> ModelInfo:
+        row = package.model_dump(exclude={"files"})
+        row |= {"id": package.id, "source": "mirror", "package": package}
+        row |= {"size_mb": round(package.bytes / 1e6, 1), "cached": False, "loaded": False}
+        return self._info(row)
+
+    def _check_memory(self, model: ModelInfo) -> None:
+        needed_mb, free_mb = model.memory_mb, free_memory_mb(model)
+        if model.loaded or needed_mb is None or needed_mb <= free_mb:
+            return
+        place = "GPU memory" if is_for_gpu(model) else "memory"
+        raise KitError(
+            f"'{model.alias}' needs about {needed_mb:,.0f} MB of {place} and "
+            f"{free_mb:,.0f} MB are free; {self._smaller(model, needed_mb, free_mb)}."
+        )
+
+    def _smaller(self, model: ModelInfo, needed_mb: float, free_mb: float) -> str:
+        """Advise what to do about a model that is too large."""
+        rows, advice = self.models(), []
+        others_mb = sum(m.memory_mb or 0 for m in rows if m.loaded and m.id != model.id)
+        if others_mb and needed_mb <= free_mb + others_mb:
+            how = "--unload-others, or load(..., unload_others=True)"
+            advice.append(f"unload the others first ({how})")
+        fitting = [m for m in rows if m.memory_mb is not None and m.memory_mb <= free_mb]
+        # A variant of the same model first, then one that is here already, then the largest.
+        best = max(
+            (m for m in fitting if (m.size_mb or 0) < (model.size_mb or 0)),
+            key=lambda m: (m.alias == model.alias, bool(m.cached), m.size_mb),
+            default=None,
+        )
+        if best and best.alias == model.alias:
+            advice.append(f"try its smaller variant {best.id}")
+        elif best:
+            how = "" if best.cached else f" (python -m helpers download {best.alias})"
+            advice.append(f"try the smaller {best.alias}{how}")
+        return " or ".join(advice) or "close other programs"

@@ -1,0 +1,109 @@
+"""List what a server offers, and say which models fit into this machine's memory."""
+
+from dataclasses import dataclass, field
+
+import psutil
+
+from ..common import machine
+from ..common.paths import free_disk_gb
+from ..common.show import Shown, Table
+from ..models.cache import Package
+
+MEMORY_FACTOR = 1.2  # weights plus key-value cache and buffers, as a share of the weights
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Describe one model that a server offers; None where the server does not say."""
+
+    alias: str
+    id: str
+    source: str
+    size_mb: float | None = None
+    license: str | None = None
+    device: str | None = None
+    execution_provider: str | None = None
+    task: str | None = None
+    context: int | None = None
+    capabilities: tuple[str, ...] = ()
+    cached: bool | None = None
+    loaded: bool | None = None
+    files_sha256: str | None = None
+    kv_cache_mb: float | None = None
+    package: Package | None = field(default=None, repr=False)
+
+    @property
+    def memory_mb(self) -> float | None:
+        """Estimate what it takes when loaded, in MB: its weights and a fifth, or a full context."""
+        if self.size_mb is None:
+            return None
+        return max(MEMORY_FACTOR * self.size_mb, self.size_mb + (self.kv_cache_mb or 0))
+
+    @property
+    def fits(self) -> bool | None:
+        """Tell whether memory has room for it, and the disk if it is not there yet."""
+        if self.size_mb is None or self.memory_mb is None:
+            return None
+        in_memory = self.loaded or self.memory_mb <= free_memory_mb(self)
+        return bool(in_memory and (self.cached or self.size_mb / 1000 <= free_disk_gb()))
+
+
+class ModelTable(Shown, list[ModelInfo]):
+    """List the models of a server; shows itself as a table."""
+
+    note = ""
+
+    def where(
+        self,
+        name: str = "",
+        *,
+        max_mb: float | None = None,
+        license: str = "",
+        device: str = "",
+        task: str = "",
+        capability: str = "",
+        source: str = "",
+        cached: bool | None = None,
+        fits: bool | None = None,
+    ) -> "ModelTable":
+        """Return the models that match every argument given; `name` is a part of the alias.
+
+        `fits=True` asks for room now. A model whose size is unknown passes no limit on it.
+        """
+        parts = {"alias": name, "license": license, "device": device, "task": task}
+        exact = {"source": source or None, "cached": cached, "fits": fits}
+
+        def matches(model: ModelInfo) -> bool:
+            return (
+                all(part.lower() in (getattr(model, f) or "").lower() for f, part in parts.items())
+                and all(v is None or getattr(model, f) == v for f, v in exact.items())
+                and (max_mb is None or (model.size_mb is not None and model.size_mb <= max_mb))
+                and (not capability or capability in model.capabilities)
+            )
+
+        table = ModelTable(filter(matches, self))
+        table.note = f"{len(table)} of {len(self)} models. {self.note}".rstrip()
+        return table
+
+    def names(self) -> list[str]:
+        """Return what to ask for: aliases, or ids where the table holds an alias twice."""
+        aliases = [model.alias for model in self]
+        return [model.id if aliases.count(model.alias) > 1 else model.alias for model in self]
+
+    def table(self) -> Table:
+        """Return the models as a table."""
+        headers = ["alias", "size_mb", "license", "device", "cached", "loaded", "source"]
+        headers += ["capabilities", "id"]
+        rows = [[getattr(model, name) for name in headers] for model in self]
+        return Table(headers, rows, note=self.note)
+
+
+def free_memory_mb(model: ModelInfo | None = None) -> float:
+    """Return the free memory in MB where a model would go: the GPU's for a GPU model, if known."""
+    on_gpu = machine.nvml().free_mb() if model is not None and is_for_gpu(model) else None
+    return psutil.virtual_memory().available / 1e6 if on_gpu is None else on_gpu
+
+
+def is_for_gpu(model: ModelInfo) -> bool:
+    """Tell whether a model runs on a GPU."""
+    return (model.device or "").upper() == "GPU"
