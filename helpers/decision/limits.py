@@ -96,8 +96,8 @@ def _violation(dimension: Dimension, bound, row: Mapping) -> Violation | None:
         by = f"{100 * excess:.3g} % {'over' if dimension.lower_is_better else 'under'}"
     else:
         by = f"{1 + excess:,.3g} times" if bound else "over"
-    found, asked = (dimension.quantity(format_cell(float(figure))) for figure in (value, bound))
-    return Violation(limit, f"{dimension.label} {found} is {by} the limit of {asked}", excess)
+    measured, asked = (dimension.quantity(format_cell(float(figure))) for figure in (value, bound))
+    return Violation(limit, f"{dimension.label} {measured} is {by} the limit of {asked}", excess)
 
 
 def _bound_in_words(dimension: Dimension, bound) -> str:

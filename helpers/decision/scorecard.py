@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,9 +12,6 @@ from ..measure.record import Run
 from ..quality import facets
 from . import cost
 from .cost import Prices
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class Column(NamedTuple):
@@ -69,7 +66,8 @@ class Scorecard(Shown):
         """Return the summary of the run with quality and cost, a row for each model."""
         costs, quality = cost.costs(self.run, self.prices), facets.score_facets(self.run)
         columns = ["connect_s", "request_tokens_per_s"]
-        medians = self._answered.groupby("model", observed=True)[columns].median()
+        answered = self.run.headline[(self.run.headline["status"] == "ok").to_numpy()]
+        medians = answered.groupby("model", observed=True)[columns].median()
         rows = []
         for row, scores in zip(self.run.summary, quality.summary, strict=True):
             price = costs[row["model"]]
@@ -94,15 +92,12 @@ class Scorecard(Shown):
     @cached_property
     def by_prompt(self) -> dict[str, dict[str, Mapping[str, float]]]:
         """Return dimension (latency, throughput, quality) to model to prompt id to value."""
-        groups = self._answered.groupby(["model", "prompt_id"], observed=True)
-        rates = groups["request_tokens_per_s"].median().dropna()
         quality = facets.score_facets(self.run)
         others = self.others.get(self.source, {})
         values: dict[str, dict] = {"latency": {}, "throughput": {}, "quality": {}}
         for model in self.run.models:
-            latency = self.run.values(model, "latency_s")
-            values["latency"][model] = {p: float(np.median(latency[p])) for p in latency}
-            values["throughput"][model] = rates[model].to_dict() if model in rates.index else {}
+            values["latency"][model] = self._medians(model, "latency_s")
+            values["throughput"][model] = self._medians(model, "request_tokens_per_s")
             values["quality"][model] = (
                 quality.by_prompt(model) if self.source == "facets" else others.get(model, {})
             )
@@ -148,9 +143,6 @@ class Scorecard(Shown):
             note=f"Prices given: {self.prices}." if self.prices.given else "",
         )
 
-    @cached_property
-    def _answered(self) -> "pd.DataFrame":
-        """Return the answered headline requests with generated tokens / latency."""
-        frame = self.run.headline[(self.run.headline["status"] == "ok").to_numpy()]
-        rates = frame["completion_tokens"] / frame["latency_s"]
-        return frame[["model", "prompt_id", "connect_s"]].assign(request_tokens_per_s=rates)
+    def _medians(self, model: str, metric: str) -> dict[str, float]:
+        values = self.run.values(model, metric)
+        return {prompt: float(np.median(values[prompt])) for prompt in values}

@@ -139,8 +139,8 @@ class Decision:
 
     def sentences(self) -> list[str]:
         """Return all findings, the answer first."""
-        found = [self.answer, self.reason, self.confidence, self.change]
-        return [sentence for sentence in (*found, *self.why_not, *self.notes) if sentence]
+        first = [self.answer, self.reason, self.confidence, self.change]
+        return [sentence for sentence in (*first, *self.why_not, *self.notes) if sentence]
 
     def table(self) -> Table:
         """Return a row for each model, best first: total, scores, and how often it comes first."""

@@ -10,7 +10,7 @@ from support.records import run_of
 
 
 def test_cost_by_hand(tmp_path):
-    """3.6 J a request are a millionth of a kWh; the machine's second costs price / (years x seconds x share)."""
+    """3.6 J per request are a millionth of a kWh."""
     models = {
         "here": {"latency_s": 1.0, "energy_j_per_request": 3.6, "energy_source": "RAPL"},
         "guessed": {"energy_j_per_request": 7.2, "energy_source": "estimate"},

@@ -131,7 +131,7 @@ def test_two_models_that_differ_by_chance_only_are_not_told_apart(tmp_path):
 
 
 def test_equal_models_are_rarely_told_apart_and_different_ones_are():
-    """The promise of the words: two models that differ by chance only are told apart in about 5 of 100 runs (seen: 3 to 8)."""
+    """Hold the promise of the words: about 5 of 100 such pairs are told apart (seen: 3 to 8)."""
     rng, apart = np.random.default_rng(2), 0
     weights = {"latency": 0.3, "quality": 0.7}
 

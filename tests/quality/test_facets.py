@@ -249,7 +249,7 @@ def test_the_example_in_the_docs_is_a_valid_prompt():
 
 
 def test_the_shipped_prompts_with_facets_can_be_passed_and_failed():
-    """Every facet of every shipped prompt is found in one of its own wordings and not in an empty answer."""
+    """Find each facet in one of its own wordings, and not in an empty answer."""
     for name in ("session", "deterministic", "meeting-notes"):
         for prompt in load_prompts(name).prompts:
             for one in prompt.facets:

@@ -1,4 +1,4 @@
-"""A model as judge, against a loopback server that answers what a judge might: JSON, fences, prose, nonsense, nothing."""
+"""A model as judge, against a loopback server: JSON, fences, prose, nonsense, nothing."""
 
 import json
 
@@ -22,7 +22,7 @@ def run(tmp_path):
 
 
 def says(*replies):
-    """A judge: replies in turn (the last one stays), or a function of the question."""
+    """Judge with replies in turn (the last one stays), or a function of the question."""
     turn, last = iter(replies), [replies[0]]
 
     def chat(request):
@@ -44,7 +44,7 @@ def says(*replies):
 
 
 def by_words(question: str) -> str:
-    """A fair judge of these answers."""
+    """Judge these answers fairly."""
     text = question.split("<answer>\n")[1].split("\n</answer>")[0]
     return json.dumps({"score": {RIGHT: 5, HALF: 3, WRONG: 1}[text], "reason": "as it is"})
 
