@@ -24,7 +24,7 @@ from .quality.model_judge import ask_judge as ask_judge
 from .quality.people import BlindRating as BlindRating
 from .report import charts as charts
 from .report import load_test as load_test
-from .report.report import compare_models as compare_models
+from .report.comparison import compare_models as compare_models
 from .report.report import write_report as write_report
 from .servers import custom as custom
 from .servers.connect import connect as connect

@@ -4,7 +4,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from helpers.report.charts import COLOURS, MARKERS
+from helpers.report.draw import COLORS, MARKERS
 
 from .settings import MODELS
 
@@ -48,7 +48,7 @@ def draw(training: Mapping[str, Any]) -> bytes:
         start = before.get(MODELS[alias].grows_from, 0)
         rows = [row for row in trained["curve"] if row["step"] > trained["copy_steps"] + 100]
         places = [(start + row["tokens_read"]) / 1e6 for row in rows]
-        style: dict[str, Any] = {"color": COLOURS[index], "marker": MARKERS[index], "label": alias}
+        style: dict[str, Any] = {"color": COLORS[index], "marker": MARKERS[index], "label": alias}
         style |= {"markersize": 3, "linewidth": 1.4}
         loss.plot(places, [row["validation_loss"] for row in rows], **style)
         exact.plot(places, [100 * row["validation_exact"] for row in rows], **style)

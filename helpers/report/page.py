@@ -1,63 +1,79 @@
-"""`report.html`: one file, no outside resource, for a reader who has two minutes. The template stands beside this module."""
+"""Fill in the templates: the page, the Markdown files and the sentences of a report.
+
+Whatever a model or a file says is escaped. The page is one file that needs nothing from outside,
+and its policy lets no script run but its own.
+"""
 
 import base64
 import hashlib
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup
 
-from ..common.show import Table, format_cell, one_line
+from ..common import show
 
-TEMPLATE = Path(__file__).with_name("templates") / "report.html.jinja"
-CAPTIONS = {
-    "Table": "Every model and what is known of it",
-    "Load": "Each model at each level of load",
-    "Decision": "How the models rank: totals, and the scores behind them",
-    "Quality": "Quality and the checks behind it",
-}
-SCRIPT = Path(__file__).with_name("templates") / "sort.js"
+TEMPLATES = Path(__file__).with_name("templates")
+MAX_CHARACTERS = 600  # of one sentence
 
 
-def page(report) -> str:
-    """The whole page of a `report.Report`. Whatever a model or a file said is escaped, and a policy in the page lets no script run but its own."""
-    script = SCRIPT.read_text(encoding="utf-8")
+def render(template: str, **values: object) -> str:
+    """Return a template filled in with values.
+
+    Templates whose names end in `.html.jinja` are escaped as HTML. Those of Markdown escape by the
+    filter `md`.
+    """
+    script = (TEMPLATES / "sort.js").read_text(encoding="utf-8")
+    digest = hashlib.sha256(script.encode()).digest()
+    environment = _environment(autoescape=template.endswith(".html.jinja"))
+    environment.globals |= {"script": Markup(script), "script_hash": _base64(digest)}
+    return environment.get_template(template).render(**values)
+
+
+def sentences(template: str, **values: object) -> list[str]:
+    """Return the sentences of a template: each of its lines that is not empty, as plain text."""
+    text = _environment(finalize=_one_line).get_template(template).render(**values)
+    return [line.strip() for line in text.split("\n") if line.strip()]
+
+
+def _environment(**options) -> jinja2.Environment:
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        **options,
     )
     environment.filters |= {
-        "cell": _cell,
-        "one_line": lambda text: one_line(str(text), 600),
-        "picture": lambda chart: _base64(chart.svg()),
+        "cell": lambda value: show.one_line(show.format_cell(value), 200),
+        "count": show.count,
+        "duration": show.duration,
+        "join_words": show.join_words,
+        "md": lambda value: show.plain_markdown(str(value)),
+        "one_line": _one_line,
+        "base64": _base64,
+        "utc": lambda at: f"{at[:16].replace('T', ' ')} UTC",
     }
     environment.globals |= {"sort_key": _sort_key, "is_number": _is_number}
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        report=report,
-        decision=report.decision,
-        captions=CAPTIONS,
-        script=jinja2.utils.markupsafe.Markup(script),
-        script_hash=_base64(hashlib.sha256(script.encode()).digest()),
-    )
+    return environment
 
 
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+def _one_line(value: object) -> str:
+    return show.one_line(str(value), MAX_CHARACTERS)
 
 
-def _cell(value: object) -> str:
-    return one_line(format_cell(value), 200)
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _sort_key(table: Table, row: int, column: int) -> str:
-    """What a cell sorts by: a number exactly, text in lower case, and nothing for a value that is not there."""
+def _sort_key(table: show.Table, row: int, column: int) -> str:
+    """Return what a cell sorts by: a number in full, text in lower case, "" for a missing value."""
     value = table.rows[row][column]
-    return (
-        ""
-        if value is None
-        else repr(value)
-        if _is_number(value)
-        else one_line(str(value), 200).casefold()
-    )
+    if value is None:
+        return ""
+    return repr(value) if _is_number(value) else show.one_line(str(value), 200).casefold()

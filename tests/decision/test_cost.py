@@ -68,4 +68,4 @@ def test_prices_are_in_every_form_of_the_report(tmp_path):
     assert report.as_dict()["prices"]["per_kwh"] == 0.5
     text = write_report(run, prices=make_prices(per_kwh=0.5)).read_text(encoding="utf-8")
     assert "1,000 here, EUR" in text
-    assert "Prices given: 0.5 EUR/kWh" in text
+    assert "Prices: 0.5 EUR/kWh" in text

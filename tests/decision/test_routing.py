@@ -13,8 +13,10 @@ from helpers.decision.routing import route
 from helpers.decision.scorecard import Scorecard
 from helpers.measure.merge import merge_runs
 from helpers.models import lineup
+from helpers.report.comparison import compare_models
 from helpers.report.contribute import FILES, contribute, verify_contribution
-from helpers.report.report import compare_models, make_report, network, write_report
+from helpers.report.report import make_report, write_report
+from helpers.report.sentences import network
 from support.loopback import DONE, delta, event, serving, streamed, usage
 from support.records import PROMPTS, about, answer, record, rows_of
 
@@ -181,8 +183,8 @@ def test_only_shared_prompts_are_joined(tmp_path):
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ("http://far.example:80/v1", "without the network TTFT would be about 6 ms"),
-        ("https://far.example/v1", "with TLS that is two round trips or more"),
+        ("http://far.example:80/v1", "without the network it would be about 6 ms"),
+        ("https://far.example/v1", "With TLS that is two round trips or more"),
         ("http://127.0.0.1:5/v1", None),
     ],
 )
@@ -367,7 +369,7 @@ def edit(folder, name: str, change) -> None:
     [
         (lambda f: (f / "models.json").unlink(), "models.json is missing"),
         (lambda f: (f / "run.sh").write_text("rm -rf /"), r"run\.sh does not belong"),
-        (lambda f: (f / "result.json").write_text("{"), r"result\.json: the file: Invalid JSON"),
+        (lambda f: (f / "result.json").write_text("{"), r"result\.json: invalid JSON"),
         (lambda f: (f / "result.json").write_text("[" * 100_000), r"result\.json"),
         (lambda f: (f / "result.json").write_bytes(b"\xff\xfe"), "not UTF-8"),
         (lambda f: (f / "result.json").write_text(" " * 300_000), "larger than 200 kB"),
@@ -389,7 +391,7 @@ def edit(folder, name: str, change) -> None:
         ),
         (
             lambda f: (f / "README.md").write_text("see http://evil.example/x"),
-            r"README\.md holds what looks like an address",
+            r"README\.md contains what looks like an address",
         ),
         (
             lambda f: edit(f, "result.json", lambda r: r["results"][0].update(latency_p50_s=-1)),
@@ -413,7 +415,7 @@ def edit(folder, name: str, change) -> None:
         (lambda f: edit(f, "result.json", lambda r: r.update(form=2)), "form"),
         (
             lambda f: edit(f, "result.json", lambda r: r.update(note="x")),
-            "note: Extra inputs are not permitted",
+            "note: unknown field",
         ),
         (
             lambda f: edit(f, "environment.json", lambda e: e["machine"].update(cpu={"a": 1})),
@@ -423,13 +425,13 @@ def edit(folder, name: str, change) -> None:
             lambda f: edit(
                 f, "environment.json", lambda e: e["machine"].update(cpu="of ana@example.com")
             ),
-            r"environment\.json holds what looks like",
+            r"environment\.json contains what looks like",
         ),
         (
             lambda f: edit(
                 f, "environment.json", lambda e: e["packages"].update(x="/Users/ana/lib")
             ),
-            r"environment\.json holds what looks like",
+            r"environment\.json contains what looks like",
         ),
     ],
 )
@@ -447,7 +449,7 @@ def test_a_link_out_of_the_folder_is_not_followed(given, tmp_path):
         (given / "result.json").symlink_to(tmp_path / "elsewhere.json")
     except OSError:
         pytest.skip("this system makes no symbolic links")
-    with pytest.raises(UsageError, match=r"result\.json is missing, or no plain file"):
+    with pytest.raises(UsageError, match=r"result\.json is missing, or not a plain file"):
         verify_contribution(given)
 
 

@@ -10,19 +10,17 @@ import struct
 import pytest
 
 from helpers.common.errors import UsageError
+from helpers.common.show import Table
+from helpers.decision.scorecard import Scorecard
 from helpers.measure.info import SCHEMA
 from helpers.measure.record import Recorder, Row, Run, load_run
 from helpers.models import lineup
 from helpers.quality.facets import score_facets
-from helpers.report import charts
-from helpers.report.report import (
-    SUMMARY_COLUMNS,
-    compare_models,
-    highlights,
-    limits,
-    summary_csv,
-    write_report,
-)
+from helpers.report import charts, page
+from helpers.report.comparison import compare_models
+from helpers.report.draw import MARKERS
+from helpers.report.report import Report, Section, make_report, summary_csv, write_report
+from helpers.report.sentences import highlights, limits
 from support.records import (
     NASTY,
     PROMPTS,
@@ -263,7 +261,7 @@ def test_one_outlier_is_found_and_kept(tmp_path):
     table = run.outliers("latency_s")
     assert [list(r[:3]) for r in table.rows] == [["small", "short", 5.0]]
     assert table.note == "1 of 21 answered requests are outliers."
-    assert "1 of 21 requests are flagged as outliers" in charts.per_prompt(run).finding
+    assert "1 of 21 requests are marked as outliers" in charts.per_prompt(run).finding
 
 
 def test_the_table_shows_status_and_counts(run):
@@ -291,7 +289,7 @@ def test_comparison_tells_the_true_factor(run):
     assert verdicts["latency_s"].confidence == pytest.approx(1 - 0.05 / 3)
     assert "Latency: large is 2x slower than small" in str(compare_models(run))
     assert "Latency: small is 2x faster than large" in str(compare_models(run, baseline="large"))
-    assert compare_models(run)._repr_markdown_().startswith("- TTFT: ")
+    assert compare_models(run)._repr_html_().startswith("<ul><li>TTFT: ")
 
 
 def test_comparison_with_a_model_that_is_not_there(run):
@@ -302,8 +300,8 @@ def test_comparison_with_a_model_that_is_not_there(run):
 def test_comparison_of_one_model(tmp_path):
     run = record(tmp_path, {"small": TWO["small"]}, rows_of("small"))
     assert len(compare_models(run)) == 0
-    assert str(compare_models(run)) == "There is only one model with answers: nothing to compare."
-    assert highlights(run) == ["One model answered; measure a second one to compare."]
+    assert str(compare_models(run)) == "Only one model answered, so there is nothing to compare."
+    assert highlights(run) == ["Only one model answered; measure a second one to compare."]
 
 
 # The report --------------------------------------------------------------------------------------------------------
@@ -322,7 +320,6 @@ def test_summary_json(run):
             "disk_mb": measured["size_mb"],
         }  # nobody measured the disk: the size is what there is
         assert {name: row[name] for name in expected} == expected
-    assert set(SUMMARY_COLUMNS) <= set(found["models"][0])
     assert found["models"][0]["sample"] == NASTY[:160]
     assert found["median_intervals_95"]["large"]["latency_s"] == run.intervals["large"]["latency_s"]
 
@@ -330,14 +327,24 @@ def test_summary_json(run):
 def test_summary_csv(run):
     write_report(run)
     text = (run.folder / "summary.csv").read_text(encoding="utf-8")
-    assert text == summary_csv(run)
+    assert text == summary_csv(Scorecard(run))
     assert len(text.splitlines()) == 4
     rows = list(csv.DictReader(io.StringIO(text)))
-    assert tuple(rows[0]) == SUMMARY_COLUMNS
+    assert set(rows[0]) == set(Scorecard(run).rows[0])
+    assert list(rows[0])[:3] == ["model", "status", "n_ok"]
+    assert list(rows[0])[-2:] == ["sample", "error"]
     assert [r["model"] for r in rows] == ["small", "large", "missing"]
     assert float(rows[1]["latency_p50_s"]) == pytest.approx(0.4)
     assert rows[2]["latency_p50_s"] == ""
     assert rows[0]["sample"].startswith('\'=HYPERLINK("http://x")|a b')
+
+
+def test_a_new_column_of_the_scorecard_is_in_the_csv_without_another_edit(run, monkeypatch):
+    rows = [{**row, "ttfo_p50_s": 0.25} for row in Scorecard(run).rows]
+    monkeypatch.setattr(Scorecard, "rows", rows)
+    assert [
+        row["ttfo_p50_s"] for row in csv.DictReader(io.StringIO(summary_csv(Scorecard(run))))
+    ] == ["0.25"] * 3
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\n=", " =", "\x00="])
@@ -347,7 +354,7 @@ def test_no_cell_of_the_csv_is_a_formula(tmp_path, start):
         {"small": about(license=f"{start}1+1")},
         [answer("small", "short", 1, 0.1, text=f"{start}cmd|x")],
     )
-    row = next(csv.DictReader(io.StringIO(summary_csv(run))))
+    row = next(csv.DictReader(io.StringIO(summary_csv(Scorecard(run)))))
     assert row["sample"].startswith("'")
     assert row["license"].startswith("'")
 
@@ -362,19 +369,19 @@ def test_report_has_every_part(run):
         "## Decision",
         "## Quality",
         "## Highlights",
-        "## Pictures",
+        "## Charts",
         "## Sample answers",
         "## Limits",
         "## Environment",
     ]
     assert (
-        "3 models, 3 prompts (mine), 7 rounds, temperature 0, at most 64 tokens an answer, concurrency 1."
-        in text
+        "The run sent 3 prompts (mine) to 3 models in 7 rounds, with temperature 0, "
+        "at most 64 tokens per answer and concurrency 1." in text
     )
-    assert "Served by test server" in text
+    assert "test server served the models." in text
     assert re.search(r"^\| small +\| partial +\| +20 +\| +21 +\|", text, re.M)
-    assert "- small: partial; 1 failed, 0 skipped. HTTP 500" in text
-    assert "- missing: skipped; 0 failed, 21 skipped. No model is called 'missing'." in text
+    assert "- small: partial (1 failed, 0 skipped). HTTP 500" in text
+    assert "- missing: skipped (0 failed, 21 skipped). No model is called 'missing'." in text
     assert "- Latency: large is 2x slower than small" in text
     assert "not finished" not in text
     assert "None" not in text
@@ -407,7 +414,9 @@ def test_quality_is_in_every_form_of_the_report(tmp_path):
     text = write_report(run).read_text(encoding="utf-8")
     assert "![Quality against median latency of good and poor" in text
     assert "- Quality: cannot tell poor and good apart with 3 prompts." in text
-    assert [float(row["quality"]) for row in csv.DictReader(io.StringIO(summary_csv(run)))] == [
+    assert [
+        float(row["quality"]) for row in csv.DictReader(io.StringIO(summary_csv(Scorecard(run))))
+    ] == [
         1,
         0,
     ]
@@ -416,7 +425,7 @@ def test_quality_is_in_every_form_of_the_report(tmp_path):
         for row in json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))["models"]
     ] == [1, 0]
     assert charts.quality_and_speed(run).finding.startswith(
-        "By these medians no model is both faster and better than good;"
+        "No other model beats good in both speed and quality"
     )
 
 
@@ -449,7 +458,8 @@ def test_limits_name_the_answers_without_a_rate(tmp_path):
     rows = rows_of("small", rounds=range(1, 3)) + rows_of("small", rounds=range(3, 5), tokens=None)
     run = record(tmp_path, {"small": TWO["small"]}, rows)
     assert any(
-        line.startswith("small: output tokens/s from 6 of 12 answers") for line in limits(run)
+        line.startswith("small: output tokens/s is known for 6 of 12 answers")
+        for line in limits(run)
     )
     assert not any("not streamed" in line for line in limits(run))
 
@@ -469,9 +479,9 @@ def test_limits_of_a_run_that_was_not_streamed(tmp_path):
         for n in range(1, 8)
     ]
     run = record(tmp_path, {"small": TWO["small"]}, rows, stream=False)
-    assert "Answers were not streamed: TTFT and output tokens/s are not available." in limits(run)
+    assert "Answers were not streamed, so there is no TTFT and no output tokens/s." in limits(run)
     text = write_report(run).read_text(encoding="utf-8")
-    assert "output tokens/s from" not in text
+    assert "output tokens/s is known" not in text
     assert row_of(run, "small")["ttft_p50_s"] is None
 
 
@@ -502,7 +512,7 @@ def test_a_run_that_did_not_finish_is_reported_as_far_as_it_got(tmp_path, status
 def test_a_run_that_ended_before_its_first_answer(tmp_path, status):
     run = record(tmp_path, {name: about(status="planned") for name in TWO}, [], status=status)
     text = write_report(run).read_text(encoding="utf-8")
-    assert "No model answered: there is nothing to compare." in text
+    assert "No model answered, so there is nothing to compare." in text
     assert "None" not in text
     assert "![" not in text
 
@@ -513,7 +523,7 @@ def test_a_run_in_which_nothing_was_answered(tmp_path):
     )
     assert (row_of(run, "small")["status"], row_of(run, "small")["n_failed"]) == ("failed", 6)
     text = write_report(run).read_text(encoding="utf-8")
-    assert "small: failed; 6 failed, 0 skipped. HTTP 500: Out of memory" in text
+    assert "small: failed (6 failed, 0 skipped). HTTP 500: Out of memory" in text
     assert "No model answered" in text
     assert len(compare_models(run)) == 0
     assert list(run.folder.glob("*.png")) == []
@@ -523,6 +533,15 @@ def test_a_report_can_be_written_twice(run):
     first = write_report(run).read_bytes()
     assert write_report(Run(run.folder)).read_bytes() == first
     assert not list(run.folder.glob("*.tmp"))
+
+
+def test_a_section_with_a_new_title_needs_no_other_edit(tmp_path, monkeypatch):
+    fresh = Section("A new part", Table(("model",), [["small"]]), ["It says something."])
+    monkeypatch.setattr(Report, "sections", [fresh])
+    report = make_report(record(tmp_path, {"small": about(size_mb=2.0)}, rows_of("small")))
+    shown = page.render("report.html.jinja", report=report)
+    assert "<h2>A new part</h2>" in shown and "<caption>A new part" in shown
+    assert "## A new part" in page.render("benchmark_report.md.jinja", report=report)
 
 
 # Charts ------------------------------------------------------------------------------------------------------------
@@ -551,15 +570,15 @@ def test_every_chart_has_a_picture_a_text_and_a_finding(run, draw):
 def test_findings_say_what_the_figures_say(run):
     assert "Latency: large is 2x slower than small" in charts.per_model(run).finding
     assert charts.per_prompt(run).finding.startswith(
-        "Latency: the slowest prompt is long; 0 of 41 requests are flagged as outliers"
+        "Latency: long is the slowest prompt. 0 of 41 requests are marked as outliers"
     )
     assert (
         charts.arrivals(run).finding
-        == "Share of the latency after the first token: small 90 % and large 90 %."
+        == "Share of the latency that comes after the first token: 90 % for small and 90 % for large."
     )
     assert (
         charts.footprint(run).finding
-        == "Memory: not measured; disk: small needs 2.7 MB and large 27 MB."
+        == "Memory: not measured. Disk: from 2.7 MB (small) to 27 MB (large)."
     )
 
 
@@ -576,7 +595,7 @@ def test_every_answer_is_a_dot(run):
     drawn = sum(
         len(line.get_xdata())
         for line in figure.axes[0].lines
-        if line.get_marker() in charts.MARKERS and line.get_markersize() == 5
+        if line.get_marker() in MARKERS and line.get_markersize() == 5
     )
     assert drawn == 20 + 21
 

@@ -15,7 +15,8 @@ import pytest
 from helpers import calibrate, load_run
 from helpers.common.errors import KitError, UsageError
 from helpers.measure.record import Run
-from helpers.report.report import limits, write_report
+from helpers.report.report import write_report
+from helpers.report.sentences import limits
 from helpers.timing import instrument_error
 from helpers.timing.instrument_error import Calibration, TruthServer
 from helpers.timing.metrics import held_back

@@ -344,19 +344,19 @@ def sweep_run(folder):
 def test_the_report_of_a_sweep_says_where_throughput_ends(tmp_path):
     run = sweep_run(tmp_path)
     assert load_test.findings(run) == [
-        "small: from 1 stream to 4, throughput grows 3.3x to 367 output tokens/s and the median latency 1.2x to 120 ms; more streams than that bring little.",
-        "large: more streams than 1 bring no more throughput than 55 output tokens/s, only waiting.",
-        "small: 33.3 requests/s kept latency 0.13 s at 4 streams.",
-        "large: no request kept latency 0.13 s.",
+        "small: from 1 stream to 4, throughput grows 3.3 times, to 367 output tokens/s, and the median latency 1.2 times, to 120 ms. More streams than that add little.",
+        "large: more than 1 stream only adds waiting; throughput stays at 55 output tokens/s.",
+        "small: 33.3 requests/s met latency 0.13 s at 4 streams.",
+        "large: no request met latency 0.13 s.",
     ]
     text = write_report(run).read_text(encoding="utf-8")
     assert "## Load" in text
     assert "![Median latency against throughput" in text
     assert (run.folder / "load.png").stat().st_size > 5000
-    assert "All other figures of this report stand for 1 stream" in text
+    assert "All other figures of this report are for 1 stream" in text
 
 
-@pytest.mark.parametrize(("last", "said"), [(0.5, "a queue formed"), (0.1, "no queue is seen")])
+@pytest.mark.parametrize(("last", "said"), [(0.5, "A queue formed"), (0.1, "No queue formed")])
 def test_the_report_of_an_open_loop_says_whether_a_queue_formed(tmp_path, last, said):
     rows = [
         answer(

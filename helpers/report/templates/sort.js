@@ -1,4 +1,3 @@
-
 // Sorts a table by the column whose button was pressed; missing values stay last. Without it the table is just not sortable.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];

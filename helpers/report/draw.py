@@ -1,0 +1,173 @@
+"""Draw in one style: a chart with its words, its figure, dots, rows and names beside points.
+
+matplotlib is imported when something is drawn, because importing it takes long. Figures are made
+without pyplot, which would keep state.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import page
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
+    from numpy.typing import ArrayLike
+
+# Okabe and Ito (2008), darkest first; black is for text.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = "osD^vPX*"
+MAX_DOTS = 1500  # in one chart; of more, every n-th is drawn and the chart says so
+# Where a name may stand beside its point: steps up and down in typographic points, nearest first.
+NAME_OFFSETS = (7, -17, 21, -31, 35, -45, 49, -59)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Hold a figure with a description of it (`alt`) and what it shows in words (`finding`)."""
+
+    figure: "Figure"
+    alt: str
+    finding: str
+
+    def png(self) -> bytes:
+        """Return the picture as PNG."""
+        out = io.BytesIO()
+        self.figure.savefig(out, format="png", dpi=110)
+        return out.getvalue()
+
+    def svg(self) -> bytes:
+        """Return the picture as SVG with letters as shapes: the same bytes for the same run."""
+        import matplotlib
+
+        out = io.BytesIO()
+        with matplotlib.rc_context({"svg.hashsalt": "kit", "svg.fonttype": "path"}):
+            self.figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+        return out.getvalue()
+
+    def _repr_html_(self) -> str:
+        return page.render("chart.html.jinja", chart=self)
+
+
+def new_figure(columns: int = 1, height: float = 3.4) -> tuple["Figure", list["Axes"]]:
+    """Return an empty figure with `columns` panels side by side; `height` is in inches."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, max(height, 2)), layout="constrained")
+    panels = list(figure.subplots(1, columns, squeeze=False)[0])
+    for axes in panels:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="x", color="0.9")
+        axes.set_axisbelow(True)
+    return figure, panels
+
+
+def empty_chart(sentence: str) -> Chart:
+    """Return a picture of the sentence that says why there is nothing to draw."""
+    figure, (axes,) = new_figure(height=2)
+    axes.set_axis_off()
+    axes.text(0, 0.5, sentence, transform=axes.transAxes)
+    return Chart(figure, sentence, sentence)
+
+
+def color(index: int) -> str:
+    """Return the color of the model with this index."""
+    return COLORS[index % len(COLORS)]
+
+
+def dots(axes: "Axes", index: int, x: "ArrayLike", y: "ArrayLike", **style: Any) -> None:
+    """Draw points in the color and with the marker of the model with this index.
+
+    `style` is what `Axes.plot` takes.
+    """
+    style = {"ls": "none", "marker": MARKERS[index % len(MARKERS)], "color": color(index)} | style
+    axes.plot(x, y, **style)
+
+
+def legend(figure: "Figure") -> None:
+    """Name the models above the panels."""
+    figure.legend(loc="outside upper left", ncols=4, frameon=False)
+
+
+def name_rows(panels: Sequence["Axes"], names: Sequence[str]) -> None:
+    """Give each name a row, the first at the top, and write the names beside the first panel."""
+    for axes in panels:
+        labels = [short_name(name) if axes is panels[0] else "" for name in names]
+        axes.set_yticks(range(len(names)), labels)
+        axes.set_ylim(len(names) - 0.4, -0.65)
+
+
+def time_scale(seconds: float) -> tuple[float, str]:
+    """Return the factor and the unit in which a typical time of `seconds` reads well."""
+    return (1000.0, "ms") if seconds < 1 else (1.0, "s")
+
+
+def step_for(count: int) -> int:
+    """Return n such that drawing every n-th of `count` dots keeps to MAX_DOTS."""
+    return max(-(-count // MAX_DOTS), 1)
+
+
+def thinned(step: int) -> str:
+    """Return the sentence that says which share was drawn, with a space before it; "" for all."""
+    return f" The chart shows one dot in {step:,}." if step > 1 else ""
+
+
+def short_name(name: str, width: int = 34) -> str:
+    """Return a name for a chart, where matplotlib reads a dollar sign as mathematics."""
+    plain = "".join(c if c.isprintable() else " " for c in name).replace("$", r"\$")
+    return plain if len(plain) <= width else f"{plain[: width - 3]}..."
+
+
+def label_points(
+    figure: "Figure",
+    axes: "Axes",
+    points: Sequence[tuple[float, float]],
+    names: Sequence[str],
+    bars: Sequence[tuple[float, float, float, float]] = (),
+) -> None:
+    """Write each name beside its point, clear of other names, of points and of bars.
+
+    `points` are (x, y), one for each name; `bars` run from (x, y) to (x, y). A line leads from a
+    name that had to go far away to its point.
+    """
+    from matplotlib.colors import to_rgb
+    from matplotlib.transforms import Bbox
+
+    figure.draw_without_rendering()  # the layout is known only now
+    scale = 72 / figure.dpi  # from pixels to typographic points
+    frame = Bbox(axes.get_window_extent().get_points() * scale + np.array([[0, 0], [4, 4]]))
+    centers = axes.transData.transform(points) * scale
+    taken = [Bbox([center - 6, center + 6]) for center in centers]
+    for bar in bars:
+        ends = axes.transData.transform([bar[:2], bar[2:]]) * scale
+        taken.append(Bbox(ends + np.array([[-1, -1], [1, 1]])))
+    for index, (center, name) in enumerate(zip(centers, names, strict=True)):
+        text = short_name(name)
+        width = 5.6 * len(text)
+        offsets = [(dx, dy) for dy in NAME_OFFSETS for dx in (9, -9 - width)]
+        boxes = {at: Bbox([center + at, center + at + np.array([width, 11])]) for at in offsets}
+        others = taken[:index] + taken[index + 1 :]
+        free = [at for at, box in boxes.items() if _is_free(box, frame, others)]
+        offset = (free or offsets)[0]
+        taken.append(boxes[offset])
+        axes.annotate(
+            text,
+            points[index],
+            xytext=offset,
+            textcoords="offset points",
+            fontsize=9,
+            color=[0.62 * part for part in to_rgb(color(index))],  # dark enough to read on white
+            arrowprops={"arrowstyle": "-", "color": "0.5", "lw": 0.8}
+            if abs(offset[1]) > 20
+            else None,
+        )
+
+
+def _is_free(box: "Bbox", frame: "Bbox", others: "Sequence[Bbox]") -> bool:
+    inside = np.all(box.min >= frame.min) and np.all(box.max <= frame.max)
+    return bool(inside) and not box.count_overlaps(others)
