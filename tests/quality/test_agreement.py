@@ -142,9 +142,7 @@ def test_people_who_disagree_are_a_warning_before_everything_else(run, tmp_path)
 
 
 def test_quality_from_a_source_that_is_not_there(run):
-    with pytest.raises(
-        UsageError, match="This run has no quality from 'people'; it has facets"
-    ):
+    with pytest.raises(UsageError, match="This run has no quality from 'people'; it has facets"):
         make_report(run, quality="people")
 
 
