@@ -18,9 +18,10 @@ from ..common.paths import free_disk_gb, home, model_cache, service_folder
 from ..common.show import Table
 from ..models import lineup, mirror
 from ..models.cache import Package, download_lock
+from ..timing.connection import is_loopback
 from ..timing.metrics import measure
-from ..timing.stream import Request, Timeline, send
-from ..timing.transport import is_loopback
+from ..timing.stream import Timeline, send
+from ..timing.transport import Exchange
 from .foundry import Runtime, RuntimeStopped, private_service
 from .keep_warm import EVERY_S, Pings, Traffic, ping_every
 
@@ -364,7 +365,7 @@ class Server:
         stream=True,
         timeout_s=TIMEOUT_S,
         stall_s=None,
-    ) -> Request:
+    ) -> Exchange:
         """A request to a loaded model, ready to be sent. Raises KitError when the runtime has died and does not start again."""
         body = {
             "model": model.id,
@@ -378,7 +379,7 @@ class Server:
         body |= {"seed": seed} if seed is not None else {}
         body |= {"stream_options": {"include_usage": True}} if stream else {}
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        return Request(f"{self.base_url}/chat/completions", body, timeout_s, headers, stall_s)
+        return Exchange(f"{self.base_url}/chat/completions", body, timeout_s, headers, stall_s)
 
     def request(self, model: ModelInfo, prompt: str | Sequence[dict], **options) -> Timeline:
         """One request to a loaded model, timed. Never raises for what the server does: the timeline says it. `options` as for `prepare`."""

@@ -16,8 +16,9 @@ from helpers import calibrate, load_run
 from helpers.common.errors import KitError, UsageError
 from helpers.measure.record import Run
 from helpers.report.report import limits, write_report
-from helpers.timing import instrument_error
-from helpers.timing.instrument_error import Calibration, TruthServer
+from helpers.timing import calibration, send, stream
+from helpers.timing.calibration import ReferenceServer
+from helpers.timing.instrument_error import Calibration
 from helpers.timing.metrics import held_back
 from support.loopback import serving
 from support.records import TWO, edit_info, record, rows_of
@@ -42,7 +43,7 @@ def servers_of(process: psutil.Process) -> list[psutil.Process]:
     found = []
     for child in process.children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):  # also what a zombie of another test raises
-            found += [child] if "truth.py" in " ".join(child.cmdline()) else []
+            found += [child] if "reference_server.py" in " ".join(child.cmdline()) else []
     return found
 
 
@@ -65,13 +66,11 @@ def no_server_stays_behind():
 @pytest.fixture
 def wrapped(monkeypatch):
     """Puts a function around the reading of an answer: it gets the timeline and the name of the request, and returns a timeline."""
-    real = instrument_error.streaming.Finished.timeline
+    real = send.read
 
     def wrap(change):
         monkeypatch.setattr(
-            instrument_error.streaming.Finished,
-            "timeline",
-            lambda found: change(real(found), found.request.body["user"]),
+            send, "read", lambda exchange: change(real(exchange), exchange.body["user"])
         )
 
     return wrap
@@ -90,8 +89,8 @@ def later(timeline, by_s: float, stretch: float = 1.0):
 
 
 def test_the_server_keeps_a_log_of_its_own():
-    with TruthServer() as server:
-        timeline = instrument_error.streaming.send(instrument_error._request(server.url, "one", 12))
+    with ReferenceServer() as server:
+        timeline = stream.send(calibration._request(server.url, 12, "one"))
         log = server.log()
     assert (
         timeline.status,
@@ -104,8 +103,8 @@ def test_the_server_keeps_a_log_of_its_own():
 
 
 def test_no_token_is_sent_before_its_time():
-    with TruthServer() as server:
-        instrument_error.streaming.send(instrument_error._request(server.url, "one", 30))
+    with ReferenceServer() as server:
+        stream.send(calibration._request(server.url, 30, "one"))
         entry = server.log()["one"]
     late = [sent - entry["read_at"] - 0.050 - 0.005 * i for i, sent in enumerate(entry["sent_at"])]
     assert min(late) > -0.0001
@@ -113,11 +112,11 @@ def test_no_token_is_sent_before_its_time():
 
 def test_a_server_that_was_held_up_catches_up_with_its_schedule():
     """An absolute schedule: a delay of one token does not move the ones after it."""
-    with TruthServer() as server:
+    with ReferenceServer() as server:
         process = psutil.Process(server.pid)
         asking = threading.Thread(
-            target=instrument_error.streaming.send,
-            args=(instrument_error._request(server.url, "one", 200),),
+            target=stream.send,
+            args=(calibration._request(server.url, 200, "one"),),
         )
         asking.start()
         while not server.log():
@@ -134,9 +133,9 @@ def test_a_server_that_was_held_up_catches_up_with_its_schedule():
 
 
 def test_a_server_that_does_not_start_is_told_with_its_last_word(monkeypatch, tmp_path):
-    program = tmp_path / "truth.py"
+    program = tmp_path / "reference_server.py"
     program.write_text("raise SystemExit('no loopback here')", encoding="utf-8")
-    monkeypatch.setattr(instrument_error, "PROGRAM", program)
+    monkeypatch.setattr(calibration, "PROGRAM", program)
     with pytest.raises(KitError, match="did not start: no loopback here"):
         calibrate(progress=False)
 
@@ -147,9 +146,9 @@ def test_a_server_that_does_not_start_is_told_with_its_last_word(monkeypatch, tm
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_errors_are_client_minus_server_request_by_request(wrapped, monkeypatch, concurrency):
     """The same figures, reckoned here from the timelines and the log that went through."""
-    seen, logs, real = {}, [], TruthServer.log
+    seen, logs, real = {}, [], ReferenceServer.log
     wrapped(lambda timeline, name: seen.setdefault(name, later(timeline, 0.002 * len(seen), 1.1)))
-    monkeypatch.setattr(TruthServer, "log", lambda self: logs.append(real(self)) or logs[0])
+    monkeypatch.setattr(ReferenceServer, "log", lambda self: logs.append(real(self)) or logs[0])
     found = calibrate(concurrency, requests=24, tokens=9, progress=False)
     asked = [name for name in seen if name.startswith("measure")]
     true = {name: np.array(logs[0][name]["sent_at"]) - logs[0][name]["read_at"] for name in asked}
@@ -203,8 +202,8 @@ def test_answers_and_tokens_are_counted_at_four_streams():
 
 def test_as_many_requests_are_under_way_as_were_asked_for(monkeypatch):
     """By the server's log: never more than 4 at once, and 4 at some time."""
-    logs, real = [], TruthServer.log
-    monkeypatch.setattr(TruthServer, "log", lambda self: logs.append(real(self)) or logs[0])
+    logs, real = [], ReferenceServer.log
+    monkeypatch.setattr(ReferenceServer, "log", lambda self: logs.append(real(self)) or logs[0])
     calibrate(4, requests=12, tokens=10, progress=False)
     entries = [entry for name, entry in logs[0].items() if name.startswith("measure")]
     at_once = [
@@ -247,9 +246,10 @@ def test_a_server_that_dies_midway_leaves_failures_and_no_figure(wrapped):
     wrapped(kill_after_three)
     found = calibrate(requests=8, tokens=3, progress=False)
     assert (found.n, found.tokens, found.failures, found.ok) == (3, 9, 5, False)
-    assert (
-        "3 answers at 1 stream, 5 failed. The client's own error is not known: the server's log could not be read"
-        in str(found)
+    answered, problem = found.sentences()
+    assert answered == "3 answers at 1 stream, 5 failed."
+    assert problem.startswith(
+        "The client's own error is not known: the server's log could not be read"
     )
     assert found.ttft_error_p50_s is found.itl_error_s is found.server_ttft_p50_s is None
 
@@ -296,13 +296,13 @@ def test_the_server_ends_when_the_caller_is_killed():
     """Killed in the middle of its requests, when the server has long said its port."""
     script = """
 import os
-from helpers.timing import instrument_error
-real = instrument_error.stream.Streams.start
+from helpers.timing import calibration, transport
+real = transport.Streams.start
 def start(*given, **options):
     os.write(1, b"sent\\n")
     return real(*given, **options)
-instrument_error.stream.Streams.start = start
-instrument_error.calibrate(2, requests=2000, progress=False)
+transport.Streams.start = start
+calibration.calibrate(2, requests=2000, progress=False)
 """
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as caller:
         assert [caller.stdout.readline() for _ in range(6)] == [b"sent\n"] * 6
@@ -325,17 +325,15 @@ def test_a_wrong_number_is_refused(setting, value):
 
 
 def test_it_shows_itself_as_a_table_with_a_sentence():
-    shown = str(FOUND.table())
+    shown = str(FOUND)
     assert [line.split()[0] for line in shown.splitlines()[2:5]] == ["TTFT", "ITL", "latency"]
     assert shown.splitlines()[2].split() == ["TTFT", "50.2", "0.4", "0.9"]
-    assert shown.splitlines()[-1] == str(FOUND)
-    assert "20 answers at 1 stream, 0 failed. This client sees a first token 0.4 ms later" in str(
-        FOUND
-    )
-    assert (
-        "100 microseconds of processor time on a token: a TTFT below 1.2 ms says little about a model."
-        in str(FOUND)
-    )
+    assert shown.splitlines()[-3:] == [
+        "20 answers at 1 stream, 0 failed.",
+        "This client sees a first token 0.4 ms later than the server sent it (median), "
+        "and spends 100 microseconds of processor time on a token.",
+        "A TTFT below 1.2 ms says little about a model.",
+    ]
     assert "0.4 ms later" in FOUND._repr_html_()
 
 
