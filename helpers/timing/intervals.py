@@ -79,16 +79,20 @@ def summarize(values: Sequence[float | None], rounds: Sequence[int] | None = Non
 def interval_of_median(
     values: Values, rounds: Sequence[int] | None = None, confidence: float = 0.95
 ) -> Bounds:
-    """Return an interval of the median, within the observed range; it needs 3 rounds or values.
+    """Return an interval of the median, within the observed range; (None, None) where n is small.
 
     A machine's speed drifts over seconds, so values of one round resemble each other and do not
     count as independent: with `rounds` it is Student's t over the medians of the rounds, around the
-    median of all. Without them it is a percentile bootstrap; above 1,000 values it is the interval
-    between order statistics, which the bootstrap of a median tends to.
+    median of all, and needs 3 rounds. Without them it lies between two values of the sample, by the
+    binomial distribution (scipy.stats.quantile_test); at 95 % it needs 6 values.
     """
     sample = np.asarray(values, dtype=float)
     if rounds is None:
-        return _bootstrap(sample, confidence) if len(sample) >= 3 else (None, None)
+        from scipy import stats  # slow to import; most commands never compare
+
+        interval = stats.quantile_test(sample, p=0.5).confidence_interval(confidence)
+        known = np.isfinite(interval).all()
+        return (float(interval.low), float(interval.high)) if known else (None, None)
     of_rounds = medians_by(rounds, sample)
     if len(of_rounds) < 3:
         return None, None
@@ -210,25 +214,6 @@ def outliers(values: Values) -> list[bool]:
     deviation = np.abs(sample - np.median(sample))
     spread = np.median(deviation) / 0.6745
     return (deviation > OUTLIER_CUTOFF * spread).tolist() if spread > 0 else [False] * len(sample)
-
-
-def _bootstrap(sample: np.ndarray, confidence: float) -> tuple[float, float]:
-    if np.ptp(sample) == 0:
-        return float(sample[0]), float(sample[0])
-    from scipy import stats  # slow to import; most commands never compare
-
-    if len(sample) > MANY:
-        interval = stats.quantile_test(sample, p=0.5).confidence_interval(confidence)
-    else:
-        interval = stats.bootstrap(
-            (sample,),
-            np.median,
-            n_resamples=RESAMPLES,
-            confidence_level=confidence,
-            method="percentile",
-            rng=np.random.default_rng(0),
-        ).confidence_interval
-    return float(interval.low), float(interval.high)
 
 
 def _half_width(sample: Values, confidence: float) -> float:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.timing import connection, stream, transport
+from helpers.timing import connection, stream
 from helpers.timing.connection import proxy_for
 from helpers.timing.framing import Packets
 from helpers.timing.stream import parse, read
