@@ -182,7 +182,7 @@ def calibrate(
     from .. import calibrate
 
     calibration = calibrate(concurrency)
-    print(json.dumps(calibration.to_dict(), indent=2) if json_ else calibration.table())
+    print(json.dumps(calibration.to_dict(), indent=2) if json_ else calibration)
     return 0 if calibration.ok else 1
 
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from .intervals import Estimate, Values, interval_of_mean, medians_by, summarize
+from .intervals import Estimate, interval_of_mean, medians_by, summarize
 from .metrics import METRICS
 
 SETTLE_WINDOW = 3  # answers; the last ones are compared with as many before them
@@ -29,7 +30,7 @@ def is_settled(latencies_s: Sequence[float]) -> bool:
     return bool(abs(last / before - 1) <= SETTLED_WITHIN)
 
 
-def relative_width(values: Sequence[float], rounds: Sequence[int]) -> float | None:
+def relative_width(values: ArrayLike, rounds: ArrayLike) -> float | None:
     """Return half the width of the median's 95 % interval over the median; None below 3 rounds."""
     summary = summarize(values, rounds)
     if summary.low is None or summary.high is None or not summary.p50:
@@ -75,9 +76,9 @@ class Drift(Estimate):
 def drift(
     model: str,
     metric: str,
-    prompts: Sequence[str],
-    rounds: Sequence[int],
-    values: Values,
+    prompts: ArrayLike,
+    rounds: ArrayLike,
+    values: ArrayLike,
     *,
     comparisons: int = 1,
 ) -> Drift:
@@ -132,11 +133,11 @@ class FirstUse(Estimate):
 
 def first_use(
     model: str,
-    prompts: Sequence[str],
-    rounds: Sequence[int],
-    ttft_s: Values,
+    prompts: ArrayLike,
+    rounds: ArrayLike,
+    ttft_s: ArrayLike,
     *,
-    warmed: Sequence[str] = (),
+    warmed: ArrayLike = (),
 ) -> FirstUse:
     """Compare round 1 with rounds 2 and 3 prompt by prompt; later rounds would add drift.
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .metrics import METRICS
 
@@ -52,7 +53,7 @@ class Summary:
     high: float | None = None
 
 
-def summarize(values: Sequence[float | None], rounds: Sequence[int] | None = None) -> Summary:
+def summarize(values: ArrayLike, rounds: ArrayLike | None = None) -> Summary:
     """Return exact percentiles and an interval of the median; None in `values` is left out.
 
     Percentiles are numpy's, by linear interpolation: they are never outside the sample. `rounds`
@@ -77,7 +78,7 @@ def summarize(values: Sequence[float | None], rounds: Sequence[int] | None = Non
 
 
 def interval_of_median(
-    values: Values, rounds: Sequence[int] | None = None, confidence: float = 0.95
+    values: ArrayLike, rounds: ArrayLike | None = None, confidence: float = 0.95
 ) -> Bounds:
     """Return an interval of the median, within the observed range; (None, None) where n is small.
 
@@ -100,16 +101,16 @@ def interval_of_median(
     return max(middle - half, float(sample.min())), min(middle + half, float(sample.max()))
 
 
-def medians_by(keys: Values, values: Values) -> np.ndarray:
+def medians_by(keys: ArrayLike, values: ArrayLike) -> np.ndarray:
     """Return the median of the values of each key, by rising key.
 
     Sorting once keeps a hundred thousand rounds cheap.
     """
-    keys, values = np.asarray(keys), np.asarray(values, dtype=float)
-    order = np.lexsort((values, keys))
-    values = values[order]
-    _, starts, counts = np.unique(keys[order], return_index=True, return_counts=True)
-    return (values[starts + (counts - 1) // 2] + values[starts + counts // 2]) / 2
+    labels, sample = np.asarray(keys), np.asarray(values, dtype=float)
+    order = np.lexsort((sample, labels))
+    sample = sample[order]
+    _, starts, counts = np.unique(labels[order], return_index=True, return_counts=True)
+    return (sample[starts + (counts - 1) // 2] + sample[starts + counts // 2]) / 2
 
 
 def interval_of_mean(
@@ -204,7 +205,7 @@ def compare_paired(
     return replace(result, value=middle, low=low, high=high)
 
 
-def outliers(values: Values) -> list[bool]:
+def outliers(values: ArrayLike) -> list[bool]:
     """Mark the values more than 3.5 scaled median absolute deviations from the median.
 
     The rule is that of Iglewicz and Hoaglin (1993). Outliers are marked and kept. A sample without

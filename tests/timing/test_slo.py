@@ -20,7 +20,7 @@ def test_limits_are_read_in_any_order(text, slo, shown):
 
 @pytest.mark.parametrize("text", ["", "ttft", "ttft=", "speed=1", "ttft=1,ttft=2", "ttft=nan"])
 def test_anything_else_is_refused_with_an_example(text):
-    with pytest.raises(UsageError, match="^slo: expected limits like ttft"):
+    with pytest.raises(UsageError, match=r"^slo: expected limits like ttft"):
         parse_slo(text)
 
 
