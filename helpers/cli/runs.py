@@ -170,7 +170,7 @@ def _variants(server: "Server", models: tuple[str, ...]) -> list[str]:
 
 def calibrate(
     *,
-    concurrency: int = 1,
+    concurrency: str = "1",  # so that 1.5 is refused, and not rounded
     json_: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
     """Measure the instrument's own error on this machine.

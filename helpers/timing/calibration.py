@@ -78,7 +78,11 @@ class ReferenceServer:
 
 
 def calibrate(
-    concurrency: int = 1, requests: int | None = None, tokens: int = 64, *, progress: bool = True
+    concurrency: int | str = 1,
+    requests: int | None = None,
+    tokens: int = 64,
+    *,
+    progress: bool = True,
 ) -> Calibration:
     """Measure the client's own error on this machine, with the requests of a benchmark.
 
