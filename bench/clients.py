@@ -3,7 +3,7 @@
     python bench/clients.py [--turns N] [--keep FILE]
 
 Every candidate only brings bytes and the time at which it had them; the kit's parser reads them all afterwards. They take
-turns against the same truth server, each turn in a process of its own. `--one` is how this program calls itself.
+turns against the same reference server, each turn in a process of its own. `--one` is how this program calls itself.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def body(name: str) -> dict:
     messages = [{"role": "user", "content": "How late are you?"}]
     options = {"include_usage": True}
     return {
-        "model": "truth",
+        "model": "reference",
         "messages": messages,
         "max_tokens": TOKENS,
         "stream": True,
@@ -144,28 +144,19 @@ def threads(url: str):
 
 def kit(url: str):
     """The kit's own transport: one loop for all streams, connections opened beside it."""
-    from helpers.timing import transport
+    from helpers.timing.transport import Exchange, Streams
 
     def run(names: list[str], streams: int) -> dict[str, Pieces]:
-        found, waiting = {}, list(reversed(names))
-        with transport.Wire() as line:
-            under_way = 0
+        seen, waiting, under_way = {}, list(reversed(names)), 0
+        with Streams() as line:
             while waiting or under_way:
                 while waiting and under_way < streams:
-                    name = waiting.pop()
-                    line.start(
-                        transport.Exchange(
-                            f"{url}/v1/chat/completions",
-                            json.dumps(body(name)).encode(),
-                            timeout_s=60,
-                            key=name,
-                        )
-                    )
+                    line.start(Exchange(f"{url}/v1/chat/completions", body(waiting.pop()), 60))
                     under_way += 1
                 done = line.finished()
                 under_way -= 1
-                found[done.key] = (done.raw.times_s, done.raw.pieces)
-        return found
+                seen[done.body["user"]] = (done.raw.times_s, done.raw.pieces)
+        return seen
 
     return run
 
@@ -332,23 +323,24 @@ def judged(found: dict, log: dict) -> dict[str, float | None]:
     """TTFT and ITL against the server's log, in milliseconds; processor time and memory."""
     import numpy as np
 
-    from helpers.timing import metrics, stream, transport
+    from helpers.timing import framing, metrics, stream
 
     seen, true = [], []
     for name, (times, pieces) in found["seen"].items():
-        raw = transport.Packets(times, pieces)
-        packets = transport.unpack(raw).packets if pieces[0].startswith(b"HTTP/1.1") else raw
+        packets = framing.Packets(times, pieces)
+        if pieces[0].startswith(b"HTTP/1.1"):
+            packets, _ = framing.unpack(packets, framing.parse_head(bytes(packets)))
         seen.append(metrics.measure(stream.parse(packets)))
         sent = log[name]["sent_at"]
         true.append((sent[0] - log[name]["read_at"], (sent[-1] - sent[0]) / (len(sent) - 1)))
     ttft, own = (
-        1000 * np.array([m.ttft_s for m in seen]),
+        1000 * np.array([m["ttft_s"] for m in seen]),
         1000 * np.array([first for first, _ in true]),
     )
     itl = [
-        abs(m.itl_s - step) * 1000
+        abs(m["itl_s"] - step) * 1000
         for m, (_, step) in zip(seen, true, strict=True)
-        if m.itl_s is not None
+        if m["itl_s"] is not None
     ]
     return {
         "p50_ms": float(np.median(ttft - own)),
@@ -361,12 +353,12 @@ def judged(found: dict, log: dict) -> dict[str, float | None]:
 
 def measure(samples: shared.Samples) -> None:
     """Every candidate at every number of streams, once."""
-    from helpers.timing.instrument_error import TruthServer
+    from helpers.timing.calibration import ReferenceServer
 
     for streams in STREAMS:
         for name in installed():
             shared.note(f"{name}, {streams}")
-            with TruthServer() as server:
+            with ReferenceServer() as server:
                 command = [
                     interpreter(CANDIDATES[name][1]),
                     __file__,

@@ -20,10 +20,20 @@ from pathlib import Path
 import numpy as np
 import shared
 
-from helpers.timing.instrument_error import TruthServer
+from helpers.timing.calibration import ReferenceServer
 
 sys.path.insert(0, str(shared.PROJECT / "tests"))
-from loopback import DONE, Answer, Loopback, Request, delta, event, json_answer, streamed, usage
+from support.loopback import (
+    DONE,
+    Answer,
+    Loopback,
+    Request,
+    delta,
+    event,
+    json_answer,
+    streamed,
+    usage,
+)
 
 TOKENS = 64
 REQUESTS = {1: 20, 16: 160}
@@ -229,8 +239,8 @@ def measure(samples: shared.Samples, streams: int) -> None:
     """Every tool once, against a server of its own that has just started."""
     for name, tool in installed().items():
         shared.note(f"{name}, {streams} streams")
-        with TruthServer() as server, tempfile.TemporaryDirectory() as folder:
-            cost, seen = tool(server.url, "truth", streams, REQUESTS[streams], Path(folder))
+        with ReferenceServer() as server, tempfile.TemporaryDirectory() as folder:
+            cost, seen = tool(server.url, "reference", streams, REQUESTS[streams], Path(folder))
             entries = [entry for entry in server.entries() if entry["sent_at"]][
                 -REQUESTS[streams] :
             ]
@@ -366,11 +376,11 @@ def dialects() -> Iterator[list[str]]:
             if request.method == "POST":
                 return next(warm, None) or next(answers)
             return json_answer(
-                {"object": "list", "data": [{"id": "truth", "object": "model"}]}
+                {"object": "list", "data": [{"id": "reference", "object": "model"}]}
             )  # also when asked for its health
 
         with Loopback(handler) as server, tempfile.TemporaryDirectory() as folder:
-            _, seen = tool(server.url, "truth", 1, REPEATS * len(shapes), Path(folder))
+            _, seen = tool(server.url, "reference", 1, REPEATS * len(shapes), Path(folder))
             asked = [request for request in server.requests if request.method == "POST"][1:]
         said[name] = [
             judge(

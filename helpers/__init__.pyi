@@ -39,4 +39,4 @@ from .servers.downloads import verify as verify
 from .servers.setup_check import DISK_GB as DISK_GB
 from .servers.setup_check import check_setup as check_setup
 from .servers.setup_check import validate as validate
-from .timing.instrument_error import calibrate as calibrate
+from .timing.calibration import calibrate as calibrate

@@ -170,7 +170,7 @@ def _variants(server: "Server", models: tuple[str, ...]) -> list[str]:
 
 def calibrate(
     *,
-    concurrency: int = 1,
+    concurrency: str = "1",  # so that 1.5 is refused, and not rounded
     json_: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
     """Measure the instrument's own error on this machine.
@@ -182,7 +182,7 @@ def calibrate(
     from .. import calibrate
 
     calibration = calibrate(concurrency)
-    print(json.dumps(calibration.to_dict(), indent=2) if json_ else calibration.table())
+    print(json.dumps(calibration.to_dict(), indent=2) if json_ else calibration)
     return 0 if calibration.ok else 1
 
 

@@ -14,7 +14,8 @@ from ..servers.server import ModelInfo, Server
 from ..timing import send as sending
 from ..timing import stream
 from ..timing.metrics import measure
-from ..timing.send import Answer, Block
+from ..timing.send import Answer, send_block
+from ..timing.transport import Exchange
 from .plan import Plan
 from .record import Recorder
 from .rows import Row
@@ -48,7 +49,7 @@ class Sender:
         first, began, ended_s = block.jobs[0], time.time(), 0.0
         limit = first.concurrency if block.due_s is None else sending.MAX_OPEN
         energy = self.energy.get(first.model) if first.phase == "measure" else None
-        answers = Block(block.jobs, self._prepare, limit=limit, due_s=block.due_s)
+        answers = send_block(block.jobs, self._prepare, limit=limit, due_s=block.due_s)
         with self._server.timed(), energy or contextlib.nullcontext():
             for answer in answers:
                 row = self._row(answer, began)
@@ -74,7 +75,7 @@ class Sender:
         for alias, reason in self._server.restore(held).items():
             self.give_up(alias, reason, status="failed")
 
-    def _prepare(self, job: Job) -> stream.Request | stream.Timeline | None:
+    def _prepare(self, job: Job) -> Exchange | stream.Timeline | None:
         """Return a job's request; None when its model has been given up."""
         if job.model in self.given_up:
             return None

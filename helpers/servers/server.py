@@ -12,9 +12,10 @@ from ..common import machine
 from ..common.errors import EndpointError, KitError, UsageError
 from ..common.show import one_line
 from ..models import lineup
+from ..timing.connection import is_loopback
 from ..timing.metrics import METRICS, measure
-from ..timing.stream import Request, Timeline, send
-from ..timing.transport import is_loopback
+from ..timing.stream import Timeline, send
+from ..timing.transport import Exchange
 from .foundry import Note, Progress, RuntimeStopped, ignore
 from .keep_warm import EVERY_S, Pings, Traffic, ping_every
 from .model_table import ModelInfo, ModelTable
@@ -173,7 +174,7 @@ class Server:
         stream: bool = True,
         timeout_s: float = TIMEOUT_S,
         stall_s: float | None = None,
-    ) -> Request:
+    ) -> Exchange:
         """Return a request to a loaded model, ready to be sent.
 
         Raises KitError when the runtime has died and does not start again.
@@ -184,7 +185,7 @@ class Server:
         body |= {} if seed is None else {"seed": seed}
         body |= {"stream_options": {"include_usage": True}} if stream else {}
         url = f"{self.base_url}/chat/completions"
-        return Request(url, body, timeout_s, self._headers, stall_s)
+        return Exchange(url, body, timeout_s, self._headers, stall_s)
 
     def request(self, model: ModelInfo, prompt: str | Sequence[dict], **options) -> Timeline:
         """Time one request to a loaded model. `options` as for `prepare`.

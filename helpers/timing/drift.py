@@ -1,157 +1,167 @@
-"""Whether figures hold still: warm-up that settles, intervals that are narrow enough, drift over a run, repeats from a cache.
-
-Pure numbers, like `timing`.
-"""
+"""Judge whether figures hold still: warm-up, interval widths, drift over a run, prompt caches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from . import intervals, metrics
+from .intervals import Estimate, interval_of_mean, medians_by, summarize
+from .metrics import METRICS
 
 SETTLE_WINDOW = 3  # answers; the last ones are compared with as many before them
 SETTLED_WITHIN = 0.10
-DRIFT_NEEDS = 6  # rounds: with 5, even a perfect order is too likely by chance once several figures are looked at
+# With 5 rounds even a perfect order is too likely by chance once several figures are looked at.
+DRIFT_NEEDS = 6
 BLOCKS = 200  # Theil and Sen look at every pair
 PROMPTS_NEEDED = 5
 CACHED_FROM = 1.10  # a first use this much slower than repeats is worth a sentence
 
 
 def is_settled(latencies_s: Sequence[float]) -> bool:
-    """Whether warm-up has done its work: the median of the last three answers is within 10 % of the three before."""
+    """Return whether warm-up has done its work.
+
+    It has when the median of the last three answers is within 10 % of that of the three before.
+    """
     if len(latencies_s) < 2 * SETTLE_WINDOW:
         return False
-    before, last = (
-        np.median(latencies_s[-2 * SETTLE_WINDOW : -SETTLE_WINDOW]),
-        np.median(latencies_s[-SETTLE_WINDOW:]),
-    )
+    before = np.median(latencies_s[-2 * SETTLE_WINDOW : -SETTLE_WINDOW])
+    last = np.median(latencies_s[-SETTLE_WINDOW:])
     return bool(abs(last / before - 1) <= SETTLED_WITHIN)
 
 
-def relative_width(values: Sequence[float], rounds: Sequence[int]) -> float | None:
-    """Half the width of the 95 % interval of the median as a share of the median; None below 3 rounds."""
-    found = intervals.summarize(values, rounds)
-    return None if found.low is None or not found.p50 else (found.high - found.low) / 2 / found.p50
+def relative_width(values: ArrayLike, rounds: ArrayLike) -> float | None:
+    """Return half the width of the median's 95 % interval over the median; None below 3 rounds."""
+    summary = summarize(values, rounds)
+    if summary.low is None or summary.high is None or not summary.p50:
+        return None
+    return (summary.high - summary.low) / 2 / summary.p50
 
 
-@dataclass(frozen=True)
-class Drift:
-    """How much one figure of one model changed from the first round to the last: `change` is a share, 0.1 is 10 % up."""
+@dataclass(frozen=True, kw_only=True)
+class Drift(Estimate):
+    """Say how much one figure of one model changed from the first round to the last.
+
+    The value is a share: 0.1 is 10 % up. `n` counts the rounds.
+    """
 
     model: str
     metric: str
-    rounds: int
-    change: float | None = None
-    low: float | None = None
-    high: float | None = None
-    confidence: float = 0.95
+
+    @property
+    def rounds(self) -> int:
+        """Return the number of rounds."""
+        return self.n
 
     @property
     def found(self) -> bool:
-        """Whether the interval leaves out 0."""
-        return self.low is not None and not self.low <= 0 <= self.high
+        """Return whether the interval leaves out 0."""
+        return self.excludes(0)
 
     def __str__(self) -> str:
-        name = metrics.METRICS[self.metric].label
-        if self.change is None:
-            return f"{name} of {self.model}: {self.rounds} rounds are too few to look for drift, it needs {DRIFT_NEEDS}."
+        name = f"{METRICS[self.metric].label} of {self.model}"
+        if self.value is None:
+            return f"{name}: {self.n} rounds are too few to look for drift, it needs {DRIFT_NEEDS}."
         if not self.found:
-            return f"{name} of {self.model}: no drift found over {self.rounds} rounds."
-        size, low, high = (100 * abs(value) for value in (self.change, self.low, self.high))
+            return f"{name}: no drift found over {self.n} rounds."
+        assert self.low is not None and self.high is not None
+        low, size, high = sorted(100 * abs(x) for x in (self.low, self.value, self.high))
         return (
-            f"{name} of {self.model} {'rose' if self.change > 0 else 'fell'} by {size:.3g} % from the first round to the last "
-            f"({100 * self.confidence:.4g} % interval {min(low, high):.3g} to {max(low, high):.3g} %, {self.rounds} rounds)."
+            f"{name} {'rose' if self.value > 0 else 'fell'} by {size:.3g} % from the first round "
+            f"to the last ({100 * self.confidence:.4g} % interval {low:.3g} to {high:.3g} %, "
+            f"{self.n} rounds)."
         )
 
 
 def drift(
     model: str,
     metric: str,
-    prompts: Sequence[str],
-    rounds: Sequence[int],
-    values: Sequence[float],
+    prompts: ArrayLike,
+    rounds: ArrayLike,
+    values: ArrayLike,
     *,
     comparisons: int = 1,
 ) -> Drift:
     """Look for a trend over the rounds of a run.
 
-    Each value counts as the logarithm of its ratio to its prompt's median, each round as the median of its values. The slope is
-    that of Theil and Sen, with Sen's interval (scipy.stats.theilslopes), widened by Bonferroni's correction. Above 200 rounds
-    neighbouring ones are taken together.
+    Each value counts as the logarithm of its ratio to its prompt's median, each round as the median
+    of its values. The slope is that of Theil and Sen, with Sen's interval
+    (scipy.stats.theilslopes), widened by Bonferroni's correction. Above 200 rounds neighbors are
+    taken together.
     """
     confidence = 1 - 0.05 / max(comparisons, 1)
-    numbers = len(np.unique(rounds))
-    if numbers < DRIFT_NEEDS:
-        return Drift(model, metric, numbers, confidence=confidence)
+    numbers, order = np.unique(rounds, return_inverse=True)
+    n = len(numbers)
+    if n < DRIFT_NEEDS:
+        return Drift(model=model, metric=metric, n=n, confidence=confidence)
     from scipy import stats  # slow to import; most commands never look
 
     _, place = np.unique(np.asarray(prompts, dtype=str), return_inverse=True)
     logs = np.log(np.asarray(values, dtype=float))
-    _, order = np.unique(rounds, return_inverse=True)
-    blocks = order * min(numbers, BLOCKS) // numbers
-    of_rounds = intervals.medians_by(blocks, logs - intervals.medians_by(place, logs)[place])
+    of_rounds = medians_by(order * min(n, BLOCKS) // n, logs - medians_by(place, logs)[place])
     slope, _, low, high = stats.theilslopes(of_rounds, alpha=confidence)
     change, low, high = (float(np.expm1(x * (len(of_rounds) - 1))) for x in (slope, low, high))
-    return Drift(model, metric, numbers, change, low, high, confidence)
+    return Drift(change, low, high, confidence, n, model=model, metric=metric)
 
 
-@dataclass(frozen=True)
-class FirstUse:
-    """TTFT of the first use of a prompt over that of its repeats: `ratio` is a geometric mean over prompts."""
+@dataclass(frozen=True, kw_only=True)
+class FirstUse(Estimate):
+    """Compare the TTFT of the first use of a prompt with that of its repeats.
+
+    The value is their ratio, a geometric mean over `n` prompts; the medians are seconds.
+    """
 
     model: str
-    prompts: int
     first_s: float | None = None
     repeat_s: float | None = None
-    ratio: float | None = None
-    low: float | None = None
-    high: float | None = None
 
     @property
     def cached(self) -> bool:
-        """Whether repeats are certainly quicker by a tenth or more, as they are from a cache of prompt prefixes."""
+        """Return whether repeats are certainly faster by a tenth or more, as from a prompt cache."""
         return self.low is not None and self.low > CACHED_FROM
 
     def __str__(self) -> str:
+        if self.first_s is None or self.repeat_s is None:
+            return f"{self.model}: {self.n} prompts are too few to compare first uses with repeats."
         return (
-            f"{self.model}: the first use of a prompt has a TTFT {self.ratio:.3g}x that of its repeats (95 % interval {self.low:.3g} to {self.high:.3g}, "
-            f"{self.prompts} prompts; medians {1000 * self.first_s:.3g} and {1000 * self.repeat_s:.3g} ms): repeats probably come from a prompt cache, "
-            "and the median of all stands for repeats."
+            f"{self.model}: the first use of a prompt has a TTFT {self.value:.3g}x that of its "
+            f"repeats (95 % interval {self.low:.3g} to {self.high:.3g}, {self.n} prompts; medians "
+            f"{1000 * self.first_s:.3g} and {1000 * self.repeat_s:.3g} ms): repeats probably come "
+            "from a prompt cache, and the median of all stands for repeats."
         )
 
 
 def first_use(
     model: str,
-    prompts: Sequence[str],
-    rounds: Sequence[int],
-    ttft_s: Sequence[float],
+    prompts: ArrayLike,
+    rounds: ArrayLike,
+    ttft_s: ArrayLike,
     *,
-    warmed: Sequence[str] = (),
+    warmed: ArrayLike = (),
 ) -> FirstUse:
-    """Compare round 1 with rounds 2 and 3 (later ones would add drift), prompt by prompt; prompts of the warm-up are left out.
+    """Compare round 1 with rounds 2 and 3 prompt by prompt; later rounds would add drift.
 
-    The interval is Student's t over the logarithms, and needs 5 prompts.
+    Prompts of the warm-up (`warmed`) are left out. The interval is Student's t over the logarithms,
+    and needs 5 prompts.
     """
-    prompts, rounds, ttft_s = (
-        np.asarray(prompts, dtype=str),
-        np.asarray(rounds),
-        np.asarray(ttft_s, dtype=float),
-    )
+    names, values = np.asarray(prompts, dtype=str), np.asarray(ttft_s, dtype=float)
+    is_first, is_repeat = np.equal(rounds, 1), np.isin(rounds, (2, 3))
     pairs = []
-    for prompt in np.unique(prompts):
-        first, repeats = (
-            ttft_s[(prompts == prompt) & wanted]
-            for wanted in (rounds == 1, (rounds == 2) | (rounds == 3))
-        )
-        if prompt not in warmed and len(first) and len(repeats):
+    for name in np.setdiff1d(names, np.asarray(warmed, dtype=str)):
+        first, repeats = (values[(names == name) & wanted] for wanted in (is_first, is_repeat))
+        if len(first) and len(repeats):
             pairs.append((np.median(first), np.median(repeats)))
     if len(pairs) < PROMPTS_NEEDED:
-        return FirstUse(model, len(pairs))
+        return FirstUse(model=model, n=len(pairs))
     firsts, repeats = np.array(pairs).T
     logs = np.log(firsts / repeats)
-    low, high = intervals.interval_of_mean(logs)
-    ratio, low, high = (float(np.exp(x)) for x in (logs.mean(), low, high))
+    ratio, low, high = (float(np.exp(x)) for x in (logs.mean(), *interval_of_mean(logs)))
     return FirstUse(
-        model, len(pairs), float(np.median(firsts)), float(np.median(repeats)), ratio, low, high
+        ratio,
+        low,
+        high,
+        n=len(pairs),
+        model=model,
+        first_s=float(np.median(firsts)),
+        repeat_s=float(np.median(repeats)),
     )

@@ -14,14 +14,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure of a request: its name in rows and files, its words, and how a timeline gives it."""
+    """Define one figure: its name in rows and files, its words, and how a timeline gives it.
+
+    `compared` figures count in the family of simultaneous comparisons.
+    """
 
     name: str
     label: str
     unit: str
     measure: Callable[["Timeline"], float | None]
     more_is_better: bool = False
-    compared: bool = False  # counts in the family of simultaneous comparisons
+    compared: bool = False
 
     @property
     def more(self) -> str:
@@ -35,10 +38,11 @@ class Metric:
 
 
 def held_back(times: Sequence[float]) -> bool:
-    """Whether chunks waited for each other on the way, so that first and last arrival say little about generation.
+    """Return whether chunks waited for each other on the way to the client.
 
-    It is so when the first packet brought several chunks (the first token is older than it looks), or one packet more
-    than half of all. `times` has the arrival of each chunk; chunks of one packet have the same.
+    Then the first and last arrival say little about generation. It is so when the first packet
+    brought several chunks (the first token is older than it looks), or one packet brought more than
+    half of all. `times` has the arrival of each chunk; chunks of one packet have the same.
     """
     together = Counter(times)
     return together[times[0]] > 1 or 2 * max(together.values()) > len(times)
@@ -49,7 +53,7 @@ def _ttft(timeline: "Timeline") -> float | None:
 
 
 def _itl(timeline: "Timeline") -> float | None:
-    """(last token - first token) / (tokens - 1), where a trusted count and an honest stream allow it."""
+    """Return (last token - first token) / (tokens - 1) where a count and the stream allow it."""
     times, tokens = timeline.chunk_times_s, timeline.completion_tokens
     if not tokens or tokens < 2 or len(times) < 2 or held_back(times):
         return None
@@ -62,35 +66,20 @@ def _output_rate(timeline: "Timeline") -> float | None:
 
 
 def _request_rate(timeline: "Timeline") -> float | None:
-    tokens, latency = timeline.completion_tokens, timeline.latency_s
-    return tokens / latency if tokens and latency else None
+    tokens, latency_s = timeline.completion_tokens, timeline.latency_s
+    return tokens / latency_s if tokens and latency_s else None
 
 
-METRICS = {
-    metric.name: metric
-    for metric in (
-        Metric("ttft_s", "TTFT", "s", _ttft, compared=True),
-        Metric("ttfo_s", "TTFO", "s", lambda timeline: timeline.first_answer_s),
-        Metric("latency_s", "Latency", "s", lambda timeline: timeline.latency_s, compared=True),
-        Metric("itl_s", "ITL", "s", _itl),
-        Metric(
-            "output_tokens_per_s",
-            "Output tokens/s",
-            "tokens/s",
-            _output_rate,
-            more_is_better=True,
-            compared=True,
-        ),
-        Metric(
-            "request_tokens_per_s",
-            "Request tokens/s",
-            "tokens/s",
-            _request_rate,
-            more_is_better=True,
-        ),
-    )
-}
-COMPARED = [name for name, metric in METRICS.items() if metric.compared]
+_ALL = (
+    Metric("ttft_s", "TTFT", "s", _ttft, compared=True),
+    Metric("ttfo_s", "TTFO", "s", lambda timeline: timeline.first_answer_s),
+    Metric("latency_s", "Latency", "s", lambda timeline: timeline.latency_s, compared=True),
+    Metric("itl_s", "ITL", "s", _itl),
+    Metric("output_tokens_per_s", "Output tokens/s", "tokens/s", _output_rate, True, compared=True),
+    Metric("request_tokens_per_s", "Request tokens/s", "tokens/s", _request_rate, True),
+)
+METRICS = {metric.name: metric for metric in _ALL}
+COMPARED = [metric.name for metric in _ALL if metric.compared]
 
 
 def measure(timeline: "Timeline") -> dict[str, float | None]:

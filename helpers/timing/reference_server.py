@@ -1,13 +1,15 @@
-"""A chat server whose truth is known: it sends each token at a set time, and keeps a log of when it really did.
+"""Serve tokens at known times: each is sent on schedule, and a log keeps when it really was.
 
-It is a program of its own that imports nothing of the kit, so that it starts at once and shares no interpreter lock
-with the client that it judges. It prints its port, and ends when its standard input closes: whatever becomes of the
-process that started it, the server does not stay behind. One plain loop serves all connections: on two cores a costly
-server would take from the client what is then called the client's error.
+The server is a program that imports nothing of the kit, so that it starts at once and shares no
+interpreter lock with the client that it judges. It prints its port, and ends when its standard
+input closes: whatever becomes of the process that started it, the server does not stay behind. One
+plain loop serves all connections: on two cores a costly server would take processor time from the
+client, and the client's error would look larger than it is.
 
-POST <any path>   answers with `max_tokens` tokens, the first FIRST_TOKEN_S after the request was read
+POST <any path>   answers with `max_tokens` tokens, the first FIRST_TOKEN_S after it read the request
 GET /v1/models    names the one model, so that any client of such servers can be pointed here
-GET /<else>       for each request: its `user` field, when it was read, and when each token was sent (perf_counter)
+GET /<else>       returns the log: for each request its `user` field, when it was read, and when each
+                  token was sent (perf_counter)
 """
 
 import contextlib
@@ -24,19 +26,21 @@ from itertools import count
 
 FIRST_TOKEN_S = 0.050
 INTERVAL_S = 0.005
+GIVE_UP_S = 5.0  # for a client that reads nothing until its buffers are full
+MODEL = "reference"
 
 
 def _event(delta: dict, finish: str | None = None, **fields) -> bytes:
-    choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
+    """Return one server-sent event as an HTTP chunk."""
     chunk = {
-        "id": "truth",
+        "id": "c1",
         "object": "chat.completion.chunk",
         "created": 1,
-        "model": "truth",
-        "choices": choices,
+        "model": MODEL,
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
         **fields,
     }
-    return b"data: " + json.dumps(chunk).encode() + b"\n\n"
+    return _framed(b"data: %s\n\n" % json.dumps(chunk).encode())
 
 
 def _framed(data: bytes) -> bytes:
@@ -45,35 +49,43 @@ def _framed(data: bytes) -> bytes:
 
 def _end(tokens: int) -> bytes:
     usage = {"prompt_tokens": 1, "completion_tokens": tokens, "total_tokens": tokens + 1}
-    return (
-        _framed(_event({}, "stop"))
-        + _framed(_event({}, choices=[], usage=usage))
-        + _framed(b"data: [DONE]\n\n")
-        + b"0\r\n\r\n"
-    )
+    last = _event({}, "stop") + _event({}, choices=[], usage=usage)
+    return last + _framed(b"data: [DONE]\n\n") + _framed(b"")
 
 
-_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\nConnection: %s\r\n\r\n"
-_JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+_STREAM_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+    b"Transfer-Encoding: chunked\r\nConnection: %s\r\n\r\n"
+)
+_JSON = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+    b"Connection: close\r\nContent-Length: %d\r\n\r\n%s"
+)
 _MODELS = {
     "object": "list",
-    "data": [{"id": "truth", "object": "model", "created": 1, "owned_by": "truth"}],
+    "data": [{"id": MODEL, "object": "model", "created": 1, "owned_by": "kit"}],
 }
-_ROLE = _framed(_event({"role": "assistant", "content": ""}))
-_TOKEN = _framed(_event({"content": " token"}))
+_ROLE = _event({"role": "assistant", "content": ""})
+_TOKEN = _event({"content": " token"})
 
 
-class _Reply:
-    """One connection, one request at a time. Each token has its own time from the start, so that delays do not add up."""
+class _Connection:
+    """Serve one connection, one request at a time.
 
-    def __init__(self, connection: socket.socket):
-        connection.setblocking(False)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.connection, self._received, self._unsent = connection, b"", b""
+    Each token has its time counted from the request, so that delays do not add up.
+    """
+
+    def __init__(self, sock: socket.socket):
+        sock.settimeout(GIVE_UP_S)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock, self._received = sock, b""
 
     def read(self, log: list[dict]) -> bool:
-        """Take what has arrived; whether the request is whole now. Raises OSError when there will be none."""
-        self._received += (piece := self.connection.recv(65536))
+        """Take what has arrived; return whether a stream of tokens is to begin.
+
+        Raises OSError when the connection has served its purpose or is broken.
+        """
+        self._received += (piece := self.sock.recv(65536))
         now = time.perf_counter()
         head, complete, body = self._received.partition(b"\r\n\r\n")
         length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
@@ -81,76 +93,62 @@ class _Reply:
             raise ConnectionResetError
         if not complete or len(body) < int(length[1] if length else 0):
             return False
-        if head.startswith(b"POST "):
-            asked, self.kept = (
-                json.loads(body),
-                b"\r\nconnection: close\r\n" not in head.lower() + b"\r\n",
-            )
-            self._received, self._sent_at = b"", []
-            self._tokens = asked.get("max_tokens") or asked["max_completion_tokens"]
-            self._first_at = now + FIRST_TOKEN_S
-            log.append({"user": asked.get("user"), "read_at": now, "sent_at": self._sent_at})
-            self._send(_HEAD % (b"keep-alive" if self.kept else b"close") + _ROLE)
-        else:
+        if not head.startswith(b"POST "):
             body = json.dumps(_MODELS if head.startswith(b"GET /v1/models ") else log).encode()
-            self.connection.setblocking(True)
-            self.connection.sendall(
-                _JSON_HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
-            )
+            self.sock.sendall(_JSON % (len(body), body))
             raise ConnectionAbortedError
+        request = json.loads(body)
+        self.kept = b"\r\nconnection: close\r\n" not in head.lower() + b"\r\n"
+        self._tokens = request.get("max_tokens") or request["max_completion_tokens"]
+        self._received, self._first_at = b"", now + FIRST_TOKEN_S
+        self._sent_at: list[float] = []
+        log.append({"user": request.get("user"), "read_at": now, "sent_at": self._sent_at})
+        self.sock.sendall(_STREAM_HEAD % (b"keep-alive" if self.kept else b"close") + _ROLE)
         return True
 
-    def due(self) -> float:
-        """When the next token is to be sent."""
+    def due_at(self) -> float:
+        """Return when the next token is due."""
         return self._first_at + INTERVAL_S * len(self._sent_at)
 
     def step(self) -> bool:
-        """Send the next token, or the end; whether more is to come."""
-        if len(self._sent_at) < self._tokens:
-            self._sent_at.append(time.perf_counter())
-            self._send(_TOKEN)
-            return True
-        self.connection.setblocking(True)
-        self._send(_end(self._tokens))
-        self.connection.setblocking(False)
-        return False
-
-    def _send(self, data: bytes) -> None:
-        data = self._unsent + data
-        try:
-            self._unsent = data[self.connection.send(data) :]
-        except BlockingIOError:  # a client that does not read: the rest goes with the next token
-            self._unsent = data
+        """Send the next token, or the end; return whether more is to come."""
+        if len(self._sent_at) == self._tokens:
+            self.sock.sendall(_end(self._tokens))
+            return False
+        self._sent_at.append(time.perf_counter())
+        self.sock.sendall(_TOKEN)
+        return True
 
 
 def _serve(listener: socket.socket) -> None:
     log: list[dict] = []
-    reading: dict[socket.socket, _Reply] = {}
-    answering: list[tuple[float, int, _Reply]] = []
-    numbers = count()  # so that equal times never compare answers
+    reading: dict[socket.socket, _Connection] = {}
+    answering: list[tuple[float, int, _Connection]] = []
+    numbers = count()  # so that equal times never compare connections
     while True:
-        # select() waits to the microsecond, epoll only to the millisecond; and only those that still ask are watched.
+        # select() waits to the microsecond, epoll only to the millisecond; and only connections
+        # that wait for a request are watched.
         wait = max(answering[0][0] - time.perf_counter(), 0) if answering else None
         ready, _, _ = select.select([listener, *reading], [], [], wait)
         while answering and answering[0][0] <= time.perf_counter():
-            answer = heapq.heappop(answering)[2]
+            connection = heapq.heappop(answering)[2]
             with contextlib.suppress(OSError):
-                if answer.step():
-                    heapq.heappush(answering, (answer.due(), next(numbers), answer))
+                if connection.step():
+                    heapq.heappush(answering, (connection.due_at(), next(numbers), connection))
                     continue
-                if answer.kept:
-                    reading[answer.connection] = answer
+                if connection.kept:
+                    reading[connection.sock] = connection
                     continue
-            answer.connection.close()
+            connection.sock.close()
         for sock in ready:
             if sock is listener:
-                connection, _ = listener.accept()
-                reading[connection] = _Reply(connection)
+                accepted, _ = listener.accept()
+                reading[accepted] = _Connection(accepted)
                 continue
             try:
                 if reading[sock].read(log):
-                    answer = reading.pop(sock)
-                    heapq.heappush(answering, (answer.due(), next(numbers), answer))
+                    connection = reading.pop(sock)
+                    heapq.heappush(answering, (connection.due_at(), next(numbers), connection))
             except (OSError, ValueError, KeyError):
                 reading.pop(sock)
                 sock.close()

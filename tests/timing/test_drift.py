@@ -52,7 +52,7 @@ def test_a_drift_is_found_with_its_size():
     found = drift.drift("m", "ttft_s", *made(20, slope=0.30), comparisons=6)
     assert found.found
     assert found.low < 0.30 < found.high
-    assert found.change == pytest.approx(0.30, abs=0.03)
+    assert found.value == pytest.approx(0.30, abs=0.03)
     assert str(found).startswith("TTFT of m rose by ")
     assert "(99.17 % interval" in str(found)
     fell = drift.drift("m", "latency_s", *made(20, slope=-0.30))
@@ -77,13 +77,13 @@ def test_too_few_rounds_are_said():
 def test_a_hundred_thousand_rounds_give_the_same_answer():
     found = drift.drift("m", "ttft_s", *made(50_000, slope=0.10, spread=0.2, prompts=2))
     assert found.found
-    assert found.change == pytest.approx(0.10, abs=0.01)
+    assert found.value == pytest.approx(0.10, abs=0.01)
 
 
 def test_repeats_from_a_cache_are_noticed():
     found = drift.first_use("m", *made(5, first=1.8))
     assert found.cached
-    assert found.ratio == pytest.approx(1.8, rel=0.05)
+    assert found.value == pytest.approx(1.8, rel=0.05)
     assert "repeats probably come from a prompt cache" in str(found)
 
 
@@ -94,6 +94,6 @@ def test_nothing_is_said_of_a_small_or_uncertain_difference(settings):
 
 def test_prompts_of_the_warm_up_do_not_count_as_first_uses():
     data = made(5, first=1.8, prompts=6)
-    assert drift.first_use("m", *data).prompts == 6
-    assert drift.first_use("m", *data, warmed=["p0", "p3"]).prompts == 4
+    assert drift.first_use("m", *data).n == 6
+    assert drift.first_use("m", *data, warmed=["p0", "p3"]).n == 4
     assert not drift.first_use("m", *data, warmed=["p0", "p3"]).cached

@@ -17,7 +17,7 @@ from helpers.measure.session import resume
 from helpers.report import load_test
 from helpers.timing import send
 from helpers.timing.send import arrivals
-from helpers.timing.slo import Slo, parse_slo
+from helpers.timing.slo import Slo
 from support.loopback import DONE, Answer, delta, error_answer, event, serving, streamed, usage
 from support.records import TWO, answer, edit_info, failure, record
 
@@ -430,9 +430,7 @@ def test_a_wrong_setting_is_named_with_the_allowed_range(remote, settings, said)
 def test_limits_are_read_in_any_order_and_come_back_from_the_record(remote):
     plan, _ = make_plan(remote, models=["tiny"], prompts=PROMPTS, slo=" latency=5, ttft=0.5")
     assert plan.slo == Slo(ttft_s=0.5, latency_s=5)
-    assert f"{plan.slo}" == "TTFT 0.5 s, latency 5 s"
     assert type(plan).model_validate(plan.model_dump(mode="json")) == plan
-    assert parse_slo("itl=0.05") == Slo(itl_s=0.05)
 
 
 # Bad servers -------------------------------------------------------------------------------------------------------
