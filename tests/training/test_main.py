@@ -153,3 +153,18 @@ def test_the_whole_recipe_runs_in_small_and_goes_on_where_it_stopped(tmp_path):
             )
     again = run_training("train", *common)
     assert "pocket-mini: goes on at step 10" in again.stdout
+
+
+def test_text_evaluation_and_tables_need_no_more_than_the_kit():
+    modules = "__main__ answers curves evaluate gaps generate grammar knowledge meetings notes "
+    modules += "package phrases scoring serve settings tables words"
+    without = (*EXTRAS, "tokenizers")
+    script = f"""
+import importlib, sys
+for name in {without!r}:
+    sys.modules[name] = None
+for name in {modules.split()!r}:
+    importlib.import_module("training." + name)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
