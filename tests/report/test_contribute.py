@@ -1,0 +1,170 @@
+"""Give a result back, and check one that was sent."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from helpers.common.errors import UsageError
+from helpers.report.contribute import FILES, contribute, verify_contribution
+from support.records import about, record, rows_of
+
+
+@pytest.fixture
+def given(tmp_path):
+    secret = "http://10.0.0.7:5273/v1"
+    facts = {
+        "new-model": about(size_mb=12.0, license="MIT", load_s=0.1),
+        "Org/Cloud-Model @ far.example": about(size_mb=None, source="endpoint"),
+    }
+    run = record(
+        tmp_path,
+        facts,
+        [r for m in facts for r in rows_of(m, text="My name is Ana, ana@example.com")],
+    )
+    run.info.server.base_url = secret
+    return contribute(run, tmp_path / "gift")
+
+
+def test_a_contribution_is_small_readable_and_without_private_data(given):
+    assert sorted(path.name for path in given.iterdir()) == sorted(FILES)
+    everything = "".join(path.read_text(encoding="utf-8") for path in given.iterdir())
+    for private in ("Ana", "10.0.0.7", "far.example", "Say short", os.path.expanduser("~/")):
+        assert private not in everything
+    assert len(everything) < 20_000
+    assert json.loads((given / "models.json").read_text(encoding="utf-8")) == {
+        "new-model": {"capabilities": ["chat"], "size_mb": 12.0, "license": "MIT"},
+        "org-cloud-model": {"capabilities": ["chat"], "size_mb": None},
+    }
+    said = verify_contribution(given)
+    assert said[0].startswith("2 models on ")
+    assert said[1:] == [
+        "new-model: a new entry for models.json.",
+        "org-cloud-model: a new entry for models.json.",
+    ]
+
+
+def edit(folder, name: str, change) -> None:
+    path = folder / name
+    value = json.loads(path.read_text(encoding="utf-8"))
+    change(value)
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lambda f: (f / "models.json").unlink(), "models.json is missing"),
+        (lambda f: (f / "run.sh").write_text("rm -rf /"), r"run\.sh does not belong"),
+        (lambda f: (f / "result.json").write_text("{"), r"result\.json: the file: Invalid JSON"),
+        (lambda f: (f / "result.json").write_text("[" * 100_000), r"result\.json"),
+        (lambda f: (f / "result.json").write_bytes(b"\xff\xfe"), "not UTF-8"),
+        (lambda f: (f / "result.json").write_text(" " * 300_000), "larger than 200 kB"),
+        (
+            lambda f: (f / "models.json").write_text(
+                '{"../../etc": {"capabilities": [], "size_mb": 1}}'
+            ),
+            "is not an alias",
+        ),
+        (
+            lambda f: (f / "models.json").write_text(
+                '{"a": {"capabilities": ["chat"], "size_mb": -1}}'
+            ),
+            "size_mb",
+        ),
+        (
+            lambda f: (f / "README.md").write_text("<script>alert(1)</script>"),
+            "holds HTML or a script",
+        ),
+        (
+            lambda f: (f / "README.md").write_text("see http://evil.example/x"),
+            r"README\.md holds what looks like an address",
+        ),
+        (
+            lambda f: edit(f, "result.json", lambda r: r["results"][0].update(latency_p50_s=-1)),
+            r"results\.0\.latency_p50_s: must be greater",
+        ),
+        (
+            lambda f: edit(
+                f, "result.json", lambda r: r["results"][0].update(latency_p50_s="1e999")
+            ),
+            r"results\.0\.latency_p50_s",
+        ),
+        (
+            lambda f: edit(f, "result.json", lambda r: r["results"][0].update(model="<b>x")),
+            r"results\.0\.model",
+        ),
+        (
+            lambda f: edit(f, "result.json", lambda r: r["results"][0].update(quality=3)),
+            r"results\.0\.quality",
+        ),
+        (lambda f: edit(f, "result.json", lambda r: r.update(results=[])), "results"),
+        (lambda f: edit(f, "result.json", lambda r: r.update(form=2)), "form"),
+        (
+            lambda f: edit(f, "result.json", lambda r: r.update(note="x")),
+            "note: Extra inputs are not permitted",
+        ),
+        (
+            lambda f: edit(f, "environment.json", lambda e: e["machine"].update(cpu={"a": 1})),
+            r"environment\.json: machine\.cpu",
+        ),
+        (
+            lambda f: edit(
+                f, "environment.json", lambda e: e["machine"].update(cpu="of ana@example.com")
+            ),
+            r"environment\.json holds what looks like",
+        ),
+        (
+            lambda f: edit(
+                f, "environment.json", lambda e: e["packages"].update(x="/Users/ana/lib")
+            ),
+            r"environment\.json holds what looks like",
+        ),
+    ],
+)
+def test_what_somebody_sends_is_not_trusted(given, tmp_path, harm, message):
+    sent = shutil.copytree(given, tmp_path / "sent")
+    harm(sent)
+    with pytest.raises(UsageError, match=message):
+        verify_contribution(sent)
+
+
+def test_a_link_out_of_the_folder_is_not_followed(given, tmp_path):
+    (tmp_path / "elsewhere.json").write_text("{}", encoding="utf-8")
+    (given / "result.json").unlink()
+    try:
+        (given / "result.json").symlink_to(tmp_path / "elsewhere.json")
+    except OSError:
+        pytest.skip("this system makes no symbolic links")
+    with pytest.raises(UsageError, match=r"result\.json is missing, or no plain file"):
+        verify_contribution(given)
+
+
+def test_figures_that_cannot_be_are_pointed_at(given):
+    edit(given, "result.json", lambda r: r["results"][0].update(ttft_p50_s=9.0, n_ok=5))
+    assert (
+        "new-model: a median TTFT above the median latency; ask how it was measured."
+        in verify_contribution(given)
+    )
+    assert "new-model: a p95 from 5 answers; it needs 20." in verify_contribution(given)
+
+
+def test_only_a_finished_run_can_be_given_and_nothing_is_overwritten(given, tmp_path):
+    with pytest.raises(UsageError, match="only a finished run"):
+        contribute(
+            record(tmp_path, {"m": about()}, rows_of("m"), status="interrupted"), tmp_path / "x"
+        )
+    with pytest.raises(UsageError, match="is not empty"):
+        contribute(record(tmp_path, {"m": about()}, rows_of("m")), given)
+
+
+def test_contribute_from_the_command_line(helpers_command, tmp_path):
+    run = record(tmp_path, {"m": about(size_mb=2.0)}, rows_of("m"))
+    done = helpers_command("contribute", str(run.folder), "--output", str(tmp_path / "gift"))
+    assert done.returncode == 0, done.stderr
+    assert "m: a new entry for models.json." in done.stdout
+    assert helpers_command("contribute", "--check", str(tmp_path / "gift")).returncode == 0
+    (tmp_path / "gift" / "result.json").write_text("{}", encoding="utf-8")
+    bad = helpers_command("contribute", "--check", str(tmp_path / "gift"))
+    assert (bad.returncode, "Traceback" in bad.stderr) == (2, False)
