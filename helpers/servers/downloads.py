@@ -116,7 +116,8 @@ def verify(
     names = list(known if aliases is None else dict.fromkeys(aliases))
     total = sum(record.package.bytes for name in names for _, record in known.get(name, []))
     outcomes, before = Outcomes(), 0
-    with _Line("verify", total / 1e6, "MB", progress) as line:
+    with Progress(round(total / 1e6, 1), "MB", progress) as bar:
+        line = _Line(bar, "verify")
         for alias in names:
             if alias not in known:
                 held = f"is not in the cache; it holds {', '.join(known)}."
@@ -253,7 +254,8 @@ def _download_one(server: Server, model: ModelInfo, progress: bool) -> tuple[str
             return "ready", f"ships with the kit, hashes verified, {_size(model)}"
         return "ready", f"in the cache, from the {model.source}, {_size(model)}"
     started, total = time.monotonic(), model.size_mb or 100
-    with _Line(model.alias, total, "MB" if model.size_mb else "percent", progress) as line:
+    with Progress(round(total, 1), "MB" if model.size_mb else "percent", progress) as bar:
+        line = _Line(bar, model.alias)
         model = server.download(
             model.id, lambda percent: line.move(percent / 100 * total), line.note
         )
@@ -266,19 +268,18 @@ def _size(model: ModelInfo) -> str:
     return f"{model.size_mb:g} MB" if model.size_mb else "size unknown"
 
 
-class _Line(Progress):
+class _Line:
     """Show one updating line: how far, and what there is to say."""
 
-    def __init__(self, label: str, total: float, unit: str, shown: bool):
-        super().__init__(round(total, 1), unit, shown)
-        self._plain = self._label = label
+    def __init__(self, line: Progress, label: str):
+        self._line, self._plain, self._text = line, label, label
 
     def move(self, done: float) -> None:
-        self.to(done, self._label)
+        self._line.to(done, self._text)
 
-    def note(self, text: str) -> None:
-        self._label = f"{self._plain} ({text})" if text else self._plain
-        self.say(self._label)
+    def note(self, remark: str) -> None:
+        self._text = f"{self._plain} ({remark})" if remark else self._plain
+        self._line.say(self._text)
 
 
 def _verify_one(
