@@ -232,6 +232,13 @@ class Run(Shown):
         return {str(key): group[["round", metric]].to_numpy(float) for key, group in groups}
 
     @cached_property
+    def texts(self) -> dict[tuple[str, str], set[str]]:
+        """Map model and prompt id to the different answers."""
+        answered = self.headline[(self.headline["status"] == "ok").to_numpy()]
+        groups = answered.groupby(["model", "prompt_id"], observed=True)["text"].unique()
+        return {(str(model), str(prompt)): set(t) for (model, prompt), t in groups.items()}
+
+    @cached_property
     def summary(self) -> list[dict[str, Any]]:
         """Return a row for each model: counts, figures, what it needs; None where not known.
 

@@ -13,7 +13,8 @@ import numpy as np
 from ..common.show import join_words
 from ..measure.record import Run
 from ..quality import facets
-from ..timing import intervals, metrics
+from ..timing import metrics
+from .comparisons import compare_models
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -441,20 +442,7 @@ def _speed_finding(run: Run, models: Sequence[str]) -> str:
     others = [m for m in models if m != first]
     if not others:
         return f"Only {first} answered; there is nothing to compare it with."
-    total = len(others) * sum(
-        any(run.values(m, metric) for m in run.models) for metric in metrics.COMPARED
-    )  # as in `report.compare`
-    verdicts = [
-        intervals.compare_paired(
-            "latency_s",
-            m,
-            first,
-            run.values(m, "latency_s"),
-            run.values(first, "latency_s"),
-            comparisons=total,
-        )
-        for m in others
-    ]
+    verdicts = [item for item in compare_models(run, first) if item.metric == "latency_s"]
     return " ".join(map(str, verdicts))
 
 

@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from ..common import machine
 from ..common.errors import UsageError
 from ..common.files import write_json, write_text
@@ -18,12 +16,12 @@ from ..decision.dimensions import DIMENSIONS
 from ..decision.scorecard import COLUMNS, Scorecard
 from ..decision.selection import Decision, decide
 from ..measure.record import Run
-from ..measure.two_runs import DRIFT
 from ..quality.agreement import Ratings, ratings
 from ..quality.facets import score_facets
-from ..timing import instrument_error, intervals, metrics
+from ..timing import instrument_error
 from ..timing.drift import DRIFT_NEEDS
 from . import charts, load_test, page
+from .comparisons import compare_models, compare_two
 
 SUMMARY_COLUMNS = (
     "model",
@@ -52,76 +50,6 @@ SUMMARY_COLUMNS = (
     "license",
     "sample",
 )
-
-
-@dataclass(frozen=True)
-class Comparisons(Sequence[intervals.Comparison]):
-    """Verdicts on every other model against one baseline; shows itself as sentences."""
-
-    items: tuple[intervals.Comparison, ...]
-
-    def __getitem__(self, index):
-        return self.items[index]
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __str__(self) -> str:
-        return (
-            "\n".join(map(str, self.items))
-            or "There is only one model with answers: nothing to compare."
-        )
-
-    def _repr_markdown_(self) -> str:
-        return "\n".join(f"- {line}" for line in str(self).splitlines())
-
-
-def compare_models(run: Run, baseline: str | None = None) -> Comparisons:
-    """TTFT, latency and output tokens/s of every other model against `baseline` (default: the first with answers).
-
-    Ratios are paired by prompt. Intervals hold together at 95 % (Bonferroni over all comparisons made here).
-    Raises UsageError when the baseline is not in the run.
-    """
-    answered = [row["model"] for row in run.summary if row["n_ok"]]
-    if baseline is not None and baseline not in run.models:
-        raise UsageError(f"'{baseline}' is not in this run; it has {', '.join(run.models)}.")
-    baseline = baseline or (answered[0] if answered else None)
-    others = [model for model in answered if model != baseline]
-    measured = [m for m in metrics.COMPARED if any(run.values(model, m) for model in run.models)]
-    total = len(others) * len(measured)
-    return Comparisons(
-        tuple(
-            _across_sittings(
-                run,
-                intervals.compare_paired(
-                    metric,
-                    model,
-                    baseline,
-                    run.values(model, metric),
-                    run.values(baseline, metric),
-                    comparisons=total,
-                ),
-            )
-            for model in others
-            for metric in measured
-        )
-    )
-
-
-def _across_sittings(run: Run, found: intervals.Comparison) -> intervals.Comparison:
-    """Models of two joined runs were not interleaved: the interval gets the same allowance for drift as a comparison of two runs."""
-    sittings = [run.info.models[model].from_run for model in (found.model, found.baseline)]
-    if sittings[0] == sittings[1] or found.low is None:
-        return found
-    from scipy import stats
-
-    drift = float(stats.norm.ppf((1 + found.confidence) / 2)) * DRIFT * np.sqrt(2)
-    low, middle, high = np.log([found.low, found.ratio, found.high])
-    return replace(
-        found,
-        low=float(np.exp(middle - np.hypot(middle - low, drift))),
-        high=float(np.exp(middle + np.hypot(high - middle, drift))),
-    )
 
 
 HOW_DECIDED = (
@@ -432,9 +360,9 @@ def highlights(run: Run) -> list[str]:
     answered = [row for row in run.summary if row["n_ok"]]
     if not answered:
         return [*said, "No model answered: there is nothing to compare."]
-    return said + [str(verdict) for verdict in compare_models(run) if verdict.n] + score_facets(
-        run
-    ).compare() or ["One model answered; measure a second one to compare."]
+    return said + compare_models(run).sentences() + score_facets(run).compare() or [
+        "One model answered; measure a second one to compare."
+    ]
 
 
 def network(card: Scorecard) -> list[str]:
@@ -477,19 +405,9 @@ def acceleration(run: Run) -> list[str]:
                 continue
             for metric in ("ttft_s", "latency_s"):
                 said.append(
-                    f"{alias} on {device} against CPU: {compare_two(run, metric, model, plain)}"
+                    f"{alias} on {device} against CPU: {compare_two(run, model, metric, plain)}"
                 )
     return said
-
-
-def compare_two(run: Run, metric: str, model: str, baseline: str) -> intervals.Comparison:
-    """One metric of one model against another, paired by prompt."""
-    return _across_sittings(
-        run,
-        intervals.compare_paired(
-            metric, model, baseline, run.values(model, metric), run.values(baseline, metric)
-        ),
-    )
 
 
 def limits(run: Run) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,14 +11,14 @@ from helpers.common.errors import UsageError
 from helpers.measure import two_runs
 from helpers.measure.record import Run
 from helpers.measure.two_runs import (
-    Change,
     compare_runs,
     parse_drift,
     parse_gate,
-    ratio_of_sittings,
 )
+from helpers.timing.ratios import DRIFT, Comparison, compare_rounds
 from support.records import about, answer, edit_info, failure, record
 
+ratio_of_sittings = partial(compare_rounds, drift=DRIFT)
 PROMPTS = {
     "short": "Say short.",
     "middle": "Say middle.",
@@ -84,7 +85,7 @@ def before(tmp_path):
     return made(tmp_path, rows())
 
 
-def changes_of(found) -> dict[str, Change]:
+def changes_of(found) -> dict[str, Comparison]:
     return {change.metric: change for change in found.changes}
 
 
@@ -128,7 +129,7 @@ def test_a_speedup_is_told_the_right_way_round(tmp_path, before):
 def test_equal_runs_cannot_be_told_apart(tmp_path, before):
     found = compare_runs(before, made(tmp_path, rows(seed=2)))
     assert [change.verdict for change in found.changes] == ["cannot tell"] * 3
-    assert "TTFT of small: cannot tell the runs apart (after/before 0." in str(found)
+    assert "TTFT of small: cannot tell the runs apart (ratio 0." in str(found)
 
 
 def test_a_run_compared_with_itself_says_so(before):
@@ -490,7 +491,7 @@ def test_it_says_that_sittings_are_part_of_the_comparison(before, drift, words):
 def outcome(text: str, ratio: float | None, low: float | None, high: float | None) -> str:
     bound = parse_gate(text)
     found = two_runs.Regression(
-        "a", "b", 0.05, (Change("small", bound.metric, ratio=ratio, low=low, high=high),)
+        "a", "b", 0.05, (Comparison("small", bound.metric, ratio=ratio, low=low, high=high),)
     )
     return found.judge([bound])[0].outcome
 

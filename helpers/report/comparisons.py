@@ -1,0 +1,76 @@
+"""Compare the models of a run: the one statistic that report, charts and notebooks share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..common.errors import UsageError
+from ..measure.record import Run
+from ..timing.metrics import COMPARED
+from ..timing.ratios import DRIFT, Comparison, compare_rounds, describe_family
+
+
+@dataclass(frozen=True)
+class Comparisons(Sequence[Comparison]):
+    """Hold the verdicts on every other model against one baseline; it shows itself as sentences."""
+
+    items: tuple[Comparison, ...]
+
+    def __getitem__(self, index):
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def sentences(self) -> list[str]:
+        """Return the verdicts, and for how many the intervals were widened."""
+        verdicts = [str(item) for item in self.items if item.ratio is not None]
+        family = describe_family(self.items)
+        return [*verdicts, family] if verdicts and family else verdicts
+
+    def __str__(self) -> str:
+        sentences = "\n".join(self.sentences())
+        return sentences or "There is only one model with answers: nothing to compare."
+
+    def _repr_markdown_(self) -> str:
+        return "\n".join(f"- {line}" for line in str(self).splitlines())
+
+
+def compare_models(run: Run, baseline: str | None = None) -> Comparisons:
+    """Compare every other model with `baseline` (default: the first with answers).
+
+    Gives TTFT, latency and output tokens/s as ratios, paired by prompt; the intervals rest on the
+    rounds, and hold together at 95 % (Bonferroni over all comparisons made here). Raises UsageError
+    when the baseline is not in the run.
+    """
+    answered = [row["model"] for row in run.summary if row["n_ok"]]
+    if baseline is not None and baseline not in run.models:
+        raise UsageError(f"'{baseline}' is not in this run; it has {', '.join(run.models)}.")
+    baseline = baseline or (answered[0] if answered else None)
+    others = [model for model in answered if model != baseline]
+    pairs = [(model, metric) for model in others for metric in COMPARED]
+    made = [pair for pair in pairs if baseline and _measured_in_both(run, *pair, baseline)]
+    return Comparisons(
+        tuple(
+            compare_two(run, *pair, baseline, comparisons=len(made)) for pair in pairs if baseline
+        )
+    )
+
+
+def compare_two(
+    run: Run, model: str, metric: str, baseline: str, *, comparisons: int = 1
+) -> Comparison:
+    """Compare one metric of two models; those of two merged runs are two sittings."""
+    records = run.info.models
+    return compare_rounds(
+        model,
+        metric,
+        run.by_round(baseline, metric),
+        run.by_round(model, metric),
+        baseline=baseline,
+        comparisons=comparisons,
+        drift=None if records[model].from_run == records[baseline].from_run else DRIFT,
+    )
+
+
+def _measured_in_both(run: Run, model: str, metric: str, baseline: str) -> bool:
+    return bool(run.by_round(model, metric).keys() & run.by_round(baseline, metric).keys())
