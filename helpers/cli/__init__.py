@@ -7,5 +7,5 @@ Each imports what it needs when it runs, so that listing models does not wait fo
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=["app", "options", "models", "runs", "scores"]
+    __name__, submodules=["app", "models", "options", "runs", "scores"]
 )

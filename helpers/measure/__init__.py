@@ -7,5 +7,16 @@ Reading a run needs no server.
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=["merge", "record", "rows", "session", "two_runs"]
+    __name__,
+    submodules=[
+        "info",
+        "merge",
+        "plan",
+        "record",
+        "rows",
+        "schedule",
+        "sender",
+        "session",
+        "two_runs",
+    ],
 )

@@ -5,13 +5,17 @@ asks for and what a record says. They are lenient. A field that an older kit did
 default, and one that a newer kit adds is kept, also when the run is resumed.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..common.errors import UsageError
 from ..common.show import format_cell, one_line
+from ..common.validation import explain
 from .plan import Settings
 
 SCHEMA = 1
@@ -157,7 +161,7 @@ class Resumption(Recorded):
 class RunInfo(Recorded):
     """Hold everything in run.json. Times of day are ISO 8601 in UTC."""
 
-    form: int = Field(SCHEMA, alias="schema")
+    form: int = Field(default=SCHEMA, alias="schema")
     status: str = "running"  # running, finished, interrupted
     started_at: str = ""
     finished_at: str | None = None
@@ -240,3 +244,26 @@ def _value(value: object) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     return one_line(format_cell(value), 60)
+
+
+def read_info(folder: Path) -> RunInfo:
+    """Read run.json. Raises UsageError when there is none, or one that this kit cannot read."""
+    path = folder / "run.json"
+    hint = "give the folder that a benchmark printed"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{folder} holds no run (no run.json); {hint}.") from None
+    except ValueError as error:
+        raise UsageError(f"{path} is not valid JSON ({error}).") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"{path} holds no run; {hint}.")
+    if content.get("schema") != SCHEMA:
+        raise UsageError(
+            f"{folder} was recorded in form {content.get('schema')}, this kit reads form {SCHEMA}; "
+            "measure again."
+        )
+    try:
+        return RunInfo.model_validate(content, extra="allow")
+    except ValidationError as error:
+        raise UsageError(f"{path} is damaged ({explain(error)}); measure again.") from None

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -185,7 +185,9 @@ def _levels(value: object) -> tuple[object, tuple | None]:
     return levels[0], tuple(levels) if len(levels) > 1 else None
 
 
-def _prompt_set(prompts: lineup.PromptSet | Sequence[str] | str | None) -> lineup.PromptSet:
+def _prompt_set(
+    prompts: lineup.PromptSet | list[str] | tuple[str, ...] | str | None,
+) -> lineup.PromptSet:
     if isinstance(prompts, lineup.PromptSet):
         return prompts
     if isinstance(prompts, (list, tuple)):

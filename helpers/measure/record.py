@@ -15,37 +15,23 @@ from typing import TYPE_CHECKING, Any
 
 import filelock
 import numpy as np
-from pydantic import ValidationError
 
 from ..common.errors import UsageError
 from ..common.files import cut_half_line, now, write_json
 from ..common.paths import DATA, results_folder
 from ..common.show import Shown, Table
-from ..common.validation import explain
 from ..timing import drift
 from ..timing.intervals import Summary, summarize
 from ..timing.intervals import outliers as mark_outliers
 from ..timing.metrics import COMPARED, METRICS
-from .info import RESOURCES, SCHEMA, RunInfo
-from .rows import Row, read_rows
+from .info import RESOURCES, RunInfo, read_info
+from .rows import Row, read_rows, summary_columns
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE = "sample_run"
 SHOWN_OUTLIERS = 50
-# What a summary gives of a metric besides its median.
-STATISTICS = {"ttft_s": ("p50", "p95"), "latency_s": ("mean", "p50", "p95")}
-
-
-def summary_columns(metric: str) -> dict[str, str]:
-    """Map the columns that a summary has of a metric to their statistics: `ttft_p95_s` to p95."""
-    stem, unit = (metric[:-2], "_s") if METRICS[metric].unit == "s" else (metric, "")
-    return {f"{stem}_{name}{unit}": name for name in STATISTICS.get(metric, ("p50",))}
-
-
-SUMMARY_FIGURES = [column for metric in METRICS for column in summary_columns(metric)]
-
 NOT_IN_TABLE = {"sample", "error", "n_skipped"}.union(
     *(summary_columns(metric) for metric in METRICS if metric not in COMPARED)
 )
@@ -118,7 +104,7 @@ class Run(Shown):
 
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
-        self.info = _read_info(self.folder)
+        self.info = read_info(self.folder)
         self._values: dict[tuple[str, str], dict[str, list[float]]] = {}
         self._summaries: dict[tuple[str, str], Summary] = {}
         self._marks: dict[tuple[str, str], dict[str, list[bool]]] = {}
@@ -232,6 +218,13 @@ class Run(Shown):
         return {str(key): group[["round", metric]].to_numpy(float) for key, group in groups}
 
     @cached_property
+    def texts(self) -> dict[tuple[str, str], set[str]]:
+        """Map model and prompt id to the different answers."""
+        answered = self.headline[(self.headline["status"] == "ok").to_numpy()]
+        groups = answered.groupby(["model", "prompt_id"], observed=True)["text"].unique()
+        return {key: set(texts) for key, texts in groups.to_dict().items()}
+
+    @cached_property
     def summary(self) -> list[dict[str, Any]]:
         """Return a row for each model: counts, figures, what it needs; None where not known.
 
@@ -243,13 +236,13 @@ class Run(Shown):
     def intervals(self) -> dict[str, dict[str, list[float | None]]]:
         """Map model and metric to the 95 % interval of the median; None below 3 rounds."""
         return {
-            model: {metric: self._interval(model, metric) for metric in COMPARED}
+            model: {
+                metric: [summary.low, summary.high]
+                for metric in COMPARED
+                for summary in [self._summarize(model, metric)]
+            }
             for model in self.models
         }
-
-    def _interval(self, model: str, metric: str) -> list[float | None]:
-        summary = self._summarize(model, metric)
-        return [summary.low, summary.high]
 
     def _summarize(self, model: str, metric: str) -> Summary:
         if (model, metric) not in self._summaries:
@@ -381,28 +374,6 @@ class Run(Shown):
         rows = [[row[name] for name in headers] for row in self.summary]
         problems = [f"{row['model']}: {row['error']}" for row in self.summary if row["error"]]
         return Table(headers, rows, note=f"Problems: {'; '.join(problems)}." if problems else "")
-
-
-def _read_info(folder: Path) -> RunInfo:
-    path = folder / "run.json"
-    hint = "give the folder that a benchmark printed"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{folder} holds no run (no run.json); {hint}.") from None
-    except ValueError as error:
-        raise UsageError(f"{path} is not valid JSON ({error}).") from None
-    if not isinstance(content, dict):
-        raise UsageError(f"{path} holds no run; {hint}.")
-    if content.get("schema") != SCHEMA:
-        raise UsageError(
-            f"{folder} was recorded in form {content.get('schema')}, this kit reads form {SCHEMA}; "
-            "measure again."
-        )
-    try:
-        return RunInfo.model_validate(content, extra="allow")
-    except ValidationError as error:
-        raise UsageError(f"{path} is damaged ({explain(error)}); measure again.") from None
 
 
 def _outcome(ended: Counter, status: str) -> str:

@@ -72,6 +72,17 @@ RowRecord = msgspec.defstruct(
     + [(name, float | None, None) for name in METRICS],
     gc=False,
 )
+# What a summary gives of a metric besides its median.
+STATISTICS = {"ttft_s": ("p50", "p95"), "latency_s": ("mean", "p50", "p95")}
+
+
+def summary_columns(metric: str) -> dict[str, str]:
+    """Map the columns that a summary has of a metric to their statistics: `ttft_p95_s` to p95."""
+    stem, unit = (metric[:-2], "_s") if METRICS[metric].unit == "s" else (metric, "")
+    return {f"{stem}_{name}{unit}": name for name in STATISTICS.get(metric, ("p50",))}
+
+
+SUMMARY_FIGURES = [column for metric in METRICS for column in summary_columns(metric)]
 WORDS = (
     "model",
     "model_id",

@@ -9,9 +9,9 @@ import os
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -38,14 +38,17 @@ from .info import (
 )
 from .plan import Plan, make_plan
 from .record import Recorder, Run, load_run
-from .schedule import Job, Schedule
+from .schedule import Job, Key, Schedule
 from .sender import Sender
 
 if TYPE_CHECKING:
     import pandas as pd
 
+NOT_VERIFIED = "its files were not verified here: its size is what the catalog says"
 WARMUP_CAP = 20  # requests
 WARMUP_LIMIT_S = 60.0
+INTERLEAVED = "interleaved by round"
+ONE_BY_ONE = "one model after the other: memory does not hold all at once"
 
 
 def benchmark(
@@ -209,8 +212,9 @@ class _Session:
         self._sender = Sender(server, plan, recorder, line)
         # (model, metric) to values and their rounds, for the stopping rule
         self._kept: dict[tuple[str, str], tuple[list, list]] = defaultdict(lambda: ([], []))
-        done = set()
-        for row in () if measured is None else measured.itertuples():
+        done: set[Key] = set()
+        rows: Iterable[Any] = () if measured is None else measured.itertuples()
+        for row in rows:
             done.add((row.model, row.prompt_id, row.round, row.concurrency))
             if row.ended_s == row.ended_s:  # not nan: it was sent
                 self._sender.clock_s = max(self._sender.clock_s, row.ended_s)
@@ -224,11 +228,7 @@ class _Session:
         if self._plan.resources:
             self._measure_memory()
         together = self._fit_together()
-        self._recorder.info.order = (
-            "interleaved by round"
-            if together
-            else "one model after the other: memory does not hold all at once"
-        )
+        self._recorder.info.order = INTERLEAVED if together else ONE_BY_ONE
         models = list(self._plan.models)
         for group in [models] if together else [[alias] for alias in models]:
             for alias in group:
@@ -258,9 +258,7 @@ class _Session:
             if model.files_sha256:
                 record.disk_mb = model.size_mb
             else:
-                reasons["disk_mb"] = (
-                    "its files were not verified here: its size is what the catalog says"
-                )
+                reasons["disk_mb"] = NOT_VERIFIED
             if self._server.pid is None:
                 reasons["energy_j_per_request"] = NOT_FROM_HERE
             elif self._plan.resources:

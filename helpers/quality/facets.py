@@ -223,7 +223,8 @@ def score_facets(run: Run, prompts: PromptSet | str | None = None) -> Quality:
     the run.
     """
     try:
-        then = PromptSet.model_validate(run.info.plan.prompts.model_dump())
+        recorded = run.info.plan.prompts.model_dump()
+        then = PromptSet.model_validate(recorded, extra="ignore")
     except ValidationError as error:
         raise UsageError(
             f"{run.folder / 'run.json'}: {explain(error, prefix='plan.prompts')}; "

@@ -7,5 +7,15 @@ It imports neither a runtime nor a transport.
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=["charts", "comparison", "contribute", "load_test", "report"]
+    __name__,
+    submodules=[
+        "charts",
+        "comparison",
+        "contribute",
+        "draw",
+        "load_test",
+        "page",
+        "report",
+        "sentences",
+    ],
 )

@@ -1,79 +1,58 @@
-"""Compare the models of one run with each other."""
-
-from dataclasses import replace
-
-import numpy as np
+"""Compare the models of a run: the one statistic that report, charts and notebooks share."""
 
 from ..common.errors import UsageError
 from ..common.show import Shown
 from ..measure.record import Run
-from ..measure.two_runs import DRIFT
-from ..timing import intervals, metrics
+from ..timing.metrics import COMPARED
+from ..timing.ratios import DRIFT, Comparison, compare_rounds, describe_family
 
 
-class Comparisons(Shown, tuple[intervals.Comparison, ...]):
-    """Hold verdicts on every other model against one baseline; shows itself as sentences."""
+class Comparisons(Shown, tuple[Comparison, ...]):
+    """Hold the verdicts on every other model against one baseline; show them as sentences."""
 
     def sentences(self) -> list[str]:
-        """Return one sentence for each verdict."""
-        alone = "Only one model answered, so there is nothing to compare."
-        return [str(verdict) for verdict in self] or [alone]
+        """Return the verdicts, and for how many the intervals were widened."""
+        verdicts = [str(verdict) for verdict in self if verdict.ratio is not None]
+        if not verdicts:
+            return ["Only one model answered, so there is nothing to compare."]
+        family = describe_family(self)
+        return [*verdicts, family] if family else verdicts
 
 
 def compare_models(run: Run, baseline: str | None = None) -> Comparisons:
-    """Compare TTFT, latency and output tokens/s of every other model with `baseline`.
+    """Compare every other model with `baseline` (default: the first with answers).
 
-    The default baseline is the first model that answered. Ratios are paired by prompt. Intervals
-    hold together at 95 % (Bonferroni's correction over all comparisons made here).
-    Raises UsageError when the baseline is not in the run.
+    Gives TTFT, latency and output tokens/s as ratios, paired by prompt; the intervals rest on the
+    rounds, and hold together at 95 % (Bonferroni over all comparisons made here). Raises UsageError
+    when the baseline is not in the run.
     """
     answered = [row["model"] for row in run.summary if row["n_ok"]]
     if baseline is not None and baseline not in run.models:
         raise UsageError(f"'{baseline}' is not in this run; it has {', '.join(run.models)}.")
     baseline = baseline or (answered[0] if answered else None)
     others = [model for model in answered if model != baseline]
-    measured = [m for m in metrics.COMPARED if any(run.values(model, m) for model in run.models)]
-    total = len(others) * len(measured)
+    pairs = [(model, metric) for model in others for metric in COMPARED]
+    made = [pair for pair in pairs if baseline and _measured_in_both(run, *pair, baseline)]
     return Comparisons(
-        compare_two(run, metric, model, baseline, comparisons=total)
-        for model in others
-        for metric in measured
-        if baseline
+        compare_two(run, *pair, baseline, comparisons=len(made)) for pair in pairs if baseline
     )
 
 
 def compare_two(
-    run: Run, metric: str, model: str, baseline: str, *, comparisons: int = 1
-) -> intervals.Comparison:
-    """Compare one metric of one model with another's, paired by prompt.
-
-    `comparisons` is how many are made side by side.
-    """
-    verdict = intervals.compare_paired(
-        metric,
+    run: Run, model: str, metric: str, baseline: str, *, comparisons: int = 1
+) -> Comparison:
+    """Compare one metric of two models; those of two merged runs are two sittings."""
+    records = run.info.models
+    return compare_rounds(
         model,
-        baseline,
-        run.values(model, metric),
-        run.values(baseline, metric),
+        metric,
+        run.by_round(baseline, metric),
+        run.by_round(model, metric),
+        baseline=baseline,
         comparisons=comparisons,
+        drift=None if records[model].from_run == records[baseline].from_run else DRIFT,
     )
-    return _across_sittings(run, verdict)
 
 
-def _across_sittings(run: Run, verdict: intervals.Comparison) -> intervals.Comparison:
-    """Widen the interval by the allowance for drift when two joined runs measured the models.
-
-    Those models were not interleaved. A comparison of two runs gets the same allowance.
-    """
-    sittings = [run.info.models[model].from_run for model in (verdict.model, verdict.baseline)]
-    if sittings[0] == sittings[1] or verdict.low is None:
-        return verdict
-    from scipy import stats
-
-    drift = float(stats.norm.ppf((1 + verdict.confidence) / 2)) * DRIFT * np.sqrt(2)
-    low, middle, high = np.log(np.array([verdict.low, verdict.ratio, verdict.high], dtype=float))
-    return replace(
-        verdict,
-        low=float(np.exp(middle - np.hypot(middle - low, drift))),
-        high=float(np.exp(middle + np.hypot(high - middle, drift))),
-    )
+def _measured_in_both(run: Run, model: str, metric: str, baseline: str) -> bool:
+    return bool(run.by_round(model, metric).keys() & run.by_round(baseline, metric).keys())

@@ -23,7 +23,7 @@ def highlights(run: Run) -> list[str]:
     ]
     if not any(row["n_ok"] for row in run.summary):
         return [*problems, "No model answered, so there is nothing to compare."]
-    verdicts = [str(verdict) for verdict in compare_models(run) if verdict.n]
+    verdicts = compare_models(run).sentences()
     alone = "Only one model answered; measure a second one to compare."
     return problems + verdicts + score_facets(run).compare() or [alone]
 
@@ -49,7 +49,7 @@ def acceleration(run: Run) -> list[str]:
                 continue
             if run.values(model, "latency_s") and run.values(on_cpu, "latency_s"):
                 sentences += [
-                    f"{alias} on {device} against CPU: {compare_two(run, metric, model, on_cpu)}"
+                    f"{alias} on {device} against CPU: {compare_two(run, model, metric, on_cpu)}"
                     for metric in ("ttft_s", "latency_s")
                 ]
             else:

@@ -1,18 +1,14 @@
 """Turn samples into summaries, intervals and comparisons; a value's origin does not matter here."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .metrics import METRICS
-
 P95_NEEDS = 20
 OUTLIER_CUTOFF = 3.5
-RESAMPLES = 4000
 MANY = 1000  # with more values, a formula gives at once what resampling would
-STRETCHES = 20
 
 Values = Sequence[float] | np.ndarray
 Bounds = tuple[float, float] | tuple[None, None]
@@ -123,88 +119,6 @@ def interval_of_mean(
     return max(middle - half, within[0]), min(middle + half, within[1])
 
 
-@dataclass(frozen=True, kw_only=True)
-class Comparison(Estimate):
-    """Relate one model's figure to another's: the value is (this / baseline), paired by prompt."""
-
-    metric: str
-    model: str
-    baseline: str
-
-    @property
-    def ratio(self) -> float | None:
-        """Return this model's figure over the baseline's."""
-        return self.value
-
-    @property
-    def apart(self) -> bool:
-        """Return whether the interval leaves out 1, so that the data tells the two apart."""
-        return self.excludes(1)
-
-    def __str__(self) -> str:
-        metric, models = METRICS[self.metric], f"{self.model} and {self.baseline}"
-        if self.n == 0:
-            return f"{metric.label}: not measured for both {models}, so not compared."
-        if not self.apart:
-            return f"{metric.label}: cannot tell {models} apart with n = {self.n}."
-        ratio, low, high, words = self.value, self.low, self.high, metric.more
-        assert ratio is not None and low is not None and high is not None
-        if ratio < 1:
-            ratio, low, high, words = 1 / ratio, 1 / high, 1 / low, metric.less
-        return (
-            f"{metric.label}: {self.model} is {ratio:.3g}x {words} {self.baseline} "
-            f"({self.confidence * 100:.4g} % interval {low:.3g} to {high:.3g}, n = {self.n})."
-        )
-
-
-def compare_paired(
-    metric: str,
-    model: str,
-    baseline: str,
-    ours: Mapping[str, Values],
-    theirs: Mapping[str, Values],
-    *,
-    comparisons: int = 1,
-) -> Comparison:
-    """Return the ratio of two models' figures with an interval, paired by prompt.
-
-    `ours` and `theirs` map a prompt's id to its values (rounds). Each prompt gives one log ratio of
-    medians; their mean is the log of the ratio. Its interval is Student's t over prompts. Below 5
-    shared prompts it comes from the rounds within each prompt and needs 3 of them: a bootstrap, or
-    above 1,000 rounds Student's t over 20 stretches of the run. With several `comparisons` side by
-    side Bonferroni's correction widens the interval, so that all of them hold together at 95 %.
-    """
-    pairs = [
-        (np.asarray(ours[p], dtype=float), np.asarray(theirs[p], dtype=float))
-        for p in ours
-        if len(ours[p]) and len(theirs.get(p, ()))
-    ]
-    rounds = [min(len(a), len(b)) for a, b in pairs]
-    result = Comparison(
-        metric=metric,
-        model=model,
-        baseline=baseline,
-        n=sum(rounds),
-        confidence=1 - 0.05 / max(comparisons, 1),
-    )
-    if not pairs:
-        return result
-    logs = np.array([np.log(np.median(a) / np.median(b)) for a, b in pairs])
-    middle = float(logs.mean())
-    if len(pairs) >= 5:
-        half = _half_width(logs, result.confidence)
-        low, high = middle - half, middle + half
-    elif min(rounds) > MANY:
-        half = _half_width(_stretches(pairs), result.confidence)
-        low, high = middle - half, middle + half
-    elif min(rounds) >= 3:
-        low, high = _resampled_rounds(pairs, result.confidence)
-    else:
-        return replace(result, value=float(np.exp(middle)))
-    middle, low, high = (float(np.exp(log)) for log in (middle, low, high))
-    return replace(result, value=middle, low=low, high=high)
-
-
 def outliers(values: ArrayLike) -> list[bool]:
     """Mark the values more than 3.5 scaled median absolute deviations from the median.
 
@@ -225,25 +139,3 @@ def _half_width(sample: Values, confidence: float) -> float:
     from scipy import stats
 
     return float(stats.t.ppf((1 + confidence) / 2, len(sample) - 1) * stats.sem(sample))
-
-
-def _stretches(pairs: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Return the mean log ratio in each of 20 stretches of the run; values are in order of rounds."""
-
-    def medians(values: np.ndarray) -> np.ndarray:
-        return np.array([np.median(stretch) for stretch in np.array_split(values, STRETCHES)])
-
-    return np.mean([np.log(medians(a) / medians(b)) for a, b in pairs], axis=0)
-
-
-def _resampled_rounds(
-    pairs: list[tuple[np.ndarray, np.ndarray]], confidence: float
-) -> tuple[float, float]:
-    rng = np.random.default_rng(0)
-
-    def medians(values: np.ndarray) -> np.ndarray:
-        return np.median(rng.choice(values, size=(RESAMPLES, len(values))), axis=1)
-
-    means = np.mean([np.log(medians(a) / medians(b)) for a, b in pairs], axis=0)
-    tail = (1 - confidence) / 2
-    return float(np.quantile(means, tail)), float(np.quantile(means, 1 - tail))

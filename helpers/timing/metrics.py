@@ -27,14 +27,11 @@ class Metric:
     compared: bool = False
 
     @property
-    def more(self) -> str:
-        """Say what a larger value means beside another."""
-        return "faster than" if self.more_is_better else "slower than"
-
-    @property
-    def less(self) -> str:
-        """Say what a smaller value means beside another."""
-        return "slower than" if self.more_is_better else "faster than"
+    def times(self) -> str:
+        """Return the words that relate a larger value to a smaller one, with a place for the factor."""
+        if self.more_is_better:
+            return "is {:.3g} times as fast as"
+        return "takes {:.3g} times as long as"
 
 
 def held_back(times: Sequence[float]) -> bool:

@@ -57,7 +57,7 @@ def edit(folder, name: str, change) -> None:
     [
         (lambda f: (f / "models.json").unlink(), "models.json is missing"),
         (lambda f: (f / "run.sh").write_text("rm -rf /"), r"run\.sh does not belong"),
-        (lambda f: (f / "result.json").write_text("{"), r"result\.json: the file: Invalid JSON"),
+        (lambda f: (f / "result.json").write_text("{"), r"result\.json: invalid JSON"),
         (lambda f: (f / "result.json").write_text("[" * 100_000), r"result\.json"),
         (lambda f: (f / "result.json").write_bytes(b"\xff\xfe"), "not UTF-8"),
         (lambda f: (f / "result.json").write_text(" " * 300_000), "larger than 200 kB"),
@@ -79,7 +79,7 @@ def edit(folder, name: str, change) -> None:
         ),
         (
             lambda f: (f / "README.md").write_text("see http://evil.example/x"),
-            r"README\.md holds what looks like an address",
+            r"README\.md contains what looks like an address",
         ),
         (
             lambda f: edit(f, "result.json", lambda r: r["results"][0].update(latency_p50_s=-1)),
@@ -103,7 +103,7 @@ def edit(folder, name: str, change) -> None:
         (lambda f: edit(f, "result.json", lambda r: r.update(form=2)), "form"),
         (
             lambda f: edit(f, "result.json", lambda r: r.update(note="x")),
-            "note: Extra inputs are not permitted",
+            "note: unknown field",
         ),
         (
             lambda f: edit(f, "environment.json", lambda e: e["machine"].update(cpu={"a": 1})),
@@ -113,13 +113,13 @@ def edit(folder, name: str, change) -> None:
             lambda f: edit(
                 f, "environment.json", lambda e: e["machine"].update(cpu="of ana@example.com")
             ),
-            r"environment\.json holds what looks like",
+            r"environment\.json contains what looks like",
         ),
         (
             lambda f: edit(
                 f, "environment.json", lambda e: e["packages"].update(x="/Users/ana/lib")
             ),
-            r"environment\.json holds what looks like",
+            r"environment\.json contains what looks like",
         ),
     ],
 )
@@ -137,7 +137,7 @@ def test_a_link_out_of_the_folder_is_not_followed(given, tmp_path):
         (given / "result.json").symlink_to(tmp_path / "elsewhere.json")
     except OSError:
         pytest.skip("this system makes no symbolic links")
-    with pytest.raises(UsageError, match=r"result\.json is missing, or no plain file"):
+    with pytest.raises(UsageError, match=r"result\.json is missing, or not a plain file"):
         verify_contribution(given)
 
 

@@ -287,8 +287,10 @@ def test_comparison_tells_the_true_factor(run):
     assert verdicts["output_tokens_per_s"].ratio == pytest.approx(0.5, rel=0.01)
     assert verdicts["latency_s"].apart
     assert verdicts["latency_s"].confidence == pytest.approx(1 - 0.05 / 3)
-    assert "Latency: large is 2x slower than small" in str(compare_models(run))
-    assert "Latency: small is 2x faster than large" in str(compare_models(run, baseline="large"))
+    assert "Latency: large takes 2 times as long as small" in str(compare_models(run))
+    assert "Latency: large takes 2 times as long as small" in str(
+        compare_models(run, baseline="large")
+    )
     assert compare_models(run)._repr_html_().startswith("<ul><li>TTFT: ")
 
 
@@ -301,7 +303,7 @@ def test_comparison_of_one_model(tmp_path):
     run = record(tmp_path, {"small": TWO["small"]}, rows_of("small"))
     assert len(compare_models(run)) == 0
     assert str(compare_models(run)) == "Only one model answered, so there is nothing to compare."
-    assert highlights(run) == ["Only one model answered; measure a second one to compare."]
+    assert highlights(run) == ["Only one model answered, so there is nothing to compare."]
 
 
 # The report --------------------------------------------------------------------------------------------------------
@@ -382,7 +384,7 @@ def test_report_has_every_part(run):
     assert re.search(r"^\| small +\| partial +\| +20 +\| +21 +\|", text, re.M)
     assert "- small: partial (1 failed, 0 skipped). HTTP 500" in text
     assert "- missing: skipped (0 failed, 21 skipped). No model is called 'missing'." in text
-    assert "- Latency: large is 2x slower than small" in text
+    assert "- Latency: large takes 2 times as long as small" in text
     assert "not finished" not in text
     assert "None" not in text
 
@@ -568,7 +570,7 @@ def test_every_chart_has_a_picture_a_text_and_a_finding(run, draw):
 
 
 def test_findings_say_what_the_figures_say(run):
-    assert "Latency: large is 2x slower than small" in charts.per_model(run).finding
+    assert "Latency: large takes 2 times as long as small" in charts.per_model(run).finding
     assert charts.per_prompt(run).finding.startswith(
         "Latency: long is the slowest prompt. 0 of 41 requests are marked as outliers"
     )

@@ -1,0 +1,221 @@
+"""Compare two models of one run, or two runs: one ratio, with an interval that rests on rounds.
+
+Prompts are fixed, so the uncertainty comes from the rounds, and the values of one round resemble
+each other. Within a run the models take turns, so rounds pair up and a slow minute cancels out.
+Between two runs nothing does, and an allowance for the drift between sittings is added.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..common.show import count
+from .metrics import METRICS
+
+DRIFT = 0.05  # the standard deviation of one sitting's speed, as a share
+ROUNDS_NEEDED = 3
+
+Values = Mapping[str, Sequence[tuple[float, float]] | np.ndarray]
+"""Prompt id to (round, value) of each answer; arrays of shape (answers, 2) are fastest."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Relate one metric of a model to a baseline: another model, or (None) the run before.
+
+    `before` and `after` are geometric means over the shared prompts of the baseline and of the
+    model, in the metric's unit. `ratio` is after / before, paired by prompt; `low` and `high` bound
+    it at `confidence`, which is 95 % for all `comparisons` together. `rounds` counts those of the
+    baseline and of the model.
+    """
+
+    model: str
+    metric: str
+    baseline: str | None = None
+    before: float | None = None
+    after: float | None = None
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    confidence: float = 0.95
+    comparisons: int = 1
+    prompts: int = 0
+    rounds: tuple[int, int] = (0, 0)
+
+    @property
+    def apart(self) -> bool:
+        """Tell if the interval leaves out 1, so that the data tells the two apart."""
+        return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
+
+    @property
+    def verdict(self) -> str:
+        """Return the finding in a word or two."""
+        if self.ratio is None:
+            return "not measured in both"
+        if self.low is None:
+            return f"cannot tell: needs {ROUNDS_NEEDED} rounds in each run"
+        if not self.apart:
+            return "cannot tell"
+        return "faster" if (self.ratio > 1) is METRICS[self.metric].more_is_better else "slower"
+
+    def __str__(self) -> str:
+        label = METRICS[self.metric].label
+        subject = label if self.baseline else f"{label} of {self.model}"
+        pair = f"{self.model} and {self.baseline}" if self.baseline else "the runs"
+        if self.ratio is None:
+            where = f"for both {pair}" if self.baseline else "in both runs"
+            return f"{subject}: not measured {where}, so not compared."
+        old, new = self.rounds
+        rounds = count(new, "round") if old == new else f"{old} and {new} rounds"
+        sample = f"{rounds}, {count(self.prompts, 'prompt')}"
+        if self.low is None or self.high is None:
+            return (
+                f"{subject}: cannot tell {pair} apart; "
+                f"an interval needs {ROUNDS_NEEDED} rounds in each ({sample})."
+            )
+        bounds = f"{self.confidence * 100:.4g} % interval {{:.3g}} to {{:.3g}}, {sample}"
+        if not self.apart:
+            bounds = bounds.format(self.low, self.high)
+            return f"{subject}: cannot tell {pair} apart (ratio {self.ratio:.3g}, {bounds})."
+        larger, smaller, factor = self.model, self.baseline, self.ratio
+        low, high = self.low, self.high
+        if not self.baseline:
+            larger, smaller = "after", "before"
+        if factor < 1:
+            larger, smaller, factor, low, high = smaller, larger, 1 / factor, 1 / high, 1 / low
+        how = METRICS[self.metric].times
+        return f"{subject}: {larger} {how.format(factor)} {smaller} ({bounds.format(low, high)})."
+
+
+def describe_family(comparisons: Sequence[Comparison]) -> str:
+    """Say for how many comparisons the intervals were widened; nothing for a single one."""
+    made = max((item.comparisons for item in comparisons), default=0)
+    return f"{made} comparisons: their intervals hold together at 95 %." if made > 1 else ""
+
+
+def compare_rounds(
+    model: str,
+    metric: str,
+    before: Values,
+    after: Values,
+    *,
+    baseline: str | None = None,
+    comparisons: int = 1,
+    drift: float | None = None,
+) -> Comparison:
+    """Return after/before of one metric, paired by prompt, with an interval.
+
+    Each prompt gives the ratio of its geometric means over rounds; their geometric mean over
+    prompts is the ratio. Its variance is the jackknife over rounds: leave each out in turn. It
+    needs 3 rounds with answers on each side, and `comparisons` correct it (Bonferroni).
+
+    Without a `drift` both sides are models of one run: a round is left out of both, and the
+    interval is Student's t over the rounds that both have. With one they are two sittings: each run
+    has its jackknife, with the degrees of freedom of Welch and Satterthwaite. No round can show by
+    how much whole sittings differ, so a second half width allows for two sittings that each vary by
+    `drift` (normal, a share). The interval takes the root of the sum of both squares.
+    """
+    confidence = 1 - 0.05 / max(comparisons, 1)
+    result = Comparison(model, metric, baseline, confidence=confidence, comparisons=comparisons)
+    if drift is None:
+        before, after = _shared_rounds(before, after)
+    prompts = [p for p in before if len(before[p]) and len(after.get(p, ()))]
+    if not prompts:
+        return result
+    old, new = _leave_out(before, prompts), _leave_out(after, prompts)
+    rounds = old.without.shape[1], new.without.shape[1]
+    difference = float(np.mean(new.means - old.means))
+    low = high = None
+    if min(rounds) >= ROUNDS_NEEDED:
+        half = _half_width(old, new, confidence, drift)
+        low, high = _exp(difference - half), _exp(difference + half)
+    return Comparison(
+        model,
+        metric,
+        baseline,
+        _exp(np.mean(old.means)),
+        _exp(np.mean(new.means)),
+        _exp(difference),
+        low,
+        high,
+        confidence,
+        comparisons,
+        len(prompts),
+        rounds,
+    )
+
+
+def _shared_rounds(*sides: Values) -> list[dict[str, np.ndarray]]:
+    """Keep the rounds that all sides have."""
+    arrays = [
+        {p: np.asarray(group, dtype=float) for p, group in side.items() if len(group)}
+        for side in sides
+    ]
+    rounds = [
+        {number for group in side.values() for number in group[:, 0].tolist()} for side in arrays
+    ]
+    shared = np.array(sorted(set.intersection(*rounds)))
+    return [
+        {p: group[np.isin(group[:, 0], shared)] for p, group in side.items()} for side in arrays
+    ]
+
+
+@dataclass(frozen=True)
+class _LeftOut:
+    """Hold the mean log of each prompt, and the same without each round.
+
+    The shapes are (prompts,) and (prompts, rounds); nan where nothing is left.
+    """
+
+    means: np.ndarray
+    without: np.ndarray
+
+
+def _leave_out(values: Values, prompts: Sequence[str]) -> _LeftOut:
+    answers = [np.asarray(values[p], dtype=float) for p in prompts]
+    rounds = np.unique(np.concatenate(answers)[:, 0])
+    total, counted = np.zeros((2, len(prompts), len(rounds)))
+    for place, group in enumerate(answers):
+        columns = np.searchsorted(rounds, group[:, 0])
+        np.add.at(total[place], columns, np.log(group[:, 1]))
+        np.add.at(counted[place], columns, 1)
+    sums, counts = total.sum(axis=1), counted.sum(axis=1)
+    left = counts[:, None] - counted
+    without = np.full(total.shape, np.nan)
+    np.divide(sums[:, None] - total, left, out=without, where=left > 0)
+    return _LeftOut(sums / counts, without)
+
+
+def _variance(differences: np.ndarray) -> float:
+    """Return the jackknife variance of a mean over prompts, of shape (prompts, rounds left out)."""
+    estimates = np.nanmean(differences, axis=0)
+    share = (len(estimates) - 1) / len(estimates)
+    return float(share * np.sum((estimates - estimates.mean()) ** 2))
+
+
+def _half_width(old: _LeftOut, new: _LeftOut, confidence: float, drift: float | None) -> float:
+    """Return half the width of the interval of the log ratio."""
+    from scipy import stats  # slow to import; most commands never compare
+
+    if drift is None:
+        variance = _variance(new.without - old.without)
+        freedom: float = new.without.shape[1] - 1
+    else:
+        parts = [
+            (_variance(of.without - other.means[:, None]), of.without.shape[1])
+            for of, other in ((old, new), (new, old))
+        ]
+        variance = sum(part for part, _ in parts)
+        spread = sum(part**2 / (rounds - 1) for part, rounds in parts)
+        freedom = variance**2 / spread if variance > 0 else math.inf
+    tail = (1 + confidence) / 2
+    of_rounds = stats.t.ppf(tail, freedom) * math.sqrt(variance)
+    of_sittings = stats.norm.ppf(tail) * math.sqrt(2) * (drift or 0)
+    return float(math.hypot(of_rounds, of_sittings))
+
+
+def _exp(log: float) -> float:
+    """Exponentiate within what JSON can hold: three wild rounds give an interval without end."""
+    return math.exp(min(max(float(log), -300.0), 300.0))
