@@ -291,12 +291,12 @@ class Server:
                 f"{self.where} does not answer like an OpenAI-compatible server; check the address."
             ) from None
         advice = {
-            401: f"refused the key (401); set {KEY_VARIABLE} to the key of that server",
+            401: f"refused the key (401); set {KEY_VARIABLE} to the key of that server.",
             404: "has no model list (404); the address of an OpenAI-compatible server most often "
-            "ends in /v1",
+            "ends in /v1.",
         }
-        other = f"answered HTTP {answer.status_code} when asked for its models; look at its log"
-        raise EndpointError(f"{self.where} {advice.get(answer.status_code, other)}.")
+        other = f"answered HTTP {answer.status_code} when asked for its models; look at its log."
+        raise EndpointError(f"{self.where} {advice.get(answer.status_code, other)}")
 
     def _get(self, url: str, timeout_s: float = LIST_LIMIT_S) -> "httpx2.Response":
         """Return the answer to a control request. Raises httpx2.HTTPError when there is none."""

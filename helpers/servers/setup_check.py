@@ -94,8 +94,8 @@ def _packages() -> Check:
     pinned = pinned_versions(requirements.splitlines())
     installed = {name: machine.installed(name) for name in pinned}
     if missing := ", ".join(name for name in pinned if installed[name] is None):
-        how = "install with: python -m pip install -r requirements.txt"
-        return Check("packages", "FAIL", f"missing: {missing}; {how}")
+        advice = f"missing: {missing}; install with: python -m pip install -r requirements.txt"
+        return Check("packages", "FAIL", advice)
     other = [
         f"{name} {installed[name]} instead of {version}"
         for name, version in pinned.items()

@@ -10,7 +10,8 @@ from helpers.common.errors import KitError
 from helpers.common.paths import BUILT_IN_MODELS, model_cache
 from helpers.measure.record import load_run
 from helpers.models import built_in
-from helpers.report.report import acceleration, make_report, write_report
+from helpers.report.report import make_report, write_report
+from helpers.report.sentences import acceleration
 from helpers.servers import foundry
 from helpers.servers.catalog import catalog_entry
 from support.azure import catalog_of
