@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-from helpers.timing.stream import Request, Timeline, send
+from helpers.timing.stream import Timeline, send
+from helpers.timing.transport import Exchange
 
 from .settings import VERSION
 
@@ -75,7 +76,7 @@ class Runtime:
             "stream": True,
             "stream_options": {"include_usage": True},
         }
-        timeline = send(Request(self._url, body, TIMEOUT_S))
+        timeline = send(Exchange(self._url, body, TIMEOUT_S))
         if not timeline.ok and timeline.finish_reason is None:
             raise RuntimeError(f"{model_id}: {timeline.error}")
         return timeline

@@ -222,7 +222,7 @@ class Run(Shown):
         """Map model and prompt id to the different answers."""
         answered = self.headline[(self.headline["status"] == "ok").to_numpy()]
         groups = answered.groupby(["model", "prompt_id"], observed=True)["text"].unique()
-        return {key: set(texts) for key, texts in groups.to_dict().items()}
+        return {(str(model), str(prompt)): set(texts) for (model, prompt), texts in groups.items()}
 
     @cached_property
     def summary(self) -> list[dict[str, Any]]:

@@ -79,10 +79,8 @@ class Comparison:
         if not self.apart:
             bounds = bounds.format(self.low, self.high)
             return f"{subject}: cannot tell {pair} apart (ratio {self.ratio:.3g}, {bounds})."
-        larger, smaller, factor = self.model, self.baseline, self.ratio
-        low, high = self.low, self.high
-        if not self.baseline:
-            larger, smaller = "after", "before"
+        larger, smaller = (self.model, self.baseline) if self.baseline else ("after", "before")
+        factor, low, high = self.ratio, self.low, self.high
         if factor < 1:
             larger, smaller, factor, low, high = smaller, larger, 1 / factor, 1 / high, 1 / low
         how = METRICS[self.metric].times
