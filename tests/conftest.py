@@ -21,20 +21,6 @@ SETTINGS = (
 )
 
 
-def pytest_collection_modifyitems(items):
-    """Keep the tests of a file on one worker, since they share what its fixtures set up.
-
-    The notebook tests would be the longest file by far, and most of them share nothing.
-    """
-    for item in items:
-        if item.path.name == "test_notebooks.py":
-            shared = {"executed", "solved"} & set(item.fixturenames)
-            group = "notebooks" if shared else item.nodeid
-        else:
-            group = str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def clean_environment(tmp_path_factory):
     """A fresh home and results folder, no reach for the Azure catalog, and no process left behind at the end."""
