@@ -1,8 +1,9 @@
-"""Runs the scripts of this folder one after another, and puts what they print into docs/accuracy.md.
+"""Run the scripts of this folder one after another, and put their tables into docs/accuracy.md.
 
     python bench/all.py [NAME [OPTIONS]]
 
-Without a name all of them run, which takes about half an hour; with one, that script alone, with the options given.
+Without a name all of them run, which takes about half an hour. With a name only that script runs,
+with the options given.
 """
 
 import datetime
@@ -16,7 +17,9 @@ from collections.abc import Sequence
 import shared
 
 DOCUMENT = shared.PROJECT / "docs" / "accuracy.md"
-SCRIPTS = {  # name: file and options. A section of the document with that name takes the table; without one it is only shown
+# Name to file and options. The section of the document with that name takes the table; a script
+# without a section is only shown.
+SCRIPTS = {
     "clients": ("clients.py",),
     "peers": ("peers.py",),
     "dialects": ("peers.py", "--dialects"),
@@ -29,7 +32,7 @@ SCRIPTS = {  # name: file and options. A section of the document with that name 
 
 
 def run(name: str, options: Sequence[str] = ()) -> bool:
-    """Run one script and keep what it prints; whether it ended well. One that is not there is skipped."""
+    """Run one script, keep what it prints, and return whether it ended well."""
     file, *fixed = SCRIPTS[name]
     path = shared.PROJECT / "bench" / file
     if not path.exists():
@@ -63,7 +66,7 @@ def put(name: str, text: str) -> None:
 
 
 def machine() -> str:
-    """The machine in words."""
+    """Describe the machine."""
     from helpers.common import machine
 
     about = machine.environment()["machine"]

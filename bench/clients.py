@@ -2,8 +2,9 @@
 
     python bench/clients.py [--turns N] [--keep FILE]
 
-Every candidate only brings bytes and the time at which it had them; the kit's parser reads them all afterwards. They take
-turns against the same reference server, each turn in a process of its own. `--one` is how this program calls itself.
+Every candidate only brings bytes and the time at which it had them; the kit's parser reads them all
+afterwards. They take turns against the same reference server, each turn in a new process. `--one`
+is how this program calls itself.
 """
 
 import argparse
@@ -34,7 +35,7 @@ clock = time.perf_counter
 
 
 def body(name: str) -> dict:
-    """The request of every candidate."""
+    """Return the request of every candidate."""
     messages = [{"role": "user", "content": "How late are you?"}]
     options = {"include_usage": True}
     return {
@@ -48,7 +49,7 @@ def body(name: str) -> dict:
 
 
 def request_bytes(url: str, name: str) -> bytes:
-    """The same as HTTP, for the candidates that write it themselves."""
+    """Return the same as HTTP, for the candidates that write it themselves."""
     payload = json.dumps(body(name)).encode()
     head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {urllib.parse.urlsplit(url).netloc}\r\nContent-Type: application/json\r\nConnection: close\r\n"
     return f"{head}Content-Length: {len(payload)}\r\n\r\n".encode() + payload
@@ -83,7 +84,7 @@ def in_threads(one: Callable, names: list[str], streams: int) -> dict[str, Piece
 
 
 async def in_tasks(one: Callable, names: list[str], streams: int) -> dict[str, Pieces]:
-    """The same in asyncio."""
+    """Do the same in asyncio."""
     waiting, found = list(reversed(names)), {}
 
     async def work() -> None:
@@ -96,7 +97,7 @@ async def in_tasks(one: Callable, names: list[str], streams: int) -> dict[str, P
 
 
 def floor(url: str):
-    """Raw sockets in one loop that also connects, the framing of the body not looked at: the floor."""
+    """Read raw sockets in one loop that also connects, and ignore the framing: the floor."""
 
     def run(names: list[str], streams: int) -> dict[str, Pieces]:
         selector, found, waiting = selectors.DefaultSelector(), {}, list(reversed(names))
@@ -127,7 +128,7 @@ def floor(url: str):
 
 
 def threads(url: str):
-    """A blocking socket and a thread for each stream: what the kit had before."""
+    """Use a blocking socket and a thread for each stream: the kit's first way."""
 
     def one(name: str) -> Pieces:
         times, pieces = [], []
@@ -143,7 +144,7 @@ def threads(url: str):
 
 
 def kit(url: str):
-    """The kit's own transport: one loop for all streams, connections opened beside it."""
+    """Use the kit's transport: one loop for all streams, connections opened beside it."""
     from helpers.timing.transport import Exchange, Streams
 
     def run(names: list[str], streams: int) -> dict[str, Pieces]:
@@ -162,7 +163,7 @@ def kit(url: str):
 
 
 def asyncio_protocol(parser: str):
-    """A bare asyncio protocol; the parser says when the message is complete."""
+    """Use a bare asyncio protocol; the parser says when the message is complete."""
 
     def client(url: str):
         class Stream(asyncio.Protocol):
@@ -228,7 +229,7 @@ def asyncio_protocol(parser: str):
 
 
 def aiohttp(url: str):
-    """The aiohttp package, reading whatever has arrived."""
+    """Use the aiohttp package, reading whatever has arrived."""
     import aiohttp
 
     async def main(names: list[str], streams: int) -> dict[str, Pieces]:
@@ -249,7 +250,7 @@ def aiohttp(url: str):
 
 
 def httpx(url: str):
-    """The httpx package in asyncio, raw bytes."""
+    """Use the httpx package in asyncio, raw bytes."""
     import httpx
 
     async def main(names: list[str], streams: int) -> dict[str, Pieces]:
@@ -272,7 +273,7 @@ def httpx(url: str):
 
 
 def openai(url: str):
-    """The openai package with `with_streaming_response`: raw bytes, its own parser left out. A thread for each stream."""
+    """Use the openai package without its parser: raw bytes, a thread for each stream."""
     import openai
 
     client = openai.OpenAI(
@@ -375,7 +376,7 @@ def measure(samples: shared.Samples) -> None:
 
 @functools.cache
 def interpreter(package: str | None) -> str | None:
-    """The Python that has a package: this one, else that of the peers, else None."""
+    """Return the Python that has a package: this one, else that of the peers, else None."""
     if package is None or importlib.util.find_spec(package):
         return sys.executable
     other = shared.peer("python")
@@ -388,7 +389,7 @@ def interpreter(package: str | None) -> str | None:
 
 
 def installed() -> list[str]:
-    """The candidates whose package is there."""
+    """List the candidates whose package is installed."""
     return [name for name, (_, package) in CANDIDATES.items() if interpreter(package)]
 
 

@@ -1,8 +1,8 @@
-"""How the connection changes what a client sees of the same stream: the first table of docs/method.md.
+"""Show how the connection changes what a client sees: the first table of docs/method.md.
 
     python bench/connections.py [ALIAS]
 
-It asks one model the same question over a kept-alive connection, over a new one each time, and over a new one with
+It asks one model the same question over a kept-alive connection, a new one each time, and one with
 immediate acknowledgement (Linux only), in turns, and prints medians.
 """
 
@@ -53,7 +53,7 @@ def main(alias: str) -> None:
 
 
 def encoded(host: str, body: dict) -> bytes:
-    """The bytes of a chat request."""
+    """Return the bytes of a chat request."""
     payload = json.dumps(body).encode()
     return (
         f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n".encode()

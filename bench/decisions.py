@@ -1,9 +1,10 @@
-"""How often a decision, or an agreement, sees something where there is only chance: figures in docs/deciding.md and docs/quality.md.
+"""Count how often a decision or an agreement sees something where there is only chance.
 
 python bench/decisions.py
 
-Two models get scores and latencies that differ by chance only, on 5 to 24 prompts; "told apart" should be about 5 in 100. Beside it the
-simpler rule that was not taken: to be first in 95 of 100 resamples. Then two raters who score by dice.
+The figures are in docs/deciding.md and docs/quality.md. Two models get scores and latencies that
+differ by chance only, on 5 to 24 prompts; "told apart" should be about 5 in 100. Beside it stands the
+simpler rule that was not taken: to be first in 95 of 100 resamples. Then two raters score by dice.
 """
 
 import numpy as np
@@ -17,7 +18,7 @@ WEIGHTS = {"latency": 0.3, "quality": 0.7}
 
 
 def told_apart(prompts: int, rng: np.random.Generator) -> tuple[float, float]:
-    """Shares of runs in which two equal models are told apart: by the kit, and by 95 of 100 resamples."""
+    """Return how often two equal models are told apart: by the kit, and by 95 of 100 resamples."""
     ours = simple = 0
     for seed in range(RUNS):
         quality = np.clip(

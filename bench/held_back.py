@@ -1,4 +1,4 @@
-"""What answers whose text was held back on the way would do to output tokens/s: the second table of docs/method.md.
+"""Show what text that was held back does to output tokens/s: the second table of docs/method.md.
 
 python bench/held_back.py [RUN]
 """
@@ -11,7 +11,7 @@ from helpers import load_run
 
 
 def main(folder: str | None) -> None:
-    """Print, for each model of a run, the plain formula over all answers beside the kit's figure."""
+    """Print the plain formula over all answers beside the kit's figure, for each model."""
     run = load_run(folder)
     print(
         "| model | output tokens/s, all answers: median, maximum | the kit: median, maximum |\n|---|---|---|"

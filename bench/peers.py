@@ -1,9 +1,9 @@
-"""The kit beside AIPerf and GuideLLM, against the same server with known send times: tables of docs/accuracy.md.
+"""Compare the kit with AIPerf and GuideLLM against the reference server, for docs/accuracy.md.
 
     python bench/peers.py [--turns N] [--keep FILE] [--streams 1,16] [--dialects]
 
-Each tool runs as its users run it, as a whole program, and its own record is read. They take turns; a tool that is not
-installed is left out with a message (`make bench` installs them in an environment of their own). With `--dialects` each is
+Each tool runs as its users run it, as a whole program, and its own record is read. They take turns; a
+tool that is not installed is left out with a message (`make bench` installs them separately). With `--dialects` each is
 asked to time streams of known shape instead.
 """
 
@@ -51,7 +51,7 @@ TOKENIZER = (
 
 @dataclass(frozen=True)
 class Seen:
-    """What a tool says of one request, times in milliseconds; `ok` whether it counts as answered."""
+    """Hold what a tool says of one request, in milliseconds; `ok` if it counts as answered."""
 
     ok: bool
     ttft: float | None = None
@@ -176,7 +176,7 @@ def _aiperf_seen(record: dict) -> Seen:
 def guidellm(
     url: str, model: str, streams: int, requests: int, folder: Path
 ) -> tuple[shared.Cost, list[Seen]]:
-    """`guidellm run`, and its JSON report. Warm-up requests go first, as it keeps those apart only by time."""
+    """Run `guidellm` and read its JSON report. It tells warm-up requests apart only by time."""
     report, count = folder / "report.json", requests + streams
     command = [
         shared.peer("guidellm"),
@@ -227,7 +227,7 @@ TOOLS: dict[str, tuple[Callable, str | None]] = {
 
 
 def installed() -> dict[str, Callable]:
-    """The tools that are there."""
+    """List the tools that are installed."""
     return {
         name: tool
         for name, (tool, program) in TOOLS.items()
@@ -275,7 +275,7 @@ def words(count: int, piece: bytes = WORD) -> list:
 
 @dataclass(frozen=True)
 class Dialect:
-    """A stream and what is true of it: whether it is an answer, and the tokens that its server vouches for."""
+    """Describe a stream: if it is an answer, and the tokens that its server vouches for."""
 
     steps: list
     ok: bool = True
@@ -283,7 +283,7 @@ class Dialect:
     cut: int | None = None  # after so many pieces of the answer
 
     def true(self, request: Request) -> Seen:
-        """The figures by the server's own clock, in milliseconds: when it began to send each chunk with text."""
+        """Return the figures by the server's clock, in milliseconds."""
         if not self.ok:
             return Seen(False)
         pieces = [
@@ -343,7 +343,7 @@ def _dialects() -> dict[str, Dialect]:
 
 
 def judge(true: list[Seen], seen: list[Seen]) -> str:
-    """`right`, or what is wrong: the status, or a median that is off by more than a loaded machine explains."""
+    """Return `right`, or what is wrong: the status, or a median that is clearly off."""
     if len(seen) < len(true):
         return f"{len(seen)} of {len(true)} on record"
     if any(one.ok != that.ok for one, that in zip(seen, true, strict=True)):
@@ -365,7 +365,7 @@ def judge(true: list[Seen], seen: list[Seen]) -> str:
 
 
 def dialects() -> Iterator[list[str]]:
-    """A row for each dialect: its name, then what each tool made of it. One run a tool: each request gets the next dialect."""
+    """Return a row for each dialect: its name, then what each tool made of it."""
     shapes, said = _dialects(), {}
     for name, tool in installed().items():
         shared.note(f"{name}, {len(shapes)} dialects")

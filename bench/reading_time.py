@@ -1,6 +1,8 @@
-"""How long each notebook takes a first reader: words at 200 a minute plus the time of its cells, against the minutes that it states.
+"""Estimate how long a notebook takes: words at 200 a minute, plus the time of its cells.
 
-    python bench/reading_time.py [FOLDER]      FOLDER: the notebooks/ that `python -m helpers workshop` left in its results; default: the latest
+    python bench/reading_time.py [FOLDER]
+
+FOLDER is the notebooks/ that `python -m helpers workshop` left in its results; default: the latest.
 
 Exercises are not counted: they take as long as they take.
 """
@@ -17,7 +19,7 @@ from helpers.course import notebooks
 
 
 def cell_minutes(executed: Path) -> float | None:
-    """Minutes from the start of the first cell to the end of the last, as papermill noted them; None without an executed copy."""
+    """Return the minutes of all cells, as papermill noted them; None without an executed copy."""
     if not executed.is_file():
         return None
     meta = json.loads(executed.read_text(encoding="utf-8"))["metadata"]["papermill"]
@@ -33,7 +35,7 @@ def reading_minutes(notebook: Path) -> float:
 
 
 def stated_minutes(notebook: Path) -> int:
-    """What the notebook says of itself."""
+    """Return the minutes that the notebook states."""
     return int(re.search(r"\*\*Minutes:\*\* (\d+)", notebook.read_text(encoding="utf-8"))[1])
 
 

@@ -1,4 +1,4 @@
-"""Makes data/sample_run again, the run from which notebooks 04 and 05 start when there is none of one's own. Run it on a quiet machine.
+"""Make data/sample_run again, where notebooks 04 and 05 start without a run. Use a quiet machine.
 
 python bench/sample_run.py
 """
@@ -12,7 +12,7 @@ from helpers.measure.record import SAMPLE
 
 
 def main() -> None:
-    """Measure the built-in models as notebook 03 does, and keep the record alone: everything else is made from it."""
+    """Measure the built-in models as notebook 03 does, and keep only the record."""
     with connect() as server, tempfile.TemporaryDirectory() as folder:
         run = benchmark(server, output=folder, rounds=5, calibration=calibrate())
         for name in ("run.json", "requests.jsonl"):

@@ -1,4 +1,4 @@
-"""What the thread that reads a process's memory costs: its processor time as a share of a core, over 10 seconds.
+"""Measure what the thread that reads a process's memory costs, as a share of a core.
 
 python bench/sampler.py
 """

@@ -1,6 +1,8 @@
-"""How long a large record takes: read, summary, comparison, report, and two runs compared, at 10,000, 100,000 and 1,000,000 rows.
+"""Time large records: read, summary, comparison, report, and two runs compared.
 
-python bench/scale.py [ROWS...]     prints a table; the records are made here, answers of 16 tokens as the kit writes them
+python bench/scale.py [ROWS...]     prints a table, by default for 10,000 to 1,000,000 rows
+
+The records are made here: answers of 16 tokens, as the kit writes them.
 """
 
 import random
@@ -36,7 +38,7 @@ regression.compare_runs(run, Run(sys.argv[1])); step()
 
 
 def make(folder: Path, rows: int) -> Path:
-    """A finished run of `rows` requests: 4 models, the 8 shipped prompts, as many rounds as that takes."""
+    """Make a finished run of `rows` requests: 4 models, the 8 shipped prompts, enough rounds."""
     prompts = lineup.load_prompts()
     rounds = -(-rows // (len(MODELS) * len(prompts)))
     plan = Plan(models=MODELS, prompts=prompts).model_dump(mode="json") | {"rounds": rounds}

@@ -1,4 +1,4 @@
-"""What the scripts of this folder share: where the peers are installed, samples kept from turn to turn, a process tree's memory."""
+"""Share what the scripts need: the peers' environment, samples, the memory of processes."""
 
 import contextlib
 import json
@@ -19,13 +19,13 @@ PEERS = PROJECT / ".venv-bench" / ("Scripts" if os.name == "nt" else "bin")  # `
 
 
 def peer(program: str) -> str | None:
-    """A program of the peers' environment, or None when it is not installed."""
+    """Return a program of the peers' environment, or None when it is not installed."""
     found = PEERS / (f"{program}.exe" if os.name == "nt" else program)
     return str(found) if found.exists() else None
 
 
 class Samples:
-    """Figures of each turn, by case. With a file they are added to what it holds: a long sitting can be cut in pieces."""
+    """Keep figures of each turn, by case; a file lets a long sitting be cut in pieces."""
 
     def __init__(self, path: str | None):
         self._path, self.found = path and Path(path), {}
@@ -50,14 +50,14 @@ class Samples:
         return low if low == high else f"{low} to {high}"
 
     def middle(self, case: tuple, figure: str) -> float | None:
-        """The median over the turns."""
+        """Return the median over the turns."""
         values = [turn[figure] for turn in self.found.get(case, []) if turn.get(figure) is not None]
         return statistics.median(values) if values else None
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command took: processor seconds of all its processes, its peak memory (shared pages counted once), how many they were."""
+    """Hold what a command took: processor seconds, peak memory (shared pages once), processes."""
 
     cpu_s: float
     memory_mb: float
@@ -66,7 +66,10 @@ class Cost:
 
 
 def run(command: Iterable[str], folder: Path, environment: dict[str, str] | None = None) -> Cost:
-    """Run a command to its end in `folder`, looking at its processes twice a second. Raises RuntimeError when it fails."""
+    """Run a command to its end in `folder`, watching its processes twice a second.
+
+    Raises RuntimeError when it fails.
+    """
     settings = {**os.environ, **(environment or {})}
     with subprocess.Popen(
         list(command),
@@ -116,7 +119,7 @@ def note(text: str) -> None:
 def table(
     headers: Iterable[str], rows: Iterable[Iterable[object]], show: Callable[[object], str] = str
 ) -> str:
-    """A Markdown table."""
+    """Return a Markdown table."""
     headers = list(headers)
     lines = [headers, ["---"] * len(headers), *([show(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -21,7 +21,7 @@ ALLOWED = (0, 0.05, 0.10)
 
 
 def sitting(rng: np.random.Generator, drift: float) -> list[dict[str, list[tuple[int, float]]]]:
-    """One run of one model: for each metric, prompt id to (round, value). Whole sittings, rounds and answers vary in log."""
+    """Make a run of one model: metric to prompt id to (round, value), varied in log."""
     logs = (
         rng.normal(0, drift)
         + rng.normal(0, ROUND_SD, size=(METRICS, 1, ROUNDS))

@@ -1,9 +1,11 @@
-"""A summariser without any neural network: it picks the sentences of meeting notes that say what was decided, who does it, and what is open.
+"""Summarize meeting notes by rules: pick the sentences on decisions, tasks and open questions.
 
-Every rule is a line that one can read and change. It copies whole sentences, so each name and date in its answer stands in the notes; it
-cannot rephrase, and it does not know what a word means. A language model has to be better than this to be worth its megabytes.
+Every rule is a line that you can read and change. It copies whole sentences, so each name and date in
+its answer is in the notes; it cannot rephrase, and it does not know what a word means. A language
+model has to be better than this to be worth its megabytes.
 
-`generate(prompt, **params)` is all that the kit asks of such a file; `stream` gives the same answer piece by piece.
+The kit asks such a file only for `generate(prompt, **params)`; `stream` gives the same answer piece by
+piece.
 """
 
 import re
@@ -33,7 +35,7 @@ COMMON = frozenset(
 
 
 def generate(prompt, **params):
-    """The answer to a request about notes; `params` (max_tokens, temperature ...) change nothing here."""
+    """Return the answer to a request about notes; `params` change nothing here."""
     request, notes = split(prompt)
     found = sentences(notes)
     if not found:
@@ -54,12 +56,12 @@ def generate(prompt, **params):
 
 
 def stream(prompt, **params):
-    """The same answer, word by word, each with the space behind it."""
+    """Yield the same answer word by word, each with the space behind it."""
     yield from re.findall(r"\S+\s*", generate(prompt, **params))
 
 
 def split(prompt):
-    """(request, notes): the request is a last paragraph of its own, or the first words, up to a colon, question mark, full stop or line break."""
+    """Return request and notes: the request is the last paragraph, or the words up to a colon."""
     notes, _, last = prompt.rpartition("\n\n")
     if notes and re.search(REQUEST, last, re.I) and len(last) < len(notes):
         return last.strip(), notes.strip()
@@ -68,7 +70,7 @@ def split(prompt):
 
 
 def sentences(notes):
-    """The sentences of the notes; each line of minutes or of a dialogue begins a new one, and a speaker's name goes with all he says."""
+    """Return the sentences of the notes; a speaker's name goes with all that he or she says."""
     found = []
     for line in re.split(r"\n+|(?<=[.!?])\s+(?=[A-Z][a-z]+: )", notes):
         line = line.strip(" -*\t")
@@ -96,12 +98,12 @@ def kind(sentence):
 
 
 def weight(sentence):
-    """How much a sentence is worth: its kind, and one point for a day by which something is done."""
+    """Weigh a sentence: by its kind, and one point for a day by which something is done."""
     return WEIGHT[kind(sentence)] + bool(re.search(DUE, sentence, re.I))
 
 
 def wanted(request, found):
-    """How many sentences to give: as many as the request says, else all that weigh something, three to five."""
+    """Return how many sentences to give: as the request says, else three to five."""
     words = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
     number = re.search(
         r"\b(\d|one|two|three|four|five)\b(?: \w+)? (?:sentence|bullet|line|point)", request, re.I
@@ -112,7 +114,7 @@ def wanted(request, found):
 
 
 def choose(found, count, only=None):
-    """The weightiest sentences, in the order of the notes."""
+    """Return the weightiest sentences, in the order of the notes."""
     ranked = sorted(range(len(found)), key=lambda place: (-weight(found[place]), place))
     fit = [place for place in ranked if only is None or kind(found[place]) in only] or ranked
     return [found[place] for place in sorted(fit[:count])]
@@ -127,7 +129,7 @@ def asks_a_question(request):
 
 
 def answer(request, found):
-    """The sentence that shares most words with the question, and the one after it when that says who or when; or that the notes do not say."""
+    """Return the sentence that shares most words with the question, or say that none does."""
     asked = content(request)
     shared = [len(asked & content(sentence)) for sentence in found]
     if not asked or max(shared) == 0:
@@ -144,7 +146,7 @@ def answer(request, found):
 
 
 def content(text):
-    """The words that carry meaning, without a plural s."""
+    """Return the words that carry meaning, without a plural s."""
     return {word.removesuffix("s") for word in re.findall(r"[a-z]+", text.lower())} - COMMON - {""}
 
 
