@@ -4,23 +4,10 @@ One loop stamps bytes as they arrive; they are read afterwards into timelines, a
 figures with intervals. Nothing here knows models or records. A reference server proves the error.
 """
 
+import pkgutil
+
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=[
-        "calibration",
-        "connection",
-        "drift",
-        "framing",
-        "instrument_error",
-        "intervals",
-        "metrics",
-        "ratios",
-        "reference_server",
-        "send",
-        "slo",
-        "stream",
-        "transport",
-    ],
+    __name__, submodules=[module.name for module in pkgutil.iter_modules(__path__)]
 )

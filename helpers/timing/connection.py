@@ -45,17 +45,22 @@ def connect(
     request = _request(target, headers, payload)
     port = parts.port or (443 if secure else 80)
     address = (proxy.hostname, proxy.port or 80) if proxy.hostname else (host, port)
-    sock = socket.create_connection(address, timeout_s)
+    opener: http.client.HTTPConnection
+    if secure or proxy.scheme == "https":
+        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.set_alpn_protocols(["http/1.1"])
+        opener = http.client.HTTPSConnection(*address, timeout=timeout_s, context=context)
+    else:
+        opener = http.client.HTTPConnection(*address, timeout=timeout_s)
+    if proxy.hostname and secure:
+        through = {"Host": f"{name}:{port}", **_credentials("Proxy-Authorization", proxy)}
+        opener.set_tunnel(host, port, through)
     try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if proxy.hostname and secure:
-            _open_tunnel(sock, f"{name}:{port}", proxy)
-        if secure or proxy.scheme == "https":
-            sock = _tls(sock, host if secure else address[0])
-        return sock, request
-    except BaseException:
-        sock.close()
-        raise
+        opener.connect()
+    except http.client.HTTPException:
+        opener.close()
+        raise OSError("the proxy gave no answer that could be read") from None
+    return opener.sock, request
 
 
 def _request(target: str, headers: Mapping[str, str], payload: bytes) -> bytes:
@@ -82,27 +87,6 @@ def _credentials(header: str, parts: urllib.parse.SplitResult) -> dict[str, str]
         return {}
     words = ":".join(urllib.parse.unquote(word or "") for word in (parts.username, parts.password))
     return {header: f"Basic {base64.b64encode(words.encode()).decode()}"}
-
-
-def _tls(sock: socket.socket, host: str) -> ssl.SSLSocket:
-    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.set_alpn_protocols(["http/1.1"])
-    return context.wrap_socket(sock, server_hostname=host)
-
-
-def _open_tunnel(sock: socket.socket, goal: str, proxy: urllib.parse.SplitResult) -> None:
-    """Ask a proxy to pass everything on to `goal` (RFC 9110, section 9.3.6)."""
-    # http.client's own tunnel names an IPv6 address without brackets before Python 3.12.
-    headers = {"Host": goal, **_credentials("Proxy-Authorization", proxy)}
-    lines = [f"CONNECT {goal} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-    sock.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
-    try:
-        with http.client.HTTPResponse(sock, method="CONNECT") as answer:
-            answer.begin()
-    except http.client.HTTPException:
-        raise OSError("the proxy gave no answer that could be read") from None
-    if answer.status // 100 != 2:
-        raise OSError(f"the proxy refused: {answer.status} {answer.reason[:80]}")
 
 
 def proxy_for(url: str) -> str | None:
