@@ -7,8 +7,8 @@ from ..common.show import count
 from ..decision.scorecard import COLUMNS, Scorecard
 from ..measure.record import Run
 from ..quality.facets import score_facets
-from ..timing import instrument_error
 from ..timing.drift import DRIFT_NEEDS, Drift
+from ..timing.instrument_error import WITHIN_ERROR
 from . import page
 from .comparison import compare_models, compare_two
 
@@ -77,8 +77,13 @@ def limits(run: Run) -> list[str]:
         no_drift=no_drift(run.drifts) if run.drifts else "",
     )
     said += run.info.joined_notes
-    calibration, concurrency = run.info.calibration, run.info.plan.concurrency
-    return said + instrument_error.limits(calibration, concurrency, run.summary)
+    return said + page.sentences(
+        "instrument.jinja",
+        error=run.info.calibration or {},
+        factor=WITHIN_ERROR,
+        concurrency=run.info.plan.concurrency,
+        rows=run.summary,
+    )
 
 
 def no_drift(drifts: Sequence[Drift], figure: str = "") -> str:
@@ -86,7 +91,7 @@ def no_drift(drifts: Sequence[Drift], figure: str = "") -> str:
 
     `figure` names what was looked at: " of the latency".
     """
-    rounds = max((drift.rounds for drift in drifts), default=0)
+    rounds = max((drift.n for drift in drifts), default=0)
     if rounds >= DRIFT_NEEDS:
         return f"No drift{figure} found over {rounds} rounds."
     few = f"{count(rounds, 'round')} {'is' if rounds == 1 else 'are'} too few"

@@ -144,52 +144,41 @@ def _calibration(
 ) -> Calibration:
     whole = {name: timeline for name, timeline in answers.items() if timeline.ok}
     tokens = sum(timeline.completion_tokens or 0 for timeline in whole.values())
-    pairs = [
-        (measure(timeline), _true_figures(log[name]))
-        for name, timeline in whole.items()
-        if name in log
-    ]
-    if not pairs and problem is None:
+    logged = [name for name in whole if name in log]
+    if not logged and problem is None:
         problem = f"no request was answered ({next(iter(answers.values())).error})"
-    true = {figure: [server[figure] for _, server in pairs] for figure in FIGURES}
-    errors = {figure: _errors(pairs, figure) for figure in FIGURES}
+    true = np.array([_true_figures(log[name]) for name in logged]).reshape(-1, len(FIGURES))
+    # None becomes nan, and `_percentile` leaves it out
+    figures = [[measure(whole[name])[figure] for figure in FIGURES] for name in logged]
+    errors = np.array(figures, dtype=float).reshape(true.shape) - true
+    ttft, itl, latency = errors.T
+    server = [_percentile(column, 50) for column in true.T]
     return Calibration(
         concurrency=concurrency,
         n=len(whole),
         tokens=tokens,
         failures=len(answers) - len(whole),
-        ttft_error_p50_s=_percentile(errors["ttft_s"], 50),
-        ttft_error_p95_s=_percentile(errors["ttft_s"], 95, needs=P95_NEEDS),
-        itl_error_s=_percentile([abs(error) for error in errors["itl_s"]], 50),
-        latency_error_p50_s=_percentile(errors["latency_s"], 50),
+        ttft_error_p50_s=_percentile(ttft, 50),
+        ttft_error_p95_s=_percentile(ttft, 95, needs=P95_NEEDS),
+        itl_error_s=_percentile(np.abs(itl), 50),
+        latency_error_p50_s=_percentile(latency, 50),
         cpu_s_per_token=cpu_s / tokens if tokens else None,
-        server_ttft_p50_s=_percentile(true["ttft_s"], 50),
-        server_itl_p50_s=_percentile(true["itl_s"], 50),
-        server_latency_p50_s=_percentile(true["latency_s"], 50),
+        server_ttft_p50_s=server[0],
+        server_itl_p50_s=server[1],
+        server_latency_p50_s=server[2],
         problem=problem,
     )
 
 
-def _true_figures(entry: Mapping) -> dict[str, float]:
-    """Return the figures by the server's own clock, from when it had read the request."""
-    sent = entry["sent_at"]
-    return {
-        "ttft_s": sent[0] - entry["read_at"],
-        "latency_s": sent[-1] - entry["read_at"],
-        "itl_s": (sent[-1] - sent[0]) / (len(sent) - 1),
-    }
+def _true_figures(entry: Mapping) -> tuple[float, float, float]:
+    """Return TTFT, ITL and latency by the server's own clock, from when it had read the request."""
+    sent = np.subtract(entry["sent_at"], entry["read_at"])
+    return sent[0], np.diff(sent).mean(), sent[-1]
 
 
-def _errors(
-    pairs: Sequence[tuple[Mapping[str, float | None], Mapping[str, float]]], figure: str
-) -> list[float]:
-    """Return client minus server for each request for which the client gives the figure."""
-    seen = ((client[figure], server[figure]) for client, server in pairs)
-    return [client - server for client, server in seen if client is not None]
-
-
-def _percentile(values: Sequence[float], percent: int, needs: int = 1) -> float | None:
-    return float(np.percentile(values, percent)) if len(values) >= needs else None
+def _percentile(values: np.ndarray, percent: int, needs: int = 1) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(np.percentile(known, percent)) if len(known) >= needs else None
 
 
 def _whole_number(name: str, value: float | str, low: int, high: int) -> int:

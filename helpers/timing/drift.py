@@ -49,11 +49,6 @@ class Drift(Estimate):
     metric: str
 
     @property
-    def rounds(self) -> int:
-        """Return the number of rounds."""
-        return self.n
-
-    @property
     def found(self) -> bool:
         """Return whether the interval leaves out 0."""
         return self.excludes(0)
@@ -120,16 +115,6 @@ class FirstUse(Estimate):
         """Return whether repeats are certainly faster by a tenth or more, as from a prompt cache."""
         return self.low is not None and self.low > CACHED_FROM
 
-    def __str__(self) -> str:
-        if self.first_s is None or self.repeat_s is None:
-            return f"{self.model}: {self.n} prompts are too few to compare first uses with repeats."
-        return (
-            f"{self.model}: the first use of a prompt has a TTFT {self.value:.3g}x that of its "
-            f"repeats (95 % interval {self.low:.3g} to {self.high:.3g}, {self.n} prompts; medians "
-            f"{1000 * self.first_s:.3g} and {1000 * self.repeat_s:.3g} ms): repeats probably come "
-            "from a prompt cache, and the median of all stands for repeats."
-        )
-
 
 def first_use(
     model: str,
@@ -144,24 +129,15 @@ def first_use(
     Prompts of the warm-up (`warmed`) are left out. The interval is Student's t over the logarithms,
     and needs 5 prompts.
     """
-    names, values = np.asarray(prompts, dtype=str), np.asarray(ttft_s, dtype=float)
-    is_first, is_repeat = np.equal(rounds, 1), np.isin(rounds, (2, 3))
-    pairs = []
-    for name in np.setdiff1d(names, np.asarray(warmed, dtype=str)):
-        first, repeats = (values[(names == name) & wanted] for wanted in (is_first, is_repeat))
-        if len(first) and len(repeats):
-            pairs.append((np.median(first), np.median(repeats)))
+    import pandas as pd
+
+    rows = pd.DataFrame({"prompt": np.asarray(prompts), "round": rounds, "ttft_s": ttft_s})
+    rows = rows[~rows["prompt"].isin(np.asarray(warmed)) & rows["round"].isin((1, 2, 3))]
+    medians = rows["ttft_s"].groupby([rows["prompt"], rows["round"] == 1]).median()
+    pairs = medians.unstack().reindex(columns=[True, False]).dropna()
     if len(pairs) < PROMPTS_NEEDED:
         return FirstUse(model=model, n=len(pairs))
-    firsts, repeats = np.array(pairs).T
-    logs = np.log(firsts / repeats)
+    logs = np.log(pairs[True] / pairs[False])
     ratio, low, high = (float(np.exp(x)) for x in (logs.mean(), *interval_of_mean(logs)))
-    return FirstUse(
-        ratio,
-        low,
-        high,
-        n=len(pairs),
-        model=model,
-        first_s=float(np.median(firsts)),
-        repeat_s=float(np.median(repeats)),
-    )
+    first_s, repeat_s = float(pairs[True].median()), float(pairs[False].median())
+    return FirstUse(ratio, low, high, n=len(pairs), model=model, first_s=first_s, repeat_s=repeat_s)

@@ -1,11 +1,9 @@
-"""Describe the instrument's own error, and say which figures are too near to it.
+"""Describe the instrument's own error.
 
 `calibration` measures it. Nothing here can send a request, so a report can import it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from ..common.show import Shown, Table, count, duration
 
@@ -70,46 +68,6 @@ class Calibration(Shown):
             f"(median), and spends {cpu_s * 1e6:.0f} microseconds of processor time on a token.",
             f"A TTFT below {duration(WITHIN_ERROR * abs(error))} says little about a model.",
         ]
-
-
-def limits(recorded: Mapping | None, concurrency: int, summary: Sequence[Mapping]) -> list[str]:
-    """Return what a report says of the instrument: its error, and which medians are too near to it.
-
-    `recorded` is the `calibration` of run.json, `summary` the rows of `Run.summary`.
-    """
-    known: dict[str, Any] = {
-        field.name: (recorded or {}).get(field.name) for field in fields(Calibration)
-    }
-    ttft_s = known["ttft_error_p50_s"]
-    if not isinstance(ttft_s, (int, float)):
-        return [
-            "The instrument's own error was not measured in this run; "
-            "the option --calibrate of benchmark measures it."
-        ]
-    error = Calibration(**known)
-    p95_s, itl_s = error.ttft_error_p95_s, error.itl_error_s
-    p95 = "" if p95_s is None else f", p95 {duration(p95_s)}"
-    itl = "" if itl_s is None else f"; ITL {duration(itl_s)}"
-    said = (
-        f"The instrument's own error at {count(error.concurrency, 'stream')}, against a server "
-        f"that keeps its own log: TTFT {duration(ttft_s)} (median{p95}){itl}."
-    )
-    if error.concurrency != concurrency:
-        said += f" The run had {count(concurrency, 'stream')}, so its error may differ."
-    return [said, *(flag for row in summary for flag in _flags(error, row))]
-
-
-def _flags(error: Calibration, row: Mapping) -> Iterator[str]:
-    rate = row["output_tokens_per_s_p50"]
-    for figure, name, median, error_s in (
-        ("TTFT", "median", row["ttft_p50_s"], error.ttft_error_p50_s),
-        ("output tokens/s", "median ITL", 1 / rate if rate else None, error.itl_error_s),
-    ):
-        if median is not None and error_s is not None and median < WITHIN_ERROR * abs(error_s):
-            yield (
-                f"{figure} of {row['model']} is within the instrument's own error: the {name} is "
-                f"{duration(median)}, less than {WITHIN_ERROR} times {duration(abs(error_s))}."
-            )
 
 
 def _in_ms(seconds: float | None) -> float | None:

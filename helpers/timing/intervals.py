@@ -1,6 +1,5 @@
 """Turn samples into summaries, intervals and comparisons; a value's origin does not matter here."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +7,7 @@ from numpy.typing import ArrayLike
 
 P95_NEEDS = 20
 OUTLIER_CUTOFF = 3.5
-MANY = 1000  # with more values, a formula gives at once what resampling would
 
-Values = Sequence[float] | np.ndarray
 Bounds = tuple[float, float] | tuple[None, None]
 
 
@@ -90,32 +87,41 @@ def interval_of_median(
         interval = stats.quantile_test(sample, p=0.5).confidence_interval(confidence)
         known = np.isfinite(interval).all()
         return (float(interval.low), float(interval.high)) if known else (None, None)
-    of_rounds = medians_by(rounds, sample)
-    if len(of_rounds) < 3:
-        return None, None
-    half, middle = _half_width(of_rounds, confidence), float(np.median(sample))
-    return max(middle - half, float(sample.min())), min(middle + half, float(sample.max()))
+    observed = float(sample.min()), float(sample.max())
+    return interval_of_mean(
+        medians_by(rounds, sample),
+        around=float(np.median(sample)),
+        confidence=confidence,
+        within=observed,
+    )
 
 
 def medians_by(keys: ArrayLike, values: ArrayLike) -> np.ndarray:
-    """Return the median of the values of each key, by rising key.
+    """Return the median of the values of each key, by rising key."""
+    import pandas as pd  # slow to import
 
-    Sorting once keeps a hundred thousand rounds cheap.
-    """
-    labels, sample = np.asarray(keys), np.asarray(values, dtype=float)
-    order = np.lexsort((sample, labels))
-    sample = sample[order]
-    _, starts, counts = np.unique(labels[order], return_index=True, return_counts=True)
-    return (sample[starts + (counts - 1) // 2] + sample[starts + counts // 2]) / 2
+    return pd.Series(values, dtype=float).groupby(np.asarray(keys)).median().to_numpy()
 
 
 def interval_of_mean(
-    sample: Values, *, confidence: float = 0.95, within: tuple[float, float] = (-np.inf, np.inf)
+    sample: ArrayLike,
+    *,
+    around: float | None = None,
+    confidence: float = 0.95,
+    within: tuple[float, float] = (-np.inf, np.inf),
 ) -> Bounds:
-    """Return Student's interval of a mean, cut to what is possible (`within`); it needs 3 values."""
-    if len(sample) < 3:
+    """Return Student's interval of a mean, cut to what is possible (`within`); it needs 3 values.
+
+    `around` replaces the mean as its middle.
+    """
+    from scipy import stats
+
+    values = np.asarray(sample, dtype=float)
+    if len(values) < 3:
         return None, None
-    middle, half = float(np.mean(sample)), _half_width(sample, confidence)
+    # Over 3 to 12 values a percentile bootstrap would be far too narrow.
+    half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values))
+    middle = float(values.mean()) if around is None else around
     return max(middle - half, within[0]), min(middle + half, within[1])
 
 
@@ -129,13 +135,3 @@ def outliers(values: ArrayLike) -> list[bool]:
     deviation = np.abs(sample - np.median(sample))
     spread = np.median(deviation) / 0.6745
     return (deviation > OUTLIER_CUTOFF * spread).tolist() if spread > 0 else [False] * len(sample)
-
-
-def _half_width(sample: Values, confidence: float) -> float:
-    """Return half the width of Student's interval of a mean.
-
-    Over 3 to 12 values a percentile bootstrap would be far too narrow.
-    """
-    from scipy import stats
-
-    return float(stats.t.ppf((1 + confidence) / 2, len(sample) - 1) * stats.sem(sample))

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from helpers.report.sentences import limits
 from helpers.timing import drift
+from support.records import about, answer, record
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,23 @@ def test_repeats_from_a_cache_are_noticed():
     found = drift.first_use("m", *made(5, first=1.8))
     assert found.cached
     assert found.value == pytest.approx(1.8, rel=0.05)
-    assert "repeats probably come from a prompt cache" in str(found)
+    assert found.first_s == pytest.approx(1.8 * found.repeat_s, rel=0.1)
+
+
+def test_the_limits_of_a_report_name_a_prompt_cache(tmp_path):
+    rows = [
+        answer("m", f"p{prompt}", number, latency_s)
+        for prompt in range(5)
+        for number, latency_s in enumerate([1.0, 0.5, 0.5], 1)
+    ]
+    (sentence,) = [
+        line for line in limits(record(tmp_path, {"m": about()}, rows)) if "TTFT 2x" in line
+    ]
+    assert sentence == (
+        "m: the first use of a prompt has a TTFT 2x that of its repeats (95 % interval 2 to 2, "
+        "5 prompts; medians 100 and 50 ms): repeats probably come from a prompt cache, and the "
+        "median of all stands for repeats."
+    )
 
 
 @pytest.mark.parametrize("settings", [{}, {"first": 1.05}, {"spread": 0.5, "first": 1.2}])
