@@ -112,7 +112,7 @@ class FirstUse(Estimate):
 
     @property
     def cached(self) -> bool:
-        """Return whether repeats are certainly faster by a tenth or more, as from a prompt cache."""
+        """Return whether repeats are certainly faster by a tenth, as from a prompt cache."""
         return self.low is not None and self.low > CACHED_FROM
 
 

@@ -28,10 +28,10 @@ class Metric:
 
     @property
     def times(self) -> str:
-        """Return the words that relate a larger value to a smaller one, with a place for the factor."""
-        if self.more_is_better:
-            return "is {:.3g} times as fast as"
-        return "takes {:.3g} times as long as"
+        """Return the words between a larger value and a smaller one, with room for the factor."""
+        return (
+            "is {:.3g} times as fast as" if self.more_is_better else "takes {:.3g} times as long as"
+        )
 
 
 def held_back(times: Sequence[float]) -> bool:
@@ -58,8 +58,8 @@ def _itl(timeline: "Timeline") -> float | None:
 
 
 def _output_rate(timeline: "Timeline") -> float | None:
-    itl = _itl(timeline)
-    return 1 / itl if itl else None
+    itl_s = _itl(timeline)
+    return 1 / itl_s if itl_s else None
 
 
 def _request_rate(timeline: "Timeline") -> float | None:

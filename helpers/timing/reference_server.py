@@ -6,32 +6,30 @@ input closes: whatever becomes of the process that started it, the server does n
 plain loop serves all connections: on two cores a costly server would take processor time from the
 client, and the client's error would look larger than it is.
 
-POST <any path>   answers with `max_tokens` tokens, the first FIRST_TOKEN_S after it read the request
+POST <any path>   streams `max_tokens` tokens, the first FIRST_TOKEN_S after the request was read
 GET /v1/models    names the one model, so that any client of such servers can be pointed here
-GET /<else>       returns the log: for each request its `user` field, when it was read, and when each
-                  token was sent (perf_counter)
+GET /<else>       returns the log: `user` field, `read_at` and `sent_at` (perf_counter) of requests
 """
 
-import contextlib
-import heapq
 import json
 import os
 import re
+import sched
 import select
 import socket
 import sys
 import threading
 import time
-from itertools import count
+from collections.abc import Iterator
 
 FIRST_TOKEN_S = 0.050
 INTERVAL_S = 0.005
 GIVE_UP_S = 5.0  # for a client that reads nothing until its buffers are full
 MODEL = "reference"
+Schedule = Iterator[float]
 
 
 def _event(delta: dict, finish: str | None = None, **fields) -> bytes:
-    """Return one server-sent event as an HTTP chunk."""
     chunk = {
         "id": "c1",
         "object": "chat.completion.chunk",
@@ -69,89 +67,80 @@ _ROLE = _event({"role": "assistant", "content": ""})
 _TOKEN = _event({"content": " token"})
 
 
-class _Connection:
-    """Serve one connection, one request at a time.
+def _answer(sock: socket.socket, tokens: int, read_at: float, sent_at: list[float]) -> Schedule:
+    # Yield when the next token is due: counted from the request, so that delays do not add up.
+    for number in range(tokens):
+        yield read_at + FIRST_TOKEN_S + INTERVAL_S * number
+        sent_at.append(time.perf_counter())
+        sock.sendall(_TOKEN)
+    yield read_at + FIRST_TOKEN_S + INTERVAL_S * tokens
+    sock.sendall(_end(tokens))
 
-    Each token has its time counted from the request, so that delays do not add up.
-    """
 
-    def __init__(self, sock: socket.socket):
+class _Server:
+    def __init__(self, listener: socket.socket):
+        self._listener = listener
+        self._log: list[dict] = []
+        self._received: dict[socket.socket, bytes] = {}  # of connections that wait for a request
+        self._due = sched.scheduler(time.perf_counter, lambda _: None)
+
+    def run(self) -> None:
+        while True:
+            wait = self._due.run(blocking=False)
+            # select() waits to the microsecond, epoll only to the millisecond; and only connections
+            # that wait for a request are watched.
+            ready, _, _ = select.select([self._listener, *self._received], [], [], wait)
+            for sock in ready:
+                if sock is self._listener:
+                    self._accept()
+                else:
+                    self._read(sock)
+
+    def _accept(self) -> None:
+        sock, _ = self._listener.accept()
         sock.settimeout(GIVE_UP_S)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock, self._received = sock, b""
+        self._received[sock] = b""
 
-    def read(self, log: list[dict]) -> bool:
-        """Take what has arrived; return whether a stream of tokens is to begin.
-
-        Raises OSError when the connection has served its purpose or is broken.
-        """
-        self._received += (piece := self.sock.recv(65536))
-        now = time.perf_counter()
-        head, complete, body = self._received.partition(b"\r\n\r\n")
-        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-        if not piece:
-            raise ConnectionResetError
-        if not complete or len(body) < int(length[1] if length else 0):
-            return False
-        if not head.startswith(b"POST "):
-            body = json.dumps(_MODELS if head.startswith(b"GET /v1/models ") else log).encode()
-            self.sock.sendall(_JSON % (len(body), body))
-            raise ConnectionAbortedError
-        request = json.loads(body)
-        self.kept = b"\r\nconnection: close\r\n" not in head.lower() + b"\r\n"
-        self._tokens = request.get("max_tokens") or request["max_completion_tokens"]
-        self._received, self._first_at = b"", now + FIRST_TOKEN_S
-        self._sent_at: list[float] = []
-        log.append({"user": request.get("user"), "read_at": now, "sent_at": self._sent_at})
-        self.sock.sendall(_STREAM_HEAD % (b"keep-alive" if self.kept else b"close") + _ROLE)
-        return True
-
-    def due_at(self) -> float:
-        """Return when the next token is due."""
-        return self._first_at + INTERVAL_S * len(self._sent_at)
-
-    def step(self) -> bool:
-        """Send the next token, or the end; return whether more is to come."""
-        if len(self._sent_at) == self._tokens:
-            self.sock.sendall(_end(self._tokens))
-            return False
-        self._sent_at.append(time.perf_counter())
-        self.sock.sendall(_TOKEN)
-        return True
-
-
-def _serve(listener: socket.socket) -> None:
-    log: list[dict] = []
-    reading: dict[socket.socket, _Connection] = {}
-    answering: list[tuple[float, int, _Connection]] = []
-    numbers = count()  # so that equal times never compare connections
-    while True:
-        # select() waits to the microsecond, epoll only to the millisecond; and only connections
-        # that wait for a request are watched.
-        wait = max(answering[0][0] - time.perf_counter(), 0) if answering else None
-        ready, _, _ = select.select([listener, *reading], [], [], wait)
-        while answering and answering[0][0] <= time.perf_counter():
-            connection = heapq.heappop(answering)[2]
-            with contextlib.suppress(OSError):
-                if connection.step():
-                    heapq.heappush(answering, (connection.due_at(), next(numbers), connection))
-                    continue
-                if connection.kept:
-                    reading[connection.sock] = connection
-                    continue
-            connection.sock.close()
-        for sock in ready:
-            if sock is listener:
-                accepted, _ = listener.accept()
-                reading[accepted] = _Connection(accepted)
-                continue
-            try:
-                if reading[sock].read(log):
-                    connection = reading.pop(sock)
-                    heapq.heappush(answering, (connection.due_at(), next(numbers), connection))
-            except (OSError, ValueError, KeyError):
-                reading.pop(sock)
+    def _read(self, sock: socket.socket) -> None:
+        received = self._received.pop(sock)
+        try:
+            piece = sock.recv(65536)
+            now = time.perf_counter()
+            head, complete, body = (received + piece).partition(b"\r\n\r\n")
+            length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+            if not piece:
                 sock.close()
+            elif not complete or len(body) < int(length[1] if length else 0):
+                self._received[sock] = received + piece
+            elif head.startswith(b"POST "):
+                self._begin(sock, head.lower() + b"\r\n", json.loads(body), now)
+            else:
+                shown = _MODELS if head.startswith(b"GET /v1/models ") else self._log
+                body = json.dumps(shown).encode()
+                sock.sendall(_JSON % (len(body), body))
+                sock.close()
+        except (OSError, ValueError, KeyError):
+            sock.close()
+
+    def _begin(self, sock: socket.socket, head: bytes, request: dict, now: float) -> None:
+        kept = b"\r\nconnection: close\r\n" not in head
+        tokens = request.get("max_tokens") or request["max_completion_tokens"]
+        sent_at: list[float] = []
+        self._log.append({"user": request.get("user"), "read_at": now, "sent_at": sent_at})
+        sock.sendall(_STREAM_HEAD % (b"keep-alive" if kept else b"close") + _ROLE)
+        self._go_on(sock, _answer(sock, tokens, now, sent_at), kept)
+
+    def _go_on(self, sock: socket.socket, answer: Schedule, kept: bool) -> None:
+        try:
+            self._due.enterabs(next(answer), 0, self._go_on, (sock, answer, kept))
+        except StopIteration:
+            if kept:
+                self._received[sock] = b""
+            else:
+                sock.close()
+        except OSError:
+            sock.close()
 
 
 def _end_with_input() -> None:
@@ -164,7 +153,7 @@ def main() -> None:
     threading.Thread(target=_end_with_input, daemon=True).start()
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     print(listener.getsockname()[1], flush=True)
-    _serve(listener)
+    _Server(listener).run()
 
 
 if __name__ == "__main__":

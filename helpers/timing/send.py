@@ -1,8 +1,7 @@
-"""Send requests side by side: a fixed number at once (closed loop), or each at its time (open loop).
+"""Send requests side by side: some at once (closed loop), or each at its time (open loop).
 
-A benchmark and a calibration send in the same way. In an open loop a request does not wait for the
-answers before it, as users do not; so its times count from when it was due, and a queue shows in
-the figures wherever it forms.
+In an open loop a request does not wait for the answers before it, as users do not; so its times
+count from when it was due, and a queue shows in the figures wherever it forms.
 """
 
 import random

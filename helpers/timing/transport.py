@@ -15,6 +15,7 @@ import contextlib
 import heapq
 import itertools
 import json
+import math
 import queue
 import re
 import selectors
@@ -30,8 +31,6 @@ from .connection import connect, host_of
 from .framing import CHUNKED, Failure, Head, Packets, dechunk, parse_head
 
 MAX_RESPONSE_BYTES = 32 * 2**20
-# A stream with more events than this for `max_tokens` tokens does not end by itself.
-MAX_EVENTS, EVENTS_PER_TOKEN = 100, 4
 LOOK_S = 0.05  # how often the loop looks for requests whose time is up
 # A last chunk may have an extension and trailers (RFC 9112, section 7.1).
 _LAST_CHUNK = re.compile(rb"\r\n0+[ \t]*(?:;[^\r\n]*)?\r\n(?:[^\r\n]+\r\n)*\r\n\Z")
@@ -69,13 +68,9 @@ class Exchange:
         self._sock: socket.socket  # once it is connected
         self._zero = 0.0  # `written_at`, where the loop knows that there is one
         self._unsent = self._tail = b""
-        self._received = self._events = 0
+        self._received = 0
         self._has_text = False
         self._stall_s = self.timeout_s / 4 if self.stall_s is None else self.stall_s
-        tokens = self.body.get("max_tokens")
-        self._max_events: int | None = None
-        if self.body.get("stream") and isinstance(tokens, int):
-            self._max_events = MAX_EVENTS + EVENTS_PER_TOKEN * tokens
 
     def take(self, piece: bytes, now: float) -> bool:
         """Keep a piece that arrived, and return whether the message is whole.
@@ -85,22 +80,15 @@ class Exchange:
         self.raw.times_s.append(now)
         self.raw.pieces.append(piece)
         self._received += len(piece)
-        self._tail = piece if len(piece) >= 1024 else (self._tail + piece)[-1024:]
+        self._tail = (self._tail + piece)[-1024:]
         if self.head is None:
             self.head = parse_head(bytes(self.raw))
         if self._received > MAX_RESPONSE_BYTES:
             raise Failure(f"the server sent more than {MAX_RESPONSE_BYTES >> 20} MB")
         if self.head is None:
             return False
-        if self._max_events is not None:
-            self._events += piece.count(b"data:")
-            if self._events > self._max_events:
-                raise Failure(
-                    f"the server did not stop: it sent more than {self._max_events} events "
-                    f"for {self.body['max_tokens']} tokens"
-                )
         self._has_text = self._has_text or _TEXT.search(piece) is not None
-        # A server may keep the connection open although asked to close it: stop at the message's end.
+        # A server may keep the connection open although asked to close it.
         if self.head.length == CHUNKED:
             return (
                 self._tail.endswith(b"\r\n\r\n")
@@ -158,40 +146,37 @@ class Streams:
 
     def finished(self, timeout_s: float | None = None) -> Exchange | None:
         """Return the next exchange that is over; None when there is none within the time."""
-        end = None if timeout_s is None else _clock() + timeout_s
+        end = math.inf if timeout_s is None else _clock() + timeout_s
         while True:
-            # Short waits, so that Ctrl-C is noticed on every system.
-            wait = 0.2 if end is None else min(max(end - _clock(), 0), 0.2)
-            with contextlib.suppress(queue.Empty):
-                result = self._over.get(timeout=wait)
-                if isinstance(result, BaseException):
-                    raise result
-                return result
-            if end is not None and _clock() >= end:
-                return None
+            try:
+                # Short waits, so that Ctrl-C is noticed on every system.
+                result = self._over.get(timeout=min(max(end - _clock(), 0), 0.2))
+            except queue.Empty:
+                if _clock() >= end:
+                    return None
+                continue
+            if isinstance(result, BaseException):
+                raise result
+            return result
 
     def _ring(self) -> None:
         with contextlib.suppress(OSError):
             self._bell.send(b"!")
 
     def _open(self, exchange: Exchange) -> None:
-        start, host = _clock(), host_of(exchange.url)
+        url, limit_s, start = exchange.url, exchange.timeout_s, _clock()
         try:
             payload = json.dumps(exchange.body).encode()
-            exchange._sock, exchange._unsent = connect(
-                exchange.url, exchange.headers, payload, exchange.timeout_s
-            )
+            exchange._sock, exchange._unsent = connect(url, exchange.headers, payload, limit_s)
             exchange.connect_s = _clock() - start
         except TimeoutError:
-            exchange.failure = f"timed out: no connection to {host} within {exchange.timeout_s:g} s"
+            exchange.failure = f"timed out: no connection to {host_of(url)} within {limit_s:g} s"
         except OSError as error:
-            exchange.failure = f"no answer from {host}: {error or type(error).__name__}"
+            exchange.failure = f"no answer from {host_of(url)}: {error or type(error).__name__}"
         except Failure as error:
             exchange.failure = str(error)
         except ValueError as error:
-            exchange.failure = (
-                f"{exchange.url!r:.120} is not an address to send a request to: {error}"
-            )
+            exchange.failure = f"{url!r:.120} is not an address to send a request to: {error}"
         except Exception as error:  # a mistake of the kit: raised where the caller waits
             self._over.put(error)
             return
