@@ -1,7 +1,6 @@
-"""Measure the instrument itself: a benchmark's client against a server whose send times are known.
+"""Measure the instrument itself, against a server whose send times are known.
 
-The error of a figure is what the client saw minus what the server's own log says, request by
-request.
+An error is what the client saw minus what the server's own log says, request by request.
 """
 
 import json
@@ -31,10 +30,7 @@ FIGURES = ("ttft_s", "itl_s", "latency_s")
 
 
 class ReferenceServer:
-    """Run the reference server as a process; use it as a context manager.
-
-    It ends with this process, however that ends.
-    """
+    """Run the reference server as a process, until the context or this process ends."""
 
     def __enter__(self) -> "ReferenceServer":
         # -I: only the standard library, and nothing of what the environment would add to it.
@@ -121,7 +117,6 @@ def calibrate(
 
 
 def _request(url: str, tokens: int, name: str) -> Exchange:
-    """Return the request of a benchmark, with a name to find it by in the server's log."""
     body = {
         "model": "reference",
         "messages": [{"role": "user", "content": "How late are you?"}],
@@ -152,7 +147,6 @@ def _calibration(
     figures = [[measure(whole[name])[figure] for figure in FIGURES] for name in logged]
     errors = np.array(figures, dtype=float).reshape(true.shape) - true
     ttft, itl, latency = errors.T
-    server = [_percentile(column, 50) for column in true.T]
     return Calibration(
         concurrency=concurrency,
         n=len(whole),
@@ -163,9 +157,6 @@ def _calibration(
         itl_error_s=_percentile(np.abs(itl), 50),
         latency_error_p50_s=_percentile(latency, 50),
         cpu_s_per_token=cpu_s / tokens if tokens else None,
-        server_ttft_p50_s=server[0],
-        server_itl_p50_s=server[1],
-        server_latency_p50_s=server[2],
         problem=problem,
     )
 

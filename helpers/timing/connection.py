@@ -31,7 +31,7 @@ def connect(
         raise ValueError("it names no host")
     name = f"[{host}]" if ":" in host else host
     proxy = urllib.parse.urlsplit(proxy_for(url) or "")
-    if proxy.hostname and proxy.scheme not in (("http",) if secure else ("http", "https")):
+    if proxy.hostname and proxy.scheme != "http":
         raise Failure(
             f"a proxy of the kind {proxy.scheme}:// cannot be used for {parts.scheme}://{name}; "
             "name an http:// proxy"
@@ -46,7 +46,7 @@ def connect(
     port = parts.port or (443 if secure else 80)
     address = (proxy.hostname, proxy.port or 80) if proxy.hostname else (host, port)
     opener: http.client.HTTPConnection
-    if secure or proxy.scheme == "https":
+    if secure:
         context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.set_alpn_protocols(["http/1.1"])
         opener = http.client.HTTPSConnection(*address, timeout=timeout_s, context=context)

@@ -19,10 +19,7 @@ CACHED_FROM = 1.10  # a first use this much slower than repeats is worth a sente
 
 
 def is_settled(latencies_s: Sequence[float]) -> bool:
-    """Return whether warm-up has done its work.
-
-    It has when the median of the last three answers is within 10 % of that of the three before.
-    """
+    """Return whether the medians of the last three answers and the three before are within 10 %."""
     if len(latencies_s) < 2 * SETTLE_WINDOW:
         return False
     before = np.median(latencies_s[-2 * SETTLE_WINDOW : -SETTLE_WINDOW])
@@ -40,10 +37,7 @@ def relative_width(values: ArrayLike, rounds: ArrayLike) -> float | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Drift(Estimate):
-    """Say how much one figure of one model changed from the first round to the last.
-
-    The value is a share: 0.1 is 10 % up. `n` counts the rounds.
-    """
+    """Say by what share one figure of one model changed over its `n` rounds: 0.1 is 10 % up."""
 
     model: str
     metric: str
@@ -80,9 +74,8 @@ def drift(
     """Look for a trend over the rounds of a run.
 
     Each value counts as the logarithm of its ratio to its prompt's median, each round as the median
-    of its values. The slope is that of Theil and Sen, with Sen's interval
-    (scipy.stats.theilslopes), widened by Bonferroni's correction. Above 200 rounds neighbors are
-    taken together.
+    of its values (above 200 rounds neighbors are taken together). The slope is that of Theil and
+    Sen, with Sen's interval, widened by Bonferroni's correction.
     """
     confidence = 1 - 0.05 / max(comparisons, 1)
     numbers, order = np.unique(rounds, return_inverse=True)

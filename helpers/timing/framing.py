@@ -1,7 +1,6 @@
-"""Take an answer out of its HTTP framing (RFC 9112): its head, its length, the chunks of its body.
+"""Take an answer out of its HTTP framing (RFC 9112): pure functions over stamped bytes.
 
-Pure functions over bytes that were stamped when they arrived. They raise `Failure` for what cannot
-become an answer.
+They raise `Failure` for what cannot become an answer.
 """
 
 import re
@@ -22,10 +21,7 @@ class Failure(Exception):
 
 @dataclass
 class Packets:
-    """Hold bytes in the pieces in which they arrived, and when each did.
-
-    Times are seconds since just before the request was written.
-    """
+    """Hold the pieces in which bytes arrived, and when: seconds since just before the request."""
 
     times_s: list[float] = field(default_factory=list)
     pieces: list[bytes] = field(default_factory=list)

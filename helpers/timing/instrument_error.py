@@ -17,7 +17,7 @@ class Calibration(Shown):
     Errors are client minus server. `n` counts the answered requests and `tokens` their tokens.
     `itl_error_s` is the median of the absolute errors, the others are percentiles of the signed
     ones. `ttft_error_p95_s` needs 20 answers. `cpu_s_per_token` is processor time of this whole
-    process. The `server_` figures are the server's own, by its log.
+    process.
     """
 
     concurrency: int
@@ -29,9 +29,6 @@ class Calibration(Shown):
     itl_error_s: float | None
     latency_error_p50_s: float | None
     cpu_s_per_token: float | None
-    server_ttft_p50_s: float | None
-    server_itl_p50_s: float | None
-    server_latency_p50_s: float | None
     problem: str | None = None
 
     @property
@@ -44,16 +41,11 @@ class Calibration(Shown):
         return asdict(self)
 
     def table(self) -> Table:
-        """Return the server's own figures beside the client's errors, in milliseconds."""
-        rows = [
-            ("TTFT", self.server_ttft_p50_s, self.ttft_error_p50_s, self.ttft_error_p95_s),
-            ("ITL", self.server_itl_p50_s, self.itl_error_s, None),
-            ("latency", self.server_latency_p50_s, self.latency_error_p50_s, None),
-        ]
-        return Table(
-            ("figure", "server p50, ms", "client error p50, ms", "client error p95, ms"),
-            [(name, *(_in_ms(value) for value in values)) for name, *values in rows],
-        )
+        """Return the client's errors."""
+        times = (self.ttft_error_p50_s, self.ttft_error_p95_s, self.itl_error_s)
+        shown = [None if time is None else duration(time) for time in times]
+        headers = ("TTFT error, p50", "TTFT error, p95", "ITL error, p50")
+        return Table(headers, [shown])
 
     def sentences(self) -> list[str]:
         """Return what was measured and what it means for a benchmark."""
@@ -68,7 +60,3 @@ class Calibration(Shown):
             f"(median), and spends {cpu_s * 1e6:.0f} microseconds of processor time on a token.",
             f"A TTFT below {duration(WITHIN_ERROR * abs(error))} says little about a model.",
         ]
-
-
-def _in_ms(seconds: float | None) -> float | None:
-    return None if seconds is None else seconds * 1000

@@ -46,18 +46,18 @@ class Summary:
     high: float | None = None
 
 
-def summarize(values: ArrayLike, rounds: ArrayLike | None = None) -> Summary:
+def summarize(values: ArrayLike, rounds: ArrayLike) -> Summary:
     """Return exact percentiles and an interval of the median; None in `values` is left out.
 
     Percentiles are numpy's, by linear interpolation: they are never outside the sample. `rounds`
-    has the round of each value; see `interval_of_median`.
+    has the round of each value.
     """
     sample = np.asarray(values, dtype=float)  # None becomes nan
     present = ~np.isnan(sample)
     sample = sample[present]
     if not sample.size:
         return Summary(n=0)
-    low, high = interval_of_median(sample, None if rounds is None else np.asarray(rounds)[present])
+    low, high = interval_of_median(sample, np.asarray(rounds)[present])
     return Summary(
         n=int(sample.size),
         mean=float(sample.mean()),
@@ -70,30 +70,15 @@ def summarize(values: ArrayLike, rounds: ArrayLike | None = None) -> Summary:
     )
 
 
-def interval_of_median(
-    values: ArrayLike, rounds: ArrayLike | None = None, confidence: float = 0.95
-) -> Bounds:
-    """Return an interval of the median, within the observed range; (None, None) where n is small.
+def interval_of_median(values: ArrayLike, rounds: ArrayLike) -> Bounds:
+    """Return the median's 95 % interval, within the observed range; (None, None) below 3 rounds.
 
     A machine's speed drifts over seconds, so values of one round resemble each other and do not
-    count as independent: with `rounds` it is Student's t over the medians of the rounds, around the
-    median of all, and needs 3 rounds. Without them it lies between two values of the sample, by the
-    binomial distribution (scipy.stats.quantile_test); at 95 % it needs 6 values.
+    count as independent: it is Student's t over the medians of the rounds, around that of all.
     """
     sample = np.asarray(values, dtype=float)
-    if rounds is None:
-        from scipy import stats  # slow to import; most commands never compare
-
-        interval = stats.quantile_test(sample, p=0.5).confidence_interval(confidence)
-        known = np.isfinite(interval).all()
-        return (float(interval.low), float(interval.high)) if known else (None, None)
-    observed = float(sample.min()), float(sample.max())
-    return interval_of_mean(
-        medians_by(rounds, sample),
-        around=float(np.median(sample)),
-        confidence=confidence,
-        within=observed,
-    )
+    observed, middle = (float(sample.min()), float(sample.max())), float(np.median(sample))
+    return interval_of_mean(medians_by(rounds, sample), around=middle, within=observed)
 
 
 def medians_by(keys: ArrayLike, values: ArrayLike) -> np.ndarray:

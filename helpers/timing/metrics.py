@@ -37,9 +37,8 @@ class Metric:
 def held_back(times: Sequence[float]) -> bool:
     """Return whether chunks waited for each other on the way to the client.
 
-    Then the first and last arrival say little about generation. It is so when the first packet
-    brought several chunks (the first token is older than it looks), or one packet brought more than
-    half of all. `times` has the arrival of each chunk; chunks of one packet have the same.
+    So it is when the first packet brought several chunks (the first token is older than it looks),
+    or one packet more than half of all. `times` has the arrival of each chunk.
     """
     together = Counter(times)
     return together[times[0]] > 1 or 2 * max(together.values()) > len(times)

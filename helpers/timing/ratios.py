@@ -7,7 +7,7 @@ Between two runs nothing does, and an allowance for the drift between sittings i
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,10 +25,9 @@ Values = Mapping[str, Sequence[tuple[float, float]] | np.ndarray]
 class Comparison:
     """Relate one metric of a model to a baseline: another model, or (None) the run before.
 
-    `before` and `after` are geometric means over the shared prompts of the baseline and of the
-    model, in the metric's unit. `ratio` is after / before, paired by prompt; `low` and `high` bound
-    it at `confidence`, which is 95 % for all `comparisons` together. `rounds` counts those of the
-    baseline and of the model.
+    `before` (the baseline) and `after` (the model) are geometric means over the shared prompts, in
+    the metric's unit. `ratio` is after / before, paired by prompt; `low` and `high` bound it at
+    `confidence`, which is 95 % for all `comparisons` together. `rounds` has those of both.
     """
 
     model: str
@@ -105,15 +104,13 @@ def compare_rounds(
 ) -> Comparison:
     """Return after/before of one metric, paired by prompt, with an interval.
 
-    Each prompt gives the ratio of its geometric means over rounds; their geometric mean over
-    prompts is the ratio. Its variance is the jackknife over rounds: leave each out in turn. It
-    needs 3 rounds with answers on each side, and `comparisons` correct it (Bonferroni).
+    The ratio is the geometric mean of those of the prompts; its variance is the jackknife over
+    rounds. The interval needs 3 rounds on each side; `comparisons` correct it (Bonferroni).
 
     Without a `drift` both sides are models of one run: a round is left out of both, and the
     interval is Student's t over the rounds that both have. With one they are two sittings: each run
-    has its jackknife, with the degrees of freedom of Welch and Satterthwaite. No round can show by
-    how much whole sittings differ, so a second half width allows for two sittings that each vary by
-    `drift` (normal, a share). The interval takes the root of the sum of both squares.
+    has its jackknife (Welch and Satterthwaite), and as no round can show by how much sittings
+    differ, a second half width allows for two that each vary by `drift` (normal, a share).
     """
     confidence = 1 - 0.05 / max(comparisons, 1)
     result = Comparison(model, metric, baseline, confidence=confidence, comparisons=comparisons)
@@ -125,23 +122,16 @@ def compare_rounds(
     old, new = _leave_out(before, prompts), _leave_out(after, prompts)
     rounds = old.without.shape[1], new.without.shape[1]
     difference = float(np.mean(new.means - old.means))
-    low = high = None
     if min(rounds) >= ROUNDS_NEEDED:
         half = _half_width(old, new, confidence, drift)
-        low, high = _exp(difference - half), _exp(difference + half)
-    return Comparison(
-        model,
-        metric,
-        baseline,
-        _exp(np.mean(old.means)),
-        _exp(np.mean(new.means)),
-        _exp(difference),
-        low,
-        high,
-        confidence,
-        comparisons,
-        len(prompts),
-        rounds,
+        result = replace(result, low=_exp(difference - half), high=_exp(difference + half))
+    return replace(
+        result,
+        before=_exp(np.mean(old.means)),
+        after=_exp(np.mean(new.means)),
+        ratio=_exp(difference),
+        prompts=len(prompts),
+        rounds=rounds,
     )
 
 
@@ -151,10 +141,9 @@ def _shared_rounds(*sides: Values) -> list[dict[str, np.ndarray]]:
         {p: np.asarray(group, dtype=float) for p, group in side.items() if len(group)}
         for side in sides
     ]
-    rounds = [
-        {number for group in side.values() for number in group[:, 0].tolist()} for side in arrays
-    ]
-    shared = np.array(sorted(set.intersection(*rounds)))
+    nothing = np.empty((0, 2))
+    before, after = (np.concatenate([nothing, *side.values()])[:, 0] for side in arrays)
+    shared = np.intersect1d(before, after)
     return [
         {p: group[np.isin(group[:, 0], shared)] for p, group in side.items()} for side in arrays
     ]

@@ -1,6 +1,5 @@
 """Define service level objectives: what a request must not exceed to count for goodput."""
 
-import math
 from dataclasses import asdict, dataclass
 
 from ..common.errors import UsageError
@@ -22,8 +21,8 @@ class Slo:
     latency_s: float | None = None
 
     def __post_init__(self):
-        limits = self.limits()
-        if not limits or not all(_is_limit(value) for value in limits.values()):
+        limits = self.limits().values()
+        if not limits or not all(0 < value <= MAX_S for value in limits):
             raise ValueError(_EXPECTED)
 
     def __str__(self) -> str:
@@ -32,10 +31,6 @@ class Slo:
     def limits(self) -> dict[str, float]:
         """Return the limits that are set, by the name of their metric."""
         return {name: value for name, value in asdict(self).items() if value is not None}
-
-
-def _is_limit(value: object) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value) and 0 < value <= MAX_S
 
 
 def parse_slo(text: str) -> Slo:

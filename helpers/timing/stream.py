@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from typing import TypeVar
 
 from ..common.errors import plain
 from .connection import host_of
@@ -17,6 +18,7 @@ from .framing import UNTIL_CLOSED, Failure, Head, Packets, unpack
 from .transport import Exchange, Streams
 
 DONE = object()
+T = TypeVar("T")
 _LINE = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|\Z)")
 
 
@@ -26,9 +28,8 @@ class Timeline:
 
     `chunk_times_s` has the arrival of every chunk with text (answer or reasoning); it is empty when
     the request was not streamed. `latency_s` is the arrival of the last text, not of a late usage
-    chunk or `[DONE]`. `connect_s` is the time to open the connection, before the request was
-    written. `written_at` and `ended_at` are times of perf_counter; the second is when the last byte
-    was there or the request was given up.
+    chunk or `[DONE]`. `connect_s` is the time to open the connection, before that. `written_at` and
+    `ended_at` are times of perf_counter; `ended_at` is when the last byte came, or it was given up.
     """
 
     status: str = "failed"
@@ -148,28 +149,22 @@ class _Collector:
         if chunk is DONE:
             self.ended = True
             return
-        if not isinstance(chunk, dict):
-            raise Failure(f"expected a JSON object in the stream, found {chunk!r:.80}")
-        if error := chunk.get("error"):
+        fields = _expect(dict, chunk, "a JSON object in the stream")
+        if error := fields.get("error"):
             raise Failure(_message(error))
-        self.usage = _usage(chunk) or self.usage
-        choices = chunk.get("choices") or []
-        if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
-            raise Failure(f"expected a list of choices, found {choices!r:.80}")
-        for choice in choices[:1]:
-            self.finish_reason = choice.get("finish_reason") or self.finish_reason
-            # A stream says `delta`, a whole answer `message`; Foundry Local 0.8 sends both.
-            delta = choice.get("delta") or choice.get("message") or {}
-            if not isinstance(delta, dict):
-                raise Failure(f"expected an object as delta, found {delta!r:.80}")
-            self._take_text(arrived_s, delta)
+        self.usage = _usage(fields) or self.usage
+        for choice in _expect(list, fields.get("choices") or [], "a list of choices")[:1]:
+            self._take_choice(arrived_s, _expect(dict, choice, "an object as choice"))
         self.ended = self.ended or self.finish_reason is not None
 
-    def _take_text(self, arrived_s: float, delta: dict) -> None:
-        answer = delta.get("content") or ""
+    def _take_choice(self, arrived_s: float, choice: dict) -> None:
+        self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        # A stream says `delta`, a whole answer `message`; Foundry Local 0.8 sends both.
+        delta = choice.get("delta") or choice.get("message") or {}
+        delta = _expect(dict, delta, "an object as delta")
         reasoning = delta.get("reasoning_content") or delta.get("reasoning") or ""
-        if not isinstance(answer, str) or not isinstance(reasoning, str):
-            raise Failure(f"expected text as content, found {answer or reasoning!r:.80}")
+        reasoning = _expect(str, reasoning, "text as content")
+        answer = _expect(str, delta.get("content") or "", "text as content")
         if answer or reasoning:
             self.texts.append((answer, reasoning))
             self.times_s.append(arrived_s)
@@ -192,6 +187,12 @@ class _Collector:
         inside = thought.lstrip().removeprefix("<think>").strip()
         reasoning = "".join(reasoning for _, reasoning in self.texts) + inside
         return _mend(whole[start:]), _mend(reasoning), first_answer_s
+
+
+def _expect(kind: type[T], value: object, words: str) -> T:
+    if not isinstance(value, kind):
+        raise Failure(f"expected {words}, found {value!r:.80}")
+    return value
 
 
 def _mend(text: str) -> str:
@@ -224,8 +225,10 @@ def _events(packets: Packets) -> Iterator[tuple[float, bytes]]:
     arrived_s = 0.0
     for match in _LINE.finditer(bytes(packets)):
         line = match[1]
-        if line.startswith((b"data:", b"error:")):
-            data.append(_data(line))
+        if line.startswith(b"error:"):  # the field of llama.cpp up to September 2025
+            line = b'data:{"error":' + line[6:] + b"}"
+        if line.startswith(b"data:"):
+            data.append(line[5:].removeprefix(b" "))
             arrived_s = packets.times_s[min(bisect_right(ends, match.end(1)), len(ends) - 1)]
         elif not line and data:
             if event := b"\n".join(data).strip():  # an event without data does not count
@@ -233,13 +236,6 @@ def _events(packets: Packets) -> Iterator[tuple[float, bytes]]:
             data = []
     if event := b"\n".join(data).strip():  # the blank line after the last event may be missing
         yield arrived_s, event
-
-
-def _data(line: bytes) -> bytes:
-    if line.startswith(b"data:"):
-        return line[5:].removeprefix(b" ")
-    # llama.cpp up to September 2025 reported a failure in its own field, `error: {...}`.
-    return b'{"error":' + line[6:] + b"}"
 
 
 def _decode(data: bytes, name: str) -> object:

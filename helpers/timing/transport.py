@@ -5,10 +5,8 @@ parser in the loop: at 16 streams that costs a first token milliseconds. So the 
 arrives, finds the end of the message, and leaves the bytes to the caller. Other threads open the
 connections, since names, TLS and proxies take time.
 
-Every request has its own connection. On a kept-alive one, a server that leaves Nagle's algorithm on
-(Foundry Local 2.2.1 does) holds its text back until the client's delayed acknowledgement, 40 ms on
-Linux: a first token after 2 ms then arrives after 43 ms, together with all the others. The
-connection is opened before the clock starts.
+Every request has its own connection, opened before the clock starts: a kept-alive one can add 40 ms
+to a first token (docs/method.md).
 """
 
 import contextlib

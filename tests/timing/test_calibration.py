@@ -147,13 +147,6 @@ def test_errors_are_client_minus_server_request_by_request(wrapped, monkeypatch,
     assert found.latency_error_p50_s == pytest.approx(
         np.median([times[name][-1] - true[name][-1] for name in asked])
     )
-    assert found.server_ttft_p50_s == pytest.approx(np.median([true[name][0] for name in asked]))
-    assert found.server_latency_p50_s == pytest.approx(
-        np.median([true[name][-1] for name in asked])
-    )
-    assert found.server_itl_p50_s == pytest.approx(
-        np.median([np.diff(true[name]).mean() for name in asked])
-    )
 
 
 def test_a_client_that_is_30_ms_late_is_found_out(wrapped):
@@ -161,7 +154,6 @@ def test_a_client_that_is_30_ms_late_is_found_out(wrapped):
     found = calibrate(requests=5, tokens=8, progress=False)
     assert found.ttft_error_p50_s >= 0.025
     assert found.latency_error_p50_s >= 0.025
-    assert found.server_ttft_p50_s >= 0.0499  # the server's own figure is not touched by it
 
 
 def test_errors_of_both_signs_do_not_hide_each_other(wrapped):
@@ -233,7 +225,7 @@ def test_a_server_that_dies_midway_leaves_failures_and_no_figure(wrapped):
     assert problem.startswith(
         "The client's own error is not known: the server's log could not be read"
     )
-    assert found.ttft_error_p50_s is found.itl_error_s is found.server_ttft_p50_s is None
+    assert found.ttft_error_p50_s is found.itl_error_s is None
 
 
 def test_a_failed_request_is_counted_and_the_others_measured(wrapped):

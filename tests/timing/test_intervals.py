@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from helpers.timing.intervals import (
     Estimate,
@@ -32,7 +31,7 @@ def test_an_estimate_without_an_interval_excludes_nothing(low, high):
 
 def test_exact_values_against_numpy():
     sample = np.random.default_rng(1).lognormal(size=137)
-    found = summarize(sample)
+    found = summarize(sample, np.arange(137))
     assert found.n == 137
     assert found.mean == float(np.mean(sample))
     assert found.p50 == float(np.median(sample))
@@ -41,7 +40,7 @@ def test_exact_values_against_numpy():
 
 
 def test_by_hand():
-    found = summarize([4.0, 1.0, 10.0, 3.0])
+    found = summarize([4.0, 1.0, 10.0, 3.0], [1, 1, 2, 2])
     assert (found.n, found.mean, found.p50, found.minimum, found.maximum) == (
         4,
         4.5,
@@ -49,60 +48,39 @@ def test_by_hand():
         1.0,
         10.0,
     )
-    assert summarize(range(1, 22)).p95 == 20.0
+    assert summarize(range(1, 22), [1] * 21).p95 == 20.0
 
 
 def test_p95_from_twenty_values_on():
-    assert summarize(range(19)).p95 is None
-    assert summarize(range(20)).p95 == pytest.approx(18.05)
+    assert summarize(range(19), [1] * 19).p95 is None
+    assert summarize(range(20), [1] * 20).p95 == pytest.approx(18.05)
 
 
 def test_no_figure_is_outside_the_sample():
     """The seed script's p95 of three samples was 220.7 s where the slowest had taken 191.8 s."""
     random = np.random.default_rng(2)
     for n in [1, 2, 3, 5, 19, 20, 21, 60]:
-        found = summarize(random.lognormal(sigma=2, size=n))
+        found = summarize(random.lognormal(sigma=2, size=n), range(n))
         present = [
             v for v in (found.mean, found.p50, found.p95, found.low, found.high) if v is not None
         ]
-        assert len(present) == 2 + (n >= 20) + 2 * (n >= 6)
+        assert len(present) == 2 + (n >= 20) + 2 * (n >= 3)
         assert all(found.minimum <= v <= found.maximum for v in present)
 
 
 def test_missing_values_are_left_out_and_nothing_gives_nothing():
-    assert summarize([None, 2.0, None, 4.0]).mean == 3.0
-    assert summarize([None, 2.0]).n == 1
-    assert summarize([]) == summarize([None])
-    assert (summarize([]).n, summarize([]).p50, summarize([]).low) == (0, None, None)
+    assert summarize([None, 2.0, None, 4.0], [1, 1, 2, 2]).mean == 3.0
+    assert summarize([None, 2.0], [1, 1]).n == 1
+    nothing = summarize([], [])
+    assert nothing == summarize([None], [1])
+    assert (nothing.n, nothing.p50, nothing.low) == (0, None, None)
 
 
-def test_interval_of_the_median_needs_six_values_or_three_rounds():
-    """Five values lie all on one side of the median in 1 of 16 samples, six in 1 of 32."""
-    assert interval_of_median(np.arange(1.0, 6.0)) == (None, None)
-    assert interval_of_median(np.arange(1.0, 7.0)) == (1.0, 6.0)
+def test_interval_of_the_median_needs_three_rounds():
     assert interval_of_median([1.0, 2.0], rounds=[1, 2]) == (None, None)
     low, high = interval_of_median([1.0, 2.0, 4.0], rounds=[1, 2, 3])
     assert 1.0 <= low <= 2.0 <= high <= 4.0
-
-
-def test_interval_of_the_median_without_spread():
-    assert interval_of_median(np.full(6, 2.5)) == (2.5, 2.5)
-
-
-@pytest.mark.parametrize(("n", "at_least"), [(8, 0.88), (20, 0.90), (60, 0.90)])
-def test_interval_covers_the_true_median(n, at_least):
-    """200 seeded samples from a distribution whose median is 1; about 95 % of the intervals must contain it."""
-    random = np.random.default_rng(3)
-    intervals = [interval_of_median(random.lognormal(sigma=0.5, size=n)) for _ in range(200)]
-    assert np.mean([low <= 1 <= high for low, high in intervals]) >= at_least
-
-
-def test_more_values_narrow_the_interval():
-    random = np.random.default_rng(4)
-    widths = [
-        np.ptp(interval_of_median(random.lognormal(sigma=0.5, size=n))) for n in (10, 100, 1000)
-    ]
-    assert widths[0] > widths[1] > widths[2] > 0
+    assert interval_of_median([2.5, 2.5, 2.5], rounds=[1, 2, 3]) == (2.5, 2.5)
 
 
 # Outliers ----------------------------------------------------------------------------------------------------------
@@ -142,45 +120,18 @@ def test_two_rounds_give_no_interval_however_many_values_they_hold():
     assert summarize(list(np.linspace(1, 2, 100)), [1] * 50 + [2] * 50).low is None
 
 
-def test_on_a_drifting_machine_the_interval_over_rounds_holds_its_promise_and_that_over_values_does_not():
+def test_on_a_drifting_machine_the_interval_over_rounds_holds_its_promise():
     rng = np.random.default_rng(7)
-    held = {"rounds": 0, "values": 0}
+    held = 0
     for _ in range(200):
         speed = rng.normal(1.0, 0.1, size=5)  # each round meets the machine in another state
         values = np.repeat(speed, 8) + rng.normal(0, 0.02, size=40)
-        by_round = interval_of_median(values, rounds=list(np.repeat(range(5), 8)))
-        independent = interval_of_median(values)
-        held["rounds"] += by_round[0] <= 1.0 <= by_round[1]
-        held["values"] += independent[0] <= 1.0 <= independent[1]
-    assert held["rounds"] >= 180
-    assert held["values"] < held["rounds"] - 20
+        low, high = interval_of_median(values, rounds=np.repeat(range(5), 8))
+        held += low <= 1.0 <= high
+    assert held >= 180
 
 
 def test_values_that_are_missing_do_not_shift_the_rounds():
     whole = summarize([1.0, 2.0, 3.0, 4.0], [1, 2, 3, 4])
     with_gaps = summarize([None, 1.0, None, 2.0, 3.0, 4.0, None], [9, 1, 1, 2, 3, 4, 4])
     assert (with_gaps.low, with_gaps.high, with_gaps.n) == (whole.low, whole.high, 4)
-
-
-def slow_interval(sample) -> tuple[float, float]:
-    """The percentile bootstrap, which takes seconds for so many values."""
-    found = stats.bootstrap(
-        (sample,), np.median, n_resamples=4000, method="percentile", rng=np.random.default_rng(0)
-    )
-    return found.confidence_interval.low, found.confidence_interval.high
-
-
-def test_the_interval_of_a_large_sample_is_that_of_the_bootstrap():
-    sample = np.random.default_rng(3).lognormal(0, 0.3, 5000)
-    low, high = interval_of_median(sample)
-    slow_low, slow_high = slow_interval(sample)
-    assert (low, high) == pytest.approx((slow_low, slow_high), rel=0.003)
-
-
-def test_how_often_the_interval_of_a_large_sample_holds_the_median():
-    rng = np.random.default_rng(4)
-    hits = [
-        low <= 0 <= high
-        for low, high in (interval_of_median(rng.normal(size=1001)) for _ in range(400))
-    ]
-    assert 0.92 <= np.mean(hits) <= 0.98

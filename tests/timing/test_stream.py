@@ -603,7 +603,7 @@ CASES = {
         (HELLO, event({"choices": ["x"]}), DONE),
         (1,),
         text="Hello",
-        error="expected a list of choices",
+        error="expected an object as choice",
         finish=None,
     ),
     "a delta that is no object": Case(
