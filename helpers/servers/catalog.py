@@ -5,13 +5,13 @@ import os
 import ssl
 import threading
 import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from ..models import cache
 from ..models.cache import Package
+from ..timing.connection import proxy_for
 
 AZURE_CATALOG = "https://api.catalog.azureml.ms/asset-gallery/v1.0/models"
 REGISTRY = "azureml://registries/workshop/models"
@@ -103,17 +103,10 @@ def azure_catalog(wait_s: float = PROBE_S) -> dict[str, str | None]:
     thread.join(wait_s)
     if notes:
         return {"url": url, "note": notes[0]}
-    proxy = _proxy_for(url)
+    proxy = proxy_for(url)
     advice = "" if proxy or url != AZURE_CATALOG else "; behind a proxy set HTTPS_PROXY"
     host = urllib.parse.urlsplit(proxy or url).hostname
     return {"url": None, "note": f"not reachable ({host}){advice}"}
-
-
-def _proxy_for(url: str) -> str | None:
-    parts = urllib.parse.urlsplit(url)
-    if urllib.request.proxy_bypass(parts.hostname or ""):
-        return None
-    return urllib.request.getproxies().get(parts.scheme)
 
 
 def _probe(url: str, wait_s: float) -> list[str]:

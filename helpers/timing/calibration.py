@@ -3,6 +3,7 @@
 An error is what the client saw minus what the server's own log says, request by request.
 """
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -84,10 +85,8 @@ def calibrate(
 
     Args:
         concurrency: requests under way at once.
-        requests: how many to measure; default 20, or 10 for each stream where that is more, at
-            most 640: 4 to 8 seconds.
-        tokens: the length of each answer. The server sends the first token 50 ms after it has read
-            the request, then one every 5 ms.
+        requests: how many to measure; default 10 for each stream, at least 20 and at most 640.
+        tokens: the length of each answer: the first after 50 ms, then one every 5 ms.
         progress: show one updating line.
 
     Raises UsageError for a wrong number; KitError when the server does not start.
@@ -108,11 +107,10 @@ def calibrate(
             answers[answer.job] = answer.timeline or Timeline()
             line.step("calibrate")
         cpu_s = time.process_time() - cpu_s
-        log, problem = {}, None
         try:
-            log = server.log()
+            log, problem = server.log(), None
         except (OSError, ValueError) as error:
-            problem = f"the server's log could not be read ({error})"
+            log, problem = {}, f"the server's log could not be read ({error})"
     return _calibration(concurrency, answers, log, cpu_s, problem)
 
 
@@ -173,11 +171,8 @@ def _percentile(values: np.ndarray, percent: int, needs: int = 1) -> float | Non
 
 
 def _whole_number(name: str, value: float | str, low: int, high: int) -> int:
-    try:
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
         number = int(value)
-        valid = not isinstance(value, bool) and number == float(value) and low <= number <= high
-    except (TypeError, ValueError, OverflowError):
-        valid = False
-    if not valid:
-        raise UsageError(f"{name}: must be a whole number from {low} to {high}, found {value!r}.")
-    return number
+        if not isinstance(value, bool) and number == float(value) and low <= number <= high:
+            return number
+    raise UsageError(f"{name}: must be a whole number from {low} to {high}, found {value!r}.")

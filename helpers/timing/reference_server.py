@@ -2,9 +2,8 @@
 
 The server is a program that imports nothing of the kit, so that it starts at once and shares no
 interpreter lock with the client that it judges. It prints its port, and ends when its standard
-input closes: whatever becomes of the process that started it, the server does not stay behind. One
-plain loop serves all connections: on two cores a costly server would take processor time from the
-client, and the client's error would look larger than it is.
+input closes, and so with the process that started it. One plain loop serves all connections: a
+costly server would take processor time from the client, whose error would look larger than it is.
 
 POST <any path>   streams `max_tokens` tokens, the first FIRST_TOKEN_S after the request was read
 GET /v1/models    names the one model, so that any client of such servers can be pointed here

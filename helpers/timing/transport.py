@@ -1,9 +1,8 @@
 """Send requests and stamp what comes back. One loop in one thread writes and reads all of them.
 
-A thread for each stream would compete with the others for the interpreter's lock, and so would a
-parser in the loop: at 16 streams that costs a first token milliseconds. So the loop stamps what
-arrives, finds the end of the message, and leaves the bytes to the caller. Other threads open the
-connections, since names, TLS and proxies take time.
+Threads for streams would compete for the interpreter's lock, and so would a parser in the loop: at
+16 streams that costs milliseconds. So the loop stamps what arrives, finds the end of the message,
+and leaves the bytes to the caller. Other threads open connections, which takes time.
 
 Every request has its own connection, opened before the clock starts: a kept-alive one can add 40 ms
 to a first token (docs/method.md).
@@ -191,7 +190,8 @@ class Streams:
         except BaseException as error:  # a mistake of the kit: raised where the caller waits
             self._over.put(error)
         finally:
-            for exchange in [*self._under_way, *self._connected, *(due[2] for due in self._due)]:
+            waiting = [exchange for _, _, exchange in self._due]
+            for exchange in [*self._under_way, *self._connected, *waiting]:
                 exchange._sock.close()
             for each in (self._selector, self._bell, self._ear):
                 each.close()
