@@ -21,13 +21,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import filelock
+import psutil
 
 from ..common.errors import KitError, plain
 from ..common.paths import BUILT_IN_MODELS, model_cache
 from ..models import cache
 from ..models.built_in import built_in_packages, install_built_in
 from .catalog import azure_catalog, local_catalog, serve_catalog
-from .control_line import ACTIONS, LOCK_FILE, LOG_FILE, STATE_FILE, receive, send, write_state
+from .control_line import (
+    ACTIONS,
+    LOCK_FILE,
+    LOG_FILE,
+    STATE_FILE,
+    State,
+    fingerprint,
+    receive,
+    send,
+)
 from .fetch import Fetch, describe, record_files
 
 if TYPE_CHECKING:
@@ -62,22 +72,15 @@ class SdkRuntime:
     def __init__(self, folder: Path):
         self._built_in = {package.id for package in built_in_packages(BUILT_IN_MODELS).values()}
         install_built_in(BUILT_IN_MODELS, model_cache())
-        self.azure = azure_catalog()
-        self._manager = _start_manager(folder, self.azure["url"])
+        azure = azure_catalog()
+        self.azure_note = azure["note"]
+        self._manager = _start_manager(folder, azure["url"])
+        self.base_url = (self._manager.urls or [""])[0]
         self._manager.catalog.list_models()  # read now, so that the first caller does not wait
 
     def close(self) -> None:
         """Unload everything and end the web service."""
         self._manager.close()
-
-    def hello(self) -> dict:
-        """Return address, version and process id."""
-        return {
-            "base_url": (self._manager.urls or [""])[0],
-            "pid": os.getpid(),
-            "runtime": f"Foundry Local {version('foundry-local-sdk')}",
-            "azure": self.azure["note"],
-        }
 
     def list(self) -> list[dict]:
         """Return every model of the catalogs, each alias with its preferred variant first."""
@@ -144,10 +147,9 @@ class SdkRuntime:
         from foundry_local_sdk import CatalogType, ModelInfoBuilder
 
         catalog = self._manager.get_catalog(CatalogType.LOCAL)
-        if any(model.id == name for model in catalog.list_models()):
-            if older := catalog.get_model_variant(name):
-                with contextlib.suppress(Exception):  # not loaded is as good
-                    older.unload()
+        if older := catalog.get_model_variant(name):
+            with contextlib.suppress(Exception):  # not loaded is as good
+                older.unload()
             catalog.unregister_model(name)
         with ModelInfoBuilder() as about:
             about.set_string_property("task", "chat-completion")
@@ -171,15 +173,9 @@ class SdkRuntime:
 
     def _model(self, name: str) -> "IModel":
         """Return the variant with this id, or the one that the runtime prefers for this alias."""
-        by_alias = None
-        for model in self._manager.catalog.list_models():
-            for variant in model.variants:
-                if variant.id == name:
-                    return variant
-                if model.alias == name and variant.id == model.id:
-                    by_alias = variant
-        if by_alias:
-            return by_alias
+        catalog = self._manager.catalog
+        if model := catalog.get_model_variant(name) or catalog.get_model(name):
+            return model
         raise KitError(f"The runtime's catalog has no model '{name}'.")
 
     def _row(self, model: "IModel", record: cache.Record | None) -> dict:
@@ -255,11 +251,18 @@ class Control:
 
     def run(self, folder: Path) -> None:
         """Write the state file, serve, and remove the state file at the end."""
-        for name in ("SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), lambda *_: self._stop.set())
+        signal.signal(signal.SIGTERM, lambda *_: self._stop.set())
         threading.Thread(target=self._accept, daemon=True).start()
-        write_state(folder, self._listener.address, self._key)
+        State(
+            pid=os.getpid(),
+            create_time=psutil.Process().create_time(),
+            address=self._listener.address,
+            key=self._key.hex(),
+            fingerprint=fingerprint(),
+            base_url=self._runtime.base_url,
+            name=f"Foundry Local {version('foundry-local-sdk')}",
+            azure_note=self._runtime.azure_note,
+        ).write(folder)
         try:
             while not self._stop.wait(0.5):
                 if not self._clients and time.monotonic() - self._left_alone_since > self._linger_s:
