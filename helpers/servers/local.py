@@ -1,5 +1,6 @@
 """Ask the kit's own Foundry Local process, which may also fetch models from a classroom mirror."""
 
+import contextlib
 from collections.abc import Iterator, Sequence, Set
 
 from ..common import machine
@@ -9,16 +10,22 @@ from ..models import lineup, mirror
 from ..models.cache import Package, download_lock
 from .foundry import Note, Progress, Runtime, RuntimeStopped, ignore, private_service
 from .keep_warm import Traffic
-from .model_table import ModelInfo, ModelTable, free_memory_mb, is_for_gpu
+from .model_table import ModelInfo, ModelTable, free_memory_mb
 from .server import MAX_TOKENS, Server
 
+# Where two have a model of one alias, the earlier wins: hashes of the built-in ones ship with the
+# kit, and a mirror is nearer than Azure.
 SOURCES = ("built-in", "mirror", "catalog")
+NO_PROVIDER = (
+    "No execution provider for a GPU or NPU was found on this machine, so models run on its CPU."
+)
 
 
 class OnRuntime(Server):
     """Answer chats from the kit's own Foundry Local process, below the path `prefix`."""
 
     prefix = "/v1"
+    runtime: Runtime
 
     def __init__(self, models: lineup.Lineup | None = None, runtime: Runtime | None = None):
         self.runtime = runtime or Runtime()
@@ -29,31 +36,15 @@ class OnRuntime(Server):
         """Return the OpenAI base URL; it changes when the service had to be started again."""
         return self.runtime.base_url + self.prefix
 
-    @property
-    def pid(self) -> int:
-        """Return the process id of the service."""
-        return self.runtime.pid
-
-    def died(self) -> str | None:
-        """Say what happened when the service process ended without being asked to."""
-        return self.runtime.died()
-
     def footprint(self, name: str, prompt: str, max_tokens: int = MAX_TOKENS) -> machine.PeakMemory:
-        """Measure a model's memory for one answer, in a service that had no other model before.
-
-        The runtime keeps what it frees, so elsewhere the difference would not be this model's.
-        Raises KitError when the model is not there, does not fit or does not answer.
-        """
+        """Measure a model's memory for one answer, in a service that had no other model before."""
+        # The runtime keeps what it frees, so elsewhere the difference would not be this model's.
         with private_service() as runtime:
             alone = type(self)(self._lineup, runtime=runtime)
             alone.resolve(name)  # what listing takes belongs to the idle runtime
             with machine.PeakMemory(runtime.pid) as memory:
                 alone.chat(name, prompt, max_tokens=max_tokens)
         return memory
-
-    def close(self) -> None:
-        """Let go of the service."""
-        self.runtime.close()
 
 
 class BuiltIn(OnRuntime):
@@ -71,11 +62,7 @@ class BuiltIn(OnRuntime):
         self._traffic = Traffic(service_folder() / "asked")
 
     def models(self) -> ModelTable:
-        """Return every model that can be had: built in, from the mirror, from the catalogs.
-
-        Where two sources have a model of one alias, the built-in one wins (its hashes ship with the
-        kit), then the mirror's (it is nearer than Azure).
-        """
+        """Return every model that can be had: built in, from the mirror, from the catalogs."""
         mine = self._runtime_models()
         offered, notes = self._mirror_models(mine)
         rows = {model.id: model for model in (*mine, *offered)}.values()
@@ -94,11 +81,7 @@ class BuiltIn(OnRuntime):
         return super().resolve(name)
 
     def load(self, name: str, *, unload_others: bool = False) -> float:
-        """Load a cached model and return the seconds it took.
-
-        Raises KitError when it is not in the cache, its files are damaged, or it is too large for
-        the free memory.
-        """
+        """Load a cached model and return the seconds; KitError says why it cannot be loaded."""
         model = self.resolve(name)
         if not model.cached:
             raise KitError(
@@ -124,14 +107,12 @@ class BuiltIn(OnRuntime):
         if model.package is None or self.mirror is None:
             return self._from_catalog(model, progress, note)
         size = max(1, model.package.bytes)
+
+        def arrived(n_bytes: float) -> None:
+            progress(100 * n_bytes / size)
+
         try:
-            self.mirror.fetch(
-                model.package,
-                home(),
-                model_cache(),
-                lambda done: progress(100 * done / size),
-                note,
-            )
+            self.mirror.fetch(model.package, home(), model_cache(), arrived, note)
         except MirrorError as error:
             other = next((m for m in self._runtime_models() if m.alias == model.alias), None)
             if other is None:
@@ -148,18 +129,13 @@ class BuiltIn(OnRuntime):
         return self.resolve(model.id)
 
     def restore(self, names: Sequence[str]) -> dict[str, str]:
-        """Load again what is not loaded; when the service had died, this starts it.
-
-        Returns name to reason for what could not be loaded.
-        """
-        try:
-            rows = [model for model in self._runtime_models() if model.loaded]
-        except RuntimeStopped:
-            rows = []
-        loaded, failed = {name for model in rows for name in (model.alias, model.id)}, {}
+        """Load again what is not loaded, in a new service if need be; return reasons by name."""
+        failed = {}
+        with contextlib.suppress(RuntimeStopped):
+            self.runtime.list()  # notices a dead service; the next question starts another
         for name in names:
             try:
-                if name not in loaded:
+                if not self.resolve(name).loaded:
                     self.load(name)
             except KitError as error:
                 failed[name] = str(error)
@@ -173,10 +149,7 @@ class BuiltIn(OnRuntime):
         except KitError as error:
             return f"Execution providers: {error}"
         if not providers:
-            return (
-                "No execution provider for a GPU or NPU was found on this machine, "
-                "so models run on its CPU."
-            )
+            return NO_PROVIDER
         states = [f"{name} {'' if ready else 'not '}ready" for name, ready in providers.items()]
         return f"Execution providers: {', '.join(states)}."
 
@@ -226,7 +199,7 @@ class BuiltIn(OnRuntime):
         needed_mb, free_mb = model.memory_mb, free_memory_mb(model)
         if model.loaded or needed_mb is None or needed_mb <= free_mb:
             return
-        place = "GPU memory" if is_for_gpu(model) else "memory"
+        place = "GPU memory" if model.on_gpu else "memory"
         raise KitError(
             f"'{model.alias}' needs about {needed_mb:,.0f} MB of {place} and "
             f"{free_mb:,.0f} MB are free; {self._smaller(model, needed_mb, free_mb)}."

@@ -6,7 +6,9 @@ import urllib.parse
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import Self
+
+import httpx2
 
 from ..common import machine
 from ..common.errors import EndpointError, KitError, UsageError
@@ -16,18 +18,19 @@ from ..timing.connection import is_loopback
 from ..timing.metrics import METRICS, measure
 from ..timing.stream import Timeline, send
 from ..timing.transport import Exchange
-from .foundry import Note, Progress, RuntimeStopped, ignore
+from .foundry import Note, Progress, Runtime, RuntimeStopped, ignore
 from .keep_warm import EVERY_S, Pings, Traffic, ping_every
 from .model_table import ModelInfo, ModelTable
-
-if TYPE_CHECKING:
-    import httpx2
 
 KEY_VARIABLE = "FOUNDRY_LOCAL_API_KEY"
 MAX_TOKENS = 150
 TIMEOUT_S = 120.0
 LIST_LIMIT_S = 10.0
 PING: dict = {"max_tokens": 1, "stream": False, "timeout_s": 30.0}
+REFUSALS = {
+    401: f"refused the key (401); set {KEY_VARIABLE} to the key of that server.",
+    404: "has no model list (404); the address of such a server most often ends in /v1.",
+}
 NOT_FROM_HERE = (
     "not measurable from here: the server's process is on another machine, or not known to the kit"
 )
@@ -66,7 +69,7 @@ class Reply:
         tokens, rate = self.timeline.completion_tokens, self.output_tokens_per_s
         parts += ["token count unknown" if tokens is None else f"{tokens} tokens"]
         parts += [f"at {rate:,.0f} tokens/s"] if rate else []
-        return " ".join([f"{self.model}:", *parts])
+        return f"{self.model}: {' '.join(parts)}"
 
     def __str__(self) -> str:
         return f"{self.text}\n\n[{self.figures()}]"
@@ -80,6 +83,7 @@ class Server:
     """Answer chats. Made by `connect()`; `close()` it, or use it as a context manager."""
 
     kind = ""
+    runtime: Runtime | None = None  # where the server runs in the kit's own service
 
     def __init__(self, base_url: str, models: lineup.Lineup | None = None, key: str | None = None):
         self._base_url = base_url
@@ -104,10 +108,7 @@ class Server:
         raise NotImplementedError
 
     def default_models(self) -> list[str]:
-        """Return the built-in models offered here, else those of the line-up.
-
-        Raises UsageError when this server offers none of them.
-        """
+        """Return the built-in models offered here, else the line-up's; else raise UsageError."""
         offered = {model.alias for model in self.models()}
         built_in = [alias for alias in self._lineup.built_in if alias in offered]
         if chosen := built_in or [alias for alias in self._lineup if alias in offered]:
@@ -132,35 +133,26 @@ class Server:
 
         The table's `note` names those that have only one. Ask for a variant by its id.
         """
-        offered, table, single = self.models(), ModelTable(), []
-        for model in map(self.resolve, names):
-            same = [other for other in offered if other.alias == model.alias] or [model]
-            table += same
-            single += [model.alias] if len(same) == 1 else []
-        nothing = "Built for one device only, so there is nothing to compare"
+        offered, aliases = self.models(), [self.resolve(name).alias for name in names]
+        table = ModelTable(m for alias in aliases for m in offered if m.alias == alias)
         table.note = self._provider_note()
-        table.note += f" {nothing}: {', '.join(single)}." if single else ""
-        table.note = table.note.strip()
+        if single := [m.alias for m in table if m.alias in table.names()]:
+            nothing = "Built for one device only, so there is nothing to compare"
+            table.note = f"{table.note} {nothing}: {', '.join(single)}.".lstrip()
         return table
 
     def _provider_note(self) -> str:
         return ""
 
     def load(self, name: str, *, unload_others: bool = False) -> float | None:
-        """Load a model and return the seconds; None when this server loads models by itself.
-
-        `unload_others` frees their memory first.
-        """
+        """Load a model and return the seconds; None when this server loads models by itself."""
         raise NotImplementedError
 
     def unload(self, name: str) -> None:
         """Free a model's memory, where this server offers that."""
 
     def download(self, name: str, progress: Progress = ignore, note: Note = ignore) -> ModelInfo:
-        """Bring a model to this server, calling `progress` with percent and `note` with remarks.
-
-        Raises KitError where that cannot be asked for.
-        """
+        """Bring a model to this server; tell `progress` the percent and `note` remarks."""
         raise KitError(f"{self.where} cannot download '{name}' for you; do it on that machine.")
 
     def prepare(
@@ -175,10 +167,7 @@ class Server:
         timeout_s: float = TIMEOUT_S,
         stall_s: float | None = None,
     ) -> Exchange:
-        """Return a request to a loaded model, ready to be sent.
-
-        Raises KitError when the runtime has died and does not start again.
-        """
+        """Return a request to a loaded model. Raises KitError where a dead runtime stays dead."""
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else [*prompt]
         body: dict[str, object] = {"model": model.id, "messages": messages}
         body |= {"max_tokens": max_tokens, "temperature": temperature, "stream": stream}
@@ -188,10 +177,7 @@ class Server:
         return Exchange(url, body, timeout_s, self._headers, stall_s)
 
     def request(self, model: ModelInfo, prompt: str | Sequence[dict], **options) -> Timeline:
-        """Time one request to a loaded model. `options` as for `prepare`.
-
-        Never raises for what the server does: the timeline says it.
-        """
+        """Time one request, with the options of `prepare`; the timeline says what went wrong."""
         try:
             request = self.prepare(model, prompt, **options)
         except KitError as error:  # the runtime had died and did not start again
@@ -204,7 +190,7 @@ class Server:
         return self._traffic.timed()
 
     def chat(self, name: str, prompt: str | Sequence[dict], **options) -> Reply:
-        """Return one answer with its timing, loading the model first. `options` as for `prepare`.
+        """Return one answer with its timing, loading the model first; options as for `prepare`.
 
         Raises UnknownModel, or EndpointError when no answer came.
         """
@@ -213,13 +199,12 @@ class Server:
         if timeline.ok:
             asked = prompt if isinstance(prompt, str) else prompt[-1]["content"]
             return Reply(model.alias, asked, timeline)
-        if ended := self.died():
+        if self.runtime and (ended := self.runtime.died()):
             raise RuntimeStopped(f"{model.alias} did not answer: {ended}")
         reason = (timeline.error or "no reason given").rstrip(".")
-        advice = " Shorten the prompt, or ask for fewer tokens."
-        raise EndpointError(
-            f"{model.alias} did not answer: {reason}.{advice if 'context length' in reason else ''}"
-        )
+        if "context length" in reason:
+            reason += ". Shorten the prompt, or ask for fewer tokens"
+        raise EndpointError(f"{model.alias} did not answer: {reason}.")
 
     def stream(
         self, name: str, prompt: str | Sequence[dict], **options
@@ -229,14 +214,11 @@ class Server:
         Closing the iterator stops the model. Raises UnknownModel, or EndpointError when the answer
         breaks off.
         """
-        import httpx2
-
         model = self._loaded_model(name)
         request = self.prepare(model, prompt, **options)
         try:
-            with httpx2.stream(
-                "POST", request.url, json=request.body, **self._http(request.timeout_s)
-            ) as answer:
+            settings = self._http(request.timeout_s)
+            with httpx2.stream("POST", request.url, json=request.body, **settings) as answer:
                 if answer.status_code != 200:
                     answer.read()
                     raise ValueError(f"HTTP {answer.status_code}: {_reason_in(answer.text)}")
@@ -275,58 +257,34 @@ class Server:
 
     def listed_ids(self) -> list[str]:
         """Return the ids that `GET /v1/models` names. Raises EndpointError without a list."""
-        import httpx2
-
         try:
             answer = self._get(f"{self.base_url}/models")
             if answer.status_code == 200:
                 return [model["id"] for model in answer.json()["data"]]
         except httpx2.HTTPError as error:
-            raise EndpointError(
-                f"Cannot reach {self.where} ({error}); "
-                "is the service running, and the address right?"
-            ) from None
+            advice = "is the service running, and the address right?"
+            raise EndpointError(f"Cannot reach {self.where} ({error}); {advice}") from None
         except (httpx2.InvalidURL, ValueError, TypeError, KeyError):
-            raise EndpointError(
-                f"{self.where} does not answer like an OpenAI-compatible server; check the address."
-            ) from None
-        advice = {
-            401: f"refused the key (401); set {KEY_VARIABLE} to the key of that server.",
-            404: "has no model list (404); the address of an OpenAI-compatible server most often "
-            "ends in /v1.",
-        }
+            other = "does not answer like an OpenAI-compatible server; check the address."
+            raise EndpointError(f"{self.where} {other}") from None
         other = f"answered HTTP {answer.status_code} when asked for its models; look at its log."
-        raise EndpointError(f"{self.where} {advice.get(answer.status_code, other)}")
+        raise EndpointError(f"{self.where} {REFUSALS.get(answer.status_code, other)}")
 
-    def _get(self, url: str, timeout_s: float = LIST_LIMIT_S) -> "httpx2.Response":
-        """Return the answer to a control request. Raises httpx2.HTTPError when there is none."""
-        import httpx2  # slow to import; a timed request never needs it
-
+    def _get(self, url: str, timeout_s: float = LIST_LIMIT_S) -> httpx2.Response:
         return httpx2.get(url, **self._http(timeout_s))
 
     def _http(self, timeout_s: float) -> dict:
-        """Return the settings of an untimed request; proxies are not for loopback."""
-        return {
-            "headers": self._headers,
-            "timeout": timeout_s,
-            "follow_redirects": True,
-            "trust_env": not is_loopback(self.base_url),
-        }
+        proxied = not is_loopback(self.base_url)
+        settings = {"timeout": timeout_s, "follow_redirects": True, "trust_env": proxied}
+        return {"headers": self._headers, **settings}
 
     @property
     def pid(self) -> int | None:
-        """Return the process id of the service, where the kit runs it; else None."""
-        return None
-
-    def died(self) -> str | None:
-        """Say what happened when the kit's process behind this server ended; None otherwise."""
-        return None
+        """Return the process id of the kit's own service; None for another server."""
+        return self.runtime.pid if self.runtime else None
 
     def footprint(self, name: str, prompt: str, max_tokens: int = MAX_TOKENS) -> machine.PeakMemory:
-        """Measure the memory that a model needs for one answer, above that of the idle runtime.
-
-        Raises KitError with the reason where it cannot be measured.
-        """
+        """Measure a model's memory for one answer; raise KitError where that cannot be done."""
         raise KitError(NOT_FROM_HERE)
 
     def restore(self, names: Sequence[str]) -> dict[str, str]:
@@ -335,6 +293,8 @@ class Server:
 
     def close(self) -> None:
         """Let go of the server; it ends when nobody uses it, or by `python -m helpers stop`."""
+        if self.runtime:
+            self.runtime.close()
 
     def __enter__(self) -> Self:
         return self
@@ -343,7 +303,6 @@ class Server:
         self.close()
 
     def _info(self, row: Mapping) -> ModelInfo:
-        """Complete what a server says of a model from the line-up."""
         known = {name: row[name] for name in row if name in ModelInfo.__dataclass_fields__}
         known["capabilities"] = tuple(row.get("capabilities", ()))
         if entry := self._lineup.get(row["alias"]):
@@ -356,7 +315,6 @@ class Server:
 
 
 def _texts_in(data: str) -> list[str]:
-    """Return the text of a streamed chunk. Raises ValueError for anything else in its place."""
     try:
         chunk = json.loads(data)
         if chunk.get("error"):

@@ -28,16 +28,8 @@ from ..common.paths import BUILT_IN_MODELS, model_cache
 from ..models import cache
 from ..models.built_in import built_in_packages, install_built_in
 from .catalog import azure_catalog, local_catalog, serve_catalog
-from .control_line import (
-    ACTIONS,
-    LOCK_FILE,
-    LOG_FILE,
-    STATE_FILE,
-    State,
-    fingerprint,
-    receive,
-    send,
-)
+from .control_line import ACTIONS, LOCK_FILE, LOG_FILE, STATE_FILE, State
+from .control_line import fingerprint, receive, send
 from .fetch import Fetch, describe, record_files
 
 if TYPE_CHECKING:
@@ -73,7 +65,7 @@ class SdkRuntime:
         self._built_in = {package.id for package in built_in_packages(BUILT_IN_MODELS).values()}
         install_built_in(BUILT_IN_MODELS, model_cache())
         azure = azure_catalog()
-        self.azure_note = azure["note"]
+        self.azure_note = azure["note"] or ""
         self._manager = _start_manager(folder, azure["url"])
         self.base_url = (self._manager.urls or [""])[0]
         self._manager.catalog.list_models()  # read now, so that the first caller does not wait
