@@ -11,8 +11,10 @@ import os
 import tempfile
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import psutil
 
 from ..common.paths import BUILT_IN_MODELS, model_cache
 from ..models import cache
@@ -46,11 +48,14 @@ class State(msgspec.Struct, frozen=True):
     name: str = ""  # and version of the runtime
     azure_note: str = ""  # whether the Azure catalog could be reached at the start
 
-    def write(self, folder: Path) -> None:
-        """Write the state file, which has the key: a temporary file is its owner's alone."""
-        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-            file.write(msgspec.json.encode(self))
-        Path(file.name).replace(folder / STATE_FILE)
+
+def write_state(folder: Path, **about: Any) -> None:
+    """Write the state file, which has the key: a temporary file is its owner's alone."""
+    created = psutil.Process().create_time()
+    state = State(os.getpid(), created, fingerprint=fingerprint(), **about)
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+        file.write(msgspec.json.encode(state))
+    Path(file.name).replace(folder / STATE_FILE)
 
 
 def fingerprint() -> str:

@@ -25,6 +25,7 @@ import psutil
 from ..common.errors import KitError, plain
 from ..common.paths import PROJECT, service_folder
 from .control_line import ACTIONS, LOG_FILE, STATE_FILE, State, fingerprint, receive, send
+from .words import sentence
 
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 15.0
@@ -65,7 +66,7 @@ class Runtime:
     def __init__(self, folder: Path | None = None):
         self._folder = folder or service_folder()
         self._connection: Connection | None = None
-        self._state: State | None = None
+        self._state: State
         self._lock = threading.RLock()
         self._connected()
 
@@ -87,7 +88,7 @@ class Runtime:
 
     def stop(self) -> None:
         """End the service and wait until its process is gone."""
-        _stop(self._connected(), self.pid)
+        _stop(self._connected(), self._state)
         self.close()
 
     def close(self) -> None:
@@ -134,17 +135,10 @@ class Runtime:
 
     def _obituary(self, during: str = "") -> str:
         code = None
-        if self._state and (child := _children.get(self._state.pid)):
+        if child := _children.get(self._state.pid):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 code = child.wait(DEATH_S)
-        if code == 0:
-            return f"Foundry Local's process was stopped{during}; the next call starts it again."
-        how = f" (killed by signal {-code})" if code and code < 0 else ""
-        return (
-            f"Foundry Local's process ended{during}{how}, most often because memory ran out: "
-            "try a smaller model, or unload others; the next call starts it again. "
-            f"Its log: {self._folder / LOG_FILE}"
-        )
+        return sentence("ended", code=code, during=during, log=self._folder / LOG_FILE)
 
 
 @contextlib.contextmanager
@@ -178,17 +172,16 @@ def find(folder: Path | None = None) -> tuple[Connection, State] | None:
         return None
     if state.fingerprint == fingerprint():
         return connection, state
-    _stop(connection, state.pid)
+    _stop(connection, state)
     return None
 
 
 def stop_service() -> bool:
     """End this checkout's service; return False when none was running."""
-    if not (found := find()):
-        return False
-    connection, state = found
-    _stop(connection, state.pid)
-    return True
+    found = find()
+    if found:
+        _stop(*found)
+    return found is not None
 
 
 def _start(folder: Path) -> tuple[Connection, State]:
@@ -240,9 +233,9 @@ def _settings() -> dict[str, str]:
     return settings | {"ORT_TELEMETRY_DISABLED": "1", "PYTHONUTF8": "1"}
 
 
-def _stop(connection: Connection, pid: int) -> None:
+def _stop(connection: Connection, state: State) -> None:
     try:
-        process = psutil.Process(pid)
+        process = psutil.Process(state.pid)
         with connection:
             send(connection, {"do": "stop"})
         process.wait(STOP_LIMIT_S)

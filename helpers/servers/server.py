@@ -12,25 +12,23 @@ import httpx2
 
 from ..common import machine
 from ..common.errors import EndpointError, KitError, UsageError
-from ..common.show import one_line
 from ..models import lineup
 from ..timing.connection import is_loopback
+from ..timing.framing import Failure
 from ..timing.metrics import METRICS, measure
-from ..timing.stream import Timeline, send
+from ..timing.stream import Collector, Timeline, explain_refusal, send
 from ..timing.transport import Exchange
 from .foundry import Note, Progress, Runtime, RuntimeStopped, ignore
 from .keep_warm import EVERY_S, Pings, Traffic, ping_every
 from .model_table import ModelInfo, ModelTable
+from .words import sentence
 
 KEY_VARIABLE = "FOUNDRY_LOCAL_API_KEY"
+Messages = str | Sequence[dict]  # one question, or a conversation
 MAX_TOKENS = 150
 TIMEOUT_S = 120.0
 LIST_LIMIT_S = 10.0
 PING: dict = {"max_tokens": 1, "stream": False, "timeout_s": 30.0}
-REFUSALS = {
-    401: f"refused the key (401); set {KEY_VARIABLE} to the key of that server.",
-    404: "has no model list (404); the address of such a server most often ends in /v1.",
-}
 NOT_FROM_HERE = (
     "not measurable from here: the server's process is on another machine, or not known to the kit"
 )
@@ -64,12 +62,8 @@ class Reply:
 
     def figures(self) -> str:
         """Return one line: TTFT, latency, tokens, rate."""
-        times = {"TTFT": self.ttft_s, "latency": self.latency_s}
-        parts = [f"{what} {1000 * s:.1f} ms," for what, s in times.items() if s is not None]
         tokens, rate = self.timeline.completion_tokens, self.output_tokens_per_s
-        parts += ["token count unknown" if tokens is None else f"{tokens} tokens"]
-        parts += [f"at {rate:,.0f} tokens/s"] if rate else []
-        return f"{self.model}: {' '.join(parts)}"
+        return sentence("figures", reply=self, tokens=tokens, rate=rate)
 
     def __str__(self) -> str:
         return f"{self.text}\n\n[{self.figures()}]"
@@ -113,11 +107,7 @@ class Server:
         built_in = [alias for alias in self._lineup.built_in if alias in offered]
         if chosen := built_in or [alias for alias in self._lineup if alias in offered]:
             return chosen
-        raise UsageError(
-            f"Which models? {self.where} offers none of the line-up, but "
-            f"{', '.join(sorted(offered)[:5]) or 'nothing at all'}. "
-            "Name them: --models a,b, BENCH_MODELS, or `models` in a notebook."
-        )
+        raise UsageError(sentence("which_models", where=self.where, offered=sorted(offered)[:5]))
 
     def resolve(self, name: str) -> ModelInfo:
         """Return the model with this alias or id. Raises UnknownModel with near misses."""
@@ -129,10 +119,7 @@ class Server:
         raise lineup.unknown(name, aliases, self._lineup, offered.note)
 
     def variants(self, names: Sequence[str]) -> ModelTable:
-        """Return these models for each device that they were built for.
-
-        The table's `note` names those that have only one. Ask for a variant by its id.
-        """
+        """Return these models for each device that they were built for; `note` says what lacks."""
         offered, aliases = self.models(), [self.resolve(name).alias for name in names]
         table = ModelTable(m for alias in aliases for m in offered if m.alias == alias)
         table.note = self._provider_note()
@@ -158,7 +145,7 @@ class Server:
     def prepare(
         self,
         model: ModelInfo,
-        prompt: str | Sequence[dict],
+        prompt: Messages,
         *,
         max_tokens: int = MAX_TOKENS,
         temperature: float = 0.0,
@@ -176,7 +163,7 @@ class Server:
         url = f"{self.base_url}/chat/completions"
         return Exchange(url, body, timeout_s, self._headers, stall_s)
 
-    def request(self, model: ModelInfo, prompt: str | Sequence[dict], **options) -> Timeline:
+    def request(self, model: ModelInfo, prompt: Messages, **options) -> Timeline:
         """Time one request, with the options of `prepare`; the timeline says what went wrong."""
         try:
             request = self.prepare(model, prompt, **options)
@@ -189,7 +176,7 @@ class Server:
         """Hold back the pings that keep models warm while requests are timed."""
         return self._traffic.timed()
 
-    def chat(self, name: str, prompt: str | Sequence[dict], **options) -> Reply:
+    def chat(self, name: str, prompt: Messages, **options) -> Reply:
         """Return one answer with its timing, loading the model first; options as for `prepare`.
 
         Raises UnknownModel, or EndpointError when no answer came.
@@ -206,9 +193,7 @@ class Server:
             reason += ". Shorten the prompt, or ask for fewer tokens"
         raise EndpointError(f"{model.alias} did not answer: {reason}.")
 
-    def stream(
-        self, name: str, prompt: str | Sequence[dict], **options
-    ) -> Generator[str, None, None]:
+    def stream(self, name: str, prompt: Messages, **options) -> Generator[str, None, None]:
         """Yield the answer in pieces as they come, for a person to read; for figures use `chat`.
 
         Closing the iterator stops the model. Raises UnknownModel, or EndpointError when the answer
@@ -220,13 +205,16 @@ class Server:
             settings = self._http(request.timeout_s)
             with httpx2.stream("POST", request.url, json=request.body, **settings) as answer:
                 if answer.status_code != 200:
-                    answer.read()
-                    raise ValueError(f"HTTP {answer.status_code}: {_reason_in(answer.text)}")
+                    body = answer.read()
+                    raise Failure(explain_refusal(answer.status_code, answer.headers, body))
+                chunks = Collector()
                 for line in answer.iter_lines():
                     data = line.removeprefix("data:").strip()
                     if line.startswith("data:") and data != "[DONE]":
-                        yield from _texts_in(data)
-        except (httpx2.HTTPError, ValueError) as error:
+                        chunks.take(0.0, json.loads(data))
+                    while chunks.texts:
+                        yield chunks.texts.pop()[0]
+        except (httpx2.HTTPError, ValueError, Failure) as error:
             reason = str(error).rstrip(".")
             raise EndpointError(f"{model.alias} did not answer: {reason}.") from None
 
@@ -246,11 +234,10 @@ class Server:
         model = self._loaded_model(name)
 
         def ping() -> bool:
-            with self._traffic.ping(every_s) as free:
+            with self._traffic.ping(every_s) as free, contextlib.suppress(KitError):
                 if free:  # whether the token comes does not matter
-                    with contextlib.suppress(KitError):
-                        send(self.prepare(model, "Hi", **PING))
-                return free
+                    send(self.prepare(model, "Hi", **PING))
+            return free
 
         with ping_every(ping, max(0.01, every_s / 4)) as pings:
             yield pings
@@ -267,8 +254,8 @@ class Server:
         except (httpx2.InvalidURL, ValueError, TypeError, KeyError):
             other = "does not answer like an OpenAI-compatible server; check the address."
             raise EndpointError(f"{self.where} {other}") from None
-        other = f"answered HTTP {answer.status_code} when asked for its models; look at its log."
-        raise EndpointError(f"{self.where} {REFUSALS.get(answer.status_code, other)}")
+        about = {"where": self.where, "status": answer.status_code, "key_variable": KEY_VARIABLE}
+        raise EndpointError(sentence("refused", **about))
 
     def _get(self, url: str, timeout_s: float = LIST_LIMIT_S) -> httpx2.Response:
         return httpx2.get(url, **self._http(timeout_s))
@@ -312,23 +299,3 @@ class Server:
             if entry.source == "built-in":
                 known["size_mb"] = entry.size_mb
         return ModelInfo(**known)
-
-
-def _texts_in(data: str) -> list[str]:
-    try:
-        chunk = json.loads(data)
-        if chunk.get("error"):
-            raise ValueError(_reason_in(data))
-        choices = (chunk.get("choices") or [])[:1]
-        texts = [(choice.get("delta") or {}).get("content") for choice in choices]
-        return [text for text in texts if text]
-    except (AttributeError, TypeError):
-        raise ValueError(f"expected a chunk of an answer, found {one_line(data, 80)}") from None
-
-
-def _reason_in(body: str) -> str:
-    try:
-        error = json.loads(body)["error"]
-        return str(error["message"] if isinstance(error, dict) else error)
-    except (ValueError, KeyError, TypeError):
-        return one_line(body, 120)

@@ -21,15 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import filelock
-import psutil
 
 from ..common.errors import KitError, plain
 from ..common.paths import BUILT_IN_MODELS, model_cache
 from ..models import cache
 from ..models.built_in import built_in_packages, install_built_in
 from .catalog import azure_catalog, local_catalog, serve_catalog
-from .control_line import ACTIONS, LOCK_FILE, LOG_FILE, STATE_FILE, State
-from .control_line import fingerprint, receive, send
+from .control_line import ACTIONS, LOCK_FILE, LOG_FILE, STATE_FILE, receive, send, write_state
 from .fetch import Fetch, describe, record_files
 
 if TYPE_CHECKING:
@@ -40,22 +38,14 @@ LINGER_S = 300.0
 UNLOAD_LIMIT_S = 5.0
 
 
-def main(folder: Path) -> int:
-    """Run the service of a folder until it is stopped or left alone; return the exit code."""
+def main(folder: Path) -> None:
+    """Run the service of a folder until it is stopped or left alone."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / LOCK_FILE)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        return 0  # another process serves this folder; whoever started us will find it
-    with lock:
+    # Where another process serves this folder, whoever started us will find that one.
+    with contextlib.suppress(filelock.Timeout), filelock.FileLock(folder / LOCK_FILE, timeout=0):
         (folder / LOG_FILE).write_bytes(b"")  # the log is of this service, from its start
-        runtime = SdkRuntime(folder)
-        try:
+        with contextlib.closing(SdkRuntime(folder)) as runtime:
             Control(runtime).run(folder)
-        finally:
-            runtime.close()
-    return 0
 
 
 class SdkRuntime:
@@ -65,9 +55,12 @@ class SdkRuntime:
         self._built_in = {package.id for package in built_in_packages(BUILT_IN_MODELS).values()}
         install_built_in(BUILT_IN_MODELS, model_cache())
         azure = azure_catalog()
-        self.azure_note = azure["note"] or ""
         self._manager = _start_manager(folder, azure["url"])
-        self.base_url = (self._manager.urls or [""])[0]
+        self.about = {
+            "base_url": (self._manager.urls or [""])[0],
+            "name": f"Foundry Local {version('foundry-local-sdk')}",
+            "azure_note": azure["note"],
+        }
         self._manager.catalog.list_models()  # read now, so that the first caller does not wait
 
     def close(self) -> None:
@@ -90,18 +83,13 @@ class SdkRuntime:
         return {provider.name: provider.is_registered for provider in self._manager.discover_eps()}
 
     def load(self, name: str) -> float:
-        """Load a cached model; return the seconds of the runtime's own call.
-
-        Raises KitError when its files have changed.
-        """
+        """Load a cached model, if its files are whole; return the seconds of the runtime's call."""
         model = self._model(name)
         folder = Path(model.get_path())
         record = cache.read_record(folder)
         if record and (wrong := cache.verify(folder, record)):
-            raise KitError(
-                f"its files are damaged: {', '.join(map(str, wrong))}; "
-                f"repair them with: python -m helpers verify {model.alias}"
-            )
+            repair = f"repair them with: python -m helpers verify {model.alias}"
+            raise KitError(f"its files are damaged: {', '.join(map(str, wrong))}; {repair}")
         start = time.perf_counter()
         model.load()
         seconds = time.perf_counter() - start
@@ -109,11 +97,8 @@ class SdkRuntime:
         return seconds
 
     def unload(self, name: str) -> None:
-        """Free a model's memory; do nothing when it is not loaded.
-
-        The web service lets go of a request a moment after its client has read the last byte;
-        until then the SDK refuses.
-        """
+        """Free a model's memory; do nothing when it is not loaded."""
+        # The SDK refuses while the web service still holds a request whose client has it all.
         model, deadline = self._model(name), time.monotonic() + UNLOAD_LIMIT_S
         while model.is_loaded:
             try:
@@ -132,10 +117,7 @@ class SdkRuntime:
         record_files(self._model(name))
 
     def register(self, name: str, folder: str) -> None:
-        """Put an ONNX GenAI folder into the local catalog, in place of an older one of this id.
-
-        The catalog keeps it over restarts.
-        """
+        """Put an ONNX GenAI folder into the local catalog for good; replace an older one."""
         from foundry_local_sdk import CatalogType, ModelInfoBuilder
 
         catalog = self._manager.get_catalog(CatalogType.LOCAL)
@@ -152,10 +134,8 @@ class SdkRuntime:
         # An unknown id is asked of the catalogs again, and ours names it by now.
         model = self._manager.catalog.get_model_variant(name)
         if model is None:
-            raise KitError(
-                "the runtime does not take it up; end it with: python -m helpers stop, "
-                f"and list again ({name})."
-            )
+            advice = f"end it with: python -m helpers stop, and list again ({name})."
+            raise KitError(f"the runtime does not take it up; {advice}")
         model.download()  # looks at the folder and finds all of it there
 
     def remove(self, name: str) -> None:
@@ -206,10 +186,10 @@ def _start_manager(folder: Path, azure_url: str | None) -> "FoundryLocalManager"
     try:
         manager.start_web_service()
     except Exception as error:
-        advice = f"; port {port} may be taken: choose another in WORKSHOP_PORT, or leave it out"
-        raise KitError(
-            f"the web service did not start ({plain(str(error))}){advice if port else ''}."
-        ) from None
+        reason = f"the web service did not start ({plain(str(error))})"
+        advice = "choose another in WORKSHOP_PORT, or leave it out"
+        reason += f"; port {port} may be taken: {advice}" if port else ""
+        raise KitError(f"{reason}.") from None
     return manager
 
 
@@ -237,24 +217,16 @@ class Control:
         self._key = secrets.token_bytes(32)
         self._listener = Listener(("127.0.0.1", 0), authkey=self._key)
         self._stop = threading.Event()
-        self._clients, self._left_alone_since = 0, time.monotonic()
-        self._lock = threading.Lock()
+        self._clients: set[Connection] = set()
+        self._left_alone_since = time.monotonic()
         self._linger_s = float(os.environ.get("WORKSHOP_LINGER_S") or LINGER_S)
 
     def run(self, folder: Path) -> None:
         """Write the state file, serve, and remove the state file at the end."""
         signal.signal(signal.SIGTERM, lambda *_: self._stop.set())
         threading.Thread(target=self._accept, daemon=True).start()
-        State(
-            pid=os.getpid(),
-            create_time=psutil.Process().create_time(),
-            address=self._listener.address,
-            key=self._key.hex(),
-            fingerprint=fingerprint(),
-            base_url=self._runtime.base_url,
-            name=f"Foundry Local {version('foundry-local-sdk')}",
-            azure_note=self._runtime.azure_note,
-        ).write(folder)
+        line = {"address": self._listener.address, "key": self._key.hex()}
+        write_state(folder, **line, **self._runtime.about)
         try:
             while not self._stop.wait(0.5):
                 if not self._clients and time.monotonic() - self._left_alone_since > self._linger_s:
@@ -271,7 +243,7 @@ class Control:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: Connection) -> None:
-        self._count(+1)
+        self._clients.add(connection)
         try:
             while True:
                 send(connection, self._answer(receive(connection), connection))
@@ -279,7 +251,8 @@ class Control:
             pass  # the client has gone: that ends its lease
         finally:
             connection.close()
-            self._count(-1)
+            self._left_alone_since = time.monotonic()
+            self._clients.discard(connection)
 
     def _answer(self, request: dict, connection: Connection) -> dict:
         action, arguments = request["do"], request.get("with", {})
@@ -299,14 +272,9 @@ class Control:
                 raise
             return {"error": f"{error}"}
 
-    def _count(self, change: int) -> None:
-        with self._lock:
-            self._clients += change
-            self._left_alone_since = time.monotonic()
-
 
 if __name__ == "__main__":
     try:
-        sys.exit(main(Path(sys.argv[1])))
+        main(Path(sys.argv[1]))
     except KitError as problem:
         sys.exit(f"error: {problem}")
