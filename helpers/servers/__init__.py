@@ -6,9 +6,6 @@ same from above. Everything that starts, asks and stops a server lives here.
 
 import lazy_loader
 
-CORE = ("server", "model_table", "connect", "local", "remote", "foundry", "control_line", "service")
-BESIDE = ("catalog", "fetch", "custom", "functions", "downloads", "setup_check", "keep_warm")
-
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
@@ -27,5 +24,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "server",
         "service",
         "setup_check",
+        "words",
     ],
 )

@@ -23,9 +23,8 @@ def connect(
     """Return the server at `endpoint`, else in `FOUNDRY_LOCAL_ENDPOINT`, else the built-in runtime.
 
     `key` (else the variable that `key_variable` names) is sent to an endpoint and never stored.
-    `mirror` (else `WORKSHOP_MIRROR`) is a classroom mirror for the built-in runtime. Raises
-    UsageError for a malformed address, EndpointError when nothing OpenAI-compatible answers there,
-    KitError when the runtime cannot start.
+    `mirror` (else `WORKSHOP_MIRROR`) is for the built-in runtime. Raises UsageError for a malformed
+    address, EndpointError when no such server answers, KitError when the runtime cannot start.
     """
     address = endpoint or os.environ.get(ENDPOINT_VARIABLE)
     if not address:
@@ -39,18 +38,13 @@ def connect(
 
 
 def parse_base_url(address: str) -> str:
-    """Return an address as base URL, with `/v1` added when there is no path.
-
-    Raises UsageError for anything but an http or https address.
-    """
+    """Return an http(s) address as base URL, with `/v1` added when there is no path."""
     try:
         parts = urllib.parse.urlsplit(address.strip())
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError
     except ValueError:
-        raise UsageError(
-            f"'{address}' is not the address of a server; "
-            "expected something like http://localhost:5273/v1"
-        ) from None
+        expected = "expected something like http://localhost:5273/v1"
+        raise UsageError(f"'{address}' is not the address of a server; {expected}") from None
     path = parts.path.rstrip("/") or "/v1"
     return urllib.parse.urlunsplit((parts.scheme, parts.netloc, path, "", ""))

@@ -8,16 +8,19 @@ A message is JSON over an authenticated loopback `multiprocessing.connection`. A
 import hashlib
 import json
 import os
+import tempfile
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import psutil
 
 from ..common.paths import BUILT_IN_MODELS, model_cache
 from ..models import cache
 
 # What a caller may ask for: methods of `service.SdkRuntime`.
-ACTIONS = {"hello", "list", "providers", "load", "unload", "download", "record", "register"}
+ACTIONS = {"list", "providers", "load", "unload", "download", "record", "register"}
 ACTIONS |= {"arrived", "remove"}
 STATE_FILE, LOCK_FILE, LOG_FILE = "service.json", "service.lock", "service.log"
 SERVED_CODE = ("control_line.py", "service.py", "catalog.py", "fetch.py")
@@ -33,26 +36,26 @@ def receive(connection: Connection) -> dict:
     return json.loads(connection.recv_bytes())
 
 
-def write_state(folder: Path, address: tuple[str, int], key: bytes) -> None:
-    """Write where the service of a folder listens, readable by this user only: the key is in it."""
-    state = {
-        "pid": os.getpid(),
-        "create_time": psutil.Process().create_time(),
-        "address": list(address),
-        "key": key.hex(),
-        "fingerprint": fingerprint(),
-    }
-    fresh = folder / f"{STATE_FILE}.tmp"
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(json.dumps(state).encode())
-    fresh.replace(folder / STATE_FILE)
+class State(msgspec.Struct, frozen=True):
+    """Say where the service of a folder listens and what it is."""
+
+    pid: int
+    create_time: float
+    address: tuple[str, int]
+    key: str  # hexadecimal
+    fingerprint: str
+    base_url: str = ""  # of the web service, without `/v1`
+    name: str = ""  # and version of the runtime
+    azure_note: str = ""  # whether the Azure catalog could be reached at the start
 
 
-def read_state(folder: Path) -> dict:
-    """Read what `write_state` wrote. Raises OSError or ValueError when there is nothing to read."""
-    return json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
+def write_state(folder: Path, **about: Any) -> None:
+    """Write the state file, which has the key: a temporary file is its owner's alone."""
+    created = psutil.Process().create_time()
+    state = State(os.getpid(), created, fingerprint=fingerprint(), **about)
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+        file.write(msgspec.json.encode(state))
+    Path(file.name).replace(folder / STATE_FILE)
 
 
 def fingerprint() -> str:

@@ -19,15 +19,22 @@ from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 
 from ..common.errors import KitError, plain
 from ..common.paths import PROJECT, service_folder
-from .control_line import ACTIONS, LOG_FILE, fingerprint, read_state, receive, send
+from .control_line import ACTIONS, LOG_FILE, STATE_FILE, State, fingerprint, receive, send
+from .words import sentence
 
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 15.0
 DEATH_S = 0.5
+NO_WINDOW = 0
+if sys.platform == "win32":
+    NO_WINDOW = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+
+_children: dict[int, subprocess.Popen] = {}  # kept for their exit codes
 
 
 class RuntimeStopped(KitError):
@@ -50,55 +57,38 @@ class Runtime:
     called with percent and remarks; Ctrl-C cancels it, and a later call resumes.
     """
 
+    # As `State` describes them; they change when the service restarts.
+    base_url: str
+    pid: int
+    name: str
+    azure_note: str
+
     def __init__(self, folder: Path | None = None):
         self._folder = folder or service_folder()
         self._connection: Connection | None = None
-        self._hello: dict = {}
-        self._created = 0.0
+        self._state: State
         self._lock = threading.RLock()
         self._connected()
 
-    @property
-    def base_url(self) -> str:
-        """Return the web service's address without `/v1`; it changes when the service restarts."""
-        return self._about()["base_url"]
-
-    @property
-    def name(self) -> str:
-        """Return name and version of the runtime, from the installed package."""
-        return self._about()["runtime"]
-
-    @property
-    def azure_note(self) -> str:
-        """Say whether the Azure catalog could be reached when the service started."""
-        return self._about()["azure"]
-
-    @property
-    def pid(self) -> int:
-        """Return the process id of the service, for measuring its memory."""
-        return self._about()["pid"]
-
-    def __getattr__(self, action: str) -> Callable[..., Any]:
-        if action not in ACTIONS:
-            raise AttributeError(
-                f"the runtime has no '{action}', only {', '.join(sorted(ACTIONS))}"
-            )
-        return functools.partial(self._call, action)
+    def __getattr__(self, name: str) -> Any:
+        if name in ACTIONS:
+            return functools.partial(self._call, name)
+        if name in Runtime.__annotations__:
+            self._connected()
+            return getattr(self._state, name)
+        raise AttributeError(f"the runtime has no '{name}', only {', '.join(sorted(ACTIONS))}")
 
     def died(self) -> str | None:
         """Say what happened when the process ended without being asked to; None while it lives."""
-        # The system closes a dying process's connections a moment before it is gone.
-        deadline = time.monotonic() + DEATH_S
-        while _alive(self._hello["pid"], self._created):
-            if time.monotonic() > deadline:
+        with self._lock:  # no answer is due, so only the end of the process can be read
+            if self._connection and not self._connection.poll(DEATH_S):
                 return None
-            time.sleep(0.02)
-        self.close()
-        return self._obituary()
+            self.close()
+            return self._obituary()
 
     def stop(self) -> None:
         """End the service and wait until its process is gone."""
-        _stop(self._connected(), self.pid)
+        _stop(self._connected(), self._state)
         self.close()
 
     def close(self) -> None:
@@ -107,20 +97,11 @@ class Runtime:
             self._connection.close()
         self._connection = None
 
-    def _about(self) -> dict:
-        self._connected()
-        return self._hello
-
     def _connected(self) -> Connection:
-        """Return the connection, made when there is none."""
-        if self._connection is None:
-            with self._lock:
-                if self._connection is None:
-                    self._connection = find(self._folder) or _start(self._folder)
-                    self._hello = self._call("hello")
-                    with contextlib.suppress(psutil.Error):
-                        self._created = psutil.Process(self._hello["pid"]).create_time()
-        return self._connection
+        with self._lock:
+            if self._connection is None:
+                self._connection, self._state = find(self._folder) or _start(self._folder)
+            return self._connection
 
     def _call(
         self,
@@ -135,7 +116,14 @@ class Runtime:
             connection = self._connected()
             try:
                 send(connection, {"do": action, "with": arguments})
-                answer = self._receive(connection, progress, note)
+                while "progress" in (answer := receive(connection)):
+                    progress(answer["progress"])
+                    note(answer["note"])
+            except KeyboardInterrupt:
+                # The service takes a closed line as a cancel, and its answer under way cannot be
+                # mistaken for the next one.
+                self.close()
+                raise
             except (OSError, EOFError):
                 self.close()
                 during = f" during '{action}{f' {name}' if name else ''}'"
@@ -145,32 +133,12 @@ class Runtime:
             raise KitError(f"Foundry Local could not {action} {name or ''}: {reason}")
         return answer["ok"]
 
-    def _receive(self, connection: Connection, progress: Progress, note: Note) -> dict:
-        try:
-            while "progress" in (answer := receive(connection)):
-                progress(answer["progress"])
-                note(answer["note"])
-            return answer
-        except KeyboardInterrupt:
-            # The service takes a closed line as a cancel, and its answer under way cannot be
-            # mistaken for the next one.
-            self.close()
-            raise
-
     def _obituary(self, during: str = "") -> str:
         code = None
-        for child in _children:
-            if child.pid == self._hello.get("pid"):
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    code = child.wait(DEATH_S)
-        if code == 0:
-            return f"Foundry Local's process was stopped{during}; the next call starts it again."
-        how = f" (killed by signal {-code})" if code and code < 0 else ""
-        return (
-            f"Foundry Local's process ended{during}{how}, most often because memory ran out: "
-            "try a smaller model, or unload others; the next call starts it again. "
-            f"Its log: {self._folder / LOG_FILE}"
-        )
+        if child := _children.get(self._state.pid):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = child.wait(DEATH_S)
+        return sentence("ended", code=code, during=during, log=self._folder / LOG_FILE)
 
 
 @contextlib.contextmanager
@@ -187,43 +155,41 @@ def private_service() -> Iterator[Runtime]:
             process.wait(STOP_LIMIT_S)
 
 
-def find(folder: Path | None = None) -> Connection | None:
-    """Return a connection to the running service of this checkout, or None.
+def find(folder: Path | None = None) -> tuple[Connection, State] | None:
+    """Return a connection to the running service of this checkout and its state, or None.
 
     A service that serves other code or settings is stopped.
     """
     try:
-        state = read_state(folder or service_folder())
-        if not _alive(state["pid"], state["create_time"]):
+        file = (folder or service_folder()) / STATE_FILE
+        state = msgspec.json.decode(file.read_bytes(), type=State)
+        # Another process may have the number by now, and yet another the port.
+        if abs(psutil.Process(state.pid).create_time() - state.create_time) > 1:
             return None
-        connection = Client(tuple(state["address"]), authkey=bytes.fromhex(state["key"]))
+        connection = Client(state.address, authkey=bytes.fromhex(state.key))
         assert isinstance(connection, Connection)  # the address is not that of a Windows pipe
-    except (OSError, EOFError, ValueError, KeyError, AuthenticationError):
+    except (OSError, EOFError, ValueError, msgspec.MsgspecError, psutil.Error, AuthenticationError):
         return None
-    if state.get("fingerprint") == fingerprint():
-        return connection
-    _stop(connection, state["pid"])
+    if state.fingerprint == fingerprint():
+        return connection, state
+    _stop(connection, state)
     return None
 
 
 def stop_service() -> bool:
     """End this checkout's service; return False when none was running."""
-    if find() is None:
-        return False
-    Runtime().stop()
-    return True
+    found = find()
+    if found:
+        _stop(*found)
+    return found is not None
 
 
-def _start(folder: Path) -> Connection:
-    """Start the service and wait for it.
-
-    If another process starts it at the same moment, that one is found instead.
-    """
+def _start(folder: Path) -> tuple[Connection, State]:
     child = _spawn(folder)
     deadline = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline:
-        if connection := find(folder):
-            return connection
+        if found := find(folder):  # ours, or that of a process which started one meanwhile
+            return found
         if child.poll():
             raise KitError(f"Foundry Local did not start: {_last_line(folder / LOG_FILE)}")
         time.sleep(0.02)
@@ -244,38 +210,32 @@ def _spawn(folder: Path) -> subprocess.Popen:
             f"The kit's folder {folder} cannot be written ({error.strerror}); "
             "name another one in the variable WORKSHOP_HOME."
         ) from None
-    flags = 0
-    if sys.platform == "win32":
-        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
     with log:
         child = subprocess.Popen(
             [sys.executable, "-m", "helpers.servers.service", str(folder)],
             cwd=PROJECT,
-            env=_service_environment(),
+            env=os.environ | _settings(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C in a terminal is for the caller, not for the service
-            creationflags=flags,
+            creationflags=NO_WINDOW,
         )
-    _children.append(child)
+    _children[child.pid] = child
     return child
 
 
-_children: list[subprocess.Popen] = []  # kept so that ended ones are reaped by Popen
-
-
-def _service_environment() -> dict[str, str]:
-    """Return the caller's environment with loopback direct and optional telemetry off."""
+def _settings() -> dict[str, str]:
+    """Return what the service's environment has of its own: loopback is direct, no telemetry."""
     configured = os.environ.get("NO_PROXY") or os.environ.get("no_proxy")
     direct = ",".join(filter(None, [configured, "127.0.0.1,localhost"]))
     settings = {"NO_PROXY": direct, "no_proxy": direct}
-    return {**os.environ, **settings, "ORT_TELEMETRY_DISABLED": "1", "PYTHONUTF8": "1"}
+    return settings | {"ORT_TELEMETRY_DISABLED": "1", "PYTHONUTF8": "1"}
 
 
-def _stop(connection: Connection, pid: int) -> None:
+def _stop(connection: Connection, state: State) -> None:
     try:
-        process = psutil.Process(pid)
+        process = psutil.Process(state.pid)
         with connection:
             send(connection, {"do": "stop"})
         process.wait(STOP_LIMIT_S)
@@ -283,17 +243,6 @@ def _stop(connection: Connection, pid: int) -> None:
         pass
     except psutil.TimeoutExpired:
         process.kill()
-
-
-def _alive(pid: int, create_time: float) -> bool:
-    for child in _children:
-        child.poll()
-    try:
-        process = psutil.Process(pid)
-        same = abs(process.create_time() - create_time) < 1
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
 
 
 def _last_line(path: Path) -> str:

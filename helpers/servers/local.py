@@ -1,6 +1,7 @@
 """Ask the kit's own Foundry Local process, which may also fetch models from a classroom mirror."""
 
-from collections.abc import Iterator, Sequence, Set
+import contextlib
+from collections.abc import Sequence
 
 from ..common import machine
 from ..common.errors import KitError, MirrorError
@@ -9,9 +10,12 @@ from ..models import lineup, mirror
 from ..models.cache import Package, download_lock
 from .foundry import Note, Progress, Runtime, RuntimeStopped, ignore, private_service
 from .keep_warm import Traffic
-from .model_table import ModelInfo, ModelTable, free_memory_mb, is_for_gpu
+from .model_table import ModelInfo, ModelTable, free_memory_mb
 from .server import MAX_TOKENS, Server
+from .words import sentence
 
+# Where two have a model of one alias, the earlier wins: hashes of the built-in ones ship with the
+# kit, and a mirror is nearer than Azure.
 SOURCES = ("built-in", "mirror", "catalog")
 
 
@@ -19,6 +23,7 @@ class OnRuntime(Server):
     """Answer chats from the kit's own Foundry Local process, below the path `prefix`."""
 
     prefix = "/v1"
+    runtime: Runtime
 
     def __init__(self, models: lineup.Lineup | None = None, runtime: Runtime | None = None):
         self.runtime = runtime or Runtime()
@@ -29,31 +34,15 @@ class OnRuntime(Server):
         """Return the OpenAI base URL; it changes when the service had to be started again."""
         return self.runtime.base_url + self.prefix
 
-    @property
-    def pid(self) -> int:
-        """Return the process id of the service."""
-        return self.runtime.pid
-
-    def died(self) -> str | None:
-        """Say what happened when the service process ended without being asked to."""
-        return self.runtime.died()
-
     def footprint(self, name: str, prompt: str, max_tokens: int = MAX_TOKENS) -> machine.PeakMemory:
-        """Measure a model's memory for one answer, in a service that had no other model before.
-
-        The runtime keeps what it frees, so elsewhere the difference would not be this model's.
-        Raises KitError when the model is not there, does not fit or does not answer.
-        """
+        """Measure a model's memory for one answer, in a service that had no other model before."""
+        # The runtime keeps what it frees, so elsewhere the difference would not be this model's.
         with private_service() as runtime:
             alone = type(self)(self._lineup, runtime=runtime)
             alone.resolve(name)  # what listing takes belongs to the idle runtime
             with machine.PeakMemory(runtime.pid) as memory:
                 alone.chat(name, prompt, max_tokens=max_tokens)
         return memory
-
-    def close(self) -> None:
-        """Let go of the service."""
-        self.runtime.close()
 
 
 class BuiltIn(OnRuntime):
@@ -71,19 +60,24 @@ class BuiltIn(OnRuntime):
         self._traffic = Traffic(service_folder() / "asked")
 
     def models(self) -> ModelTable:
-        """Return every model that can be had: built in, from the mirror, from the catalogs.
-
-        Where two sources have a model of one alias, the built-in one wins (its hashes ship with the
-        kit), then the mirror's (it is nearer than Azure).
-        """
+        """Return every model that can be had: built in, from the mirror, from the catalogs."""
         mine = self._runtime_models()
-        offered, notes = self._mirror_models(mine)
-        rows = {model.id: model for model in (*mine, *offered)}.values()
+        packages, error = self._mirror_packages()
+        built_in = {m.alias: m.files_sha256 for m in mine if m.source == "built-in"}
+        cached = {m.id for m in mine if m.cached}
+        wanted = [p for p in packages if p.id not in cached and p.alias not in built_in]
+        rows = {model.id: model for model in (*mine, *map(self._offered, wanted))}.values()
         table = ModelTable(sorted(rows, key=lambda m: (SOURCES.index(m.source), m.size_mb or 0)))
-        notes.append(f"Azure catalog: {self.runtime.azure_note}.")
-        if self.runtime.azure_note.startswith("reachable"):
-            notes += self._missing({model.alias for model in rows})
-        table.note = " ".join(notes)
+        azure = self.runtime.azure_note
+        table.note = sentence(
+            "offer",
+            mirror=self.mirror,
+            error=error,
+            differing=[p.alias for p in packages if built_in.get(p.alias, p.digest) != p.digest],
+            both=sorted({p.alias for p in wanted} & {m.alias for m in mine}),
+            azure=azure,
+            missing=self._missing(table) if azure.startswith("reachable") else {},
+        )
         return table
 
     def resolve(self, name: str) -> ModelInfo:
@@ -94,17 +88,11 @@ class BuiltIn(OnRuntime):
         return super().resolve(name)
 
     def load(self, name: str, *, unload_others: bool = False) -> float:
-        """Load a cached model and return the seconds it took.
-
-        Raises KitError when it is not in the cache, its files are damaged, or it is too large for
-        the free memory.
-        """
+        """Load a cached model and return the seconds; KitError says why it cannot be loaded."""
         model = self.resolve(name)
         if not model.cached:
-            raise KitError(
-                f"'{model.alias}' is not downloaded; "
-                f"fetch it with: python -m helpers download {model.alias}"
-            )
+            advice = f"fetch it with: python -m helpers download {model.alias}"
+            raise KitError(f"'{model.alias}' is not downloaded; {advice}")
         for other in self._runtime_models() if unload_others else []:
             if other.loaded and other.id != model.id:
                 self.runtime.unload(other.id)
@@ -124,14 +112,12 @@ class BuiltIn(OnRuntime):
         if model.package is None or self.mirror is None:
             return self._from_catalog(model, progress, note)
         size = max(1, model.package.bytes)
+
+        def arrived(n_bytes: float) -> None:
+            progress(100 * n_bytes / size)
+
         try:
-            self.mirror.fetch(
-                model.package,
-                home(),
-                model_cache(),
-                lambda done: progress(100 * done / size),
-                note,
-            )
+            self.mirror.fetch(model.package, home(), model_cache(), arrived, note)
         except MirrorError as error:
             other = next((m for m in self._runtime_models() if m.alias == model.alias), None)
             if other is None:
@@ -148,18 +134,13 @@ class BuiltIn(OnRuntime):
         return self.resolve(model.id)
 
     def restore(self, names: Sequence[str]) -> dict[str, str]:
-        """Load again what is not loaded; when the service had died, this starts it.
-
-        Returns name to reason for what could not be loaded.
-        """
-        try:
-            rows = [model for model in self._runtime_models() if model.loaded]
-        except RuntimeStopped:
-            rows = []
-        loaded, failed = {name for model in rows for name in (model.alias, model.id)}, {}
+        """Load again what is not loaded, in a new service if need be; return reasons by name."""
+        failed = {}
+        with contextlib.suppress(RuntimeStopped):
+            self.runtime.list()  # notices a dead service; the next question starts another
         for name in names:
             try:
-                if name not in loaded:
+                if not self.resolve(name).loaded:
                     self.load(name)
             except KitError as error:
                 failed[name] = str(error)
@@ -167,54 +148,24 @@ class BuiltIn(OnRuntime):
 
     def _provider_note(self) -> str:
         try:
-            providers = self.runtime.providers()
-        except RuntimeStopped:
-            raise
+            return sentence("providers", providers=self.runtime.providers())
         except KitError as error:
             return f"Execution providers: {error}"
-        if not providers:
-            return (
-                "No execution provider for a GPU or NPU was found on this machine, "
-                "so models run on its CPU."
-            )
-        states = [f"{name} {'' if ready else 'not '}ready" for name, ready in providers.items()]
-        return f"Execution providers: {', '.join(states)}."
 
     def _runtime_models(self) -> list[ModelInfo]:
         return [self._info(row) for row in self.runtime.list()]
 
-    def _missing(self, offered: Set[str]) -> Iterator[str]:
-        """Name each catalog model of the line-up that no source has, and what is near it."""
-        for alias, entry in self._lineup.items():
-            if entry.source == "catalog" and alias not in offered:
-                near = ", ".join(lineup.nearest(alias, offered))
-                near = f"; near it: {near}" if near else ""
-                yield f"{alias} of the line-up is not in the catalog now{near}."
+    def _missing(self, table: ModelTable) -> dict[str, list[str]]:
+        """Return each catalog model of the line-up that no source has, with those near it."""
+        offered = {model.alias for model in table}
+        wanted = [alias for alias, entry in self._lineup.items() if entry.source == "catalog"]
+        return {alias: lineup.nearest(alias, offered) for alias in wanted if alias not in offered}
 
-    def _mirror_models(self, mine: Sequence[ModelInfo]) -> tuple[list[ModelInfo], list[str]]:
-        """Return what the mirror adds to the runtime's own models, and what to say about it."""
-        if self.mirror is None:
-            return [], []
+    def _mirror_packages(self) -> tuple[Sequence[Package], str]:
         try:
-            packages = self.mirror.packages()
+            return (self.mirror.packages() if self.mirror else []), ""
         except MirrorError as error:
-            return [], [str(error)]
-        notes = [f"Mirror: {self.mirror.url}."]
-        built_in = {m.alias: m.files_sha256 for m in mine if m.source == "built-in"}
-        other = [p.alias for p in packages if built_in.get(p.alias, p.digest) != p.digest]
-        if other:
-            notes.append(
-                f"The mirror's {', '.join(other)} differs from the built-in model of that name; "
-                "the built-in one is used: its hashes ship with the kit."
-            )
-        cached = {m.id for m in mine if m.cached}
-        wanted = [p for p in packages if p.id not in cached and p.alias not in built_in]
-        if both := sorted({p.alias for p in wanted} & {m.alias for m in mine}):
-            notes.append(
-                f"On the mirror and in the Azure catalog: {', '.join(both)}; "
-                "the mirror is used: it is nearer."
-            )
-        return [self._offered(package) for package in wanted], notes
+            return [], str(error)
 
     def _offered(self, package: Package) -> ModelInfo:
         row = package.model_dump(exclude={"files"})
@@ -226,19 +177,8 @@ class BuiltIn(OnRuntime):
         needed_mb, free_mb = model.memory_mb, free_memory_mb(model)
         if model.loaded or needed_mb is None or needed_mb <= free_mb:
             return
-        place = "GPU memory" if is_for_gpu(model) else "memory"
-        raise KitError(
-            f"'{model.alias}' needs about {needed_mb:,.0f} MB of {place} and "
-            f"{free_mb:,.0f} MB are free; {self._smaller(model, needed_mb, free_mb)}."
-        )
-
-    def _smaller(self, model: ModelInfo, needed_mb: float, free_mb: float) -> str:
-        """Advise what to do about a model that is too large."""
-        rows, advice = self.models(), []
+        rows = self.models()
         others_mb = sum(m.memory_mb or 0 for m in rows if m.loaded and m.id != model.id)
-        if others_mb and needed_mb <= free_mb + others_mb:
-            how = "--unload-others, or load(..., unload_others=True)"
-            advice.append(f"unload the others first ({how})")
         fitting = [m for m in rows if m.memory_mb is not None and m.memory_mb <= free_mb]
         # A variant of the same model first, then one that is here already, then the largest.
         best = max(
@@ -246,9 +186,7 @@ class BuiltIn(OnRuntime):
             key=lambda m: (m.alias == model.alias, bool(m.cached), m.size_mb),
             default=None,
         )
-        if best and best.alias == model.alias:
-            advice.append(f"try its smaller variant {best.id}")
-        elif best:
-            how = "" if best.cached else f" (python -m helpers download {best.alias})"
-            advice.append(f"try the smaller {best.alias}{how}")
-        return " or ".join(advice) or "close other programs"
+        others = others_mb and needed_mb <= free_mb + others_mb
+        raise KitError(
+            sentence("too_large", model=model, free_mb=free_mb, others=others, best=best)
+        )

@@ -33,6 +33,11 @@ class ModelInfo:
     package: Package | None = field(default=None, repr=False)
 
     @property
+    def on_gpu(self) -> bool:
+        """Tell whether it runs on a GPU."""
+        return (self.device or "").upper() == "GPU"
+
+    @property
     def memory_mb(self) -> float | None:
         """Estimate what it takes when loaded, in MB: its weights and a fifth, or a full context."""
         if self.size_mb is None:
@@ -72,16 +77,14 @@ class ModelTable(Shown, list[ModelInfo]):
         """
         parts = {"alias": name, "license": license, "device": device, "task": task}
         exact = {"source": source or None, "cached": cached, "fits": fits}
-
-        def matches(model: ModelInfo) -> bool:
-            return (
-                all(part.lower() in (getattr(model, f) or "").lower() for f, part in parts.items())
-                and all(v is None or getattr(model, f) == v for f, v in exact.items())
-                and (max_mb is None or (model.size_mb is not None and model.size_mb <= max_mb))
-                and (not capability or capability in model.capabilities)
-            )
-
-        table = ModelTable(filter(matches, self))
+        rows = list(self)
+        for field_name, part in parts.items():
+            rows = [m for m in rows if part.lower() in (getattr(m, field_name) or "").lower()]
+        for field_name, value in exact.items():
+            rows = [m for m in rows if value is None or getattr(m, field_name) == value]
+        if max_mb is not None:
+            rows = [m for m in rows if m.size_mb is not None and m.size_mb <= max_mb]
+        table = ModelTable(m for m in rows if not capability or capability in m.capabilities)
         table.note = f"{len(table)} of {len(self)} models. {self.note}".rstrip()
         return table
 
@@ -100,10 +103,5 @@ class ModelTable(Shown, list[ModelInfo]):
 
 def free_memory_mb(model: ModelInfo | None = None) -> float:
     """Return the free memory in MB where a model would go: the GPU's for a GPU model, if known."""
-    on_gpu = machine.nvml().free_mb() if model is not None and is_for_gpu(model) else None
+    on_gpu = machine.nvml().free_mb() if model and model.on_gpu else None
     return psutil.virtual_memory().available / 1e6 if on_gpu is None else on_gpu
-
-
-def is_for_gpu(model: ModelInfo) -> bool:
-    """Tell whether a model runs on a GPU."""
-    return (model.device or "").upper() == "GPU"

@@ -1,8 +1,11 @@
 """Ask an OpenAI-compatible server at an address; one of Foundry Local also loads and unloads."""
 
+import contextlib
 import re
 import time
 import urllib.parse
+
+import httpx2
 
 from ..common.errors import EndpointError
 from ..models import lineup
@@ -26,17 +29,12 @@ class Remote(Server):
     def models(self) -> ModelTable:
         """Return the models of `/v1/models`; a Foundry Local service also says which are loaded."""
         loaded = self._loaded() if self._is_foundry else None
-        return ModelTable(
-            self._info(
-                {
-                    "id": model_id,
-                    "alias": alias_of(model_id, self._lineup),
-                    "source": "endpoint",
-                    "loaded": None if loaded is None else model_id in loaded,
-                }
-            )
-            for model_id in self.listed_ids()
-        )
+        table = ModelTable()
+        for model_id in self.listed_ids():
+            is_loaded = None if loaded is None else model_id in loaded
+            row = {"id": model_id, "source": "endpoint", "loaded": is_loaded}
+            table.append(self._info(row | {"alias": alias_of(model_id, self._lineup)}))
+        return table
 
     def load(self, name: str, *, unload_others: bool = False) -> float | None:
         """Load a model and return the seconds, where the server is Foundry Local; else None."""
@@ -52,35 +50,27 @@ class Remote(Server):
 
     def _control(self, action: str, alias: str) -> float | None:
         """Ask a Foundry Local service to load or unload; other servers do that by themselves."""
-        import httpx2
-
         if not self._is_foundry:
             return None
         start = time.perf_counter()
-        try:
-            answer = self._get(
-                f"{self._models_url}/{action}/{urllib.parse.quote(alias)}", TIMEOUT_S
-            )
+        url, failure = f"{self._root()}/models/{action}/{urllib.parse.quote(alias)}", "no answer"
+        with contextlib.suppress(httpx2.HTTPError):
+            answer = self._get(url, TIMEOUT_S)
+            if answer.status_code == 200:
+                return time.perf_counter() - start
             failure = f"HTTP {answer.status_code}: {answer.text[:120]}"
-        except httpx2.HTTPError:
-            answer, failure = None, "no answer"
-        if answer is None or answer.status_code != 200:
-            raise EndpointError(f"{self.where} could not {action} {alias} ({failure}).")
-        return time.perf_counter() - start
+        raise EndpointError(f"{self.where} could not {action} {alias} ({failure}).")
 
     def _loaded(self) -> list[str] | None:
         """Return the ids that a Foundry Local service has loaded; None where it is not one."""
-        import httpx2
-
         try:
-            loaded = self._get(f"{self._models_url}/loaded").raise_for_status().json()
+            loaded = self._get(f"{self._root()}/models/loaded").raise_for_status().json()
         except (httpx2.HTTPError, ValueError):
             return None
         return loaded if isinstance(loaded, list) else None
 
-    @property
-    def _models_url(self) -> str:
-        return f"{self.base_url.removesuffix('/v1')}/models"
+    def _root(self) -> str:
+        return self.base_url.removesuffix("/v1")
 
 
 def alias_of(model_id: str, models: lineup.Lineup) -> str:

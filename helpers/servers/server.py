@@ -6,24 +6,25 @@ import urllib.parse
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import Self
+
+import httpx2
 
 from ..common import machine
 from ..common.errors import EndpointError, KitError, UsageError
-from ..common.show import one_line
 from ..models import lineup
 from ..timing.connection import is_loopback
+from ..timing.framing import Failure
 from ..timing.metrics import METRICS, measure
-from ..timing.stream import Timeline, send
+from ..timing.stream import Collector, Timeline, explain_refusal, send
 from ..timing.transport import Exchange
-from .foundry import Note, Progress, RuntimeStopped, ignore
+from .foundry import Note, Progress, Runtime, RuntimeStopped, ignore
 from .keep_warm import EVERY_S, Pings, Traffic, ping_every
 from .model_table import ModelInfo, ModelTable
-
-if TYPE_CHECKING:
-    import httpx2
+from .words import sentence
 
 KEY_VARIABLE = "FOUNDRY_LOCAL_API_KEY"
+Messages = str | Sequence[dict]  # one question, or a conversation
 MAX_TOKENS = 150
 TIMEOUT_S = 120.0
 LIST_LIMIT_S = 10.0
@@ -61,12 +62,8 @@ class Reply:
 
     def figures(self) -> str:
         """Return one line: TTFT, latency, tokens, rate."""
-        times = {"TTFT": self.ttft_s, "latency": self.latency_s}
-        parts = [f"{what} {1000 * s:.1f} ms," for what, s in times.items() if s is not None]
         tokens, rate = self.timeline.completion_tokens, self.output_tokens_per_s
-        parts += ["token count unknown" if tokens is None else f"{tokens} tokens"]
-        parts += [f"at {rate:,.0f} tokens/s"] if rate else []
-        return " ".join([f"{self.model}:", *parts])
+        return sentence("figures", reply=self, tokens=tokens, rate=rate)
 
     def __str__(self) -> str:
         return f"{self.text}\n\n[{self.figures()}]"
@@ -80,6 +77,7 @@ class Server:
     """Answer chats. Made by `connect()`; `close()` it, or use it as a context manager."""
 
     kind = ""
+    runtime: Runtime | None = None  # where the server runs in the kit's own service
 
     def __init__(self, base_url: str, models: lineup.Lineup | None = None, key: str | None = None):
         self._base_url = base_url
@@ -104,19 +102,12 @@ class Server:
         raise NotImplementedError
 
     def default_models(self) -> list[str]:
-        """Return the built-in models offered here, else those of the line-up.
-
-        Raises UsageError when this server offers none of them.
-        """
+        """Return the built-in models offered here, else the line-up's; else raise UsageError."""
         offered = {model.alias for model in self.models()}
         built_in = [alias for alias in self._lineup.built_in if alias in offered]
         if chosen := built_in or [alias for alias in self._lineup if alias in offered]:
             return chosen
-        raise UsageError(
-            f"Which models? {self.where} offers none of the line-up, but "
-            f"{', '.join(sorted(offered)[:5]) or 'nothing at all'}. "
-            "Name them: --models a,b, BENCH_MODELS, or `models` in a notebook."
-        )
+        raise UsageError(sentence("which_models", where=self.where, offered=sorted(offered)[:5]))
 
     def resolve(self, name: str) -> ModelInfo:
         """Return the model with this alias or id. Raises UnknownModel with near misses."""
@@ -128,45 +119,33 @@ class Server:
         raise lineup.unknown(name, aliases, self._lineup, offered.note)
 
     def variants(self, names: Sequence[str]) -> ModelTable:
-        """Return these models for each device that they were built for.
-
-        The table's `note` names those that have only one. Ask for a variant by its id.
-        """
-        offered, table, single = self.models(), ModelTable(), []
-        for model in map(self.resolve, names):
-            same = [other for other in offered if other.alias == model.alias] or [model]
-            table += same
-            single += [model.alias] if len(same) == 1 else []
-        nothing = "Built for one device only, so there is nothing to compare"
+        """Return these models for each device that they were built for; `note` says what lacks."""
+        offered, aliases = self.models(), [self.resolve(name).alias for name in names]
+        table = ModelTable(m for alias in aliases for m in offered if m.alias == alias)
         table.note = self._provider_note()
-        table.note += f" {nothing}: {', '.join(single)}." if single else ""
-        table.note = table.note.strip()
+        if single := [m.alias for m in table if m.alias in table.names()]:
+            nothing = "Built for one device only, so there is nothing to compare"
+            table.note = f"{table.note} {nothing}: {', '.join(single)}.".lstrip()
         return table
 
     def _provider_note(self) -> str:
         return ""
 
     def load(self, name: str, *, unload_others: bool = False) -> float | None:
-        """Load a model and return the seconds; None when this server loads models by itself.
-
-        `unload_others` frees their memory first.
-        """
+        """Load a model and return the seconds; None when this server loads models by itself."""
         raise NotImplementedError
 
     def unload(self, name: str) -> None:
         """Free a model's memory, where this server offers that."""
 
     def download(self, name: str, progress: Progress = ignore, note: Note = ignore) -> ModelInfo:
-        """Bring a model to this server, calling `progress` with percent and `note` with remarks.
-
-        Raises KitError where that cannot be asked for.
-        """
+        """Bring a model to this server; tell `progress` the percent and `note` remarks."""
         raise KitError(f"{self.where} cannot download '{name}' for you; do it on that machine.")
 
     def prepare(
         self,
         model: ModelInfo,
-        prompt: str | Sequence[dict],
+        prompt: Messages,
         *,
         max_tokens: int = MAX_TOKENS,
         temperature: float = 0.0,
@@ -175,10 +154,7 @@ class Server:
         timeout_s: float = TIMEOUT_S,
         stall_s: float | None = None,
     ) -> Exchange:
-        """Return a request to a loaded model, ready to be sent.
-
-        Raises KitError when the runtime has died and does not start again.
-        """
+        """Return a request to a loaded model. Raises KitError where a dead runtime stays dead."""
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else [*prompt]
         body: dict[str, object] = {"model": model.id, "messages": messages}
         body |= {"max_tokens": max_tokens, "temperature": temperature, "stream": stream}
@@ -187,11 +163,8 @@ class Server:
         url = f"{self.base_url}/chat/completions"
         return Exchange(url, body, timeout_s, self._headers, stall_s)
 
-    def request(self, model: ModelInfo, prompt: str | Sequence[dict], **options) -> Timeline:
-        """Time one request to a loaded model. `options` as for `prepare`.
-
-        Never raises for what the server does: the timeline says it.
-        """
+    def request(self, model: ModelInfo, prompt: Messages, **options) -> Timeline:
+        """Time one request, with the options of `prepare`; the timeline says what went wrong."""
         try:
             request = self.prepare(model, prompt, **options)
         except KitError as error:  # the runtime had died and did not start again
@@ -203,8 +176,8 @@ class Server:
         """Hold back the pings that keep models warm while requests are timed."""
         return self._traffic.timed()
 
-    def chat(self, name: str, prompt: str | Sequence[dict], **options) -> Reply:
-        """Return one answer with its timing, loading the model first. `options` as for `prepare`.
+    def chat(self, name: str, prompt: Messages, **options) -> Reply:
+        """Return one answer with its timing, loading the model first; options as for `prepare`.
 
         Raises UnknownModel, or EndpointError when no answer came.
         """
@@ -213,38 +186,35 @@ class Server:
         if timeline.ok:
             asked = prompt if isinstance(prompt, str) else prompt[-1]["content"]
             return Reply(model.alias, asked, timeline)
-        if ended := self.died():
+        if self.runtime and (ended := self.runtime.died()):
             raise RuntimeStopped(f"{model.alias} did not answer: {ended}")
         reason = (timeline.error or "no reason given").rstrip(".")
-        advice = " Shorten the prompt, or ask for fewer tokens."
-        raise EndpointError(
-            f"{model.alias} did not answer: {reason}.{advice if 'context length' in reason else ''}"
-        )
+        if "context length" in reason:
+            reason += ". Shorten the prompt, or ask for fewer tokens"
+        raise EndpointError(f"{model.alias} did not answer: {reason}.")
 
-    def stream(
-        self, name: str, prompt: str | Sequence[dict], **options
-    ) -> Generator[str, None, None]:
+    def stream(self, name: str, prompt: Messages, **options) -> Generator[str, None, None]:
         """Yield the answer in pieces as they come, for a person to read; for figures use `chat`.
 
         Closing the iterator stops the model. Raises UnknownModel, or EndpointError when the answer
         breaks off.
         """
-        import httpx2
-
         model = self._loaded_model(name)
         request = self.prepare(model, prompt, **options)
         try:
-            with httpx2.stream(
-                "POST", request.url, json=request.body, **self._http(request.timeout_s)
-            ) as answer:
+            settings = self._http(request.timeout_s)
+            with httpx2.stream("POST", request.url, json=request.body, **settings) as answer:
                 if answer.status_code != 200:
-                    answer.read()
-                    raise ValueError(f"HTTP {answer.status_code}: {_reason_in(answer.text)}")
+                    body = answer.read()
+                    raise Failure(explain_refusal(answer.status_code, answer.headers, body))
+                chunks = Collector()
                 for line in answer.iter_lines():
                     data = line.removeprefix("data:").strip()
                     if line.startswith("data:") and data != "[DONE]":
-                        yield from _texts_in(data)
-        except (httpx2.HTTPError, ValueError) as error:
+                        chunks.take(0.0, json.loads(data))
+                    while chunks.texts:
+                        yield chunks.texts.pop()[0]
+        except (httpx2.HTTPError, ValueError, Failure) as error:
             reason = str(error).rstrip(".")
             raise EndpointError(f"{model.alias} did not answer: {reason}.") from None
 
@@ -264,69 +234,44 @@ class Server:
         model = self._loaded_model(name)
 
         def ping() -> bool:
-            with self._traffic.ping(every_s) as free:
+            with self._traffic.ping(every_s) as free, contextlib.suppress(KitError):
                 if free:  # whether the token comes does not matter
-                    with contextlib.suppress(KitError):
-                        send(self.prepare(model, "Hi", **PING))
-                return free
+                    send(self.prepare(model, "Hi", **PING))
+            return free
 
         with ping_every(ping, max(0.01, every_s / 4)) as pings:
             yield pings
 
     def listed_ids(self) -> list[str]:
         """Return the ids that `GET /v1/models` names. Raises EndpointError without a list."""
-        import httpx2
-
         try:
             answer = self._get(f"{self.base_url}/models")
             if answer.status_code == 200:
                 return [model["id"] for model in answer.json()["data"]]
         except httpx2.HTTPError as error:
-            raise EndpointError(
-                f"Cannot reach {self.where} ({error}); "
-                "is the service running, and the address right?"
-            ) from None
+            advice = "is the service running, and the address right?"
+            raise EndpointError(f"Cannot reach {self.where} ({error}); {advice}") from None
         except (httpx2.InvalidURL, ValueError, TypeError, KeyError):
-            raise EndpointError(
-                f"{self.where} does not answer like an OpenAI-compatible server; check the address."
-            ) from None
-        advice = {
-            401: f"refused the key (401); set {KEY_VARIABLE} to the key of that server.",
-            404: "has no model list (404); the address of an OpenAI-compatible server most often "
-            "ends in /v1.",
-        }
-        other = f"answered HTTP {answer.status_code} when asked for its models; look at its log."
-        raise EndpointError(f"{self.where} {advice.get(answer.status_code, other)}")
+            other = "does not answer like an OpenAI-compatible server; check the address."
+            raise EndpointError(f"{self.where} {other}") from None
+        about = {"where": self.where, "status": answer.status_code, "key_variable": KEY_VARIABLE}
+        raise EndpointError(sentence("refused", **about))
 
-    def _get(self, url: str, timeout_s: float = LIST_LIMIT_S) -> "httpx2.Response":
-        """Return the answer to a control request. Raises httpx2.HTTPError when there is none."""
-        import httpx2  # slow to import; a timed request never needs it
-
+    def _get(self, url: str, timeout_s: float = LIST_LIMIT_S) -> httpx2.Response:
         return httpx2.get(url, **self._http(timeout_s))
 
     def _http(self, timeout_s: float) -> dict:
-        """Return the settings of an untimed request; proxies are not for loopback."""
-        return {
-            "headers": self._headers,
-            "timeout": timeout_s,
-            "follow_redirects": True,
-            "trust_env": not is_loopback(self.base_url),
-        }
+        proxied = not is_loopback(self.base_url)
+        settings = {"timeout": timeout_s, "follow_redirects": True, "trust_env": proxied}
+        return {"headers": self._headers, **settings}
 
     @property
     def pid(self) -> int | None:
-        """Return the process id of the service, where the kit runs it; else None."""
-        return None
-
-    def died(self) -> str | None:
-        """Say what happened when the kit's process behind this server ended; None otherwise."""
-        return None
+        """Return the process id of the kit's own service; None for another server."""
+        return self.runtime.pid if self.runtime else None
 
     def footprint(self, name: str, prompt: str, max_tokens: int = MAX_TOKENS) -> machine.PeakMemory:
-        """Measure the memory that a model needs for one answer, above that of the idle runtime.
-
-        Raises KitError with the reason where it cannot be measured.
-        """
+        """Measure a model's memory for one answer; raise KitError where that cannot be done."""
         raise KitError(NOT_FROM_HERE)
 
     def restore(self, names: Sequence[str]) -> dict[str, str]:
@@ -335,6 +280,8 @@ class Server:
 
     def close(self) -> None:
         """Let go of the server; it ends when nobody uses it, or by `python -m helpers stop`."""
+        if self.runtime:
+            self.runtime.close()
 
     def __enter__(self) -> Self:
         return self
@@ -343,7 +290,6 @@ class Server:
         self.close()
 
     def _info(self, row: Mapping) -> ModelInfo:
-        """Complete what a server says of a model from the line-up."""
         known = {name: row[name] for name in row if name in ModelInfo.__dataclass_fields__}
         known["capabilities"] = tuple(row.get("capabilities", ()))
         if entry := self._lineup.get(row["alias"]):
@@ -353,24 +299,3 @@ class Server:
             if entry.source == "built-in":
                 known["size_mb"] = entry.size_mb
         return ModelInfo(**known)
-
-
-def _texts_in(data: str) -> list[str]:
-    """Return the text of a streamed chunk. Raises ValueError for anything else in its place."""
-    try:
-        chunk = json.loads(data)
-        if chunk.get("error"):
-            raise ValueError(_reason_in(data))
-        choices = (chunk.get("choices") or [])[:1]
-        texts = [(choice.get("delta") or {}).get("content") for choice in choices]
-        return [text for text in texts if text]
-    except (AttributeError, TypeError):
-        raise ValueError(f"expected a chunk of an answer, found {one_line(data, 80)}") from None
-
-
-def _reason_in(body: str) -> str:
-    try:
-        error = json.loads(body)["error"]
-        return str(error["message"] if isinstance(error, dict) else error)
-    except (ValueError, KeyError, TypeError):
-        return one_line(body, 120)

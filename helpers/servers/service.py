@@ -38,22 +38,14 @@ LINGER_S = 300.0
 UNLOAD_LIMIT_S = 5.0
 
 
-def main(folder: Path) -> int:
-    """Run the service of a folder until it is stopped or left alone; return the exit code."""
+def main(folder: Path) -> None:
+    """Run the service of a folder until it is stopped or left alone."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / LOCK_FILE)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        return 0  # another process serves this folder; whoever started us will find it
-    with lock:
+    # Where another process serves this folder, whoever started us will find that one.
+    with contextlib.suppress(filelock.Timeout), filelock.FileLock(folder / LOCK_FILE, timeout=0):
         (folder / LOG_FILE).write_bytes(b"")  # the log is of this service, from its start
-        runtime = SdkRuntime(folder)
-        try:
+        with contextlib.closing(SdkRuntime(folder)) as runtime:
             Control(runtime).run(folder)
-        finally:
-            runtime.close()
-    return 0
 
 
 class SdkRuntime:
@@ -62,22 +54,18 @@ class SdkRuntime:
     def __init__(self, folder: Path):
         self._built_in = {package.id for package in built_in_packages(BUILT_IN_MODELS).values()}
         install_built_in(BUILT_IN_MODELS, model_cache())
-        self.azure = azure_catalog()
-        self._manager = _start_manager(folder, self.azure["url"])
+        azure = azure_catalog()
+        self._manager = _start_manager(folder, azure["url"])
+        self.about = {
+            "base_url": (self._manager.urls or [""])[0],
+            "name": f"Foundry Local {version('foundry-local-sdk')}",
+            "azure_note": azure["note"],
+        }
         self._manager.catalog.list_models()  # read now, so that the first caller does not wait
 
     def close(self) -> None:
         """Unload everything and end the web service."""
         self._manager.close()
-
-    def hello(self) -> dict:
-        """Return address, version and process id."""
-        return {
-            "base_url": (self._manager.urls or [""])[0],
-            "pid": os.getpid(),
-            "runtime": f"Foundry Local {version('foundry-local-sdk')}",
-            "azure": self.azure["note"],
-        }
 
     def list(self) -> list[dict]:
         """Return every model of the catalogs, each alias with its preferred variant first."""
@@ -95,18 +83,13 @@ class SdkRuntime:
         return {provider.name: provider.is_registered for provider in self._manager.discover_eps()}
 
     def load(self, name: str) -> float:
-        """Load a cached model; return the seconds of the runtime's own call.
-
-        Raises KitError when its files have changed.
-        """
+        """Load a cached model, if its files are whole; return the seconds of the runtime's call."""
         model = self._model(name)
         folder = Path(model.get_path())
         record = cache.read_record(folder)
         if record and (wrong := cache.verify(folder, record)):
-            raise KitError(
-                f"its files are damaged: {', '.join(map(str, wrong))}; "
-                f"repair them with: python -m helpers verify {model.alias}"
-            )
+            repair = f"repair them with: python -m helpers verify {model.alias}"
+            raise KitError(f"its files are damaged: {', '.join(map(str, wrong))}; {repair}")
         start = time.perf_counter()
         model.load()
         seconds = time.perf_counter() - start
@@ -114,11 +97,8 @@ class SdkRuntime:
         return seconds
 
     def unload(self, name: str) -> None:
-        """Free a model's memory; do nothing when it is not loaded.
-
-        The web service lets go of a request a moment after its client has read the last byte;
-        until then the SDK refuses.
-        """
+        """Free a model's memory; do nothing when it is not loaded."""
+        # The SDK refuses while the web service still holds a request whose client has it all.
         model, deadline = self._model(name), time.monotonic() + UNLOAD_LIMIT_S
         while model.is_loaded:
             try:
@@ -137,17 +117,13 @@ class SdkRuntime:
         record_files(self._model(name))
 
     def register(self, name: str, folder: str) -> None:
-        """Put an ONNX GenAI folder into the local catalog, in place of an older one of this id.
-
-        The catalog keeps it over restarts.
-        """
+        """Put an ONNX GenAI folder into the local catalog for good; replace an older one."""
         from foundry_local_sdk import CatalogType, ModelInfoBuilder
 
         catalog = self._manager.get_catalog(CatalogType.LOCAL)
-        if any(model.id == name for model in catalog.list_models()):
-            if older := catalog.get_model_variant(name):
-                with contextlib.suppress(Exception):  # not loaded is as good
-                    older.unload()
+        if older := catalog.get_model_variant(name):
+            with contextlib.suppress(Exception):  # not loaded is as good
+                older.unload()
             catalog.unregister_model(name)
         with ModelInfoBuilder() as about:
             about.set_string_property("task", "chat-completion")
@@ -158,10 +134,8 @@ class SdkRuntime:
         # An unknown id is asked of the catalogs again, and ours names it by now.
         model = self._manager.catalog.get_model_variant(name)
         if model is None:
-            raise KitError(
-                "the runtime does not take it up; end it with: python -m helpers stop, "
-                f"and list again ({name})."
-            )
+            advice = f"end it with: python -m helpers stop, and list again ({name})."
+            raise KitError(f"the runtime does not take it up; {advice}")
         model.download()  # looks at the folder and finds all of it there
 
     def remove(self, name: str) -> None:
@@ -171,15 +145,9 @@ class SdkRuntime:
 
     def _model(self, name: str) -> "IModel":
         """Return the variant with this id, or the one that the runtime prefers for this alias."""
-        by_alias = None
-        for model in self._manager.catalog.list_models():
-            for variant in model.variants:
-                if variant.id == name:
-                    return variant
-                if model.alias == name and variant.id == model.id:
-                    by_alias = variant
-        if by_alias:
-            return by_alias
+        catalog = self._manager.catalog
+        if model := catalog.get_model_variant(name) or catalog.get_model(name):
+            return model
         raise KitError(f"The runtime's catalog has no model '{name}'.")
 
     def _row(self, model: "IModel", record: cache.Record | None) -> dict:
@@ -218,10 +186,10 @@ def _start_manager(folder: Path, azure_url: str | None) -> "FoundryLocalManager"
     try:
         manager.start_web_service()
     except Exception as error:
-        advice = f"; port {port} may be taken: choose another in WORKSHOP_PORT, or leave it out"
-        raise KitError(
-            f"the web service did not start ({plain(str(error))}){advice if port else ''}."
-        ) from None
+        reason = f"the web service did not start ({plain(str(error))})"
+        advice = "choose another in WORKSHOP_PORT, or leave it out"
+        reason += f"; port {port} may be taken: {advice}" if port else ""
+        raise KitError(f"{reason}.") from None
     return manager
 
 
@@ -249,17 +217,16 @@ class Control:
         self._key = secrets.token_bytes(32)
         self._listener = Listener(("127.0.0.1", 0), authkey=self._key)
         self._stop = threading.Event()
-        self._clients, self._left_alone_since = 0, time.monotonic()
-        self._lock = threading.Lock()
+        self._clients: set[Connection] = set()
+        self._left_alone_since = time.monotonic()
         self._linger_s = float(os.environ.get("WORKSHOP_LINGER_S") or LINGER_S)
 
     def run(self, folder: Path) -> None:
         """Write the state file, serve, and remove the state file at the end."""
-        for name in ("SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), lambda *_: self._stop.set())
+        signal.signal(signal.SIGTERM, lambda *_: self._stop.set())
         threading.Thread(target=self._accept, daemon=True).start()
-        write_state(folder, self._listener.address, self._key)
+        line = {"address": self._listener.address, "key": self._key.hex()}
+        write_state(folder, **line, **self._runtime.about)
         try:
             while not self._stop.wait(0.5):
                 if not self._clients and time.monotonic() - self._left_alone_since > self._linger_s:
@@ -276,7 +243,7 @@ class Control:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: Connection) -> None:
-        self._count(+1)
+        self._clients.add(connection)
         try:
             while True:
                 send(connection, self._answer(receive(connection), connection))
@@ -284,7 +251,8 @@ class Control:
             pass  # the client has gone: that ends its lease
         finally:
             connection.close()
-            self._count(-1)
+            self._left_alone_since = time.monotonic()
+            self._clients.discard(connection)
 
     def _answer(self, request: dict, connection: Connection) -> dict:
         action, arguments = request["do"], request.get("with", {})
@@ -304,14 +272,9 @@ class Control:
                 raise
             return {"error": f"{error}"}
 
-    def _count(self, change: int) -> None:
-        with self._lock:
-            self._clients += change
-            self._left_alone_since = time.monotonic()
-
 
 if __name__ == "__main__":
     try:
-        sys.exit(main(Path(sys.argv[1])))
+        main(Path(sys.argv[1]))
     except KitError as problem:
         sys.exit(f"error: {problem}")

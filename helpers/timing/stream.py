@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from ..common.errors import plain
 from .connection import host_of
-from .framing import UNTIL_CLOSED, Failure, Head, Packets, unpack
+from .framing import UNTIL_CLOSED, Failure, Packets, unpack
 from .transport import Exchange, Streams
 
 DONE = object()
@@ -74,7 +74,7 @@ def read(exchange: Exchange) -> Timeline:
         if failure is None and not complete:
             failure = f"the answer was cut off after {len(bytes(packets))} bytes"
         elif failure is None and head.status != 200:
-            failure = _http_failure(head, bytes(packets))
+            failure = explain_refusal(head.status, head.headers, bytes(packets))
     elif exchange.written_at is not None:
         reason = failure or "it closed the connection without an HTTP answer"
         failure = f"no answer from {host_of(exchange.url)}: {reason}"
@@ -105,7 +105,7 @@ def parse(
     nothing in HTTP marks the end (`framed` is false: the connection just closed), a stream that
     never says that it is done counts as cut.
     """
-    collector = _Collector()
+    collector = Collector()
     try:
         if failure is None or streamed:
             for arrived_s, chunk in _chunks(packets) if streamed else _whole(packets):
@@ -134,7 +134,7 @@ def parse(
     )
 
 
-class _Collector:
+class Collector:
     """Collect text, arrival times, usage and the reason for the end, chunk by chunk."""
 
     def __init__(self):
@@ -253,16 +253,17 @@ def _usage(chunk: dict) -> dict[str, int]:
     return {name: count for name, count in counts.items() if isinstance(count, int)}
 
 
-def _http_failure(head: Head, body: bytes) -> str:
-    if 300 <= head.status < 400 and (goal := head.headers.get("location")):
-        return f"HTTP {head.status}: the server redirects to {goal!r:.120}; use that address"
+def explain_refusal(status: int, headers: Mapping[str, str], body: bytes) -> str:
+    """Say why a server answered with an HTTP status other than 200."""
+    if 300 <= status < 400 and (goal := headers.get("location")):
+        return f"HTTP {status}: the server redirects to {goal!r:.120}; use that address"
     try:
         message = _message(json.loads(body)["error"])
     except (ValueError, KeyError, TypeError, RecursionError):
         message = _snippet(body)
-    if wait := head.headers.get("retry-after", "")[:40]:
+    if wait := headers.get("retry-after", "")[:40]:
         message += f" (the server asks to wait: Retry-After {wait})"
-    return f"HTTP {head.status}: {message}"
+    return f"HTTP {status}: {message}"
 
 
 def _message(error: object) -> str:

@@ -313,7 +313,7 @@ def test_a_damaged_model_that_no_source_has_stays_as_it_is(server, monkeypatch):
     right = path.read_bytes()
     path.write_bytes(b"{}")
     with monkeypatch.context() as patch:
-        patch.setitem(server.runtime._hello, "azure", "not reachable (somewhere)")
+        patch.setattr(server.runtime, "azure_note", "not reachable (somewhere)", raising=False)
         (row,) = verify(server, ["damaged"], progress=False)
     assert row[1] == "failed"
     assert "It cannot be repaired now (the Azure catalog is not reachable (somewhere))" in row[2]
