@@ -6,26 +6,4 @@ same from above. Everything that starts, asks and stops a server lives here.
 
 import lazy_loader
 
-CORE = ("server", "model_table", "connect", "local", "remote", "foundry", "control_line", "service")
-BESIDE = ("catalog", "fetch", "custom", "functions", "downloads", "setup_check", "keep_warm")
-
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=[
-        "catalog",
-        "connect",
-        "control_line",
-        "custom",
-        "downloads",
-        "fetch",
-        "foundry",
-        "functions",
-        "keep_warm",
-        "local",
-        "model_table",
-        "remote",
-        "server",
-        "service",
-        "setup_check",
-    ],
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=["custom"])

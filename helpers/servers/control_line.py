@@ -20,7 +20,7 @@ from ..models import cache
 ACTIONS = {"hello", "list", "providers", "load", "unload", "download", "record", "register"}
 ACTIONS |= {"arrived", "remove"}
 STATE_FILE, LOCK_FILE, LOG_FILE = "service.json", "service.lock", "service.log"
-SERVED_CODE = ("control_line.py", "service.py", "catalog.py", "fetch.py")
+SERVED_CODE = ("control_line.py", "service.py", "catalog.py", "fetch.py", "templates/*")
 
 
 def send(connection: Connection, message: dict) -> None:
@@ -57,7 +57,8 @@ def read_state(folder: Path) -> dict:
 
 def fingerprint() -> str:
     """Identify what a service serves: this code, the built-in models, and its settings."""
-    files = [Path(__file__).with_name(name) for name in SERVED_CODE]
+    here = Path(__file__).parent
+    files = sorted(path for name in SERVED_CODE for path in here.glob(name))
     digest = hashlib.sha256()
     for path in (*files, Path(cache.__file__), BUILT_IN_MODELS / "manifest.json"):
         digest.update(path.read_bytes())
