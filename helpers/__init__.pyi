@@ -32,7 +32,6 @@ from .servers.custom import CustomModel as CustomModel
 from .servers.custom import Endpoint as Endpoint
 from .servers.custom import FoundryFolder as FoundryFolder
 from .servers.custom import PythonModel as PythonModel
-from .servers.custom import convert as convert
 from .servers.downloads import cache_contents as cache_contents
 from .servers.downloads import download as download
 from .servers.downloads import verify as verify

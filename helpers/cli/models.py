@@ -112,7 +112,7 @@ def cache(
         remove: delete this model's files (repeatable)
         yes: do not ask before deleting
     """
-    from .. import cache_contents, connect
+    from .. import cache_contents
     from ..common.show import size
     from ..servers.downloads import find_stored
     from ..servers.downloads import remove as remove_stored
@@ -122,8 +122,7 @@ def cache(
         question = f"Delete {stored.alias}, {size(stored.bytes)}, from {stored.folder}? [y/N] "
         if not yes and _ask(question).lower() not in ("y", "yes"):
             raise UsageError(f"'{stored.alias}' stays; add --yes to delete it without a question.")
-        with connect() as server:
-            remove_stored(server, stored)
+        remove_stored(stored)
         print(f"removed {stored.alias}", file=sys.stderr)
     print(cache_contents())
 

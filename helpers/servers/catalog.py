@@ -9,12 +9,17 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import jinja2
+
 from ..models import cache
 from ..models.cache import Package
 from ..timing.connection import proxy_for
 
 AZURE_CATALOG = "https://api.catalog.azureml.ms/asset-gallery/v1.0/models"
-REGISTRY = "azureml://registries/workshop/models"
+ENTRY = jinja2.Template(
+    (Path(__file__).parent / "templates" / "catalog_entry.json.jinja").read_text(encoding="utf-8"),
+    undefined=jinja2.StrictUndefined,
+)
 UNTRUSTED = (
     "reachable, but its certificate is not trusted here ({}): a proxy may read TLS; "
     "name that proxy's certificate in SSL_CERT_FILE"
@@ -23,54 +28,21 @@ PROBE_S = 2.0
 PROBE_READ_S = 0.2  # once connected, a slow answer is as good as any
 
 
-def local_catalog(folder: Path) -> list[dict]:
-    """Return the catalog entry of every model in the cache whose files are recorded."""
-    return [catalog_entry(record.package) for _, record in cache.records(folder)]
-
-
 def catalog_entry(package: Package) -> dict:
     """Describe one model in the form in which Foundry Local reads catalog entries."""
-    parent = package.parent or f"{REGISTRY}/{package.alias}/versions/{package.version}"
-    return {
-        "assetId": package.uri or f"{REGISTRY}/{package.name}/versions/{package.version}",
-        "entityId": package.name,
-        "name": package.name,
-        "version": str(package.version),
-        "displayName": package.alias,
-        "publisher": package.publisher,
-        "license": package.license,
-        "createdTime": "2026-11-01T00:00:00Z",
-        "inferenceTasks": [package.task],
-        "modelCapabilities": list(package.capabilities),
-        "deploymentOptions": ["Foundry Local on Devices"],
-        "modelLimits": {
-            "supportedInputModalities": ["text"],
-            "supportedOutputModalities": ["text"],
-            "textLimits": {
-                "inputContextWindow": package.context,
-                "maxOutputTokens": package.max_output_tokens,
-            },
-        },
-        "annotations": {"tags": {"alias": package.alias}},
-        "variantInformation": {
-            "parents": [{"assetId": parent}],
-            "variantMetadata": {
-                "modelType": "ONNX",
-                "device": package.device.lower(),
-                "executionProvider": package.execution_provider,
-                "fileSizeBytes": package.bytes,
-            },
-        },
-    }
+    return json.loads(ENTRY.render(package=package))
 
 
-def serve_catalog(entries: Callable[[], list[dict]]) -> str:
-    """Serve catalog entries on loopback, as they are at each request; return the address."""
+def serve_catalog(folder: Path) -> str:
+    """Serve on loopback a catalog of the models in a cache whose files are recorded.
+
+    It is read anew for each request. Returns the address.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            found = entries()
+            found = [catalog_entry(record.package) for _, record in cache.records(folder)]
             page = {"totalCount": len(found), "continuationToken": "", "summaries": found}
             body = json.dumps(page).encode()
             self.send_response(200)

@@ -23,7 +23,7 @@ from ..models import cache
 ACTIONS = {"list", "providers", "load", "unload", "download", "record", "register"}
 ACTIONS |= {"arrived", "remove"}
 STATE_FILE, LOCK_FILE, LOG_FILE = "service.json", "service.lock", "service.log"
-SERVED_CODE = ("control_line.py", "service.py", "catalog.py", "fetch.py")
+SERVED_CODE = ("control_line.py", "service.py", "catalog.py", "fetch.py", "templates/*")
 
 
 def send(connection: Connection, message: dict) -> None:
@@ -60,7 +60,8 @@ def write_state(folder: Path, **about: Any) -> None:
 
 def fingerprint() -> str:
     """Identify what a service serves: this code, the built-in models, and its settings."""
-    files = [Path(__file__).with_name(name) for name in SERVED_CODE]
+    here = Path(__file__).parent
+    files = sorted(path for name in SERVED_CODE for path in here.glob(name))
     digest = hashlib.sha256()
     for path in (*files, Path(cache.__file__), BUILT_IN_MODELS / "manifest.json"):
         digest.update(path.read_bytes())

@@ -4,19 +4,13 @@ Each adapter has a `server` like the one that `connect()` gives, so that benchma
 reports treat its model like any other.
 """
 
-import importlib.util
-import json
 import os
 import runpy
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self, runtime_checkable
 
-from ..common.errors import KitError, UsageError
-from ..common.paths import BUILT_IN_MODELS, PROJECT
+from ..common.errors import UsageError
 from ..models.lineup import Lineup, ModelEntry
 from .connect import connect
 from .foundry import Runtime
@@ -25,8 +19,6 @@ from .remote import Remote
 from .server import Server
 
 DEVICE = "-generic-cpu"
-MAX_CONTEXT = 4096  # tokens; the runtime may set aside memory for all of it
-EXTRAS = ("torch", "transformers", "onnx", "onnx_ir", "onnxruntime_genai")
 EXPECTED = "a Python file that defines generate(prompt, **params)"
 
 
@@ -152,80 +144,12 @@ class LocalCatalog(OnRuntime, Remote):
         self.kind = f"{self.runtime.name}, local catalog"
 
 
-@dataclass(frozen=True)
-class Conversion:
-    """Say where the ONNX GenAI folder is, and whether it was made now."""
-
-    folder: Path
-    converted: bool
-    note: str
-
-    def __str__(self) -> str:
-        return self.note
-
-    def _repr_markdown_(self) -> str:
-        return self.note
-
-
-def convert(
-    source: str | os.PathLike, folder: str | os.PathLike, *, precision: str = "int4"
-) -> Conversion:
-    """Make an ONNX GenAI folder of a Hugging Face checkpoint (a folder or a name on the hub).
-
-    Without a checkpoint or the model builder's packages nothing is made: the result is the shipped
-    pocket-mini, with a note that says so. Raises KitError with the builder's last words.
-    """
-    python = _python_with_extras()
-    if python is None or not str(source):
-        needed = "training/requirements.txt has them, in an environment of their own"
-        missing = f"{', '.join(EXTRAS)} are not installed here ({needed})"
-        note = (
-            f"Not converted: {'no checkpoint was named' if python else missing}. "
-            "Going on with pocket-mini as it ships: the same builder made it."
-        )
-        return Conversion(BUILT_IN_MODELS / "pocket-mini", False, note)
-    folder = Path(folder)
-    command = [python, "-m", "onnxruntime_genai.models.builder", "-o", str(folder)]
-    command += ["-p", precision, "-e", "cpu", "-c", str(folder / "cache")]
-    command += ["-i" if Path(source).is_dir() else "-m", str(source)]
-    done = subprocess.run(
-        command, capture_output=True, encoding="utf-8", errors="replace", check=False
-    )
-    if done.returncode:
-        words = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise KitError(f"The model builder could not convert {source}: {words}")
-    _limit_context(folder / "genai_config.json")
-    return Conversion(folder, True, f"Converted {Path(source).name} to {precision}: {folder.name}.")
-
-
-def _limit_context(path: Path) -> None:
-    config = json.loads(path.read_text(encoding="utf-8"))
-    longest = min(config["model"]["context_length"], MAX_CONTEXT)
-    config["model"]["context_length"] = config["search"]["max_length"] = longest
-    path.write_text(json.dumps(config, indent=4), encoding="utf-8")
-
-
-def _python_with_extras() -> str | None:
-    """Return a Python that can run the model builder: this one, or that of `make models`."""
-    if all(map(importlib.util.find_spec, EXTRAS)):
-        return sys.executable
-    other = PROJECT / ".venv-models" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    script = f"import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, {EXTRAS!r})))"
-    if other.exists() and subprocess.run([other, "-c", script], check=False).returncode == 0:
-        return str(other)
-    return None
-
-
 def _read_function(path: Path) -> Callable | None:
     try:
         defined = runpy.run_path(str(path))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror}); give {EXPECTED}.") from None
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        raise UsageError(
-            f"{path} stopped with {reason}; run it alone with: python {path.name}"
-        ) from None
+        raise UsageError(f"{path} cannot be run ({reason}); give {EXPECTED}.") from None
     return defined.get("stream") or defined.get("generate")
 
 

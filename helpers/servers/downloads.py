@@ -6,9 +6,10 @@ One model's failure does not stop the rest.
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from ..common.errors import KitError, MirrorError, UsageError
@@ -19,19 +20,17 @@ from ..common.show import Shown, Table, count, size
 from ..models import cache
 from ..models.built_in import built_in_packages, install_built_in
 from ..models.cache import Package, Record
+from .foundry import Note, Runtime
 from .local import BuiltIn
 from .model_table import ModelInfo
 from .server import Server
-from .setup_check import DISK_GB
+from .setup_check import DISK_GB, Check, Checks
 
 
-class Outcomes(Shown, list[tuple[str, str, str]]):
-    """List (alias, status, detail) for each model that was asked for; shows itself as a table."""
+class Outcomes(Checks):
+    """List alias, status and detail of each model that was asked for; shows itself as a table."""
 
-    @property
-    def ok(self) -> bool:
-        """Tell whether there was something to do and nothing failed."""
-        return bool(self) and all(status != "failed" for _, status, _ in self)
+    failed = "failed"
 
     def table(self) -> Table:
         """Return a line for each model."""
@@ -47,23 +46,10 @@ def download(
     when neither aliases nor a mirror are given, MirrorError when that mirror does not answer.
     """
     names = list(dict.fromkeys(_on_the_mirror(server) if aliases is None else aliases))
-    outcomes, asked = Outcomes(), {}
+    refusal, outcomes = _lack_of_room(server, names), Outcomes()
     for name in names:
-        try:
-            asked[name] = server.resolve(name)
-        except KitError as error:
-            outcomes.append((name, "failed", str(error)))
-    missing = [model for model in asked.values() if model.cached is False]
-    refusal = _lack_of_room(missing)
-    for name, model in asked.items():
-        if refusal and model in missing:
-            outcomes.append((name, "failed", refusal))
-            continue
-        try:
-            outcomes.append((name, *_download_one(server, model, progress)))
-        except KitError as error:
-            outcomes.append((name, "failed", str(error)))
-    return Outcomes(sorted(outcomes, key=lambda outcome: names.index(outcome[0])))
+        outcomes.look(name, partial(_download_one, server, name, refusal, progress))
+    return outcomes
 
 
 def prefetch(
@@ -105,32 +91,24 @@ def verify(
     """
     if not isinstance(server, BuiltIn):
         skipped = f"its files are not on this machine, but at {server.where}"
-        return Outcomes((alias, "skipped", skipped) for alias in aliases or ())
+        return Outcomes(Check(alias, "skipped", skipped) for alias in aliases or ())
     for model in server.models():
         if model.cached and model.files_sha256 is None:
             with suppress(KitError):
                 server.runtime.record(model.id)
-    known: dict[str, list[tuple[Path, Record]]] = {}
-    for folder, record in cache.records(model_cache()):
-        known.setdefault(record.package.alias, []).append((folder, record))
-    names = list(known if aliases is None else dict.fromkeys(aliases))
-    total = sum(record.package.bytes for name in names for _, record in known.get(name, []))
-    outcomes, before = Outcomes(), 0
-    with Progress(round(total / 1e6, 1), "MB", progress) as bar:
-        line = _Line(bar, "verify")
-        for alias in names:
-            if alias not in known:
-                held = f"is not in the cache; it holds {', '.join(known)}."
-                outcomes.append((alias, "failed", held))
-            for folder, record in known.get(alias, []):
-                hashed = lambda done, start=before: line.move((start + done) / 1e6)  # noqa: E731
-                try:
-                    outcomes.append(
-                        (alias, *_verify_one(server, folder, record, hashed, line.note))
-                    )
-                except (KitError, OSError) as error:
-                    outcomes.append((alias, "failed", str(error)))
-                before += record.package.bytes
+    records = list(cache.records(model_cache()))
+    held = dict.fromkeys(record.package.alias for _, record in records)
+    names = held if aliases is None else dict.fromkeys(aliases)
+    missing = f"is not in the cache; it holds {', '.join(held)}."
+    outcomes = Outcomes(Check(name, "failed", missing) for name in names if name not in held)
+    chosen = [(folder, record) for folder, record in records if record.package.alias in names]
+    total, done = sum(record.package.bytes for _, record in chosen), 0
+    with Progress(round(total / 1e6, 1), "MB", progress) as line:
+        for folder, record in chosen:
+            hashed = cache.count_from(done, lambda count: line.to(count / 1e6))
+            check = partial(_verify_one, server, folder, record, hashed, line.say)
+            outcomes.look(record.package.alias, check)
+            done += record.package.bytes
     return outcomes
 
 
@@ -139,15 +117,11 @@ class StoredModel:
     """Describe one model folder in the cache: its size in bytes, and the record of its files."""
 
     alias: str
+    id: str
     folder: Path
     state: str
     bytes: int
     record: Record | None = None
-
-    @property
-    def used_at(self) -> str | None:
-        """Return when it was last loaded, in UTC; None where that is not known."""
-        return cache.last_used(self.folder)
 
 
 class Contents(Shown, list[StoredModel]):
@@ -162,7 +136,7 @@ class Contents(Shown, list[StoredModel]):
             if stored.record:
                 source, verified_at = stored.record.source, stored.record.verified_at
             megabytes, name = round(stored.bytes / 1e6, 1), stored.folder.name
-            times = (stored.used_at, verified_at)
+            times = (cache.last_used(stored.folder), verified_at)
             rows.append([stored.alias, megabytes, source, stored.state, *times, name])
         total = size(sum(stored.bytes for stored in self))
         note = (
@@ -180,12 +154,12 @@ def cache_contents() -> Contents:
     contents = [_stored(path) for path in model_cache().glob("*/*") if path.is_dir()]
     for path in (home() / "incoming").glob("*"):
         if path.is_dir():
-            contents.append(StoredModel(path.name, path, "partial", _bytes_in(path)))
+            contents.append(StoredModel(path.name, path.name, path, "partial", _bytes_in(path)))
     return Contents(sorted(contents, key=lambda stored: -stored.bytes))
 
 
-def remove(server: BuiltIn, stored: StoredModel) -> None:
-    """Delete a model's files.
+def remove(stored: StoredModel) -> None:
+    """Delete a model's files, and let the runtime forget them.
 
     Raises UsageError for a built-in model, KitError when files cannot be deleted.
     """
@@ -194,10 +168,10 @@ def remove(server: BuiltIn, stored: StoredModel) -> None:
             f"'{stored.alias}' ships with the kit and would be back at the next start; "
             f"its {size(stored.bytes)} stay."
         )
-    name = stored.record.package.id if stored.record else stored.alias
-    with cache.download_lock(home(), name, lambda: None):
-        if stored.record and any(model.id == name and model.cached for model in server.models()):
-            server.runtime.remove(name)
+    with cache.download_lock(home(), stored.id, lambda: None):
+        if stored.record:
+            with closing(Runtime()) as runtime, suppress(KitError):  # it may not know of it
+                runtime.remove(stored.id)
         try:
             if stored.folder.exists():
                 shutil.rmtree(stored.folder)
@@ -215,7 +189,7 @@ def find_stored(alias: str) -> StoredModel:
     """
     contents = cache_contents()
     for stored in contents:
-        if alias in (stored.alias, stored.folder.name, stored.record and stored.record.package.id):
+        if alias in (stored.alias, stored.id, stored.folder.name):
             return stored
     held = ", ".join(stored.alias for stored in contents) or "nothing"
     raise UsageError(f"The cache has no '{alias}'; it holds {held}.")
@@ -231,12 +205,18 @@ def _on_the_mirror(server: Server) -> list[str]:
     return [package.alias for package in mirror.packages()]
 
 
-def _lack_of_room(models: Sequence[ModelInfo]) -> str | None:
+def _lack_of_room(server: Server, names: Sequence[str]) -> str | None:
     """Say why nothing is fetched: too little disk for the models, or for the catalog's 15 GB."""
-    asked_gb = sum(model.size_mb or 0 for model in models) / 1000
-    rule_gb = DISK_GB if any(model.source != "mirror" for model in models) else 0
+    missing: list[ModelInfo] = []
+    for name in names:
+        with suppress(KitError):
+            model = server.resolve(name)
+            if model.cached is False:
+                missing.append(model)
+    asked_gb = sum(model.size_mb or 0 for model in missing) / 1000
+    rule_gb = DISK_GB if any(model.source != "mirror" for model in missing) else 0
     needed_gb, free_gb = max(asked_gb, rule_gb), free_disk_gb()
-    if not models or free_gb >= needed_gb:
+    if not missing or free_gb >= needed_gb:
         return None
     return (
         f"{free_gb:.1f} GB are free and {needed_gb:.3g} GB are wanted before a download "
@@ -244,7 +224,10 @@ def _lack_of_room(models: Sequence[ModelInfo]) -> str | None:
     )
 
 
-def _download_one(server: Server, model: ModelInfo, progress: bool) -> tuple[str, str]:
+def _download_one(
+    server: Server, name: str, refusal: str | None, progress: bool
+) -> tuple[str, str]:
+    model = server.resolve(name)
     if model.cached is None:
         return "ready", f"{server.where} offers it"
     if model.cached:
@@ -253,14 +236,16 @@ def _download_one(server: Server, model: ModelInfo, progress: bool) -> tuple[str
         if model.source == "built-in":
             return "ready", f"ships with the kit, hashes verified, {_size(model)}"
         return "ready", f"in the cache, from the {model.source}, {_size(model)}"
-    started, total = time.monotonic(), model.size_mb or 100
-    with Progress(round(total, 1), "MB" if model.size_mb else "percent", progress) as bar:
-        line = _Line(bar, model.alias)
+    if refusal:
+        raise KitError(refusal)
+    started, alias, total = time.monotonic(), model.alias, model.size_mb or 100
+    with Progress(round(total, 1), "MB" if model.size_mb else "percent", progress) as line:
         model = server.download(
-            model.id, lambda percent: line.move(percent / 100 * total), line.note
+            model.id,
+            lambda percent: line.to(percent / 100 * total),
+            lambda remark: line.say(f"{alias} ({remark})" if remark else alias),
         )
-    seconds = time.monotonic() - started
-    origin = f"{_size(model)} from the {model.source} in {seconds:.1f} s"
+    origin = f"{_size(model)} from the {model.source} in {time.monotonic() - started:.1f} s"
     return "downloaded", f"{origin}, hashes recorded"
 
 
@@ -268,70 +253,55 @@ def _size(model: ModelInfo) -> str:
     return f"{model.size_mb:g} MB" if model.size_mb else "size unknown"
 
 
-class _Line:
-    """Show one updating line: how far, and what there is to say."""
-
-    def __init__(self, line: Progress, label: str):
-        self._line, self._plain, self._text = line, label, label
-
-    def move(self, done: float) -> None:
-        self._line.to(done, self._text)
-
-    def note(self, remark: str) -> None:
-        self._text = f"{self._plain} ({remark})" if remark else self._plain
-        self._line.say(self._text)
-
-
 def _verify_one(
-    server: BuiltIn,
-    folder: Path,
-    record: Record,
-    hashed: Callable[[int], None],
-    note: Callable[[str], None],
+    server: BuiltIn, folder: Path, record: Record, hashed: cache.Progress, note: Note
 ) -> tuple[str, str]:
     package = record.package
+    note(f"verify {package.alias}")
     busy = f"another process is busy with {package.alias}; waiting for that"
     with cache.download_lock(home(), package.id, lambda: note(busy)):
         wrong = cache.verify(folder, record, full=True, progress=hashed)
     if not wrong:
         return "whole", f"{count(len(package.files), 'file')}, {size(package.bytes)}"
     damage = ", ".join(map(str, wrong))
-    source = _fetch_again(server, package, damage, note)
-    if left := cache.problems(folder, package):
-        # The hashes of the first download stay in force, so that the runtime refuses these files.
-        write_text(folder / cache.RECORD, record.model_dump_json(indent=1))
-        other = ", ".join(map(str, left))
-        raise KitError(
-            f"damaged: {damage}. What came in its place from {source} is not right either: "
-            f"{other}. {_start_over(package)}"
-        )
+    try:
+        source = _repair(server, folder, record, note)
+    except KitError as error:
+        raise KitError(f"damaged: {damage}. {error}") from None
     return "repaired", f"{damage}; fetched again from {source}"
 
 
-def _fetch_again(
-    server: BuiltIn, package: Package, damage: str, note: Callable[[str], None]
-) -> str:
+def _repair(server: BuiltIn, folder: Path, record: Record, note: Note) -> str:
     """Remove a damaged model and fetch it anew; return where it came from.
 
-    Raises KitError when no source has it, and then nothing is removed, or when fetching failed.
+    Raises KitError when no source has it, and then nothing is removed, when fetching failed, or
+    when other files came.
     """
+    package = record.package
     if package in built_in_packages(BUILT_IN_MODELS).values():
         with suppress(KitError):  # a runtime that does not know it has not loaded it
             server.runtime.unload(package.id)
         install_built_in(BUILT_IN_MODELS, model_cache())
         return "the kit"
+    start_over = f"Start over with: python -m helpers cache --remove {package.alias}"
     if reason := _why_not_offered(server, package):
-        raise KitError(
-            f"damaged: {damage}. It cannot be repaired now ({reason}). {_start_over(package)}"
-        )
+        raise KitError(f"It cannot be repaired now ({reason}). {start_over}, then download it.")
     server.runtime.remove(package.id)
     try:
-        return f"the {server.download(package.id, note=note).source}"
+        source = server.download(package.id, note=note).source
     except KitError as error:
         raise KitError(
-            f"damaged: {damage}. It was removed to be fetched again, and that failed: {error} "
+            f"It was removed to be fetched again, and that failed: {error} "
             f"Try again with: python -m helpers download {package.alias}"
         ) from None
+    if left := ", ".join(map(str, cache.problems(folder, package))):
+        # The hashes of the first download stay in force, so that the runtime refuses these files.
+        write_text(folder / cache.RECORD, record.model_dump_json(indent=1))
+        raise KitError(
+            f"What came in its place from the {source} is not right either: {left}. "
+            f"{start_over}, then download it."
+        )
+    return f"the {source}"
 
 
 def _why_not_offered(server: BuiltIn, package: Package) -> str | None:
@@ -340,34 +310,26 @@ def _why_not_offered(server: BuiltIn, package: Package) -> str | None:
         return None
     reasons = [f"the Azure catalog is {server.runtime.azure_note}"] if package.uri else []
     try:
-        if server.mirror:
-            if any(
-                (p.id, p.files) == (package.id, package.files) for p in server.mirror.packages()
-            ):
-                return None
-            reasons.append("the mirror has other files or none")
+        offered = {p.id: p.files for p in server.mirror.packages()} if server.mirror else {}
     except MirrorError as error:
-        reasons.append(str(error))
+        return "; ".join([*reasons, str(error)])
+    if offered.get(package.id) == package.files:
+        return None
+    reasons += ["the mirror has other files or none"] if server.mirror else []
     return "; ".join(reasons) or "no mirror is given"
-
-
-def _start_over(package: Package) -> str:
-    command = f"python -m helpers cache --remove {package.alias}"
-    return f"Start over with: {command}, then download it."
 
 
 def _stored(folder: Path) -> StoredModel:
     record = cache.read_record(folder)
+    alias, model_id, state = folder.name, folder.name, "no hashes"
+    if record:
+        alias, model_id = record.package.alias, record.package.id
+        sizes = {name: file.bytes for name, file in record.package.files.items()}
+        found = {name: path.stat().st_size for name, path in cache.files_in(folder).items()}
+        state = "whole" if sizes.items() <= found.items() else "damaged"
     if any(folder.rglob("*.dlstate")) or any(folder.rglob("download.tmp")):
         state = "partial"
-    elif record is None:
-        state = "no hashes"
-    else:
-        files = {folder / name: file.bytes for name, file in record.package.files.items()}
-        whole = all(p.is_file() and p.stat().st_size == bytes for p, bytes in files.items())
-        state = "whole" if whole else "damaged"
-    alias = record.package.alias if record else folder.name
-    return StoredModel(alias, folder, state, _bytes_in(folder), record)
+    return StoredModel(alias, model_id, folder, state, _bytes_in(folder), record)
 
 
 def _bytes_in(folder: Path) -> int:

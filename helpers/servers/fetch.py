@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from foundry_local_sdk.imodel import IModel
     from foundry_local_sdk.model_info import ModelInfo
 
-AZURE_HOSTS = ("api.catalog.azureml.ms", "*.api.azureml.ms", "*.blob.core.windows.net")
+AZURE_HOSTS = "api.catalog.azureml.ms, *.api.azureml.ms, *.blob.core.windows.net"
 HEARTBEAT_S = 0.2
 QUIET_S = 5.0
 MAX_FAILURES = 4
@@ -37,12 +37,11 @@ class Fetch:
 
     def __init__(self, model: "IModel", connection: Connection):
         self._model, self._connection = model, connection
-        self._cancel, self._ended = threading.Event(), threading.Event()
+        self._cancel = threading.Event()
         self._percent, self._moved_at = 0.0, time.monotonic()
-        self._error: Exception | None = None
 
-    def run(self) -> Path:
-        """Fetch, hash and record; return the model's folder. Raises KitError in words."""
+    def run(self) -> None:
+        """Fetch, hash and record. Raises KitError in words."""
         failures, before = 0, -1.0
         while (error := self._try_once()) is not None:
             if self._cancel.is_set():
@@ -52,42 +51,36 @@ class Fetch:
             failures = failures + 1 if self._percent <= before else 1
             before = self._percent
             if failures >= MAX_FAILURES or re.search(DISK_WORDS, str(error)):
-                raise KitError(
-                    explain_failure(error, Path(self._model.get_path() or model_cache()))
-                )
+                raise explain_failure(error, self._model.get_path())
             wait_s = RETRY_S * 2 ** (failures - 1)
-            self._wait(wait_s, f"{plain(str(error))[:80]}: trying again")
+            self._say(f"{plain(str(error))[:80]}: trying again in {wait_s:.0f} s")
+            time.sleep(wait_s)
         self._say("hashing")
-        return record_files(self._model)
+        record_files(self._model)
 
     def _try_once(self) -> Exception | None:
         """Download until the SDK returns or gives up; return its error."""
-        self._error = None
-        self._ended.clear()
-        threading.Thread(target=self._download, daemon=True).start()
-        while not self._ended.wait(HEARTBEAT_S):
+        errors = []
+
+        def work() -> None:
+            try:
+                self._model.download(self._note_progress, self._cancel)
+            except Exception as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        while thread.is_alive():
             quiet_s = time.monotonic() - self._moved_at
             quiet = f"nothing has come for {quiet_s:.0f} s; a new connection is made after 60 s"
             self._say(quiet if quiet_s > QUIET_S else "")
+            thread.join(HEARTBEAT_S)
         self._say("")
-        return self._error
-
-    def _download(self) -> None:
-        try:
-            self._model.download(self._note_progress, self._cancel)
-        except Exception as error:
-            self._error = error
-        self._ended.set()
+        return errors[0] if errors else None
 
     def _note_progress(self, percent: float) -> None:
         if percent > self._percent:  # threads of the SDK report in any order
             self._percent, self._moved_at = percent, time.monotonic()
-
-    def _wait(self, seconds: float, note: str) -> None:
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            self._say(f"{note} in {left:.0f} s")
-            self._cancel.wait(min(HEARTBEAT_S, left))
 
     def _say(self, note: str) -> None:
         """Report to the client; one that has gone, or sent anything, wants the download to end."""
@@ -100,19 +93,10 @@ class Fetch:
             raise
 
 
-def record_files(model: "IModel") -> Path:
-    """Hash the files of a downloaded model and record them beside it; return its folder."""
-    folder, info = Path(model.get_path()), model.info
-    facts = describe(info) | {
-        "name": info.name,
-        "version": info.version,
-        "max_output_tokens": info.max_output_tokens,
-        "uri": info.uri,
-        "parent": info.get_string_property("parent_uri"),
-    }
-    known = {name: value for name, value in facts.items() if value is not None}
-    cache.adopt(folder, known, "catalog")
-    return folder
+def record_files(model: "IModel") -> None:
+    """Hash the files of a downloaded model and record them beside it."""
+    known = {name: value for name, value in describe(model.info).items() if value is not None}
+    cache.adopt(Path(model.get_path()), known, "catalog")
 
 
 def describe(info: "ModelInfo") -> dict:
@@ -121,27 +105,33 @@ def describe(info: "ModelInfo") -> dict:
     capabilities = (word.strip() for word in (info.capabilities or "").split(","))
     return {
         "alias": info.alias,
+        "name": info.name,
+        "version": info.version,
+        "uri": info.uri,
+        "parent": info.get_string_property("parent_uri"),
         "publisher": info.publisher,
         "license": info.license,
         "task": info.task,
         "device": runtime.device_type.value if runtime and runtime.device_type else None,
         "execution_provider": runtime.execution_provider if runtime else None,
         "context": info.context_length,
+        "max_output_tokens": info.max_output_tokens,
         "capabilities": list(filter(None, capabilities)),
     }
 
 
-def explain_failure(error: Exception, folder: Path) -> str:
+def explain_failure(error: Exception, folder: str | None) -> KitError:
     """Say what a failed download means and what to do next."""
     reason = plain(str(error)).rstrip(".")
     if re.search(DISK_WORDS, reason):
-        return (
-            f"The disk is full, or {folder} cannot be written ({reason}). What has arrived is "
-            "kept: free some space and run it again, or name another disk in WORKSHOP_HOME."
+        return KitError(
+            f"The disk is full, or {folder or model_cache()} cannot be written ({reason}). "
+            "What has arrived is kept: free some space and run it again, "
+            "or name another disk in WORKSHOP_HOME."
         )
-    return (
+    return KitError(
         f"Azure did not deliver ({reason}). What has arrived is kept, and the same command goes on "
-        f"from there. A firewall must let through {', '.join(AZURE_HOSTS)}; behind a proxy set "
+        f"from there. A firewall must let through {AZURE_HOSTS}; behind a proxy set "
         "HTTPS_PROXY, and if it reads TLS name its certificate in SSL_CERT_FILE; then stop the "
         "runtime (python -m helpers stop) and try again."
     )

@@ -28,7 +28,7 @@ class Functions(Remote):
     def __init__(self, alias: str, answer: Callable, models: Lineup):
         listener = socket.create_server(("127.0.0.1", 0))
         config = uvicorn.Config(
-            _App(alias, answer).asgi(),
+            _App(alias, answer),
             http="h11",
             ws="none",
             lifespan="off",
@@ -47,17 +47,14 @@ class Functions(Remote):
         self._thread.join(2 * GRACE_S)
 
 
-class _App:
+class _App(Starlette):
     """Answer GET /v1/models and POST /v1/chat/completions; send a piece once it is there."""
 
     def __init__(self, alias: str, answer: Callable):
         self._alias, self._answer = alias, answer
-
-    def asgi(self) -> Starlette:
-        """Return the ASGI application."""
         chat = Route("/v1/chat/completions", self._chat, methods=["POST"])
         routes = [Route("/v1/models", self._models), chat]
-        return Starlette(routes=routes, exception_handlers={404: _not_found})
+        super().__init__(routes=routes, exception_handlers={404: _not_found})
 
     async def _models(self, _: Request) -> Response:
         model = {"id": self._alias, "object": "model", "created": 0, "owned_by": "you"}

@@ -1,7 +1,6 @@
 """Keep a loaded model warm with light pings, never while an answer is being timed."""
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,9 +23,6 @@ class Traffic:
         self._mark, self._changed = mark, threading.Condition()
         self._timed, self._pinging = 0, False
         self._last = time.monotonic()
-        if mark:
-            with contextlib.suppress(OSError):
-                mark.touch()
 
     @contextlib.contextmanager
     def timed(self) -> Iterator[None]:
@@ -34,7 +30,9 @@ class Traffic:
         with self._changed:
             self._changed.wait_for(lambda: not self._pinging)
             self._timed += 1
-        self._tell_others()
+        if self._mark:
+            with contextlib.suppress(OSError):
+                self._mark.touch()
         try:
             yield
         finally:
@@ -58,11 +56,6 @@ class Traffic:
                 if free:
                     self._pinging, self._last = False, time.monotonic()
                     self._changed.notify_all()
-
-    def _tell_others(self) -> None:
-        if self._mark:
-            with contextlib.suppress(OSError):
-                os.utime(self._mark)
 
     def _others_idle_s(self) -> float:
         try:

@@ -26,7 +26,7 @@ from ..common.errors import KitError, plain
 from ..common.paths import BUILT_IN_MODELS, model_cache
 from ..models import cache
 from ..models.built_in import built_in_packages, install_built_in
-from .catalog import azure_catalog, local_catalog, serve_catalog
+from .catalog import azure_catalog, serve_catalog
 from .control_line import ACTIONS, LOCK_FILE, LOG_FILE, STATE_FILE, receive, send, write_state
 from .fetch import Fetch, describe, record_files
 
@@ -168,7 +168,7 @@ def _start_manager(folder: Path, azure_url: str | None) -> "FoundryLocalManager"
     """Start the SDK and its web service on loopback. Raises KitError when the port is taken."""
     from foundry_local_sdk import Configuration, FoundryLocalManager
 
-    local = serve_catalog(lambda: local_catalog(model_cache()))
+    local = serve_catalog(model_cache())
     catalogs: list[tuple[str, str | None]] = [(url, None) for url in (local, azure_url) if url]
     port = os.environ.get("WORKSHOP_PORT")
     configuration = Configuration(

@@ -208,7 +208,6 @@ def test_every_cell_ran_without_error(executed, name):
             "06_custom_model",
             [
                 "is a CustomModel: True",
-                "Not converted: ",
                 "/catalogs/local/v1",
                 "my-summarizer",
                 "extractive",

@@ -90,6 +90,7 @@ def test_a_request_of_another_process_counts_too(tmp_path, ago_s, free):
     mark = tmp_path / "asked"
     traffic = Traffic(mark)
     traffic._last -= 7200
+    mark.touch()
     os.utime(mark, (time.time() - ago_s, time.time() - ago_s))
     with traffic.ping(idle_s=3600) as may:
         assert may is free
