@@ -5,6 +5,7 @@ line. Reading skips the chunk times: they are most of the bytes, and no figure n
 `Run.row` reads one request whole.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from operator import attrgetter
@@ -20,7 +21,7 @@ from ..timing.metrics import METRICS
 if TYPE_CHECKING:
     import pandas as pd
 
-BLOCK = 8 * 2**20
+BLOCK = 10_000  # rows that are held as objects at once
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ def read_rows(path: Path) -> "pd.DataFrame":
     pieces: dict[str, list[np.ndarray]] = {
         name: [_column(name, [], tables)] for name in RowRecord.__struct_fields__
     }
-    for rows in _blocks(path):
+    records = _records(path)
+    while rows := list(itertools.islice(records, BLOCK)):
         for name in pieces:
             pieces[name].append(_column(name, list(map(attrgetter(name), rows)), tables))
     columns: dict[str, Any] = {name: np.concatenate(parts) for name, parts in pieces.items()}
@@ -127,40 +129,16 @@ def _column(name: str, values: list, tables: dict[str, dict]) -> np.ndarray:
     return np.array(values, dtype=np.int64 if name in COUNTS else float)
 
 
-def _blocks(path: Path) -> Iterator[list]:
+def _records(path: Path) -> Iterator[Any]:
     decoder = msgspec.json.Decoder(RowRecord)
-    number = 0
-    with path.open("rb") as file:
-        while lines := file.readlines(BLOCK):
-            if not lines[-1].endswith(b"\n") and _decode(decoder, lines[-1]) is None:
-                lines.pop()  # a kill left it half-written
-            yield _decode_lines(decoder, lines, path, number)
-            number += len(lines)
-
-
-def _decode_lines(
-    decoder: msgspec.json.Decoder, lines: list[bytes], path: Path, before: int
-) -> list:
-    try:
-        rows = decoder.decode_lines(b"".join(lines))
-        if len(rows) == len(lines):
-            return rows
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        pass
-    rows = []  # a line is damaged, or is not UTF-8: going through them one by one finds it
-    for number, line in enumerate(lines, before + 1):
-        row = _decode(decoder, line)
-        if row is None:
-            raise UsageError(
-                f"{path} is damaged in line {number}; delete that line, or measure again."
-            )
-        rows.append(row)
-    return rows
-
-
-def _decode(decoder: msgspec.json.Decoder, line: bytes) -> Any:
-    """Return the row of a line, or None when the line is damaged."""
-    try:
-        return decoder.decode(line.decode("utf-8", "replace"))
-    except msgspec.MsgspecError:
-        return None
+    with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                record = decoder.decode(line)
+            except msgspec.MsgspecError:
+                if not line.endswith("\n"):
+                    return  # a kill left it half-written
+                raise UsageError(
+                    f"{path} is damaged in line {number}; delete that line, or measure again."
+                ) from None
+            yield record
