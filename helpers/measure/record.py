@@ -255,10 +255,7 @@ class Run(Shown):
         }
 
     def _first_text(self, model: str) -> str:
-        """Return the answer of the first round to the first prompt of the plan.
-
-        Samples of two models then answer the same prompt.
-        """
+        # The first prompt of the plan: samples of two models then answer the same prompt.
         answered = self._answered[model]
         first = answered[(answered["round"] == answered["round"].min()).to_numpy()]
         texts = dict(zip(first["prompt_id"], first["text"], strict=True))
@@ -268,25 +265,21 @@ class Run(Shown):
         """Show what each model answered to one prompt in the first round."""
         frame = self.headline
         rows = frame[((frame["prompt_id"] == prompt_id) & (frame["round"] == 1)).to_numpy()]
-        by_model = {
-            row.model: [row.model, row.status, row.text or row.error] for row in rows.itertuples()
-        }
-        return Table(
-            ("model", "status", "answer"),
-            [by_model[model] for model in self.models if model in by_model],
-        )
+        answers = [[row.model, row.status, row.text or row.error] for row in rows.itertuples()]
+        answers.sort(key=lambda cells: self.models.index(str(cells[0])))
+        return Table(("model", "status", "answer"), answers)
 
     def outliers(self, metric: str) -> Table:
         """Show the values that lie far from the median of their model and prompt, farthest first.
 
         They stay in every figure. Up to 50 are shown; the note counts all.
         """
+        columns = ["prompt_id", metric, "middle", "ratio"]
         rows = []
         for model in self.models:
             marked = self._marked(model, metric)
-            far = marked[marked["far"].to_numpy()]
-            values = zip(far["prompt_id"], far[metric], far["middle"], far["ratio"], strict=True)
-            rows += [(model, *cells) for cells in values]
+            far = marked.loc[marked["far"].to_numpy(), columns]
+            rows += [[model, *cells] for cells in far.to_numpy().tolist()]
         rows.sort(key=lambda row: -abs(math.log(row[-1])))
         answered = sum(map(len, self._answered.values()))
         note = f"{len(rows)} of {answered} answered requests are outliers"
@@ -301,11 +294,8 @@ class Run(Shown):
         return {prompt_id: rows["far"].tolist() for prompt_id, rows in groups}
 
     def _marked(self, model: str, metric: str) -> "pd.DataFrame":
-        """Return the sample with the median of each prompt, the ratio to it, and outliers marked.
-
-        A value is judged among all ratios of the model: the few rounds of one prompt alone would
-        not show what spread is usual.
-        """
+        # A value is judged among all ratios of the model: the few rounds of one prompt alone would
+        # not show what spread is usual.
         rows = self.sample(model, metric)
         middle = rows.groupby("prompt_id", observed=True)[metric].transform("median")
         ratio = rows[metric] / middle

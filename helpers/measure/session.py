@@ -64,16 +64,12 @@ def benchmark(
     Args:
         server: from `connect()`.
         models: aliases; default the built-in models.
-        prompts: a PromptSet, a list of strings, or the name or file of a set; default the meeting
-            notes.
+        prompts: a PromptSet, a list of strings, or the name or file of a set.
         output: folder in which the run's own folder is made; default `results/`.
         progress: show one updating line.
-        calibration: from `calibrate()`. It is recorded, so that the report can say which figures
-            are too small to trust.
-        settings: fields of `Plan` (rounds, target, max_rounds, cold, warmup, resources, max_tokens,
-            temperature, seed, stream, concurrency, rate, slo, timeout_s, stall_s), or `prompt`.
-            `concurrency` may be a list of levels, `slo` a text like "ttft=0.5,latency=5", `target`
-            one like "5%".
+        calibration: from `calibrate()`, so that the report can say which figures are too small.
+        settings: fields of `Plan`, or `prompt`. `concurrency` may be a list of levels, `slo` a text
+            like "ttft=0.5,latency=5", `target` one like "5%".
 
     Raises UsageError for a wrong setting; KitError when the results cannot be written.
     """
@@ -104,8 +100,7 @@ def resume(
     Args:
         server: from `connect()`.
         run: what `load_run` reads; default the latest.
-        force: go on although something that the figures depend on has changed; the change is
-            recorded.
+        force: go on, and record it, although what the figures depend on has changed.
         progress: show one updating line.
         asked: settings that the caller expects the plan to have.
 
@@ -133,7 +128,6 @@ def resume(
 
 
 def _execute(server: Server, plan: Plan, recorder: Recorder, progress: bool) -> Run:
-    """Send what is not on record yet."""
     status = "interrupted"
     try:
         with Progress(plan.requests * len(plan.models), "requests", progress) as line:
@@ -155,7 +149,6 @@ def _plan_changes(plan: Plan, server: Server, asked: dict) -> list[str]:
 
 
 def _ground_changes(info: RunInfo, server: Server) -> list[str]:
-    """Say what the figures depend on and has changed: packages, server, model files."""
     missing, records = [], {}
     for alias, record in info.models.items():
         if record.model_id is None:
