@@ -19,8 +19,9 @@ def main(folder: str | None) -> None:
     for model in run.models:
         rows = [
             row
-            for row in run.measured(model)
-            if row["status"] == "ok" and (row["completion_tokens"] or 0) > 1
+            for row in run.rows
+            if (row["model"], row["phase"], row["status"]) == (model, "measure", "ok")
+            and (row["completion_tokens"] or 0) > 1
         ]
         spans = [
             (row["completion_tokens"] - 1, row["chunk_times_s"][-1] - row["chunk_times_s"][0])

@@ -1,22 +1,11 @@
 """Run a plan and keep its record.
 
-A session sends the requests of a plan, a record appends one row for each, and runs are merged or compared.
-Reading a run needs no server.
+A session sends the requests of a plan, a record appends one row for each, and runs are merged or
+compared. Reading a run needs no server.
 """
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=[
-        "info",
-        "merge",
-        "plan",
-        "record",
-        "rows",
-        "schedule",
-        "sender",
-        "session",
-        "two_runs",
-    ],
+    __name__, submodules=["info", "merge", "plan", "record", "session", "two_runs"]
 )

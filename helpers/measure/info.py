@@ -5,8 +5,9 @@ asks for and what a record says. They are lenient. A field that an older kit did
 default, and one that a newer kit adds is kept, also when the run is resumed.
 """
 
+import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,18 +29,9 @@ RESOURCES = (
     "energy_j_per_request",
     "energy_source",
 )
-
-
-# What says if a model is the same one.
-MODEL_FACTS = (
-    "model_id",
-    "size_mb",
-    "device",
-    "execution_provider",
-    "source",
-    "license",
-    "files_sha256",
-)
+# What says if the files of a model are the same, and the model itself.
+IDENTITY = ("model_id", "files_sha256")
+MODEL_FACTS = (*IDENTITY, "size_mb", "device", "execution_provider", "source", "license")
 
 
 class Recorded(BaseModel):
@@ -49,26 +41,21 @@ class Recorded(BaseModel):
 
 
 class PromptRecord(Recorded):
-    """One prompt of the plan, as it was then. `score_facets` checks what the answer must contain."""
+    """One prompt of the plan, as it was then. `score_facets` reads facets and format."""
 
     id: str
     text: str
-    facets: list[dict[str, Any]] = []
-    format: dict[str, Any] | None = None
 
 
 class PromptSetRecord(Recorded):
     """The prompts of the plan, as they were then."""
 
     name: str
-    title: str = ""
     prompts: list[PromptRecord]
 
 
-class PlanRecord(Settings):
+class PlanRecord(Settings, Recorded):
     """The plan of a run, as it was then."""
-
-    model_config = ConfigDict(extra="allow")
 
     models: tuple[str, ...] = ()
     prompts: PromptSetRecord
@@ -115,22 +102,10 @@ class ModelRecord(Recorded):
     server: ServerRecord | None = None  # of a merged run
 
 
-class Machine(Recorded):
-    """The machine that the client ran on. None where the system did not say."""
-
-    system: str | None = None
-    architecture: str | None = None
-    python: str | None = None
-    cpu: str | None = None
-    cores: int | None = None
-    memory_mb: int | None = None
-    on_mains_power: bool | None = None
-
-
 class Environment(Recorded):
     """Machine, versions of the packages that can change a figure, and the kit's revision."""
 
-    machine: Machine = Machine()
+    machine: dict[str, Any] = {}  # see `common.machine.machine`
     packages: dict[str, str | None] = {}
     git_revision: str | None = None
 
@@ -188,30 +163,25 @@ class RunInfo(Recorded):
         return {
             "runtime": self.server.kind,
             **{f"package {name}": version for name, version in packages},
-            **{
-                f"{name} of {model}": getattr(self.models[model], name)
-                for model in models
-                for name in ("model_id", "files_sha256")
-            },
+            **self._of_models(models, IDENTITY),
         }
 
-    def facts(self, models: Iterable[str]) -> dict[str, object]:
+    def facts(self, models: Sequence[str]) -> dict[str, object]:
         """Return all that two runs may not share, by name: the ground, machine, plan, models."""
-        names = list(models)
         settings = self.plan.model_dump(mode="json", exclude={"models", "prompts"})
         return {
             "run status": self.status,
             "order": self.order,
             "git revision": self.environment.git_revision,
-            **self.environment.machine.model_dump(),
+            **self.environment.machine,
             **{f"plan {name}": value for name, value in settings.items()},
-            **self.ground(names),
-            **{
-                f"{name} of {model}": getattr(self.models[model], name)
-                for model in names
-                for name in MODEL_FACTS
-            },
+            **self.ground(models),
+            **self._of_models(models, MODEL_FACTS),
         }
+
+    def _of_models(self, models: Iterable[str], names: Sequence[str]) -> dict[str, object]:
+        pairs = itertools.product(models, names)
+        return {f"{name} of {model}": getattr(self.models[model], name) for model, name in pairs}
 
 
 @dataclass(frozen=True)
@@ -249,19 +219,18 @@ def _value(value: object) -> str:
 def read_info(folder: Path) -> RunInfo:
     """Read run.json. Raises UsageError when there is none, or one that this kit cannot read."""
     path = folder / "run.json"
-    hint = "give the folder that a benchmark printed"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UsageError(f"{folder} holds no run (no run.json); {hint}.") from None
+        raise UsageError(
+            f"{folder} holds no run (no run.json); give the folder that a benchmark printed."
+        ) from None
     except ValueError as error:
         raise UsageError(f"{path} is not valid JSON ({error}).") from None
-    if not isinstance(content, dict):
-        raise UsageError(f"{path} holds no run; {hint}.")
-    if content.get("schema") != SCHEMA:
+    form = content.get("schema") if isinstance(content, dict) else None
+    if form != SCHEMA:
         raise UsageError(
-            f"{folder} was recorded in form {content.get('schema')}, this kit reads form {SCHEMA}; "
-            "measure again."
+            f"{folder} was recorded in form {form}, this kit reads form {SCHEMA}; measure again."
         )
     try:
         return RunInfo.model_validate(content, extra="allow")

@@ -1,8 +1,7 @@
 """Define a plan: which models, which prompts, how often, and where each setting came from."""
 
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -14,7 +13,6 @@ from ..timing.slo import Slo, parse_slo
 if TYPE_CHECKING:
     from ..servers.server import Server
 
-MAX_TOKENS, TIMEOUT_S = 150, 120.0  # those of a server: a record must not import one
 MAX_STREAMS, MAX_RATE = 256, 1000.0
 VARIABLES = {
     "models": "BENCH_MODELS",
@@ -36,7 +34,7 @@ class Settings(BaseModel):
     target: Annotated[float, Field(ge=0.001, le=0.5)] | None = None
     max_rounds: Annotated[int, Field(ge=1, le=10_000)] = 50
     resources: bool = True
-    max_tokens: Annotated[int, Field(ge=1)] = MAX_TOKENS
+    max_tokens: Annotated[int, Field(ge=1)] = 150
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     seed: int = 0
     stream: bool = True
@@ -44,7 +42,7 @@ class Settings(BaseModel):
     sweep: tuple[Streams, ...] = ()  # all levels, `concurrency` first; empty when there is but one
     rate: Annotated[float, Field(gt=0, le=MAX_RATE)] | None = None  # requests a second, open loop
     slo: Slo | None = None
-    timeout_s: Annotated[float, Field(gt=0, le=86_400)] = TIMEOUT_S
+    timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 120.0
     # The longest silence within an answer; a quarter of timeout_s where it is None.
     stall_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
 
@@ -52,10 +50,9 @@ class Settings(BaseModel):
     @classmethod
     def _percent(cls, value: object) -> object:
         """Accept "5%" for 0.05."""
-        match = (
-            re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*%\s*", value) if isinstance(value, str) else None
-        )
-        return float(match[1]) / 100 if match else value
+        if isinstance(value, str) and value.rstrip().endswith("%"):
+            return float(value.rstrip().removesuffix("%")) / 100
+        return value
 
 
 class Plan(Settings):
@@ -67,10 +64,25 @@ class Plan(Settings):
     prompts: lineup.PromptSet
 
     @model_validator(mode="after")
-    def _enough_rounds(self) -> "Plan":
+    def _settings_agree(self) -> "Plan":
         if self.target is not None and self.max_rounds < self.rounds:
             raise ValueError(
                 f"max_rounds must be at least rounds ({self.rounds}), found {self.max_rounds}"
+            )
+        if self.rate is not None and (self.concurrency > 1 or self.sweep):
+            raise ValueError(
+                "Give either a rate or a concurrency: at a rate, requests are sent when they are "
+                "due, however many are under way"
+            )
+        if self.target is not None and (self.rate is not None or self.sweep):
+            raise ValueError(
+                "target: it adds rounds at one concurrency; leave it out with a rate or "
+                "several levels"
+            )
+        if self.slo and not self.stream and (self.slo.ttft_s or self.slo.itl_s):
+            raise ValueError(
+                "slo: TTFT and ITL can only be limited when answers are streamed; limit the "
+                "latency, or leave out --no-stream"
             )
         return self
 
@@ -78,25 +90,6 @@ class Plan(Settings):
     def requests(self) -> int:
         """Count the measured requests for each model; a target may add rounds to them."""
         return self.rounds * len(self.prompts) * max(len(self.sweep), 1)
-
-    def check(self) -> "Plan":
-        """Return the plan; raise UsageError when its settings contradict each other."""
-        if self.rate is not None and (self.concurrency > 1 or self.sweep):
-            raise UsageError(
-                "Give either a rate or a concurrency: at a rate, requests are sent when they are "
-                "due, however many are under way."
-            )
-        if self.target is not None and (self.rate is not None or self.sweep):
-            raise UsageError(
-                "target: it adds rounds at one concurrency; leave it out with a rate or "
-                "several levels."
-            )
-        if self.slo and not self.stream and (self.slo.ttft_s or self.slo.itl_s):
-            raise UsageError(
-                "slo: TTFT and ITL can only be limited when answers are streamed; limit the "
-                "latency, or leave out --no-stream."
-            )
-        return self
 
 
 def make_plan(
@@ -109,34 +102,33 @@ def make_plan(
     `BENCH_PROMPT`, `BENCH_ROUNDS` and `BENCH_STREAM` count, then the defaults. Raises UsageError
     naming the setting and what was expected.
     """
-    given = {"models": models, **settings}
-    if unknown := sorted(set(given) - set(Plan.model_fields)):
+    if unknown := sorted(set(settings) - set(Plan.model_fields)):
         raise UsageError(
             f"There is no setting {', '.join(unknown)}; "
             f"there are {', '.join(Plan.model_fields)} and prompt."
         )
-    chosen: dict[str, object] = {}
-    origin: dict[str, str] = {}
-    for name in Plan.model_fields:
-        chosen[name], origin[name] = _choose(given.get(name), VARIABLES.get(name))
     if prompts is not None and prompt is not None:
         raise UsageError("Give either a prompt or a prompt set, not both.")
-    if prompts is None:
-        single, origin["prompts"] = _choose(prompt, VARIABLES["prompts"])
-        prompts = None if single is None else [single]
-    else:
-        origin["prompts"] = "argument"
-    chosen["prompts"] = _prompt_set(prompts)
-    chosen["models"] = _model_list(chosen["models"], server)
-    chosen["concurrency"], chosen["sweep"] = _levels(chosen["concurrency"])
-    if isinstance(chosen["slo"], str):
+    if prompt is not None:
+        prompts = [prompt]
+    values = {"models": models, "prompts": prompts, **settings}
+    chosen = {name: value for name, value in values.items() if value is not None}
+    origin = {name: "argument" if name in chosen else "default" for name in Plan.model_fields}
+    for name, variable in VARIABLES.items():
+        if name not in chosen and os.environ.get(variable):
+            chosen[name], origin[name] = os.environ[variable], variable
+    if origin["prompts"] == VARIABLES["prompts"]:
+        chosen["prompts"] = [chosen["prompts"]]
+    chosen["prompts"] = _prompt_set(chosen.get("prompts"))
+    chosen["models"] = _model_list(chosen.get("models"), server)
+    if "concurrency" in chosen:
+        levels = _levels(chosen["concurrency"])
+        chosen["concurrency"] = levels[0]
+        chosen["sweep"] = levels if len(levels) > 1 else ()
+    if isinstance(chosen.get("slo"), str):
         chosen["slo"] = parse_slo(chosen["slo"])
-    if isinstance(chosen["stream"], str):
-        chosen["stream"] = _boolean(chosen["stream"], origin["stream"])
     try:
-        return Plan.model_validate(
-            {name: value for name, value in chosen.items() if value is not None}
-        ).check(), origin
+        return Plan.model_validate(chosen), origin
     except ValidationError as error:
         raise UsageError(_explain(error, origin)) from None
 
@@ -153,15 +145,6 @@ def _explain(error: ValidationError, origin: Mapping[str, str]) -> str:
     return f"{name}{where}: {message}, found {problem['input']!r}{_allowed(name)}."
 
 
-def _choose(given: object, variable: str | None) -> tuple[object, str]:
-    """Return a value and its source: the argument, else the variable, else None for the default."""
-    if given is not None:
-        return given, "argument"
-    if variable and os.environ.get(variable):
-        return os.environ[variable], variable
-    return None, "default"
-
-
 def _allowed(name: str) -> str:
     """Put the range of a numeric setting into words."""
     schema = Plan.model_json_schema()["properties"][name]
@@ -173,21 +156,19 @@ def _allowed(name: str) -> str:
     return f"; allowed is {start} {high:,g}"
 
 
-def _levels(value: object) -> tuple[object, tuple | None]:
-    """Return the first level of a number, a list or a text with commas, and all where several."""
+def _levels(value: object) -> Sequence[object]:
+    """Return the levels of a number, of a list, or of a text with commas."""
     levels = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
     if not isinstance(levels, (list, tuple)):
-        return levels, None
+        return [levels]
     if not levels:
         raise UsageError(
             f"concurrency: expected one or more whole numbers from 1 to {MAX_STREAMS}, found none."
         )
-    return levels[0], tuple(levels) if len(levels) > 1 else None
+    return levels
 
 
-def _prompt_set(
-    prompts: lineup.PromptSet | list[str] | tuple[str, ...] | str | None,
-) -> lineup.PromptSet:
+def _prompt_set(prompts) -> lineup.PromptSet:
     if isinstance(prompts, lineup.PromptSet):
         return prompts
     if isinstance(prompts, (list, tuple)):
@@ -206,11 +187,3 @@ def _model_list(models, server: "Server") -> list[str]:
             "see them with: python -m helpers models"
         )
     return list(dict.fromkeys(models))
-
-
-def _boolean(text: str, origin: str) -> bool:
-    if text.lower() in ("1", "true", "yes", "on"):
-        return True
-    if text.lower() in ("0", "false", "no", "off"):
-        return False
-    raise UsageError(f"stream (from {origin}): expected 1 or 0, found {text!r}.")

@@ -4,11 +4,15 @@ run.json         what was planned, where, on what machine, and how it ended
 requests.jsonl   one line for each request, appended as it happens
 """
 
+import contextlib
+import itertools
 import json
+import math
 import os
 import secrets
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,25 +47,21 @@ class Recorder:
     Every row is on its way to disk before the next request is sent.
     """
 
-    def __init__(self, info: RunInfo, output: str | os.PathLike | None = None):
-        started = now()
-        name = f"{started[:19].replace(':', '-')}-{secrets.token_hex(2)}"
-        self.folder = results_folder(output) / name
-        self.folder.mkdir()
-        self._open(info.model_copy(update={"started_at": started}))
+    def __init__(
+        self, info: RunInfo, output: str | os.PathLike | None = None, *, folder: Path | None = None
+    ):
+        """Begin a run in a new folder under `output`, or go on with the one in `folder`.
 
-    @classmethod
-    def reopen(cls, run: "Run") -> "Recorder":
-        """Go on with the record of a run that did not finish; a half-written last line is cut off.
-
-        Raises UsageError when another process is writing this run at the moment.
+        A half-written last line is cut off. Raises UsageError when another process is writing this
+        run at the moment.
         """
-        recorder = cls.__new__(cls)
-        recorder.folder = run.folder
-        recorder._open(run.info)
-        return recorder
-
-    def _open(self, info: RunInfo) -> None:
+        self.info = info.model_copy(update={"status": "running", "finished_at": None})
+        if folder is None:
+            self.info.started_at = now()
+            name = f"{self.info.started_at[:19].replace(':', '-')}-{secrets.token_hex(2)}"
+            folder = results_folder(output) / name
+            folder.mkdir()
+        self.folder = folder
         # The system frees this lock when the process dies.
         self._lock = filelock.FileLock(self.folder / "run.lock")
         try:
@@ -71,7 +71,6 @@ class Recorder:
                 f"Another process is measuring into {self.folder} at the moment; "
                 "wait for it, or start a new run."
             ) from None
-        self.info = info.model_copy(update={"status": "running", "finished_at": None})
         path = self.folder / "requests.jsonl"
         cut_half_line(path)
         self._rows = path.open("a", encoding="utf-8", errors="replace", newline="\n")
@@ -105,9 +104,6 @@ class Run(Shown):
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
         self.info = read_info(self.folder)
-        self._values: dict[tuple[str, str], dict[str, list[float]]] = {}
-        self._summaries: dict[tuple[str, str], Summary] = {}
-        self._marks: dict[tuple[str, str], dict[str, list[bool]]] = {}
 
     @property
     def status(self) -> str:
@@ -141,10 +137,6 @@ class Run(Shown):
 
         Raises UsageError when the file is damaged.
         """
-        return self._read[0]
-
-    @cached_property
-    def _read(self) -> tuple["pd.DataFrame", np.ndarray]:
         path = self.folder / "requests.jsonl"
         try:
             return read_rows(path)
@@ -155,19 +147,14 @@ class Run(Shown):
 
     def row(self, place: int) -> dict[str, Any]:
         """Return one request whole, with its chunk times; `place` is its place in `frame`."""
-        with (self.folder / "requests.jsonl").open("rb") as file:
-            file.seek(self._read[1][place])
-            return json.loads(file.readline().decode("utf-8", "replace"))
+        with (self.folder / "requests.jsonl").open(encoding="utf-8", errors="replace") as lines:
+            return json.loads(next(itertools.islice(lines, place, None)))
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
         """Return every request whole, warm-up included: for short runs; `frame` holds a million."""
-        return [self.row(place) for place in range(len(self.frame))]
-
-    def measured(self, model: str | None = None) -> list[dict[str, Any]]:
-        """Return the headline requests whole, of one model or all: for short runs."""
-        rows = [self.row(place) for place in self.headline.index]
-        return [row for row in rows if model in (None, row["model"])]
+        with (self.folder / "requests.jsonl").open(encoding="utf-8", errors="replace") as lines:
+            return [json.loads(line) for line in itertools.islice(lines, len(self.frame))]
 
     @cached_property
     def level(self) -> int:
@@ -186,26 +173,22 @@ class Run(Shown):
         return frame[chosen.to_numpy()]
 
     @cached_property
-    def _by_model(self) -> dict[str, "pd.DataFrame"]:
-        names = self.headline["model"]
-        return {model: self.headline[(names == model).to_numpy()] for model in self.models}
+    def _answered(self) -> dict[str, "pd.DataFrame"]:
+        answered = self.headline[(self.headline["status"] == "ok").to_numpy()]
+        return {model: answered[(answered["model"] == model).to_numpy()] for model in self.models}
 
     def sample(self, model: str, metric: str) -> "pd.DataFrame":
         """Return the answered headline requests of a model that have this metric.
 
         The columns are `prompt_id`, `round` and the metric.
         """
-        rows = self._by_model[model]
-        present = (rows["status"] == "ok") & rows[metric].notna()
-        return rows.loc[present.to_numpy(), ["prompt_id", "round", metric]]
+        rows = self._answered[model]
+        return rows.loc[rows[metric].notna().to_numpy(), ["prompt_id", "round", metric]]
 
     def values(self, model: str, metric: str) -> dict[str, list[float]]:
         """Map prompt id to the measured values of one metric, answered requests only."""
-        if (model, metric) not in self._values:
-            sample = self.sample(model, metric)
-            groups = sample.groupby("prompt_id", observed=True, sort=False)[metric]
-            self._values[model, metric] = {str(key): group.tolist() for key, group in groups}
-        return self._values[model, metric]
+        groups = _by_prompt(self.sample(model, metric))
+        return {prompt_id: rows[metric].tolist() for prompt_id, rows in groups}
 
     def by_round(self, model: str, metric: str) -> dict[str, np.ndarray]:
         """Map prompt id to (round, value) of each answer, an array of shape (answers, 2).
@@ -214,15 +197,17 @@ class Run(Shown):
         """
         sample = self.sample(model, metric)
         usable = (sample[metric] > 0) & np.isfinite(sample[metric])
-        groups = sample[usable.to_numpy()].groupby("prompt_id", observed=True, sort=False)
-        return {str(key): group[["round", metric]].to_numpy(float) for key, group in groups}
+        groups = _by_prompt(sample[usable.to_numpy()])
+        return {prompt_id: rows[["round", metric]].to_numpy(float) for prompt_id, rows in groups}
 
     @cached_property
     def texts(self) -> dict[tuple[str, str], set[str]]:
         """Map model and prompt id to the different answers."""
-        answered = self.headline[(self.headline["status"] == "ok").to_numpy()]
-        groups = answered.groupby(["model", "prompt_id"], observed=True)["text"].unique()
-        return {(str(model), str(prompt)): set(texts) for (model, prompt), texts in groups.items()}
+        return {
+            (model, prompt_id): set(rows["text"].unique())
+            for model, answered in self._answered.items()
+            for prompt_id, rows in _by_prompt(answered)
+        }
 
     @cached_property
     def summary(self) -> list[dict[str, Any]]:
@@ -235,25 +220,19 @@ class Run(Shown):
     @cached_property
     def intervals(self) -> dict[str, dict[str, list[float | None]]]:
         """Map model and metric to the 95 % interval of the median; None below 3 rounds."""
-        return {
-            model: {
-                metric: [summary.low, summary.high]
-                for metric in COMPARED
-                for summary in [self._summarize(model, metric)]
-            }
-            for model in self.models
-        }
+        bounds = {}
+        for model in self.models:
+            summaries = {metric: self._summarize(model, metric) for metric in COMPARED}
+            bounds[model] = {metric: [of.low, of.high] for metric, of in summaries.items()}
+        return bounds
 
     def _summarize(self, model: str, metric: str) -> Summary:
-        if (model, metric) not in self._summaries:
-            sample = self.sample(model, metric)
-            self._summaries[model, metric] = summarize(
-                sample[metric].to_numpy(), sample["round"].to_numpy()
-            )
-        return self._summaries[model, metric]
+        sample = self.sample(model, metric)
+        return summarize(sample[metric].to_numpy(), sample["round"].to_numpy())
 
     def _summary_row(self, model: str) -> dict[str, Any]:
-        record, rows = self.info.models[model], self._by_model[model]
+        record = self.info.models[model]
+        rows = self.headline[(self.headline["model"] == model).to_numpy()]
         ended = Counter(rows["status"].value_counts().to_dict())
         figures = {
             column: getattr(self._summarize(model, metric), statistic)
@@ -271,91 +250,69 @@ class Run(Shown):
             **{name: getattr(record, name) for name in RESOURCES},
             "size_mb": record.size_mb,
             "license": record.license,
-            "sample": self._first_text(rows)[:160],
+            "sample": self._first_text(model)[:160],
             "error": record.error or next(iter(rows["error"].dropna()), None),
         }
 
-    def _first_text(self, rows: "pd.DataFrame") -> str:
-        """Return the answer of the first round to the first prompt of the plan.
-
-        Samples of two models then answer the same prompt.
-        """
-        place = {prompt: number for number, prompt in enumerate(self.prompts)}
-        answered = rows[(rows["status"] == "ok").to_numpy()]
+    def _first_text(self, model: str) -> str:
+        # The first prompt of the plan: samples of two models then answer the same prompt.
+        answered = self._answered[model]
         first = answered[(answered["round"] == answered["round"].min()).to_numpy()]
-        order = [place.get(prompt, len(place)) for prompt in first["prompt_id"]]
-        return first["text"].iloc[int(np.argmin(order))] if order else ""
+        texts = dict(zip(first["prompt_id"], first["text"], strict=True))
+        return next((texts[prompt] for prompt in self.prompts if prompt in texts), "")
 
     def answers(self, prompt_id: str) -> Table:
         """Show what each model answered to one prompt in the first round."""
         frame = self.headline
         rows = frame[((frame["prompt_id"] == prompt_id) & (frame["round"] == 1)).to_numpy()]
-        by_model = {
-            row.model: [row.model, row.status, row.text or row.error] for row in rows.itertuples()
-        }
-        return Table(
-            ("model", "status", "answer"),
-            [by_model[model] for model in self.models if model in by_model],
-        )
+        answers = [[row.model, row.status, row.text or row.error] for row in rows.itertuples()]
+        answers.sort(key=lambda cells: self.models.index(str(cells[0])))
+        return Table(("model", "status", "answer"), answers)
 
     def outliers(self, metric: str) -> Table:
-        """Show the values that lie far from the median of their model and prompt.
+        """Show the values that lie far from the median of their model and prompt, farthest first.
 
-        They stay in every figure. The farthest are shown, up to 50; the note counts all.
+        They stay in every figure. Up to 50 are shown; the note counts all.
         """
-        rows: list[tuple[str, str, float, float, float]] = []
+        columns = ["prompt_id", metric, "middle", "ratio"]
+        rows = []
         for model in self.models:
-            marks = self.outlier_marks(model, metric)
-            for prompt_id, values in self.values(model, metric).items():
-                middle = float(np.median(values))
-                rows += [
-                    (model, prompt_id, value, middle, value / middle)
-                    for value, far in zip(values, marks[prompt_id], strict=True)
-                    if far
-                ]
-        answered = int((self.headline["status"] == "ok").sum())
+            marked = self._marked(model, metric)
+            far = marked.loc[marked["far"].to_numpy(), columns]
+            rows += [[model, *cells] for cells in far.to_numpy().tolist()]
+        rows.sort(key=lambda row: -abs(math.log(row[-1])))
+        answered = sum(map(len, self._answered.values()))
         note = f"{len(rows)} of {answered} answered requests are outliers"
         if len(rows) > SHOWN_OUTLIERS:
-            distance = np.argsort([-abs(np.log(row[-1])) for row in rows], kind="stable")
-            rows = [rows[place] for place in sorted(distance[:SHOWN_OUTLIERS])]
-            note += f"; the {len(rows)} farthest are shown"
+            note += f"; the {SHOWN_OUTLIERS} farthest are shown"
         headers = ("model", "prompt", metric, "median of the prompt", "ratio")
-        return Table(headers, rows, note=f"{note}.")
+        return Table(headers, rows[:SHOWN_OUTLIERS], note=f"{note}.")
 
     def outlier_marks(self, model: str, metric: str) -> dict[str, list[bool]]:
-        """Map prompt id to marks for `values`, in the same order.
+        """Map prompt id to marks for `values`, in the same order."""
+        groups = _by_prompt(self._marked(model, metric))
+        return {prompt_id: rows["far"].tolist() for prompt_id, rows in groups}
 
-        A value is judged by its ratio to its prompt's median, among all ratios of the model: the
-        few rounds of one prompt alone would not show what spread is usual.
-        """
-        if (model, metric) not in self._marks:
-            values = self.values(model, metric)
-            ratios = [np.asarray(group) / np.median(group) for group in values.values()]
-            marks = iter(mark_outliers(np.concatenate(ratios)) if ratios else [])
-            self._marks[model, metric] = {
-                prompt_id: [next(marks) for _ in group] for prompt_id, group in values.items()
-            }
-        return self._marks[model, metric]
+    def _marked(self, model: str, metric: str) -> "pd.DataFrame":
+        # A value is judged among all ratios of the model: the few rounds of one prompt alone would
+        # not show what spread is usual.
+        rows = self.sample(model, metric)
+        middle = rows.groupby("prompt_id", observed=True)[metric].transform("median")
+        ratio = rows[metric] / middle
+        far = np.array(mark_outliers(ratio) if len(rows) else [], dtype=bool)
+        return rows.assign(middle=middle, ratio=ratio, far=far)
 
     @cached_property
     def drifts(self) -> list[drift.Drift]:
         """Tell for each model and metric how it changed over the rounds, together at 95 %."""
-        samples = {
-            (model, metric): sample
-            for model in self.models
-            for metric in COMPARED
-            if len(sample := self.sample(model, metric))
-        }
+        pairs = itertools.product(self.models, COMPARED)
+        samples = {pair: sample for pair in pairs if len(sample := self.sample(*pair))}
+        made = len(samples)
         return [
             drift.drift(
-                model,
-                metric,
-                sample["prompt_id"],
-                sample["round"],
-                sample[metric],
-                comparisons=len(samples),
+                model, metric, rows["prompt_id"], rows["round"], rows[metric], comparisons=made
             )
-            for (model, metric), sample in samples.items()
+            for (model, metric), rows in samples.items()
         ]
 
     @cached_property
@@ -376,17 +333,15 @@ class Run(Shown):
         return Table(headers, rows, note=f"Problems: {'; '.join(problems)}." if problems else "")
 
 
+def _by_prompt(rows: "pd.DataFrame") -> Iterator[tuple[str, "pd.DataFrame"]]:
+    for prompt_id, group in rows.groupby("prompt_id", observed=True, sort=False):
+        yield str(prompt_id), group
+
+
 def _outcome(ended: Counter, status: str) -> str:
     if not ended["ok"]:
         return "skipped" if status == "skipped" else "failed"
     return "partial" if ended["failed"] or ended["skipped"] else "ok"
-
-
-def _try_run(folder: Path) -> Run | None:
-    try:
-        return Run(folder)
-    except UsageError:
-        return None
 
 
 def load_run(run: str | os.PathLike | None = None, *, sample: bool = False) -> Run:
@@ -398,10 +353,12 @@ def load_run(run: str | os.PathLike | None = None, *, sample: bool = False) -> R
     folder = Path(run) if run and Path(run).is_dir() else results_folder() / (run or "")
     if (folder / "run.json").is_file() or (run and not folder.is_dir()):
         return Run(folder)
-    # An old or damaged run must not hide the others.
-    runs = filter(None, (_try_run(path.parent) for path in folder.rglob("run.json")))
-    if latest := max(runs, key=lambda found: found.info.started_at, default=None):
-        return latest
+    runs = []
+    for path in folder.rglob("run.json"):
+        with contextlib.suppress(UsageError):  # an old or damaged run must not hide the others
+            runs.append(Run(path.parent))
+    if runs:
+        return max(runs, key=lambda run: run.info.started_at)
     if sample and not run:
         return Run(shutil.copytree(DATA / SAMPLE, folder / SAMPLE, dirs_exist_ok=True))
     raise UsageError(

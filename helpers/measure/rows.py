@@ -5,6 +5,7 @@ line. Reading skips the chunk times: they are most of the bytes, and no figure n
 `Run.row` reads one request whole.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from operator import attrgetter
@@ -20,7 +21,7 @@ from ..timing.metrics import METRICS
 if TYPE_CHECKING:
     import pandas as pd
 
-BLOCK = 8 * 2**20
+BLOCK = 10_000  # rows that are held as objects at once
 
 
 @dataclass(frozen=True)
@@ -82,23 +83,12 @@ def summary_columns(metric: str) -> dict[str, str]:
     return {f"{stem}_{name}{unit}": name for name in STATISTICS.get(metric, ("p50",))}
 
 
-SUMMARY_FIGURES = [column for metric in METRICS for column in summary_columns(metric)]
-WORDS = (
-    "model",
-    "model_id",
-    "prompt_id",
-    "phase",
-    "status",
-    "error",
-    "token_source",
-    "finish_reason",
-    "text",
-)
-COUNTS = ("round", "concurrency")
+WORDS = {part.name for part in fields(Row) if part.type in (str, str | None)} - {"started_at"}
+COUNTS = {part.name for part in fields(Row) if part.type is int}
 
 
-def read_rows(path: Path) -> tuple["pd.DataFrame", np.ndarray]:
-    """Return a data frame of all rows, and where each line begins (bytes).
+def read_rows(path: Path) -> "pd.DataFrame":
+    """Return a data frame of all rows: row n is line n of the file, from 0.
 
     Words are categories, times of day `datetime64[ms]` in UTC, and numbers that may be missing
     floats with nan. A last line that a kill left half-written is passed over. Raises UsageError
@@ -107,16 +97,14 @@ def read_rows(path: Path) -> tuple["pd.DataFrame", np.ndarray]:
     import pandas as pd  # slow to import, and needed only here
 
     tables: dict[str, dict] = {name: {None: -1} for name in WORDS}
-    pieces: dict[str, list[np.ndarray]] = {name: [] for name in RowRecord.__struct_fields__}
-    starts = [np.zeros(0, np.int64)]
-    for offset, lines, rows in _blocks(path):
-        starts.append(offset + lines)
+    pieces: dict[str, list[np.ndarray]] = {
+        name: [_column(name, [], tables)] for name in RowRecord.__struct_fields__
+    }
+    records = _records(path)
+    while rows := list(itertools.islice(records, BLOCK)):
         for name in pieces:
             pieces[name].append(_column(name, list(map(attrgetter(name), rows)), tables))
-    columns: dict[str, Any] = {
-        name: np.concatenate(parts) if parts else _column(name, [], tables)
-        for name, parts in pieces.items()
-    }
+    columns: dict[str, Any] = {name: np.concatenate(parts) for name, parts in pieces.items()}
     for name in WORDS:
         columns[name] = pd.Categorical.from_codes(
             columns[name], categories=pd.Index(list(tables[name])[1:])
@@ -126,7 +114,7 @@ def read_rows(path: Path) -> tuple["pd.DataFrame", np.ndarray]:
         rate = columns["completion_tokens"] / columns["latency_s"]
     known = columns["request_tokens_per_s"]
     columns["request_tokens_per_s"] = np.where(np.isnan(known) & (rate > 0), rate, known)
-    return pd.DataFrame(columns, copy=False), np.concatenate(starts)
+    return pd.DataFrame(columns, copy=False)
 
 
 def _column(name: str, values: list, tables: dict[str, dict]) -> np.ndarray:
@@ -141,48 +129,16 @@ def _column(name: str, values: list, tables: dict[str, dict]) -> np.ndarray:
     return np.array(values, dtype=np.int64 if name in COUNTS else float)
 
 
-def _blocks(path: Path) -> Iterator[tuple[int, np.ndarray, list]]:
-    """Yield the bytes before a block, where its lines begin in it, and its lines decoded."""
+def _records(path: Path) -> Iterator[Any]:
     decoder = msgspec.json.Decoder(RowRecord)
-    with path.open("rb") as file:
-        offset, number, rest, ended = 0, 0, b"", False
-        while not ended:
-            piece = file.read(BLOCK)
-            ended = not piece
-            whole, newline, rest = (rest + piece).rpartition(b"\n")
-            if ended and rest and _decode(decoder, rest):
-                whole, newline, rest = whole + newline + rest, b"\n", b""
-            if not newline:
-                continue
-            ends = np.flatnonzero(np.frombuffer(whole, np.uint8) == ord("\n"))
-            rows = _decode_lines(decoder, whole, len(ends) + 1, path, number)
-            yield offset, np.concatenate([[0], ends + 1]), rows
-            offset, number = offset + len(whole) + 1, number + len(rows)
-
-
-def _decode_lines(
-    decoder: msgspec.json.Decoder, whole: bytes, count: int, path: Path, before: int
-) -> list:
-    try:
-        rows = decoder.decode_lines(whole)
-        if len(rows) == count:
-            return rows
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        pass
-    rows = []  # a line is damaged, or is not UTF-8: going through them one by one finds it
-    for number, line in enumerate(whole.split(b"\n"), before + 1):
-        row = _decode(decoder, line)
-        if row is None:
-            raise UsageError(
-                f"{path} is damaged in line {number}; delete that line, or measure again."
-            )
-        rows.append(row)
-    return rows
-
-
-def _decode(decoder: msgspec.json.Decoder, line: bytes) -> Any:
-    """Return the row of a line, or None when the line is damaged."""
-    try:
-        return decoder.decode(line.decode("utf-8", "replace"))
-    except msgspec.MsgspecError:
-        return None
+    with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                record = decoder.decode(line)
+            except msgspec.MsgspecError:
+                if not line.endswith("\n"):
+                    return  # a kill left it half-written
+                raise UsageError(
+                    f"{path} is damaged in line {number}; delete that line, or measure again."
+                ) from None
+            yield record

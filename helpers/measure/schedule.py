@@ -59,22 +59,19 @@ class Schedule:
         while number < self._plan.rounds or wants_more(models, number):
             number += 1
             for alias in self._shuffle(models):
-                yield self._left(self._round(alias, number, self._plan.concurrency))
+                yield Batch(self._left(self._round(alias, number, self._plan.concurrency)))
         for level in self._plan.sweep[1:]:
             for alias in self._shuffle(models):
-                yield self._left(self._all_rounds(alias, level))
+                yield Batch(self._left(self._all_rounds(alias, level)))
 
     def _at_rate(self, rate: float, models: Sequence[str]) -> Iterator[Batch]:
         """Yield the rounds of one model after the other. What is on record leaves no gap."""
         for alias in self._shuffle(models):
             jobs = self._all_rounds(alias, self._plan.concurrency)
             due_s = arrivals(rate, len(jobs), f"{self._plan.seed} {alias}")
-            left = [
-                (job, due)
-                for job, due in zip(jobs, due_s, strict=True)
-                if job.key not in self._done
-            ]
-            yield Batch([job for job, _ in left], [due - left[0][1] + LEAD_S for _, due in left])
+            due = dict(zip((job.key for job in jobs), due_s, strict=True))
+            left = self._left(jobs)
+            yield Batch(left, [due[job.key] - due[left[0].key] + LEAD_S for job in left])
 
     def _shuffle(self, models: Sequence[str]) -> list[str]:
         return self._random.sample(models, len(models))
@@ -88,5 +85,5 @@ class Schedule:
         rounds = range(1, self._plan.rounds + 1)
         return [job for number in rounds for job in self._round(alias, number, concurrency)]
 
-    def _left(self, jobs: list[Job]) -> Batch:
-        return Batch([job for job in jobs if job.key not in self._done])
+    def _left(self, jobs: list[Job]) -> list[Job]:
+        return [job for job in jobs if job.key not in self._done]

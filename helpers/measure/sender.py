@@ -87,26 +87,23 @@ class Sender:
 
     def _row(self, answer: Answer, began: float) -> Row:
         """Make the row of an answer; `began` is the wall-clock time at which the block began."""
-        job, timeline = answer.job, answer.timeline
-        model = self.ready.get(job.model)
-        about_job = {
-            "model": job.model,
-            "model_id": model.id if model else None,
-            "prompt_id": job.prompt.id,
-            "round": job.round,
-            "phase": job.phase,
-            "concurrency": job.concurrency,
-        }
+        job, model = answer.job, self.ready.get(answer.job.model)
+        timeline = answer.timeline
         if timeline is None:
-            return Row(**about_job, status="skipped", error=self.given_up[job.model])
+            timeline = stream.Timeline(status="skipped", error=self.given_up[job.model])
         late_s = 0.0
         if answer.scheduled_s is not None and answer.sent_s is not None:
             late_s = answer.sent_s - answer.scheduled_s
         return Row(
-            **about_job,
+            model=job.model,
+            model_id=model.id if model else None,
+            prompt_id=job.prompt.id,
+            round=job.round,
+            phase=job.phase,
+            concurrency=job.concurrency,
             status=timeline.status,
             error=timeline.error,
-            started_at=now(began + (answer.sent_s or 0.0)),
+            started_at=now(began + (answer.sent_s or 0.0)) if answer.timeline else None,
             figures=measure(_from_due(timeline, late_s)),
             prompt_tokens=timeline.prompt_tokens,
             completion_tokens=timeline.completion_tokens,

@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -31,6 +31,7 @@ from .info import (
     ModelRecord,
     Resumption,
     RunInfo,
+    ServerRecord,
     Stopped,
     Stopping,
     Warmup,
@@ -40,9 +41,6 @@ from .plan import Plan, make_plan
 from .record import Recorder, Run, load_run
 from .schedule import Job, Key, Schedule
 from .sender import Sender
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NOT_VERIFIED = "its files were not verified here: its size is what the catalog says"
 WARMUP_CAP = 20  # requests
@@ -66,16 +64,12 @@ def benchmark(
     Args:
         server: from `connect()`.
         models: aliases; default the built-in models.
-        prompts: a PromptSet, a list of strings, or the name or file of a set; default the meeting
-            notes.
+        prompts: a PromptSet, a list of strings, or the name or file of a set.
         output: folder in which the run's own folder is made; default `results/`.
         progress: show one updating line.
-        calibration: from `calibrate()`. It is recorded, so that the report can say which figures
-            are too small to trust.
-        settings: fields of `Plan` (rounds, target, max_rounds, cold, warmup, resources, max_tokens,
-            temperature, seed, stream, concurrency, rate, slo, timeout_s, stall_s), or `prompt`.
-            `concurrency` may be a list of levels, `slo` a text like "ttft=0.5,latency=5", `target`
-            one like "5%".
+        calibration: from `calibrate()`, so that the report can say which figures are too small.
+        settings: fields of `Plan`, or `prompt`. `concurrency` may be a list of levels, `slo` a text
+            like "ttft=0.5,latency=5", `target` one like "5%".
 
     Raises UsageError for a wrong setting; KitError when the results cannot be written.
     """
@@ -106,8 +100,7 @@ def resume(
     Args:
         server: from `connect()`.
         run: what `load_run` reads; default the latest.
-        force: go on although something that the figures depend on has changed; the change is
-            recorded.
+        force: go on, and record it, although what the figures depend on has changed.
         progress: show one updating line.
         asked: settings that the caller expects the plan to have.
 
@@ -129,23 +122,16 @@ def resume(
             f"{before.folder.name} cannot simply be resumed: {'; '.join(changes)}. "
             "Measure anew, or go on with --force (it is recorded)."
         )
-    measured = before.frame[(before.frame["phase"] == "measure").to_numpy()]
-    before.info.resumed.append(Resumption(at=now(), rows_before=len(measured), changes=changes))
-    return _execute(server, plan, Recorder.reopen(before), progress, measured)
+    rows_before = int((before.frame["phase"] == "measure").sum())
+    before.info.resumed.append(Resumption(at=now(), rows_before=rows_before, changes=changes))
+    return _execute(server, plan, Recorder(before.info, folder=before.folder), progress)
 
 
-def _execute(
-    server: Server,
-    plan: Plan,
-    recorder: Recorder,
-    progress: bool,
-    measured: "pd.DataFrame | None" = None,
-) -> Run:
-    """Run the plan; `measured` has the rows that are on record already."""
+def _execute(server: Server, plan: Plan, recorder: Recorder, progress: bool) -> Run:
     status = "interrupted"
     try:
         with Progress(plan.requests * len(plan.models), "requests", progress) as line:
-            _Session(server, plan, recorder, line, measured).run()
+            _Session(server, plan, recorder, line).run()
         status = "finished"
     except KeyboardInterrupt:
         pass
@@ -156,16 +142,13 @@ def _execute(
 
 def _plan_changes(plan: Plan, server: Server, asked: dict) -> list[str]:
     given = {name: value for name, value in asked.items() if value is not None}
-    if not given:
-        return []
-    wanted, _ = make_plan(server, **{"models": plan.models, "prompts": plan.prompts, **given})
-    names = [*given, *(["sweep"] if "concurrency" in given else [])]
-    before, after = ({name: getattr(p, name) for name in names} for p in (plan, wanted))
-    return [difference.in_words("was", "asked is") for difference in what_differs(before, after)]
+    levels = plan.sweep or plan.concurrency
+    wanted, _ = make_plan(server, **{**dict(plan), "concurrency": levels, **given})
+    differences = what_differs(dict(plan), dict(wanted))
+    return [difference.in_words("was", "asked is") for difference in differences]
 
 
 def _ground_changes(info: RunInfo, server: Server) -> list[str]:
-    """Say what the figures depend on and has changed: packages, server, model files."""
     missing, records = [], {}
     for alias, record in info.models.items():
         if record.model_id is None:
@@ -174,12 +157,11 @@ def _ground_changes(info: RunInfo, server: Server) -> list[str]:
             records[alias] = _describe(server.resolve(alias), ModelRecord())
         except UnknownModel as error:
             missing.append(str(error))
-    today = info.model_copy(
-        update={
-            "models": records,
-            "server": info.server.model_copy(update={"kind": server.kind}),
-            "environment": Environment(packages=machine.packages()),
-        }
+    today = RunInfo(
+        plan=info.plan,
+        server=ServerRecord(kind=server.kind),
+        models=records,
+        environment=Environment(packages=machine.packages()),
     )
     before = info.ground(records)
     after = {name: value for name, value in today.ground(records).items() if name in before}
@@ -190,31 +172,24 @@ def _ground_changes(info: RunInfo, server: Server) -> list[str]:
 def _describe(model: ModelInfo, record: ModelRecord) -> ModelRecord:
     """Write what the server says of a model into its record."""
     record.model_id, record.alias = model.id, model.alias
-    for name in MODEL_FACTS:
-        if name != "model_id":
-            setattr(record, name, getattr(model, name))
+    for name in set(MODEL_FACTS) - {"model_id"}:
+        setattr(record, name, getattr(model, name))
     return record
 
 
 class _Session:
     """Execute a plan once, from the first load to the last request."""
 
-    def __init__(
-        self,
-        server: Server,
-        plan: Plan,
-        recorder: Recorder,
-        line: Progress,
-        measured: "pd.DataFrame | None",
-    ):
+    def __init__(self, server: Server, plan: Plan, recorder: Recorder, line: Progress):
         self._server, self._plan, self._recorder, self._line = server, plan, recorder, line
         self._models = recorder.info.models
         self._sender = Sender(server, plan, recorder, line)
-        # (model, metric) to values and their rounds, for the stopping rule
-        self._kept: dict[tuple[str, str], tuple[list, list]] = defaultdict(lambda: ([], []))
+        # model to the round and the figures of each answer, for the stopping rule
+        self._kept: dict[str, list[tuple[int, dict]]] = defaultdict(list)
         done: set[Key] = set()
-        rows: Iterable[Any] = () if measured is None else measured.itertuples()
-        for row in rows:
+        frame = Run(recorder.folder).frame  # empty, unless the run is resumed
+        measured: Iterable[Any] = frame[(frame["phase"] == "measure").to_numpy()].itertuples()
+        for row in measured:
             done.add((row.model, row.prompt_id, row.round, row.concurrency))
             if row.ended_s == row.ended_s:  # not nan: it was sent
                 self._sender.clock_s = max(self._sender.clock_s, row.ended_s)
@@ -259,17 +234,17 @@ class _Session:
                 record.disk_mb = model.size_mb
             else:
                 reasons["disk_mb"] = NOT_VERIFIED
-            if self._server.pid is None:
-                reasons["energy_j_per_request"] = NOT_FROM_HERE
-            elif self._plan.resources:
-                self._sender.energy[alias] = machine.Energy(partial(getattr, self._server, "pid"))
             if not self._plan.resources:
                 names = ("memory_mb", "gpu_memory_mb", "energy_j_per_request")
                 reasons.update(dict.fromkeys(names, "not asked for"))
+            elif self._server.pid is None:
+                reasons["energy_j_per_request"] = NOT_FROM_HERE
+            else:
+                self._sender.energy[alias] = machine.Energy(partial(getattr, self._server, "pid"))
 
     def _measure_memory(self) -> None:
         """Measure each model in a service by itself, while no other is loaded."""
-        prompt = max(self._plan.prompts.prompts, key=lambda prompt: len(prompt.text)).text
+        prompt = max((prompt.text for prompt in self._plan.prompts.prompts), key=len)
         for alias in self._sender.ready:
             with contextlib.suppress(KitError):
                 self._server.unload(alias)
@@ -297,20 +272,19 @@ class _Session:
         times = self._plan.cold if record.cold_ttft_s is None else 0
         loads: list[float | None] = []
         firsts: list[float | None] = []
-        for number in range(max(times, 1)):
-            if alias not in self._sender.given_up:
-                loads.append(self._load(alias))
+        for number in range(1, max(times, 1) + 1):
+            loads.append(self._load(alias))
             if alias in self._sender.given_up:
                 return
-            if loads[-1] is not None and number < times:
-                job = Job(alias, self._plan.prompts.prompts[0], number + 1, phase="cold")
+            if loads[-1] is not None and number <= times:
+                job = Job(alias, self._plan.prompts.prompts[0], number, phase="cold")
                 firsts.append(self._sender.send_one(job).figures.get("ttft_s"))
         if record.load_s is None:
             record.load_s = _median(loads)
         if not times:
             return
         record.cold_ttft_s = _median(firsts)
-        if record.cold_ttft_s is None and not firsts:
+        if not firsts:
             record.not_measured["cold_ttft_s"] = "the server loads models by itself"
         elif record.cold_ttft_s is None:
             failed = "a first request failed" if self._plan.stream else "not streamed"
@@ -319,70 +293,73 @@ class _Session:
     def _load(self, alias: str) -> float | None:
         """Unload and load, so that the load time is a real one.
 
-        Returns seconds, or None where the server loads by itself or the model was given up.
+        Returns seconds, or None where the server loads by itself or the model is given up.
         """
+        if alias in self._sender.given_up:
+            return None
         try:
             self._server.unload(alias)
             load_s = self._server.load(alias)
-        except RuntimeStopped as error:
-            self._sender.give_up(alias, str(error), status="failed")
-            self._sender.restore()
-            return None
         except KitError as error:
-            self._sender.give_up(alias, str(error))
+            died = isinstance(error, RuntimeStopped)
+            self._sender.give_up(alias, str(error), status="failed" if died else "skipped")
+            if died:
+                self._sender.restore()
             return None
         self._models[alias].status, self._models[alias].error = "ok", None
         return load_s
 
     def _warm_up(self, alias: str) -> None:
         """Send requests until the last latencies agree, or as many as the plan says."""
-        prompts, wanted = self._plan.prompts.prompts, self._plan.warmup
+        prompts, auto = self._plan.prompts.prompts, self._plan.warmup == "auto"
         latencies: list[float] = []
         began = time.monotonic()
-        for number in range(WARMUP_CAP if wanted == "auto" else wanted):
+        for number in range(WARMUP_CAP if self._plan.warmup == "auto" else self._plan.warmup):
             if alias in self._sender.given_up:
                 return
             late = time.monotonic() - began > WARMUP_LIMIT_S
-            if wanted == "auto" and (drift.is_settled(latencies) or (late and number >= 2)):
+            if auto and (drift.is_settled(latencies) or (late and number >= 2)):
                 break
-            prompt = prompts[0 if wanted == "auto" else number % len(prompts)]
+            prompt = prompts[0 if auto else number % len(prompts)]
             row = self._sender.send_one(Job(alias, prompt, 0, phase="warmup"))
             if latency_s := row.figures.get("latency_s"):
                 latencies.append(latency_s)
         self._models[alias].warmup = Warmup(
             requests=len(latencies),
-            settled=drift.is_settled(latencies) if wanted == "auto" else None,
+            settled=drift.is_settled(latencies) if auto else None,
             seconds=round(time.monotonic() - began, 3),
         )
 
-    def _keep(self, row, figures) -> None:
+    def _keep(self, row, figures: dict[str, float | None]) -> None:
         """Keep what the stopping rule looks at, of a row of this session or of the record."""
-        if (row.phase, row.status, row.concurrency) != ("measure", "ok", self._plan.concurrency):
-            return
-        for metric in ("ttft_s", "latency_s"):
-            values, rounds = self._kept[row.model, metric]
-            values.append(figures[metric])
-            rounds.append(row.round)
+        if (row.phase, row.status, row.concurrency) == ("measure", "ok", self._plan.concurrency):
+            self._kept[row.model].append((row.round, figures))
 
     def _wants_more(self, group: Sequence[str], rounds: int) -> bool:
         """Tell if an interval is still wider than the target and rounds are left; record it."""
-        target, info = self._plan.target, self._recorder.info
+        target = self._plan.target
         if target is None:
             return False
-        metrics = ("ttft_s", "latency_s") if self._plan.stream else ("latency_s",)
-        info.stopping = info.stopping or Stopping(target=target)
+        stopping = self._recorder.info.stopping or Stopping(target=target)
+        self._recorder.info.stopping = stopping
         going = [alias for alias in group if alias not in self._sender.given_up]
         for alias in going:
-            widths = {m: drift.relative_width(*self._kept[alias, m]) for m in metrics}
+            widths = self._half_widths(alias)
             reached = all(width is not None and width <= target for width in widths.values())
-            info.stopping.models[alias] = Stopped(
-                rounds=rounds, half_widths=widths, reached=reached
-            )
-        reached_all = all(info.stopping.models[alias].reached for alias in going)
+            stopping.models[alias] = Stopped(rounds=rounds, half_widths=widths, reached=reached)
+        reached_all = all(stopping.models[alias].reached for alias in going)
         if reached_all or rounds >= self._plan.max_rounds:
             return False
         self._line.more(len(going) * len(self._plan.prompts))
         return True
+
+    def _half_widths(self, alias: str) -> dict[str, float | None]:
+        rounds = [number for number, _ in self._kept[alias]]
+        widths = {}
+        for metric in ("ttft_s", "latency_s") if self._plan.stream else ("latency_s",):
+            values = [figures[metric] for _, figures in self._kept[alias]]
+            widths[metric] = drift.relative_width(values, rounds)
+        return widths
 
     def _note_energy(self, group: Sequence[str]) -> None:
         for alias in group:

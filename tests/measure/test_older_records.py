@@ -41,7 +41,7 @@ def test_a_record_of_the_first_release_has_defaults_for_what_it_lacks():
 def test_fields_of_a_newer_kit_are_kept_when_the_run_is_written_again(tmp_path):
     run = Run(shutil.copytree(FORMS[-1], tmp_path / "newer"))
     before = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
-    Recorder.reopen(run).finish("finished")
+    Recorder(run.info, folder=run.folder).finish("finished")
     after = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
     assert after["weather"] == "sunny"
     assert after["plan"]["patience_s"] == 9

@@ -10,7 +10,8 @@ from helpers import merge_runs
 from helpers.common.paths import DATA
 from helpers.measure.record import SAMPLE, Run
 from helpers.measure.two_runs import compare_runs
-from helpers.report.comparison import compare_models, highlights
+from helpers.report.comparison import compare_models
+from helpers.report.sentences import highlights
 from helpers.timing.metrics import COMPARED, METRICS
 from helpers.timing.ratios import compare_rounds
 
@@ -101,7 +102,7 @@ def test_fewer_than_three_shared_rounds_cannot_tell():
     comparison = compare_rounds("a", "latency_s", values, slow, baseline="b")
     assert (comparison.low, comparison.apart) == (None, False)
     assert str(comparison) == (
-        "Latency: cannot tell a and b apart, an interval needs 3 rounds in each "
+        "Latency: cannot tell a and b apart; an interval needs 3 rounds in each "
         "(2 rounds, 1 prompt)."
     )
 

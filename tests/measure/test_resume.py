@@ -59,8 +59,13 @@ def interrupted(run, keep: int):
     return edit_info(run, status="running", finished_at=None)
 
 
+def in_order(run) -> list[tuple]:
+    rows = run.headline
+    return list(zip(rows["model"], rows["prompt_id"], rows["round"], strict=True))
+
+
 def measured(run) -> Counter:
-    return Counter((row["model"], row["prompt_id"], row["round"]) for row in run.measured())
+    return Counter(in_order(run))
 
 
 def whole_plan(run) -> Counter:
@@ -106,9 +111,9 @@ def test_the_order_of_what_is_left_is_that_of_the_plan(server, tmp_path):
         progress=False,
         output=tmp_path,
     )
-    order = [(row["model"], row["prompt_id"], row["round"]) for row in whole.measured()]
+    order = in_order(whole)
     again = resume(server, interrupted(whole, keep=10).folder, progress=False)
-    assert [(row["model"], row["prompt_id"], row["round"]) for row in again.measured()] == order
+    assert in_order(again) == order
 
 
 def test_what_was_resumed_is_on_record_and_in_the_report(server, tmp_path):
