@@ -7,11 +7,10 @@ from typing import Annotated
 import numpy as np
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from ..common.show import format_cell, join_words
+from ..common.show import join_words
 from ..common.validation import checked
-from .dimensions import DIMENSIONS, Dimension
+from .dimensions import DIMENSIONS, Dimension, NotNegative
 
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 BY_LIMIT = {dimension.limit: dimension for dimension in DIMENSIONS.values() if dimension.limit}
 
 
@@ -87,16 +86,17 @@ def _violation(dimension: Dimension, bound, row: Mapping) -> Violation | None:
             return None
         return Violation(limit, f"license {value or 'unknown'} is not on the list", np.inf)
     if value is None:
-        asked = _bound_in_words(dimension, bound)
-        return Violation(limit, f"{asked} cannot be checked: not measured", np.inf)
+        words = f"{_bound_in_words(dimension, bound)} cannot be checked: not measured"
+        return Violation(limit, words, np.inf)
     if value <= bound if dimension.lower_is_better else value >= bound:
         return None
     excess = abs(value - bound) / bound if bound else np.inf
+    by = "over"
     if excess < 1:
         by = f"{100 * excess:.3g} % {'over' if dimension.lower_is_better else 'under'}"
-    else:
-        by = f"{1 + excess:,.3g} times" if bound else "over"
-    measured, asked = (dimension.quantity(format_cell(float(figure))) for figure in (value, bound))
+    elif bound:
+        by = f"{1 + excess:,.3g} times"
+    measured, asked = dimension.quantity(value), dimension.quantity(bound)
     return Violation(limit, f"{dimension.label} {measured} is {by} the limit of {asked}", excess)
 
 
@@ -104,4 +104,4 @@ def _bound_in_words(dimension: Dimension, bound) -> str:
     if dimension.limit == "licenses":
         return f"license one of {', '.join(bound)}"
     side = "most" if dimension.lower_is_better else "least"
-    return f"{dimension.label} at {side} {dimension.quantity(format_cell(float(bound)))}"
+    return f"{dimension.label} at {side} {dimension.quantity(bound)}"
