@@ -1,6 +1,6 @@
 """Fill in the templates that hold the kit's sentences, beside the code that says them."""
 
-from pathlib import Path
+from functools import cache
 
 import jinja2
 
@@ -9,10 +9,11 @@ from . import show
 MAX_CHARACTERS = 600  # of one value
 
 
-def environment(folder: Path, **options) -> jinja2.Environment:
-    """Return an environment for the templates of a folder, with the filters that all share."""
+@cache
+def environment(folder: str, **options) -> jinja2.Environment:
+    """Return the environment of a folder's templates, with the filters that all folders share."""
     shared = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.PackageLoader(f"helpers.{folder}"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -30,10 +31,19 @@ def environment(folder: Path, **options) -> jinja2.Environment:
     return shared
 
 
-def sentences(template: Path, **values: object) -> list[str]:
-    """Return the sentences of a template: each of its lines that is not empty, as plain text."""
-    chosen = environment(template.parent, finalize=one_line).get_template(template.name)
+def sentences(template: str, **values: object) -> list[str]:
+    """Return the sentences of a template: each of its lines that is not empty, as plain text.
+
+    `template` names folder and file: `decision/answer.jinja`.
+    """
+    folder, _, name = template.partition("/")
+    chosen = environment(folder, finalize=one_line).get_template(name)
     return [line.strip() for line in chosen.render(**values).split("\n") if line.strip()]
+
+
+def paragraph(template: str, **values: object) -> str:
+    """Return the sentences of a template as one text."""
+    return " ".join(sentences(template, **values))
 
 
 def one_line(value: object) -> str:

@@ -7,7 +7,6 @@
 All are for 1,000 requests like those of the run. Where a figure is estimated, the source says so.
 """
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,7 +15,6 @@ from ..common.templates import sentences
 from ..common.validation import checked
 from ..measure.record import Run
 
-TEMPLATES = Path(__file__).with_name("templates")
 JOULES_PER_KWH = 3.6e6
 SECONDS_PER_YEAR = 365.25 * 24 * 3600
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -41,7 +39,7 @@ class Prices(BaseModel):
         return bool(str(self))
 
     def __str__(self) -> str:
-        return "; ".join(sentences(TEMPLATES / "prices.jinja", prices=self))
+        return "; ".join(sentences("decision/prices.jinja", prices=self))
 
 
 def make_prices(**prices: float | str | None) -> Prices:

@@ -21,11 +21,12 @@ OTHER_SPELLINGS = {"licence": "license"}  # accepted for one release
 class Dimension:
     """Describe one dimension: its default weight, the limit on it, and how prompts are averaged.
 
-    `column` of a scorecard's row holds what the limit bounds. `average` is None where a model has
-    one value for all prompts. A value beyond `good_enough` scores no higher.
+    The limit, called `label`, bounds `column` of a scorecard's row. `average` is None where a model
+    has one value for all prompts. A value beyond `good_enough` scores no higher.
     """
 
     name: str
+    label: str
     weight: float
     column: str
     unit: str = ""
@@ -33,12 +34,6 @@ class Dimension:
     lower_is_better: bool = False
     average: Literal["geometric", "arithmetic"] | None = None
     good_enough: float | None = None
-    limited: str = ""  # the limit's own name for the column, where it is not `name`
-
-    @property
-    def label(self) -> str:
-        """Name what the limit bounds."""
-        return self.limited or self.name
 
     def quantity(self, value: float) -> str:
         """Return a value with this dimension's unit."""
@@ -46,7 +41,8 @@ class Dimension:
 
 
 DIMENSIONS = {
-    name: Dimension(name, **fields) for name, fields in read_toml(DATA / "dimensions.toml").items()
+    name: Dimension(**{"name": name, "label": name, **fields})
+    for name, fields in read_toml(DATA / "dimensions.toml").items()
 }
 WEIGHTS = {name: dimension.weight for name, dimension in DIMENSIONS.items()}
 

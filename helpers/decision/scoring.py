@@ -10,18 +10,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ..common.errors import UsageError
 from ..common.show import join_words
-from ..common.templates import sentences
+from ..common.templates import paragraph, sentences
 from .dimensions import DIMENSIONS
 from .scorecard import Scorecard
 
-TEMPLATES = Path(__file__).with_name("templates")
 PERMISSIVE = r"(?i)(mit|apache|bsd|isc|unlicense|cc0|cc-by-4)"
 RESAMPLES = 2000
 # Dirichlet concentration: a weight of 40 % varies with a standard deviation of 7 points.
@@ -44,14 +42,8 @@ class Stability:
     n: int
 
     def __str__(self) -> str:
-        return " ".join(
-            sentences(
-                TEMPLATES / "stability.jinja",
-                stability=self,
-                of_100=of_100,
-                needed=PROMPTS_NEEDED,
-            )
-        )
+        template = "decision/stability.jinja"
+        return paragraph(template, stability=self, of_100=of_100, needed=PROMPTS_NEEDED)
 
 
 @dataclass(frozen=True)
@@ -64,11 +56,7 @@ class TippingPoint:
     winner: str
 
     def __str__(self) -> str:
-        moved = "rose" if self.to > self.share else "fell"
-        return (
-            f"If the weight of {self.dimension} {moved} from {100 * self.share:.3g} % to "
-            f"{100 * self.to:.3g} %, the others in proportion, {self.winner} would come first."
-        )
+        return paragraph("decision/tipping_point.jinja", point=self)
 
 
 def of_100(share: float) -> str:
@@ -144,7 +132,7 @@ def make_contest(
             "and was not measured for every model."
         )
     notes = sentences(
-        TEMPLATES / "contest_notes.jinja",
+        "decision/contest_notes.jinja",
         models=len(models),
         shared=shared,
         prompts=len(card.run.prompts),
@@ -162,14 +150,15 @@ def _matrix(card: Scorecard, models: Sequence[str]) -> tuple[dict[str, np.ndarra
     for name, dimension in DIMENSIONS.items():
         values = [card.by_model[model][dimension.column] for model in models]
         if dimension.average:
-            by_prompt = pd.DataFrame(card.by_prompt[name])[[*models]].dropna()
-            if len(by_prompt):
-                tables.append((name, by_prompt))
+            table = pd.DataFrame(card.by_prompt[name])[[*models]].dropna()
+            if len(table):
+                tables.append((name, table))
         elif name == "license":
             matrix[name] = np.array([[license_score(value) for value in values]])
         elif None not in values:
             matrix[name] = np.maximum(np.array([values], dtype=float), 1e-9)
-    shared = sorted(set.intersection(*(set(table.index) for _, table in tables)))
+    prompts = [set(table.index) for _, table in tables]
+    shared = sorted(set.intersection(*prompts)) if prompts else []
     if shared:
         matrix |= {name: np.ascontiguousarray(table.loc[shared]) for name, table in tables}
     return matrix, len(shared)
@@ -242,11 +231,9 @@ def _tied_with(totals: np.ndarray, resampled: np.ndarray, first: int, n: int) ->
 
 
 def tipping_point(contest: Contest) -> TippingPoint | None:
-    """Return the smallest change of one weight that puts another model first; None for none.
-
-    It is exact, because totals are linear in the weights: one weight is set to v and the others are
-    scaled by (1 - v) / (1 - w).
-    """
+    """Return the smallest change of one weight that puts another model first; None for none."""
+    # Exact, because totals are linear in the weights: one is set to v, the others are scaled by
+    # (1 - v) / (1 - w).
     shares, scores, points = contest.shares, contest.scores(), []
     for place, model in enumerate(contest.models):
         gap = scores[:, contest.order[0]] - scores[:, place]

@@ -3,12 +3,11 @@
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from ..common.show import Table, join_words
-from ..common.templates import sentences
+from ..common.templates import paragraph
 from ..measure.record import Run
 from .dimensions import make_good_enough, make_weights
 from .limits import Limits, Violation, binding_limit, make_limits, violations
@@ -24,7 +23,6 @@ from .scoring import (
     tipping_point,
 )
 
-TEMPLATES = Path(__file__).with_name("templates")
 QUESTION = (
     "Which small model should be the default for summarizing meeting notes offline "
     "on this hardware?"
@@ -77,7 +75,9 @@ class Decision:
     @property
     def answer(self) -> str:
         """Return the decision in one sentence."""
-        return " ".join(sentences(TEMPLATES / "answer.jinja", decision=self))
+        broken = {option.model: option.broken for option in self.options if option.broken}
+        limit = "" if self.winner else binding_limit(broken)
+        return paragraph("decision/answer.jinja", decision=self, binding_limit=limit)
 
     @property
     def reason(self) -> str:
@@ -87,17 +87,15 @@ class Decision:
         mine = self.winner.scores
         left = [option.scores for option in self.options if not option.out]
         top = {d: max(scores[d] for scores in left) for d in mine}
-        best = [
-            d for d in mine if mine[d] == top[d] and any(scores[d] < mine[d] for scores in left)
-        ]
+        bottom = {d: min(scores[d] for scores in left) for d in mine}
         worst = max(mine, key=lambda d: self.weights[d] * (top[d] - mine[d]))
-        values = {
-            "best": best,
-            "worst": worst,
-            "score": mine[worst],
-            "lost": top[worst] - mine[worst],
-        }
-        return " ".join(sentences(TEMPLATES / "reason.jinja", **values))
+        return paragraph(
+            "decision/reason.jinja",
+            best=[d for d in mine if mine[d] == top[d] > bottom[d]],
+            worst=worst,
+            score=mine[worst],
+            top=top[worst],
+        )
 
     @property
     def confidence(self) -> str:
@@ -110,12 +108,6 @@ class Decision:
         if self.stability is None:
             return ""
         return str(self.flip or "No change of a single weight puts another model first.")
-
-    @property
-    def binding_limit(self) -> str:
-        """Name the limit that is hardest to meet, when no model is left."""
-        broken = {option.model: option.broken for option in self.options if option.broken}
-        return binding_limit(broken) if broken else "No model answered."
 
     @property
     def why_not(self) -> list[str]:

@@ -9,14 +9,12 @@ import json
 import os
 import urllib.parse
 from collections.abc import Sequence
-from pathlib import Path
 
 from ..common.errors import UsageError
 from ..common.templates import sentences
 from .info import PlanRecord, RunInfo, ServerRecord
 from .record import Recorder, Run
 
-TEMPLATES = Path(__file__).with_name("templates")
 PLAN_DIFFERENCES = ("rounds", "max_tokens", "temperature", "stream", "concurrency")
 
 
@@ -106,7 +104,7 @@ def _plan(runs: Sequence[Run], models: list[str], shared: set[str]) -> PlanRecor
 def _notes(runs: Sequence[Run], shared: set[str]) -> list[str]:
     machines = [run.info.environment.machine for run in runs]
     return sentences(
-        TEMPLATES / "merge_notes.jinja",
+        "measure/merge_notes.jinja",
         left_out=len({prompt for run in runs for prompt in run.prompts} - shared),
         settings=PLAN_DIFFERENCES,
         plans=[run.info.plan for run in runs],

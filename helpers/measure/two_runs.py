@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from ..common import templates
 from ..common.errors import KitError, UsageError
@@ -18,7 +17,6 @@ from ..timing.ratios import DRIFT, ROUNDS_NEEDED, Comparison, compare_rounds, de
 from .info import Difference, what_differs
 from .record import Run, load_run
 
-TEMPLATES = Path(__file__).with_name("templates")
 MAX_DRIFT = 0.5
 GATED = {
     metric.removesuffix("_s") if METRICS[metric].unit == "s" else metric: metric
@@ -96,7 +94,7 @@ class GateResult:
     def __str__(self) -> str:
         label = METRICS[self.change.metric].label
         values = {"result": self, "label": label, "rounds_needed": ROUNDS_NEEDED}
-        return " ".join(templates.sentences(TEMPLATES / "gate.jinja", **values))
+        return templates.paragraph("measure/gate.jinja", **values)
 
 
 @dataclass(frozen=True)
@@ -124,12 +122,12 @@ class Regression(Shown):
     def sentences(self) -> list[str]:
         """Return everything that the table does not say, one finding each."""
         family = describe_family(self.changes)
-        return templates.sentences(TEMPLATES / "two_runs.jinja", found=self, family=family)
+        return templates.sentences("measure/two_runs.jinja", found=self, family=family)
 
     @property
     def warning(self) -> str:
         """Say what two runs cannot show."""
-        return " ".join(templates.sentences(TEMPLATES / "two_sittings.jinja", drift=self.drift))
+        return templates.paragraph("measure/two_sittings.jinja", drift=self.drift)
 
     def judge(self, gates: Sequence[Gate]) -> list[GateResult]:
         """Judge each model by each gate.
@@ -196,7 +194,7 @@ def compare_runs(
         changes=tuple(_changes(old, new, models, set(prompts), drift)),
         answers=tuple(_answers(old, new, models, prompts)) if steady else (),
         failures=tuple(Failures(m, _outcomes(old, m), _outcomes(new, m)) for m in models),
-        notes=tuple(templates.sentences(TEMPLATES / "two_runs_notes.jinja", **noted)),
+        notes=tuple(templates.sentences("measure/two_runs_notes.jinja", **noted)),
         differences=tuple(_differences(old, new, models)),
     )
 

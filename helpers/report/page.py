@@ -23,7 +23,7 @@ def render(template: str, **values: object) -> str:
     """
     script = (TEMPLATES / "sort.js").read_text(encoding="utf-8")
     digest = hashlib.sha256(script.encode()).digest()
-    environment = templates.environment(TEMPLATES, autoescape=template.endswith(".html.jinja"))
+    environment = templates.environment("report", autoescape=template.endswith(".html.jinja"))
     environment.filters |= {
         "md": lambda value: show.plain_markdown(str(value)),
         "base64": _base64,
@@ -39,7 +39,7 @@ def render(template: str, **values: object) -> str:
 
 def sentences(template: str, **values: object) -> list[str]:
     """Return the sentences of a template: each of its lines that is not empty, as plain text."""
-    return templates.sentences(TEMPLATES / template, **values)
+    return templates.sentences(f"report/{template}", **values)
 
 
 def _base64(content: bytes) -> str:
