@@ -238,7 +238,7 @@ def compare(
     gates = [two_runs.parse_gate(text) for text in fail_if]
     comparison = two_runs.compare_runs(before, after, drift=two_runs.parse_drift(drift))
     results = comparison.judge(gates)
-    failed = [result for result in results if result.failed]
+    failed = [result for result in results if result.outcome == "failed"]
     if json_:
         judged = [result.as_dict() for result in results]
         print(json.dumps({**comparison.as_dict(), "fail_if": judged}, indent=2))

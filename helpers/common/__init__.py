@@ -7,5 +7,8 @@ It imports nothing of the kit.
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=["errors", "files", "machine", "paths", "progress", "show", "validation"]
+    __name__,
+    submodules=[
+        *("errors", "files", "machine", "paths", "progress", "show", "templates", "validation"),
+    ],
 )

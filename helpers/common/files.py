@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,11 @@ def append_json(path: Path, value: object) -> None:
         file.write(json.dumps(value, ensure_ascii=False) + "\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the content of a TOML file that ships with the kit."""
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def read_json_lines(path: Path) -> list[Any]:

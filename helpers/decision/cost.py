@@ -7,11 +7,11 @@
 All are for 1,000 requests like those of the run. Where a figure is estimated, the source says so.
 """
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..common.templates import sentences
 from ..common.validation import checked
 from ..measure.record import Run
 
@@ -36,22 +36,10 @@ class Prices(BaseModel):
     @property
     def given(self) -> bool:
         """Tell whether any price was given."""
-        prices = (self.per_kwh, self.hardware, self.cloud_input, self.cloud_output)
-        return any(price is not None for price in prices)
+        return bool(str(self))
 
     def __str__(self) -> str:
-        parts = []
-        if self.per_kwh is not None:
-            parts.append(f"{self.per_kwh:g} {self.currency}/kWh")
-        if self.hardware is not None:
-            parts.append(
-                f"a machine of {self.hardware:,g} {self.currency} over {self.years:g} years, "
-                f"busy {100 * self.use:g} % of the time"
-            )
-        if self.cloud_input is not None or self.cloud_output is not None:
-            prices = f"{self.cloud_input or 0:g} and {self.cloud_output or 0:g} {self.currency}"
-            parts.append(f"a cloud endpoint at {prices} per million input and output tokens")
-        return "; ".join(parts)
+        return "; ".join(sentences("decision/prices.jinja", prices=self))
 
 
 def make_prices(**prices: float | str | None) -> Prices:
@@ -62,38 +50,36 @@ def make_prices(**prices: float | str | None) -> Prices:
     return checked(Prices, prices, "price")
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Hold what 1,000 requests of one model cost; None where it is not known.
+def costs(run: Run, prices: Prices) -> dict[str, dict[str, float | str | None]]:
+    """Return by model what 1,000 requests cost; None where it is not known.
 
-    `source` says where the figures come from, or why there are none.
+    `cost_source` says where the figures come from, or why there are none.
     """
-
-    here: float | None
-    cloud: float | None
-    source: str
-
-
-def costs(run: Run, prices: Prices) -> dict[str, Cost]:
-    """Return the cost of 1,000 requests of each model."""
     cloud = _cloud_costs(run, prices)
-    return {row["model"]: _cost(run, row, prices, cloud.get(row["model"])) for row in run.summary}
+    by_model = {}
+    for row in run.summary:
+        model = row["model"]
+        here, sources = _cost_here(run, row, prices)
+        by_model[model] = {
+            "cost_per_1000": here,
+            "cloud_per_1000": cloud.get(model),
+            "cost_source": "; ".join(sources),
+        }
+    return by_model
 
 
-def _cost(run: Run, row: dict, prices: Prices, cloud: float | None) -> Cost:
+def _cost_here(run: Run, row: dict, prices: Prices) -> tuple[float | None, list[str]]:
     record = run.info.models[row["model"]]
     if record.source == "endpoint":
-        return Cost(None, cloud, "another machine: neither its energy nor its price is known here")
+        return None, ["another machine: neither its energy nor its price is known here"]
     if not row["n_ok"]:
-        return Cost(None, cloud, "")
+        return None, []
     parts, sources = [], []
-    joules = row["energy_j_per_request"]
+    joules, counter = row["energy_j_per_request"], row["energy_source"]
     if prices.per_kwh is not None and joules is not None:
         parts.append(1000 * joules / JOULES_PER_KWH * prices.per_kwh)
-        counter = row["energy_source"]
-        sources.append(
-            "energy estimated" if counter == "estimate" else f"energy measured ({counter})"
-        )
+        estimated = counter == "estimate"
+        sources.append("energy estimated" if estimated else f"energy measured ({counter})")
     elif prices.per_kwh is not None:
         reason = record.not_measured.get("energy_j_per_request")
         sources.append("energy not measured" + (f": {reason}" if reason else ""))
@@ -101,19 +87,18 @@ def _cost(run: Run, row: dict, prices: Prices, cloud: float | None) -> Cost:
         per_second = prices.hardware / (prices.years * SECONDS_PER_YEAR * prices.use)
         parts.append(1000 * per_second * row["latency_mean_s"] / run.level)
         sources.append("machine estimated")
-    return Cost(sum(parts) if parts else None, cloud, "; ".join(sources))
+    return sum(parts) if parts else None, sources
 
 
 def _cloud_costs(run: Run, prices: Prices) -> dict[str, float]:
     """Return the cloud's price of 1,000 requests by model, where tokens were counted."""
     if prices.cloud_input is None and prices.cloud_output is None:
         return {}
-    frame = run.headline[(run.headline["status"] == "ok").to_numpy()]
-    counted = frame[["model", "prompt_tokens", "completion_tokens"]].dropna()
+    answered = run.headline[(run.headline["status"] == "ok").to_numpy()]
+    counted = answered[["model", "prompt_tokens", "completion_tokens"]].dropna()
     means = counted.groupby("model", observed=True).mean()
-    per_request = means["prompt_tokens"] * (prices.cloud_input or 0) + means[
-        "completion_tokens"
-    ] * (prices.cloud_output or 0)
+    prompt = means["prompt_tokens"] * (prices.cloud_input or 0)
+    per_request = prompt + means["completion_tokens"] * (prices.cloud_output or 0)
     return {str(model): float(1000 * amount / 1e6) for model, amount in per_request.items()}
 
 

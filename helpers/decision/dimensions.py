@@ -1,12 +1,19 @@
 """List what models are judged by, in one table that weights, limits, scores and the report read."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, create_model
 
 from ..common.errors import UsageError
+from ..common.files import read_toml
+from ..common.paths import DATA
+from ..common.show import format_cell
+from ..common.validation import checked
 
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 OTHER_SPELLINGS = {"licence": "license"}  # accepted for one release
 
 
@@ -14,53 +21,28 @@ OTHER_SPELLINGS = {"licence": "license"}  # accepted for one release
 class Dimension:
     """Describe one dimension: its default weight, the limit on it, and how prompts are averaged.
 
-    `column` of a scorecard's row holds what the limit bounds. `average` is None where a model has
-    one value for all prompts. A value beyond `good_enough` scores no higher.
+    The limit, called `label`, bounds `column` of a scorecard's row. `average` is None where a model
+    has one value for all prompts. A value beyond `good_enough` scores no higher.
     """
 
     name: str
+    label: str
     weight: float
-    unit: str
     column: str
+    unit: str = ""
     limit: str | None = None
     lower_is_better: bool = False
     average: Literal["geometric", "arithmetic"] | None = None
     good_enough: float | None = None
-    limited: str = ""  # the limit's own name for the column, where it is not `name`
 
-    @property
-    def label(self) -> str:
-        """Name what the limit bounds."""
-        return self.limited or self.name
-
-    def quantity(self, value: object) -> str:
+    def quantity(self, value: float) -> str:
         """Return a value with this dimension's unit."""
-        return f"{value} {self.unit}".rstrip()
+        return f"{format_cell(float(value))} {self.unit}".rstrip()
 
 
-# One person waits for a summary and reads it: below a second a wait is hardly felt (Nielsen, 1993),
-# and 20 tokens/s is about three times the speed of reading. Beyond that, faster is no reason to
-# accept worse answers.
 DIMENSIONS = {
-    dimension.name: dimension
-    for dimension in (
-        Dimension(
-            *("latency", 20.0, "s", "latency_p95_s", "max_p95_s"),
-            lower_is_better=True,
-            average="geometric",
-            good_enough=1.0,
-            limited="p95 latency",
-        ),
-        Dimension(
-            *("throughput", 10.0, "tokens/s", "request_tokens_per_s_p50"),
-            average="geometric",
-            good_enough=20.0,
-        ),
-        Dimension("memory", 10.0, "MB", "memory_mb", "max_memory_mb", lower_is_better=True),
-        Dimension("quality", 40.0, "", "quality", "min_quality", average="arithmetic"),
-        Dimension("disk", 10.0, "MB", "disk_mb", "max_disk_mb", lower_is_better=True),
-        Dimension("license", 10.0, "", "license", "licenses"),
-    )
+    name: Dimension(**{"name": name, "label": name, **fields})
+    for name, fields in read_toml(DATA / "dimensions.toml").items()
 }
 WEIGHTS = {name: dimension.weight for name, dimension in DIMENSIONS.items()}
 
@@ -70,7 +52,8 @@ def make_weights(weights: Mapping[str, float | str] | None) -> dict[str, float]:
 
     Raises UsageError for an unknown name, for a negative number, and when all are 0.
     """
-    asked = _numbers(WEIGHTS if weights is None else weights, "weight")
+    given = WEIGHTS if weights is None else weights
+    asked = _numbers(given, "weight", NotNegative, DIMENSIONS)
     total = sum(asked.values())
     if not total:
         raise UsageError(
@@ -87,25 +70,14 @@ def make_good_enough(values: Mapping[str, float | str] | None) -> dict[str, floa
     """
     if values is None:
         return {name: d.good_enough for name, d in DIMENSIONS.items() if d.good_enough}
-    return _numbers(values, "good enough", without="license", positive=True)
+    measured = [name for name in DIMENSIONS if name != "license"]
+    return _numbers(values, "good enough", Positive, measured)
 
 
 def _numbers(
-    values: Mapping[str, float | str], kind: str, *, without: str = "", positive: bool = False
+    values: Mapping[str, float | str], kind: str, number: object, names: Iterable[str]
 ) -> dict[str, float]:
-    names = [name for name in DIMENSIONS if name != without]
-    numbers = {}
-    for asked, value in values.items():
-        name = OTHER_SPELLINGS.get(asked, asked)
-        if name not in names:
-            expected = ", ".join(names)
-            raise UsageError(f"{kind} {name}: unknown dimension, expected one of {expected}.")
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            number = math.nan
-        if not math.isfinite(number) or number < 0 or (positive and not number):
-            expected = "above 0" if positive else "of at least 0"
-            raise UsageError(f"{kind} {name}: expected a number {expected}, found {value!r:.40}.")
-        numbers[name] = number
-    return numbers
+    fields: dict[str, Any] = {name: (number, None) for name in names}
+    model = create_model(kind, __config__=ConfigDict(extra="forbid"), **fields)
+    given = {OTHER_SPELLINGS.get(name, name): value for name, value in values.items()}
+    return checked(model, given, kind).model_dump(exclude_none=True)

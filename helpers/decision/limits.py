@@ -1,17 +1,17 @@
 """Check models against hard limits, and say by how much each limit is missed."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-import numpy as np
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from ..common.show import format_cell, join_words
+from ..common.show import join_words
+from ..common.templates import paragraph
 from ..common.validation import checked
-from .dimensions import DIMENSIONS, Dimension
+from .dimensions import DIMENSIONS, Dimension, NotNegative
 
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 BY_LIMIT = {dimension.limit: dimension for dimension in DIMENSIONS.values() if dimension.limit}
 
 
@@ -29,8 +29,11 @@ class Limits(BaseModel):
     ] = None
 
     def __str__(self) -> str:
-        bounds = self.model_dump(exclude_none=True)
-        return "; ".join(_bound_in_words(BY_LIMIT[name], bounds[name]) for name in bounds)
+        words = [
+            paragraph("decision/bound.jinja", dimension=BY_LIMIT[name], bound=bound)
+            for name, bound in self.model_dump(exclude_none=True).items()
+        ]
+        return "; ".join(words)
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,9 @@ def violations(limits: Limits, row: Mapping) -> tuple[Violation, ...]:
 
 
 def binding_limit(broken: Mapping[str, Sequence[Violation]]) -> str:
-    """Name the limit that is hardest to meet, and how far the nearest model misses it.
-
-    `broken` maps each model to the limits that it breaks, at least one.
-    """
+    """Name the limit that is hardest to meet, and how far the nearest model misses it."""
+    if not broken:
+        return "No model answered."
     nearest = {}
     for limit in Limits.model_fields:
         misses = [
@@ -81,27 +83,16 @@ def binding_limit(broken: Mapping[str, Sequence[Violation]]) -> str:
 
 
 def _violation(dimension: Dimension, bound, row: Mapping) -> Violation | None:
-    value, limit = row[dimension.column], str(dimension.limit)
-    if limit == "licenses":
-        if (value or "").casefold() in {name.casefold() for name in bound}:
-            return None
-        return Violation(limit, f"license {value or 'unknown'} is not on the list", np.inf)
-    if value is None:
-        asked = _bound_in_words(dimension, bound)
-        return Violation(limit, f"{asked} cannot be checked: not measured", np.inf)
-    if value <= bound if dimension.lower_is_better else value >= bound:
-        return None
-    excess = abs(value - bound) / bound if bound else np.inf
-    if excess < 1:
-        by = f"{100 * excess:.3g} % {'over' if dimension.lower_is_better else 'under'}"
-    else:
-        by = f"{1 + excess:,.3g} times" if bound else "over"
-    measured, asked = (dimension.quantity(format_cell(float(figure))) for figure in (value, bound))
-    return Violation(limit, f"{dimension.label} {measured} is {by} the limit of {asked}", excess)
-
-
-def _bound_in_words(dimension: Dimension, bound) -> str:
+    value = row[dimension.column]
+    excess = math.inf
     if dimension.limit == "licenses":
-        return f"license one of {', '.join(bound)}"
-    side = "most" if dimension.lower_is_better else "least"
-    return f"{dimension.label} at {side} {dimension.quantity(format_cell(float(bound)))}"
+        met = (value or "").casefold() in {name.casefold() for name in bound}
+    elif value is None:
+        met = False
+    else:
+        met = value <= bound if dimension.lower_is_better else value >= bound
+        excess = abs(value - bound) / bound if bound else math.inf
+    if met:
+        return None
+    found = {"dimension": dimension, "value": value, "bound": bound, "excess": excess}
+    return Violation(str(dimension.limit), paragraph("decision/violation.jinja", **found), excess)

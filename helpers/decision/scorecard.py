@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..common.files import read_toml
+from ..common.paths import DATA
 from ..common.show import Shown, Table
 from ..measure.record import Run
 from ..quality import facets
@@ -22,30 +24,7 @@ class Column(NamedTuple):
     always: bool = False  # else it is left out where no model has a value
 
 
-COLUMNS = {
-    "model": Column("model", always=True),
-    "status": Column("status", always=True),
-    "n_ok": Column("answered", always=True),
-    "n": Column("asked", always=True),
-    "quality": Column("quality, 0 to 1", always=True),
-    "latency_p50_s": Column("latency p50", "s", always=True),
-    "latency_mean_s": Column("latency mean", "s"),
-    "latency_p95_s": Column("latency p95", "s"),
-    "ttft_p50_s": Column("TTFT p50", "s", always=True),
-    "ttft_p95_s": Column("TTFT p95", "s"),
-    "output_tokens_per_s_p50": Column("output tokens/s", always=True),
-    "request_tokens_per_s_p50": Column("request tokens/s"),
-    "connect_p50_s": Column("connecting", "s"),
-    "load_s": Column("load", "s"),
-    "cold_ttft_s": Column("cold TTFT", "s"),
-    "memory_mb": Column("memory, MB", always=True),
-    "gpu_memory_mb": Column("GPU memory, MB"),
-    "disk_mb": Column("disk, MB", always=True),
-    "energy_j_per_request": Column("J/request"),
-    "cost_per_1000": Column("1,000 here", "money"),
-    "cloud_per_1000": Column("1,000 in the cloud", "money"),
-    "license": Column("license", always=True),
-}
+COLUMNS = {name: Column(**fields) for name, fields in read_toml(DATA / "columns.toml").items()}
 
 
 @dataclass(frozen=True)
@@ -70,18 +49,14 @@ class Scorecard(Shown):
         medians = answered.groupby("model", observed=True)[columns].median()
         rows = []
         for row, scores in zip(self.run.summary, quality.summary, strict=True):
-            price = costs[row["model"]]
             known = medians.loc[row["model"]].dropna() if row["model"] in medians.index else {}
             more = {
                 "n": row["n_ok"] + row["n_failed"] + row["n_skipped"],
                 "disk_mb": row["disk_mb"] if row["disk_mb"] is not None else row["size_mb"],
                 "connect_p50_s": known.get("connect_s"),
                 "request_tokens_per_s_p50": known.get("request_tokens_per_s"),
-                "cost_per_1000": price.here,
-                "cloud_per_1000": price.cloud,
-                "cost_source": price.source,
             }
-            rows.append(row | scores | more)
+            rows.append(row | scores | more | costs[row["model"]])
         return rows
 
     @cached_property
@@ -130,18 +105,16 @@ class Scorecard(Shown):
     def costs(self) -> Table:
         """Return energy and cost of 1,000 requests like these, with the source of each figure."""
         money = self.prices.currency
-        names = ("model", "energy_j_per_request", "cost_per_1000", "cloud_per_1000", "cost_source")
-        return Table(
-            (
-                "model",
-                "J/request",
-                f"1,000 here, {money}",
-                f"1,000 in the cloud, {money}",
-                "source",
-            ),
-            [[row[name] for name in names] for row in self.rows],
-            note=f"Prices given: {self.prices}." if self.prices.given else "",
-        )
+        figures = {
+            "model": "model",
+            "energy_j_per_request": "J/request",
+            "cost_per_1000": f"1,000 here, {money}",
+            "cloud_per_1000": f"1,000 in the cloud, {money}",
+            "cost_source": "source",
+        }
+        rows = [[row[name] for name in figures] for row in self.rows]
+        note = f"Prices given: {self.prices}." if self.prices.given else ""
+        return Table([*figures.values()], rows, note)
 
     def _medians(self, model: str, metric: str) -> dict[str, float]:
         values = self.run.values(model, metric)

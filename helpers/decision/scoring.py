@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 from ..common.errors import UsageError
 from ..common.show import join_words
+from ..common.templates import paragraph, sentences
 from .dimensions import DIMENSIONS
 from .scorecard import Scorecard
 
@@ -40,26 +42,13 @@ class Stability:
     n: int
 
     def __str__(self) -> str:
-        weights = f"{of_100(self.weights)} draws of other weights"
-        if not self.n:
-            return f"It does not depend on the prompts, and stays first in {weights}."
-        few = (
-            f" {self.n} prompts say little: below {PROMPTS_NEEDED}, no two models are told apart."
-            if self.n < PROMPTS_NEEDED
-            else ""
-        )
-        return (
-            f"It stays first in {of_100(self.prompts)} resamples of the {self.n} prompts, "
-            f"in {weights}, and in {of_100(self.both)} when both vary.{few}"
-        )
+        template = "decision/stability.jinja"
+        return paragraph(template, stability=self, of_100=of_100, needed=PROMPTS_NEEDED)
 
 
 @dataclass(frozen=True)
 class TippingPoint:
-    """Hold the smallest change of one weight that puts another model first.
-
-    The other weights shrink or grow in proportion.
-    """
+    """Hold the smallest change of one weight, the others in proportion, that changes the winner."""
 
     dimension: str
     share: float
@@ -67,11 +56,7 @@ class TippingPoint:
     winner: str
 
     def __str__(self) -> str:
-        moved = "rose" if self.to > self.share else "fell"
-        return (
-            f"If the weight of {self.dimension} {moved} from {100 * self.share:.3g} % to "
-            f"{100 * self.to:.3g} %, the others in proportion, {self.winner} would come first."
-        )
+        return paragraph("decision/tipping_point.jinja", point=self)
 
 
 def of_100(share: float) -> str:
@@ -104,10 +89,15 @@ class Contest:
         return np.array(list(self.weights.values()))
 
     @cached_property
+    def totals(self) -> np.ndarray:
+        """Return the weighted mean of each model's scores."""
+        return self.shares @ self.scores()
+
+    @cached_property
     def order(self) -> list[int]:
         """Return the places of the models, best first."""
-        totals = self.shares @ self.scores()
-        return sorted(range(len(totals)), key=lambda place: (-totals[place], self.models[place]))
+        places = range(len(self.models))
+        return sorted(places, key=lambda place: (-self.totals[place], self.models[place]))
 
     def scores(self, picks: np.ndarray | None = None) -> np.ndarray:
         """Return scores, dimensions x models; `picks` of prompts put resamples between them."""
@@ -133,7 +123,7 @@ def make_contest(
     A dimension that was not measured for all models gives its weight to the others. Raises
     UsageError when no weight is left.
     """
-    matrix, prompts = _matrix(card, models)
+    matrix, shared = _matrix(card, models)
     left = {name: weight for name, weight in weights.items() if name in matrix}
     missing = [name for name in weights if name not in matrix]
     if not left:
@@ -141,40 +131,36 @@ def make_contest(
             f"There is nothing to decide by: {join_words(missing)} got all the weight "
             "and was not measured for every model."
         )
-    notes = [
-        f"{name.capitalize()} was not measured for every model: its weight of "
-        f"{100 * weights[name]:.3g} % is shared out among the others."
-        for name in missing
-    ]
-    total = len(card.run.prompts)
-    if len(models) > 1 and 0 < prompts < total:
-        notes.insert(
-            0,
-            f"Latency, throughput and quality are compared on the {prompts} of {total} prompts "
-            "for which all models have them.",
-        )
+    notes = sentences(
+        "decision/contest_notes.jinja",
+        models=len(models),
+        shared=shared,
+        prompts=len(card.run.prompts),
+        missing=missing,
+        weights=weights,
+    )
     shares = {name: weight / sum(left.values()) for name, weight in left.items()}
     return Contest(models, matrix, shares, good_enough), notes
 
 
 def _matrix(card: Scorecard, models: Sequence[str]) -> tuple[dict[str, np.ndarray], int]:
     """Return the values of what was measured for all models, and the number of shared prompts."""
-    matrix, prompts = {}, {}
+    matrix = {}
+    tables = []
     for name, dimension in DIMENSIONS.items():
-        if dimension.average:
-            by_model = [set(card.by_prompt[name][model]) for model in models]
-            if common := set.intersection(*by_model):
-                prompts[name] = common
-            continue
         values = [card.by_model[model][dimension.column] for model in models]
-        if name == "license":
+        if dimension.average:
+            table = pd.DataFrame(card.by_prompt[name])[[*models]].dropna()
+            if len(table):
+                tables.append((name, table))
+        elif name == "license":
             matrix[name] = np.array([[license_score(value) for value in values]])
         elif None not in values:
             matrix[name] = np.maximum(np.array([values], dtype=float), 1e-9)
-    shared = sorted(set.intersection(*prompts.values())) if prompts else []
-    for name in prompts if shared else ():
-        rows = [[card.by_prompt[name][model][prompt] for model in models] for prompt in shared]
-        matrix[name] = np.array(rows)
+    prompts = [set(table.index) for _, table in tables]
+    shared = sorted(set.intersection(*prompts)) if prompts else []
+    if shared:
+        matrix |= {name: np.ascontiguousarray(table.loc[shared]) for name, table in tables}
     return matrix, len(shared)
 
 
@@ -215,7 +201,7 @@ def stability(
     scores, resampled = contest.scores(), contest.scores(picks)
     by_prompts = np.einsum("d,drm->rm", contest.shares, resampled)
     by_both = np.einsum("rd,drm->rm", other_shares, resampled)
-    tied = _tied_with(contest.shares @ scores, by_prompts, first, n)
+    tied = _tied_with(contest.totals, by_prompts, first, n)
     if min_quality is not None and "quality" in matrix:
         fails = matrix["quality"][picks].mean(axis=1) < min_quality
         by_prompts, by_both = (np.where(fails, -1.0, totals) for totals in (by_prompts, by_both))
@@ -245,11 +231,9 @@ def _tied_with(totals: np.ndarray, resampled: np.ndarray, first: int, n: int) ->
 
 
 def tipping_point(contest: Contest) -> TippingPoint | None:
-    """Return the smallest change of one weight that puts another model first; None for none.
-
-    It is exact, because totals are linear in the weights: one weight is set to v and the others are
-    scaled by (1 - v) / (1 - w).
-    """
+    """Return the smallest change of one weight that puts another model first; None for none."""
+    # Exact, because totals are linear in the weights: one is set to v, the others are scaled by
+    # (1 - v) / (1 - w).
     shares, scores, points = contest.shares, contest.scores(), []
     for place, model in enumerate(contest.models):
         gap = scores[:, contest.order[0]] - scores[:, place]

@@ -1,17 +1,19 @@
 """Turn a scorecard into a decision: limits first, then weights, then how firm the choice is."""
 
 import html
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
 from ..common.show import Table, join_words
+from ..common.templates import paragraph
 from ..measure.record import Run
 from .dimensions import make_good_enough, make_weights
 from .limits import Limits, Violation, binding_limit, make_limits, violations
 from .scorecard import Scorecard
 from .scoring import (
+    Contest,
     Stability,
     TippingPoint,
     average,
@@ -73,17 +75,9 @@ class Decision:
     @property
     def answer(self) -> str:
         """Return the decision in one sentence."""
-        if self.winner is None:
-            return f"No model can be the default. {self.binding_limit}"
-        model = self.winner.model
-        if self.stability is None:
-            return f"{model} is the default: it is the only model left to choose from."
-        if not self.tied_with:
-            return f"{model} is the default."
-        left = sum(not option.out for option in self.options)
-        all_others = 2 < len(self.tied_with) + 1 == left
-        others = "any other" if all_others else join_words(self.tied_with)
-        return f"{model} is the first choice, but these prompts cannot tell it apart from {others}."
+        broken = {option.model: option.broken for option in self.options if option.broken}
+        limit = "" if self.winner else binding_limit(broken)
+        return paragraph("decision/answer.jinja", decision=self, binding_limit=limit)
 
     @property
     def reason(self) -> str:
@@ -93,17 +87,15 @@ class Decision:
         mine = self.winner.scores
         left = [option.scores for option in self.options if not option.out]
         top = {d: max(scores[d] for scores in left) for d in mine}
-        best = [
-            d for d in mine if mine[d] == top[d] and any(scores[d] < mine[d] for scores in left)
-        ]
+        bottom = {d: min(scores[d] for scores in left) for d in mine}
         worst = max(mine, key=lambda d: self.weights[d] * (top[d] - mine[d]))
-        if best:
-            reason = f"No model that is left beats it in {join_words(best)}."
-        else:
-            reason = "It leads in no single dimension, but is best in all of them together."
-        if top[worst] - mine[worst] > 0.005:
-            reason += f" It loses most in {worst}, where it scores {mine[worst]:.2f}."
-        return reason
+        return paragraph(
+            "decision/reason.jinja",
+            best=[d for d in mine if mine[d] == top[d] > bottom[d]],
+            worst=worst,
+            score=mine[worst],
+            top=top[worst],
+        )
 
     @property
     def confidence(self) -> str:
@@ -116,12 +108,6 @@ class Decision:
         if self.stability is None:
             return ""
         return str(self.flip or "No change of a single weight puts another model first.")
-
-    @property
-    def binding_limit(self) -> str:
-        """Name the limit that is hardest to meet, when no model is left."""
-        broken = {option.model: option.broken for option in self.options if option.broken}
-        return binding_limit(broken) if broken else "No model answered."
 
     @property
     def why_not(self) -> list[str]:
@@ -209,34 +195,33 @@ def decide(
     models = [option.model for option in options if not option.out]
     if not models:
         return Decision(out, bounds, {}, enough, card.source)
-    decision = _rank(card, models, wanted, enough, bounds, seed)
-    return replace(decision, options=decision.options + out)
-
-
-def _rank(
-    card: Scorecard, models: list[str], weights: dict, good_enough: dict, limits: Limits, seed: int
-) -> Decision:
-    """Rank the models that meet the limits, best first."""
-    contest, notes = make_contest(card, models, weights, good_enough)
-    firmness, wins = stability(contest, limits.min_quality, seed)
-    values = {d: average(d, contest.matrix[d]) for d in contest.weights}
-    scores = contest.scores()
-    totals = contest.shares @ scores
-    options = tuple(
-        Option(
-            models[i],
-            {d: float(values[d][i]) for d in values},
-            {d: float(scores[k, i]) for k, d in enumerate(values)},
-            float(totals[i]),
-            wins[i],
-        )
-        for i in contest.order
-    )
+    contest, notes = make_contest(card, models, wanted, enough)
+    firmness, wins = stability(contest, bounds.min_quality, seed)
     return Decision(
-        *(options, limits, contest.weights, good_enough, card.source, tuple(notes)),
+        options=(*_ranked(contest, wins), *out),
+        limits=bounds,
+        weights=contest.weights,
+        good_enough=enough,
+        source=card.source,
+        notes=tuple(notes),
         stability=firmness,
         flip=tipping_point(contest),
     )
+
+
+def _ranked(contest: Contest, wins: Sequence[float | None]) -> list[Option]:
+    values = {d: average(d, contest.matrix[d]).tolist() for d in contest.weights}
+    scores = dict(zip(contest.weights, contest.scores().tolist(), strict=True))
+    return [
+        Option(
+            model=contest.models[place],
+            values={d: values[d][place] for d in values},
+            scores={d: scores[d][place] for d in scores},
+            total=float(contest.totals[place]),
+            wins=wins[place],
+        )
+        for place in contest.order
+    ]
 
 
 def _option(limits: Limits, row: Mapping, card: Scorecard) -> Option:

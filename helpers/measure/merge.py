@@ -8,10 +8,11 @@ same id and the same text.
 import json
 import os
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ..common.errors import UsageError
-from .info import PlanRecord, RunInfo, ServerRecord, what_differs
+from ..common.templates import sentences
+from .info import PlanRecord, RunInfo, ServerRecord
 from .record import Recorder, Run
 
 PLAN_DIFFERENCES = ("rounds", "max_tokens", "temperature", "stream", "concurrency")
@@ -41,7 +42,7 @@ def merge_runs(runs: Sequence[Run], output: str | os.PathLike | None = None) -> 
     recorder = Recorder(_info(places, shared), output or runs[0].folder.parent)
     with (recorder.folder / "requests.jsonl").open("a", encoding="utf-8", newline="\n") as out:
         for run, place in places.items():
-            for row in _rows(run):
+            for row in map(run.row, range(len(run.frame))):
                 if row["prompt_id"] in shared:
                     row["model"] = f"{row['model']} @ {place}"
                     out.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -68,22 +69,8 @@ def _info(places: dict[Run, str], shared: set[str]) -> RunInfo:
         calibration=first.calibration,
         order="one run after the other",
         joined_from=[run.folder.name for run in runs],
-        joined_notes=list(_notes(runs, shared)),
+        joined_notes=_notes(runs, shared),
     )
-
-
-def _rows(run: Run) -> Iterator[dict]:
-    """Read line by line, so that a large record does not have to fit into memory."""
-    path = run.folder / "requests.jsonl"
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            try:
-                yield json.loads(line)
-            except ValueError:
-                if line.endswith("\n"):
-                    raise UsageError(
-                        f"{path} is damaged; look at it with: python -m helpers report {run.folder}"
-                    ) from None
 
 
 def _places(runs: Sequence[Run]) -> list[str]:
@@ -114,22 +101,12 @@ def _plan(runs: Sequence[Run], models: list[str], shared: set[str]) -> PlanRecor
     )
 
 
-def _notes(runs: Sequence[Run], shared: set[str]) -> Iterator[str]:
-    yield (
-        "Models of different servers were measured one run after the other, so drift does not hit "
-        "all alike; verdicts between them allow for 5 % of drift (standard deviation of a sitting)."
-    )
-    left_out = len({prompt for run in runs for prompt in run.prompts} - shared)
-    if left_out:
-        yield (
-            f"{left_out} prompts are not in every run, or have another text there; "
-            "they are left out."
-        )
-    plans = [run.info.plan.model_dump(include=set(PLAN_DIFFERENCES)) for run in runs]
-    differing = {d.what for plan in plans[1:] for d in what_differs(plans[0], plan)}
-    for name in PLAN_DIFFERENCES:
-        if name in differing:
-            yield f"The runs differ in {name}: {' and '.join(str(plan[name]) for plan in plans)}."
+def _notes(runs: Sequence[Run], shared: set[str]) -> list[str]:
     machines = [run.info.environment.machine for run in runs]
-    if any(machine != machines[0] for machine in machines):
-        yield "The runs were made on different machines; the environment below is the first one's."
+    return sentences(
+        "measure/merge_notes.jinja",
+        left_out=len({prompt for run in runs for prompt in run.prompts} - shared),
+        settings=PLAN_DIFFERENCES,
+        plans=[run.info.plan for run in runs],
+        other_machine=any(machine != machines[0] for machine in machines),
+    )

@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
+from ..common import templates
 from ..common.errors import KitError, UsageError
-from ..common.show import Shown, Table, count, one_line
+from ..common.show import Shown, Table, one_line
 from ..timing.metrics import COMPARED, METRICS
 from ..timing.ratios import DRIFT, ROUNDS_NEEDED, Comparison, compare_rounds, describe_family
 from .info import Difference, what_differs
@@ -25,31 +26,13 @@ GATED = {
 
 @dataclass(frozen=True)
 class Answers:
-    """Tell which texts of one model changed at temperature 0.
-
-    Ids of the prompts whose answers differ between the runs, and within each.
-    """
+    """Hold the ids of the prompts whose texts differ at temperature 0: between runs and within."""
 
     model: str
     prompts: int
     changed: tuple[str, ...]
     unsteady_before: tuple[str, ...]
     unsteady_after: tuple[str, ...]
-
-    def __str__(self) -> str:
-        prompts = count(self.prompts, "prompt")
-        if not (self.changed or self.unsteady_before or self.unsteady_after):
-            return f"Answers of {self.model}: the same texts for all {prompts}."
-        sentence = (
-            f"Answers of {self.model}: {len(self.changed)} of {prompts} differ between the runs; "
-            f"within a run the text varies for {len(self.unsteady_before)} before "
-            f"and {len(self.unsteady_after)} after."
-        )
-        if self.changed:
-            sentence += (
-                f" Changed, so that times compare different texts: {', '.join(self.changed)}."
-            )
-        return sentence
 
 
 @dataclass(frozen=True)
@@ -60,10 +43,6 @@ class OutcomeCounts:
     failed: int
     skipped: int
 
-    def __str__(self) -> str:
-        skipped = f" and {self.skipped} skipped" if self.skipped else ""
-        return f"{self.failed} failed{skipped} of {self.requests}"
-
 
 @dataclass(frozen=True)
 class Failures:
@@ -73,13 +52,10 @@ class Failures:
     before: OutcomeCounts
     after: OutcomeCounts
 
-    def __str__(self) -> str:
-        return f"Failures of {self.model}: {self.before} before, {self.after} after."
-
 
 @dataclass(frozen=True)
 class Gate:
-    """A limit for continuous integration: after/before must not be above (`>`) or below (`<`) it."""
+    """Hold a limit that after/before must not be above (`>`) or below (`<`)."""
 
     text: str
     metric: str
@@ -95,7 +71,7 @@ class Gate:
 class GateResult:
     """Judge one model by a gate. `outcome` is failed, not certain, held or not judged."""
 
-    bound: Gate
+    gate: Gate
     change: Comparison
 
     @property
@@ -105,49 +81,25 @@ class GateResult:
             return "not judged"
         if self.change.low is None or self.change.high is None:
             return "not certain"
-        ends = {self.bound.beyond(self.change.low), self.bound.beyond(self.change.high)}
-        return "not certain" if len(ends) == 2 else "failed" if True in ends else "held"
-
-    @property
-    def failed(self) -> bool:
-        """Tell if the whole interval is beyond the gate."""
-        return self.outcome == "failed"
+        low, high = self.gate.beyond(self.change.low), self.gate.beyond(self.change.high)
+        if low != high:
+            return "not certain"
+        return "failed" if low else "held"
 
     def as_dict(self) -> dict:
         """Return gate, model, outcome and figures, for JSON."""
         figures = {name: getattr(self.change, name) for name in ("model", "ratio", "low", "high")}
-        return {"bound": self.bound.text, "outcome": self.outcome, **figures}
+        return {"bound": self.gate.text, "outcome": self.outcome, **figures}
 
     def __str__(self) -> str:
-        change, text, model = self.change, self.bound.text, self.change.model
-        if change.ratio is None:
-            label = METRICS[change.metric].label
-            return f"{text}: not judged for {model}, {label} was not measured in both runs."
-        if change.low is None:
-            return (
-                f"{text}: not certain for {model}, {change.ratio:.3g} without an interval: "
-                f"it needs {ROUNDS_NEEDED} rounds in each run."
-            )
-        figures = f"{change.ratio:.4g}, interval {change.low:.4g} to {change.high:.4g}"
-        if self.failed:
-            return (
-                f"{text}: FAILED for {model} ({figures}); the whole interval is beyond the bound."
-            )
-        if self.outcome == "held":
-            return f"{text}: held by {model} ({figures})."
-        where = "the interval contains the bound"
-        if self.bound.beyond(change.ratio):
-            where = "the ratio is beyond the bound, the whole interval is not"
-        return f"{text}: not certain for {model} ({figures}); {where}."
+        label = METRICS[self.change.metric].label
+        values = {"result": self, "label": label, "rounds_needed": ROUNDS_NEEDED}
+        return templates.paragraph("measure/gate.jinja", **values)
 
 
 @dataclass(frozen=True)
 class Regression(Shown):
-    """Hold two runs compared; it shows itself as a table and sentences.
-
-    `drift` is the allowance for the sittings: the standard deviation, as a share, of one sitting's
-    speed.
-    """
+    """Hold two runs compared. `drift` is the allowance, as `compare_runs` takes it."""
 
     before: str
     after: str
@@ -170,49 +122,29 @@ class Regression(Shown):
     def sentences(self) -> list[str]:
         """Return everything that the table does not say, one finding each."""
         family = describe_family(self.changes)
-        differences = [f"Different: {difference}" for difference in self.differences]
-        sentences = [
-            *self.changes,
-            *([family] if family else []),
-            *self.answers,
-            *self.failures,
-            *self.notes,
-            *(differences or ["Environment, models and settings: no difference found."]),
-            self.warning,
-        ]
-        return [one_line(str(sentence), width=600) for sentence in sentences]
+        return templates.sentences("measure/two_runs.jinja", found=self, family=family)
 
     @property
     def warning(self) -> str:
         """Say what two runs cannot show."""
-        allowed = "the intervals allow for none (drift 0), so they hold for these two sittings only"
-        if self.drift:
-            allowed = (
-                f"the intervals allow for {self.drift * 100:.3g} % of drift "
-                "(standard deviation of a sitting)"
-            )
-        return (
-            "Each run is one sitting, and differences between sittings (heat, other load, a new "
-            "process) are part of what is compared; the rounds of a run cannot show them, and "
-            f"{allowed}. Where possible measure both in one run, with interleaved models."
-        )
+        return templates.paragraph("measure/two_sittings.jinja", drift=self.drift)
 
-    def judge(self, bounds: Sequence[Gate]) -> list[GateResult]:
+    def judge(self, gates: Sequence[Gate]) -> list[GateResult]:
         """Judge each model by each gate.
 
         Raises UsageError for a gate whose metric no model has in both runs.
         """
         results = [
-            GateResult(bound, change)
-            for bound in bounds
+            GateResult(gate, change)
+            for gate in gates
             for change in self.changes
-            if change.metric == bound.metric
+            if change.metric == gate.metric
         ]
-        for bound in bounds:
-            if all(r.outcome == "not judged" for r in results if r.bound == bound):
+        for gate in gates:
+            if all(r.outcome == "not judged" for r in results if r.gate == gate):
                 raise UsageError(
-                    f"--fail-if {bound.text} cannot be judged: no model has "
-                    f"{METRICS[bound.metric].label} for a shared prompt in both runs."
+                    f"--fail-if {gate.text} cannot be judged: no model has "
+                    f"{METRICS[gate.metric].label} for a shared prompt in both runs."
                 )
         return results
 
@@ -252,7 +184,9 @@ def compare_runs(
     if not prompts:
         what = "prompt in common (same id and same text)"
         raise UsageError(_nothing_shared(what, [*old.prompts], [*new.prompts]))
+    reworded = [p for p, text in old.prompts.items() if new.prompts.get(p, text) != text]
     steady = old.info.plan.temperature == new.info.plan.temperature == 0
+    noted = {"old": old, "new": new, "steady": steady, "reworded": reworded}
     return Regression(
         before=old.folder.name,
         after=new.folder.name,
@@ -260,7 +194,7 @@ def compare_runs(
         changes=tuple(_changes(old, new, models, set(prompts), drift)),
         answers=tuple(_answers(old, new, models, prompts)) if steady else (),
         failures=tuple(Failures(m, _outcomes(old, m), _outcomes(new, m)) for m in models),
-        notes=tuple(_notes(old, new, steady)),
+        notes=tuple(templates.sentences("measure/two_runs_notes.jinja", **noted)),
         differences=tuple(_differences(old, new, models)),
     )
 
@@ -299,8 +233,6 @@ def _load(run: Run | str | os.PathLike | None) -> Run:
         )
     try:
         return load_run(run)
-    except UsageError:
-        raise
     except KitError as error:  # the command exits with 1 for a regression alone
         raise UsageError(str(error)) from error
 
@@ -345,26 +277,6 @@ def _outcomes(run: Run, model: str) -> OutcomeCounts:
     row = run.summary[run.models.index(model)]
     requests = row["n_ok"] + row["n_failed"] + row["n_skipped"]
     return OutcomeCounts(requests, row["n_failed"], row["n_skipped"])
-
-
-def _notes(old: Run, new: Run, steady: bool) -> Iterator[str]:
-    if old.folder.resolve() == new.folder.resolve():
-        yield "Both are the same run: there is nothing between them to find."
-    for words, run in (("before", old), ("after", new)):
-        if times := len(run.info.resumed):
-            yield (
-                f"The run {words} was resumed {count(times, 'time')}: "
-                f"it is {times + 1} sittings and not one."
-            )
-    if not steady:
-        yield "Answers: not compared, as they may differ at a temperature above 0."
-    for words, here, there in (("before", old, new), ("after", new, old)):
-        if only := [model for model in here.models if model not in there.models]:
-            yield f"Models only {words}: {', '.join(only)}."
-        if only := [prompt for prompt in here.prompts if prompt not in there.prompts]:
-            yield f"Prompts only {words}, left out: {', '.join(only)}."
-    if changed := [p for p, text in old.prompts.items() if new.prompts.get(p, text) != text]:
-        yield f"Prompts whose text is not the same, left out: {', '.join(changed)}."
 
 
 def _differences(old: Run, new: Run, models: Sequence[str]) -> list[Difference]:

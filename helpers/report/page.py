@@ -8,13 +8,11 @@ import base64
 import hashlib
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
-from ..common import show
+from ..common import show, templates
 
 TEMPLATES = Path(__file__).with_name("templates")
-MAX_CHARACTERS = 600  # of one sentence
 
 
 def render(template: str, **values: object) -> str:
@@ -25,42 +23,23 @@ def render(template: str, **values: object) -> str:
     """
     script = (TEMPLATES / "sort.js").read_text(encoding="utf-8")
     digest = hashlib.sha256(script.encode()).digest()
-    environment = _environment(autoescape=template.endswith(".html.jinja"))
-    environment.globals |= {"script": Markup(script), "script_hash": _base64(digest)}
+    environment = templates.environment("report", autoescape=template.endswith(".html.jinja"))
+    environment.filters |= {
+        "md": lambda value: show.plain_markdown(str(value)),
+        "base64": _base64,
+    }
+    environment.globals |= {
+        "script": Markup(script),
+        "script_hash": _base64(digest),
+        "sort_key": _sort_key,
+        "is_number": _is_number,
+    }
     return environment.get_template(template).render(**values)
 
 
 def sentences(template: str, **values: object) -> list[str]:
     """Return the sentences of a template: each of its lines that is not empty, as plain text."""
-    text = _environment(finalize=_one_line).get_template(template).render(**values)
-    return [line.strip() for line in text.split("\n") if line.strip()]
-
-
-def _environment(**options) -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        **options,
-    )
-    environment.filters |= {
-        "cell": lambda value: show.one_line(show.format_cell(value), 200),
-        "count": show.count,
-        "duration": show.duration,
-        "join_words": show.join_words,
-        "md": lambda value: show.plain_markdown(str(value)),
-        "one_line": _one_line,
-        "base64": _base64,
-        "utc": lambda at: f"{at[:16].replace('T', ' ')} UTC",
-    }
-    environment.globals |= {"sort_key": _sort_key, "is_number": _is_number}
-    return environment
-
-
-def _one_line(value: object) -> str:
-    return show.one_line(str(value), MAX_CHARACTERS)
+    return templates.sentences(f"report/{template}", **values)
 
 
 def _base64(content: bytes) -> str:

@@ -24,12 +24,12 @@ def test_weights_have_no_scale(tmp_path):
     ("weights", "message"),
     [
         (dict.fromkeys(WEIGHTS, 0), "All weights are 0"),
-        ({"quality": -1}, "weight quality: expected a number of at least 0, found -1"),
+        ({"quality": -1}, "weight quality: must be greater than or equal to 0, found -1"),
         ({"quality": float("nan")}, "weight quality"),
-        ({"quality": "much"}, "weight quality: expected a number of at least 0, found 'much'"),
+        ({"quality": "much"}, "weight quality: must be a valid number, .*, found 'much'"),
         (
             {"speed": 1},
-            "weight speed: unknown dimension, expected one of latency, throughput, memory, quality, disk, license",
+            "weight speed: unknown field, expected one of latency, throughput, memory, quality, disk, license",
         ),
     ],
 )

@@ -1,0 +1,51 @@
+"""Fill in the templates that hold the kit's sentences, beside the code that says them."""
+
+from functools import cache
+
+import jinja2
+
+from . import show
+
+MAX_CHARACTERS = 600  # of one value
+
+
+@cache
+def environment(folder: str, **options) -> jinja2.Environment:
+    """Return the environment of a folder's templates, with the filters that all folders share."""
+    shared = jinja2.Environment(
+        loader=jinja2.PackageLoader(f"helpers.{folder}"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        **options,
+    )
+    shared.filters |= {
+        "cell": lambda value: show.one_line(show.format_cell(value), 200),
+        "count": show.count,
+        "duration": show.duration,
+        "join_words": show.join_words,
+        "one_line": one_line,
+        "utc": lambda at: f"{at[:16].replace('T', ' ')} UTC",
+    }
+    return shared
+
+
+def sentences(template: str, **values: object) -> list[str]:
+    """Return the sentences of a template: each of its lines that is not empty, as plain text.
+
+    `template` names folder and file: `decision/answer.jinja`.
+    """
+    folder, _, name = template.partition("/")
+    chosen = environment(folder, finalize=one_line).get_template(name)
+    return [line.strip() for line in chosen.render(**values).split("\n") if line.strip()]
+
+
+def paragraph(template: str, **values: object) -> str:
+    """Return the sentences of a template as one text."""
+    return " ".join(sentences(template, **values))
+
+
+def one_line(value: object) -> str:
+    """Return a value as one line of text without control characters."""
+    return show.one_line(str(value), MAX_CHARACTERS)
