@@ -14,7 +14,6 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -273,23 +272,20 @@ def copy_in(source: Path, target: Path) -> None:
     fresh.replace(target)
 
 
-@contextlib.contextmanager
-def download_lock(home: Path, package_id: str, waiting: Callable[[], None]) -> Iterator[None]:
+def download_lock(
+    home: Path, package_id: str, waiting: Callable[[], None]
+) -> contextlib.AbstractContextManager:
     """Let one process at a time fetch or repair a model; call `waiting` before having to wait.
 
-    The operating system frees the lock when a process dies.
+    It begins at once and ends with the `with` block; the system frees it when a process dies.
     """
     (home / "locks").mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(home / "locks" / f"{package_id.replace(':', '-')}.lock")
     try:
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except filelock.Timeout:
         waiting()
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        return lock.acquire()
 
 
 def mark_used(folder: Path) -> None:
@@ -300,11 +296,9 @@ def mark_used(folder: Path) -> None:
 
 def last_used(folder: Path) -> str | None:
     """Return when a model was last loaded (UTC, ISO 8601), or None."""
-    try:
-        at = (folder / USED).stat().st_mtime
-    except OSError:
-        return None
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+    with contextlib.suppress(OSError):
+        return now((folder / USED).stat().st_mtime)
+    return None
 
 
 def disk_error(error: OSError, folder: Path, kept: str = "") -> KitError:

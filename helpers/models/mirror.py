@@ -10,24 +10,24 @@ import hashlib
 import http.client
 import json
 import os
-import re
 import shutil
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
 from io import FileIO
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..common.errors import KitError, MirrorError, UnsafePackage, UsageError
 from ..common.files import make_writable
 from ..common.show import one_line
 from ..common.validation import explain
 from . import cache
-from .cache import File, Package, Progress, ignore
+from .cache import Package, Progress, ignore
 
 VARIABLE = "WORKSHOP_MIRROR"
 NAME_VARIABLE = "WORKSHOP_NAME"
@@ -35,7 +35,7 @@ NAME_HEADER = "Workshop-Name"
 PORT = 8321
 KIT = "foundry-local-workshop"
 CHUNK = 2**18  # one read from the network; what a killed client may have to fetch again
-MAX_LIST_BYTES = 8 * 2**20
+MAX_LIST_BYTES = 8 * 2**20  # what is longer is cut off, and so no list
 LISTED_FOR_S = 10.0
 CONNECT_S = 3.0
 STALL_S = 20.0
@@ -55,6 +55,15 @@ class Listing(BaseModel):
     mirror: Literal["foundry-local-workshop"]
     version: Literal[1] = 1
     models: tuple[Package, ...] = Field(max_length=1000)
+
+    @field_validator("models")
+    @classmethod
+    def _differ(cls, models: tuple[Package, ...]) -> tuple[Package, ...]:
+        # Names that differ in case alone share a folder on some systems.
+        folders = {package.folder(Path()).as_posix().lower() for package in models}
+        if len(folders) < len(models):
+            raise ValueError("a model is listed twice")
+        return models
 
 
 class Mirror:
@@ -131,13 +140,9 @@ class Mirror:
         """Fetch one file into `part`, on from what is there. Keep it only if its hash is right."""
         expected = package.files[name]
         resumed = part.exists() and 0 < part.stat().st_size <= expected.bytes
-        try:
-            with FileIO(part, "r+" if resumed else "w+") as file:
-                transfer = _Transfer(f"/files/{package.id}/{name}", expected, file, progress)
-                self._receive_all(transfer, note)
-        finally:
-            if part.stat().st_size == 0 < expected.bytes:
-                part.unlink()
+        with FileIO(part, "r+" if resumed else "w+") as file:
+            transfer = _Transfer(f"/files/{package.id}/{name}", expected.bytes, file, progress)
+            self._receive_all(transfer, note)
         if transfer.digest.hexdigest() == expected.sha256:
             return
         part.unlink()
@@ -153,50 +158,43 @@ class Mirror:
         while before := transfer.missing:
             try:
                 self._receive(transfer)
-                continue
             except _TryAgain as error:
-                reason = str(error)
-            failures = 1 if transfer.missing < before else failures + 1
-            if failures >= MAX_FAILURES:
-                raise MirrorError(
-                    f"The mirror at {self.url} does not deliver ({reason}). "
-                    "What has arrived is kept; the same command goes on from there."
-                )
-            wait_s = min(RETRY_S * 2 ** (failures - 1), MAX_RETRY_S)
-            note(f"{reason}: trying again in {wait_s:.1f} s")
-            time.sleep(wait_s)
-            note("")
+                failures = 1 if transfer.missing < before else failures + 1
+                if failures >= MAX_FAILURES:
+                    raise MirrorError(
+                        f"The mirror at {self.url} does not deliver ({error}). "
+                        "What has arrived is kept; the same command goes on from there."
+                    ) from None
+                wait_s = min(RETRY_S * 2 ** (failures - 1), MAX_RETRY_S)
+                note(f"{error}: trying again in {wait_s:.1f} s")
+                time.sleep(wait_s)
+                note("")
 
     def _receive(self, transfer: "_Transfer") -> None:
         """Ask once for the rest of a file. Raises _TryAgain for what may pass by itself."""
-        start = transfer.file.tell()
+        start = transfer.size - transfer.missing
         piece = memoryview(bytearray(CHUNK))
-        span = {"Range": f"bytes={start}-"} if start else {}
-        with self._request("GET", transfer.path, span) as answer:
-            self._check_range(answer, transfer, start)
+        with self._request("GET", transfer.path, f"bytes={start}-") as answer:
+            span = f"bytes {start}-{transfer.size - 1}/{transfer.size}"
+            self._check_range(answer, transfer.path, span)
             while transfer.missing:
                 try:
                     count = answer.readinto(piece[: transfer.missing])
                 except TimeoutError:
                     raise _TryAgain(f"nothing has come for {self._stall_s:.0f} s") from None
-                except (OSError, http.client.HTTPException):
+                except (OSError, HTTPException):
                     count = 0
                 if not count:
                     raise _TryAgain("the connection was cut")
                 transfer.add(piece[:count])
 
-    def _check_range(
-        self, answer: http.client.HTTPResponse, transfer: "_Transfer", start: int
-    ) -> None:
+    def _check_range(self, answer: HTTPResponse, path: str, span: str) -> None:
         """Raise MirrorError, or _TryAgain, unless the answer is the rest of the file."""
-        size = transfer.expected.bytes
+        if answer.status == 206 and answer.headers["Content-Range"] == span:
+            return
         if answer.status in (429, 500, 502, 503, 504):
             raise _TryAgain(f"it is busy (HTTP {answer.status})")
-        span = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
-        offered = (int(span[1]), int(span[2])) if span else (0, answer.length)
-        if answer.status in (200, 206) and offered == (start, size):
-            return
-        name = transfer.path.rpartition("/")[2]
+        name = path.rpartition("/")[2]
         if answer.status == 404:
             raise MirrorError(
                 f"The mirror at {self.url} does not have {name} any more; "
@@ -210,71 +208,50 @@ class Mirror:
     def _list(self) -> list[Package]:
         try:
             with self._request("GET", "/manifest.json") as answer:
-                status, body = answer.status, answer.read(MAX_LIST_BYTES + 1)
-        except (_TryAgain, OSError, http.client.HTTPException) as error:
+                status, body = answer.status, answer.read(MAX_LIST_BYTES)
+        except (_TryAgain, OSError, HTTPException) as error:
             raise MirrorError(
                 f"No mirror answers at {self.url} ({error}); is it running there "
                 "(python -m helpers mirror --host 0.0.0.0), and are you in its network?"
             ) from None
-        if len(body) > MAX_LIST_BYTES:
-            limit = f"{MAX_LIST_BYTES // 2**20} MB"
-            raise MirrorError(
-                f"The list of the mirror at {self.url} is larger than {limit}: refused."
-            )
-        try:
-            packages = list(Listing.model_validate_json(body).models)
-            ours = status == 200
-        except ValidationError as error:
-            places = {item["loc"][:1] for item in error.errors()}
-            ours = status == 200 and places.isdisjoint({(), ("mirror",)})
-            if ours:
-                raise MirrorError(
-                    f"The mirror at {self.url} offers what cannot be trusted, "
-                    f"{one_line(explain(error), 300)}. Nothing was fetched."
-                ) from None
-        if not ours:
+        if status != 200 or KIT.encode() not in body:
             raise MirrorError(
                 f"Something answers at {self.url}, but it is not a mirror of this kit "
                 f"(HTTP {status}); check the address."
             )
-        ids = {package.id for package in packages}
-        folders = {package.folder(Path()).as_posix().lower() for package in packages}
-        if min(len(ids), len(folders)) < len(packages):
-            raise MirrorError(f"The mirror at {self.url} lists a model twice: refused.")
-        return packages
+        try:
+            return list(Listing.model_validate_json(body).models)
+        except ValidationError as error:
+            raise MirrorError(
+                f"The mirror at {self.url} offers what cannot be trusted, "
+                f"{one_line(explain(error), 300)}. Nothing was fetched."
+            ) from None
 
     @contextlib.contextmanager
-    def _request(
-        self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b""
-    ) -> Iterator[http.client.HTTPResponse]:
+    def _request(self, method: str, path: str, span: str = "") -> Iterator[HTTPResponse]:
         """Send one request on a connection that closes with the block.
 
         Raw reads on purpose: httpx2 reached six tenths of their speed on loopback. Raises _TryAgain
         when no answer comes.
         """
-        name = urllib.parse.quote(os.environ.get(NAME_VARIABLE, ""))[:200]
-        named = {NAME_HEADER: name} if name else {}
-        connection = http.client.HTTPConnection(
-            self._host.hostname or "", self._host.port or 80, timeout=CONNECT_S
-        )
+        name = urllib.parse.quote(os.environ.get(NAME_VARIABLE, ""))
+        headers = {"Range": span, NAME_HEADER: name}
+        connection = http.client.HTTPConnection(self._host.netloc, timeout=CONNECT_S)
         with contextlib.closing(connection):
             try:
                 connection.connect()
                 connection.sock.settimeout(self._stall_s)
-                quoted = urllib.parse.quote(path)
-                connection.request(method, quoted, body or None, {**(headers or {}), **named})
+                connection.request(method, urllib.parse.quote(path), headers=headers)
                 answer = connection.getresponse()
-            except (OSError, http.client.HTTPException) as error:
-                reason = getattr(error, "strerror", None) or error or type(error).__name__
-                raise _TryAgain(f"no answer from {self._host.netloc}: {reason}") from None
+            except (OSError, HTTPException) as error:
+                raise _TryAgain(f"no answer from {self._host.netloc}: {error}") from None
             yield answer
 
     def _report_arrival(self, package: Package) -> None:
         """Tell the live page of the room. It does not matter whether the mirror hears it."""
-        body = json.dumps({"model": package.id}).encode()
         with (
-            contextlib.suppress(_TryAgain, OSError, http.client.HTTPException),
-            self._request("POST", "/have", {"Content-Type": "application/json"}, body),
+            contextlib.suppress(_TryAgain, OSError, HTTPException),
+            self._request("POST", f"/have/{package.id}"),
         ):
             pass
 
@@ -288,7 +265,7 @@ class _Transfer:
     """Follow one file on its way: where it is on the mirror and on disk, and the hash so far."""
 
     path: str
-    expected: File
+    size: int
     file: FileIO
     progress: Progress
 
@@ -298,7 +275,7 @@ class _Transfer:
     @property
     def missing(self) -> int:
         """Return how many bytes have not arrived yet."""
-        return max(0, self.expected.bytes - self.file.tell())
+        return self.size - self.file.tell()
 
     def add(self, piece: memoryview) -> None:
         """Write and hash a piece that has arrived."""
