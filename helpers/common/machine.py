@@ -9,6 +9,7 @@ import functools
 import importlib
 import os
 import platform
+import re
 import subprocess
 import threading
 import time
@@ -23,14 +24,8 @@ from .errors import UsageError
 from .paths import PROJECT
 
 PACKAGES = (
-    "foundry-local-sdk",
-    "onnxruntime",
-    "onnxruntime-genai-core",
-    "openai",
-    "numpy",
-    "scipy",
-    "pandas",
-    "matplotlib",
+    *("foundry-local-sdk", "onnxruntime", "onnxruntime-genai-core", "openai"),
+    *("numpy", "scipy", "pandas", "matplotlib"),
 )
 
 
@@ -68,12 +63,10 @@ def installed(name: str) -> str | None:
 
 def cpu_name() -> str:
     """Return the processor as the system names it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
+    with contextlib.suppress(OSError):
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        if name := re.search(r"^model name\s*: (.+)", text, re.MULTILINE):
+            return name[1].strip()
     return platform.processor() or platform.machine()
 
 
@@ -82,19 +75,12 @@ def git_revision() -> str | None:
 
     `+changes` follows it when files differ from the commit.
     """
-    revision = _git("rev-parse", "--short=12", "HEAD")
-    changed = revision and _git("status", "--porcelain", "--untracked-files=no")
-    return f"{revision}+changes" if changed else revision
-
-
-def _git(*arguments: str) -> str | None:
+    describe = ["git", "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+changes"]
     try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=PROJECT, capture_output=True, text=True, timeout=10
-        )
+        done = subprocess.run(describe, cwd=PROJECT, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return done.stdout.strip() or None
 
 
 # ---------------------------------------------------------------- what a process needs
@@ -111,8 +97,7 @@ def memory_mb(pid: int) -> float | None:
 
     It is PSS on Linux and private bytes elsewhere, so that shared memory is not counted twice.
     """
-    total = _sum_over_tree(pid, _private_bytes)
-    return total / 1e6 if total else None
+    return _sum_over_tree(pid, _private_bytes) / 1e6 or None
 
 
 def processor_s(pid: int) -> float:
@@ -151,18 +136,17 @@ class PeakMemory:
 
     def __init__(self, pid: int):
         self._pid, self._stop = pid, threading.Event()
-        self.baseline_mb = self.peak_mb = memory_mb(pid)
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.baseline_mb = memory_mb(pid)
+        self.peak_mb = self.baseline_mb or 0.0
         self.gpu_mb = gpu_memory_mb(pid)
 
     @property
     def above_mb(self) -> float | None:
         """Return the peak above the baseline; None when the process was gone at the start."""
-        if self.peak_mb is None or self.baseline_mb is None:
-            return None
-        return self.peak_mb - self.baseline_mb
+        return None if self.baseline_mb is None else self.peak_mb - self.baseline_mb
 
     def __enter__(self) -> "PeakMemory":
-        self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
         return self
 
@@ -179,7 +163,7 @@ class PeakMemory:
             pause = max(SAMPLE_EVERY_S, (time.thread_time() - began) / SAMPLER_SHARE)
 
     def _read(self) -> None:
-        self.peak_mb = max(self.peak_mb or 0, memory_mb(self._pid) or 0)
+        self.peak_mb = max(self.peak_mb, memory_mb(self._pid) or 0)
         gpu_mb = gpu_memory_mb(self._pid)
         self.gpu_mb = gpu_mb if self.gpu_mb is None else max(self.gpu_mb, gpu_mb or 0)
 
@@ -297,13 +281,9 @@ def watts_per_core() -> float:
     Raises UsageError when the setting is not a number from 0.1 to 100.
     """
     text = os.environ.get(WATTS_VARIABLE) or str(WATTS_PER_CORE)
-    try:
-        watts = float(text)
-    except ValueError:
-        watts = 0.0
-    if not 0.1 <= watts <= 100:
-        raise UsageError(
-            f"{WATTS_VARIABLE}: expected the watts of a busy core, from 0.1 to 100, "
-            f"found '{text:.40}'."
-        )
-    return watts
+    with contextlib.suppress(ValueError):
+        if 0.1 <= float(text) <= 100:
+            return float(text)
+    raise UsageError(
+        f"{WATTS_VARIABLE}: expected the watts of a busy core, from 0.1 to 100, found '{text:.40}'."
+    )
