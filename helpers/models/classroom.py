@@ -27,11 +27,12 @@ from ..common.paths import BUILT_IN_MODELS, model_cache
 from ..common.show import count, size
 from . import cache
 from .built_in import install_built_in
-from .cache import CHUNK, Package
+from .cache import Package
 from .mirror import KIT, NAME_HEADER, PORT
 
 MAX_CONNECTIONS = 200
 MAX_CLIENTS = 300
+CHUNK = 2**20
 CATALOG_FOR_S = 2.0
 REFRESH_S = 2
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -51,36 +52,14 @@ class Attendee:
         return min(1.0, self.sent[package.id] / max(1, package.bytes))
 
     @property
+    def bytes_sent(self) -> int:
+        """Return how much has been sent to this client in all."""
+        return self.sent.total()
+
+    @property
     def done(self) -> bool:
         """Return whether the client has verified all models that it asked for."""
         return self.verified >= set(self.sent)
-
-
-class ClassProgress:
-    """Follow who has what."""
-
-    def __init__(self) -> None:
-        self._attendees: dict[tuple[str, str], Attendee] = {}
-
-    def attendee(self, request: Request) -> Attendee:
-        """Return the client of a request, known by its address and the name that it may give."""
-        address = request.client.host if request.client else "unknown"
-        header = request.headers.get(NAME_HEADER, "")
-        name = urllib.parse.unquote(header, errors="replace")
-        name = "".join(c for c in name if c.isprintable())[:40].strip()
-        key = (address, name)
-        if key not in self._attendees and len(self._attendees) >= MAX_CLIENTS:
-            key, name = ("", ""), "others"
-        return self._attendees.setdefault(key, Attendee(name or address))
-
-    def attendees(self) -> list[Attendee]:
-        """Return the clients that have asked for a model, by name."""
-        return sorted(self._attendees.values(), key=lambda attendee: attendee.name.lower())
-
-    @property
-    def bytes_sent(self) -> int:
-        """Return how much has gone out in all."""
-        return sum(attendee.sent.total() for attendee in self._attendees.values())
 
 
 class SharedCatalog:
@@ -113,7 +92,7 @@ class Classroom:
 
     def __init__(self, catalog: SharedCatalog, addresses: list[str]):
         self._catalog, self._addresses = catalog, addresses
-        self.progress = ClassProgress()
+        self._attendees: dict[tuple[str, str], Attendee] = {}
         environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -136,7 +115,7 @@ class Classroom:
         """Answer with the live page for a projector: it loads nothing else and refreshes itself."""
         html = self._page.render(
             catalog=self._catalog,
-            progress=self.progress,
+            attendees=self.attendees(),
             addresses=self._addresses,
             refresh_s=REFRESH_S,
         )
@@ -157,7 +136,7 @@ class Classroom:
         path = package.folder(self._catalog.folder) / name
         if path.is_symlink() or not path.is_file():
             raise HTTPException(404)
-        sent = self.progress.attendee(request).sent
+        sent = self._attendee(request).sent
         return _CountedFile(path, lambda n_bytes: sent.update({model: n_bytes}))
 
     async def have(self, request: Request) -> Response:
@@ -165,8 +144,22 @@ class Classroom:
         model = request.path_params["model"]
         if model not in self._catalog.packages():
             raise HTTPException(404)
-        self.progress.attendee(request).verified.add(model)
+        self._attendee(request).verified.add(model)
         return Response(status_code=204)
+
+    def attendees(self) -> list[Attendee]:
+        """Return the clients that have asked for a model, by name."""
+        return sorted(self._attendees.values(), key=lambda attendee: attendee.name.lower())
+
+    def _attendee(self, request: Request) -> Attendee:
+        """Return the client of a request, known by its address and the name that it may give."""
+        address = request.client.host if request.client else "unknown"
+        name = urllib.parse.unquote(request.headers.get(NAME_HEADER, ""), errors="replace")
+        name = "".join(c for c in name if c.isprintable())[:40].strip()
+        key = (address, name)
+        if key not in self._attendees and len(self._attendees) >= MAX_CLIENTS:
+            key, name = ("", ""), "others"
+        return self._attendees.setdefault(key, Attendee(name or address))
 
 
 class _CountedFile(FileResponse):
@@ -224,8 +217,8 @@ def serve(
         )
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
-    served = sum(bool(attendee.sent) for attendee in classroom.progress.attendees())
-    say(f"Served {size(classroom.progress.bytes_sent)} to {count(served, 'attendee')}.")
+    sent = [attendee.bytes_sent for attendee in classroom.attendees()]
+    say(f"Served {size(sum(sent))} to {count(len(sent), 'attendee')}.")
 
 
 def _explain_how_to_join(host: str, addresses: list[str], say: Callable[[str], object]) -> None:

@@ -22,7 +22,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from ..common.errors import KitError, MirrorError, UnsafePackage, UsageError
+from ..common.errors import MirrorError, UnsafePackage, UsageError
 from ..common.files import make_writable
 from ..common.show import one_line
 from ..common.validation import explain
@@ -122,14 +122,14 @@ class Mirror:
         return folder
 
     def _fetch_all(self, package: Package, incoming: Path, progress: Progress, note: Note) -> None:
-        _refuse_too_large(package, incoming)
+        incoming.mkdir(parents=True, exist_ok=True)
         missing = {problem.file for problem in cache.problems(incoming, package)}
         done = 0
         for name, expected in package.files.items():
             if name in missing:
                 part = incoming / f"{name}.part"
                 part.parent.mkdir(parents=True, exist_ok=True)
-                self._fetch_file(package, name, part, cache.count_from(done, progress), note)
+                self._fetch_file(package, name, part, _add(done, progress), note)
                 part.replace(incoming / name)
             done += expected.bytes
         _refuse_false_name(package, incoming)
@@ -312,14 +312,8 @@ def _is_here(package: Package, folder: Path) -> bool:
     return not cache.verify(folder, record)
 
 
-def _refuse_too_large(package: Package, incoming: Path) -> None:
-    incoming.mkdir(parents=True, exist_ok=True)
-    missing, free = package.bytes - _arrived(incoming), shutil.disk_usage(incoming).free
-    if missing > free:
-        raise KitError(
-            f"{package.alias} needs {missing / 1e6:,.0f} MB more and {free / 1e6:,.0f} MB are free "
-            f"in {incoming.parent.parent}; free some space, or name another disk in WORKSHOP_HOME."
-        )
+def _add(start: int, progress: Progress) -> Progress:
+    return lambda done: progress(start + done)
 
 
 def _refuse_false_name(package: Package, incoming: Path) -> None:
@@ -339,11 +333,7 @@ def _refuse_false_name(package: Package, incoming: Path) -> None:
         )
 
 
-def _arrived(incoming: Path) -> int:
-    return sum(path.stat().st_size for path in incoming.rglob("*") if path.is_file())
-
-
 def _kept(incoming: Path, package: Package) -> str:
-    arrived, total = _arrived(incoming) / 1e6, package.bytes / 1e6
-    kept = f"{arrived:,.1f} of {total:,.1f} MB of {package.alias}"
+    arrived = sum(path.stat().st_size for path in incoming.rglob("*") if path.is_file())
+    kept = f"{arrived / 1e6:,.1f} of {package.bytes / 1e6:,.1f} MB of {package.alias}"
     return f" {kept} are kept and will not be fetched again."
