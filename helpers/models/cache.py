@@ -43,8 +43,7 @@ def ignore(_done: object) -> None:
 def safe_name(name: str) -> str:
     """Return a file name from outside if it stays inside its folder on every system.
 
-    Its parts are letters, digits and a few signs, joined by `/`. Raises ValueError for `..`, an
-    absolute path, a drive, a backslash and a name that Windows or the kit reserves.
+    Raises ValueError for `..`, a root, a drive, a backslash, and a name of Windows or of the kit.
     """
     parts = name.split("/")
     safe = len(name) <= 200 and all(

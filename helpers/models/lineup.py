@@ -198,7 +198,7 @@ def load_prompts(source: str | Path | None = None) -> PromptSet:
         raise UsageError(f"{path}: expected a list of strings, or an object of prompt sets.")
     if name is None and len(sets) == 1:
         (name,) = sets
-    if name not in sets:
+    if name is None or name not in sets:
         problem = f"no prompt set {name!r}" if name else "which prompt set?"
         raise UsageError(f"{path}: {problem}; it has {', '.join(sets)}.")
     entry = sets[name] if isinstance(sets[name], dict) else {"prompts": sets[name]}

@@ -1,12 +1,10 @@
 """Fetch models from the classroom mirror: list what it has, bring it here, verified and resumable.
 
-The instructor's side is `helpers.models.classroom`. Everything from a mirror is checked before it
-touches the cache: names, sizes, links, and the SHA-256 of each file. The mirror stands in the same
-room, so it is never asked through a proxy.
+Everything from a mirror is checked before it touches the cache. The mirror stands in the same room,
+so it is never asked through a proxy. The instructor's side is `helpers.models.classroom`.
 """
 
 import contextlib
-import hashlib
 import http.client
 import json
 import os
@@ -14,7 +12,6 @@ import shutil
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from io import FileIO
 from pathlib import Path
@@ -77,10 +74,7 @@ class Mirror:
         self._listed: list[Package] | MirrorError = []
 
     def packages(self) -> list[Package]:
-        """Return the models that the mirror offers.
-
-        Raises MirrorError when none answers, or when the answer is unsafe or not from a mirror.
-        """
+        """Return what the mirror offers. Raises MirrorError without a list that can be trusted."""
         if time.monotonic() - self._listed_at > LISTED_FOR_S:
             try:
                 self._listed = self._list()
@@ -99,10 +93,9 @@ class Mirror:
         progress: Progress = ignore,
         note: Note = ignore,
     ) -> Path:
-        """Bring a model into the cache `target` and return its folder.
+        """Bring a model into the cache `target`, on from what has arrived; return its folder.
 
-        What arrived earlier is not fetched again. Raises MirrorError when the mirror fails or
-        serves something else than `package` says, KitError when the disk fails.
+        Raises MirrorError when the mirror fails or breaks its word, KitError when the disk fails.
         """
         folder = package.folder(target)
         incoming = home / "incoming" / folder.name
@@ -129,7 +122,7 @@ class Mirror:
             if name in missing:
                 part = incoming / f"{name}.part"
                 part.parent.mkdir(parents=True, exist_ok=True)
-                self._fetch_file(package, name, part, _add(done, progress), note)
+                self._fetch_file(package, name, part, _after(done, progress), note)
                 part.replace(incoming / name)
             done += expected.bytes
         _refuse_false_name(package, incoming)
@@ -140,10 +133,10 @@ class Mirror:
         """Fetch one file into `part`, on from what is there. Keep it only if its hash is right."""
         expected = package.files[name]
         resumed = part.exists() and 0 < part.stat().st_size <= expected.bytes
-        with FileIO(part, "r+" if resumed else "w+") as file:
-            transfer = _Transfer(f"/files/{package.id}/{name}", expected.bytes, file, progress)
-            self._receive_all(transfer, note)
-        if transfer.digest.hexdigest() == expected.sha256:
+        with FileIO(part, "a" if resumed else "w") as file:
+            path = f"/files/{package.id}/{name}"
+            self._receive_all(path, expected.bytes, file, progress, note)
+        if cache.sha256(part) == expected.sha256:
             return
         part.unlink()
         if resumed:  # the start may belong to another version: once more, from the beginning
@@ -153,13 +146,15 @@ class Mirror:
             f"hash says: refused, nothing of it is kept. {TRY_VERIFY}"
         )
 
-    def _receive_all(self, transfer: "_Transfer", note: Note) -> None:
+    def _receive_all(
+        self, path: str, size: int, file: FileIO, progress: Progress, note: Note
+    ) -> None:
         failures = 0
-        while before := transfer.missing:
+        while (before := file.tell()) < size:
             try:
-                self._receive(transfer)
+                self._receive(path, size, file, progress)
             except _TryAgain as error:
-                failures = 1 if transfer.missing < before else failures + 1
+                failures = 1 if file.tell() > before else failures + 1
                 if failures >= MAX_FAILURES:
                     raise MirrorError(
                         f"The mirror at {self.url} does not deliver ({error}). "
@@ -170,23 +165,25 @@ class Mirror:
                 time.sleep(wait_s)
                 note("")
 
-    def _receive(self, transfer: "_Transfer") -> None:
+    def _receive(self, path: str, size: int, file: FileIO, progress: Progress) -> None:
         """Ask once for the rest of a file. Raises _TryAgain for what may pass by itself."""
-        start = transfer.size - transfer.missing
-        piece = memoryview(bytearray(CHUNK))
-        with self._request("GET", transfer.path, f"bytes={start}-") as answer:
-            span = f"bytes {start}-{transfer.size - 1}/{transfer.size}"
-            self._check_range(answer, transfer.path, span)
-            while transfer.missing:
+        start = file.tell()
+        buffer = memoryview(bytearray(CHUNK))
+        with self._request("GET", path, f"bytes={start}-") as answer:
+            self._check_range(answer, path, f"bytes {start}-{size - 1}/{size}")
+            while missing := size - file.tell():
                 try:
-                    count = answer.readinto(piece[: transfer.missing])
+                    count = answer.readinto(buffer[:missing])
                 except TimeoutError:
                     raise _TryAgain(f"nothing has come for {self._stall_s:.0f} s") from None
                 except (OSError, HTTPException):
                     count = 0
                 if not count:
                     raise _TryAgain("the connection was cut")
-                transfer.add(piece[:count])
+                piece = buffer[:count]
+                while piece:
+                    piece = piece[file.write(piece) :]
+                progress(file.tell())
 
     def _check_range(self, answer: HTTPResponse, path: str, span: str) -> None:
         """Raise MirrorError, or _TryAgain, unless the answer is the rest of the file."""
@@ -229,10 +226,9 @@ class Mirror:
 
     @contextlib.contextmanager
     def _request(self, method: str, path: str, span: str = "") -> Iterator[HTTPResponse]:
-        """Send one request on a connection that closes with the block.
+        """Send one request; raise _TryAgain when no answer comes.
 
-        Raw reads on purpose: httpx2 reached six tenths of their speed on loopback. Raises _TryAgain
-        when no answer comes.
+        Raw reads on purpose: httpx2 reached six tenths of their speed on loopback.
         """
         name = urllib.parse.quote(os.environ.get(NAME_VARIABLE, ""))
         headers = {"Range": span, NAME_HEADER: name}
@@ -260,31 +256,6 @@ class _TryAgain(Exception):
     """Report a failure that may pass when the request is sent again."""
 
 
-@dataclass
-class _Transfer:
-    """Follow one file on its way: where it is on the mirror and on disk, and the hash so far."""
-
-    path: str
-    size: int
-    file: FileIO
-    progress: Progress
-
-    def __post_init__(self) -> None:
-        self.digest = hashlib.file_digest(self.file, "sha256")  # of what is there already
-
-    @property
-    def missing(self) -> int:
-        """Return how many bytes have not arrived yet."""
-        return self.size - self.file.tell()
-
-    def add(self, piece: memoryview) -> None:
-        """Write and hash a piece that has arrived."""
-        self.digest.update(piece)
-        while piece:
-            piece = piece[self.file.write(piece) :]
-        self.progress(self.file.tell())
-
-
 def mirror_from_env(address: str | None) -> Mirror | None:
     """Return the mirror at `address`, else the one in `WORKSHOP_MIRROR`, else None."""
     address = address or os.environ.get(VARIABLE)
@@ -305,6 +276,10 @@ def parse_mirror_url(address: str) -> str:
     )
 
 
+def _after(done: int, progress: Progress) -> Progress:
+    return lambda more: progress(done + more)
+
+
 def _is_here(package: Package, folder: Path) -> bool:
     record = cache.read_record(folder)
     if record is None or record.package.digest != package.digest:
@@ -312,15 +287,8 @@ def _is_here(package: Package, folder: Path) -> bool:
     return not cache.verify(folder, record)
 
 
-def _add(start: int, progress: Progress) -> Progress:
-    return lambda done: progress(start + done)
-
-
 def _refuse_false_name(package: Package, incoming: Path) -> None:
-    """Refuse a model that Foundry Local would take for another one.
-
-    The runtime believes `inference_model.json` about which model a folder holds.
-    """
+    """Refuse a model that Foundry Local would take for another: it believes that file."""
     try:
         name = json.loads((incoming / "inference_model.json").read_text(encoding="utf-8"))["Name"]
     except (OSError, ValueError, KeyError, TypeError):
