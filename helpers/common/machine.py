@@ -1,7 +1,6 @@
 """Describe what a run stood on, and measure the memory, time and energy that a process needs.
 
-The description has machine, packages and source revision. It never has a user name, a home folder
-or a key.
+The description never has a user name, a home folder or a key.
 """
 
 import contextlib
@@ -27,6 +26,11 @@ PACKAGES = (
     *("foundry-local-sdk", "onnxruntime", "onnxruntime-genai-core", "openai"),
     *("numpy", "scipy", "pandas", "matplotlib"),
 )
+WATTS_VARIABLE = "WORKSHOP_WATTS_PER_CORE"
+WATTS_PER_CORE = 5.0  # an assumption: laptop processors of 15 to 45 W have 4 to 8 cores
+SAMPLER_SHARE = 0.005  # of a core, for the readings alone
+SAMPLE_EVERY_S = 0.05
+POWERCAP = Path("/sys/class/powercap")
 
 
 def environment() -> dict[str, Any]:
@@ -71,10 +75,7 @@ def cpu_name() -> str:
 
 
 def git_revision() -> str | None:
-    """Return the commit of this checkout, or None outside git.
-
-    `+changes` follows it when files differ from the commit.
-    """
+    """Return the commit of this checkout, `+changes` if files differ; None outside git."""
     describe = ["git", "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+changes"]
     try:
         done = subprocess.run(describe, cwd=PROJECT, capture_output=True, text=True, timeout=10)
@@ -83,20 +84,8 @@ def git_revision() -> str | None:
     return done.stdout.strip() or None
 
 
-# ---------------------------------------------------------------- what a process needs
-
-WATTS_VARIABLE = "WORKSHOP_WATTS_PER_CORE"
-WATTS_PER_CORE = 5.0  # an assumption: laptop processors of 15 to 45 W have 4 to 8 cores
-SAMPLER_SHARE = 0.005  # of a core, for the readings alone
-SAMPLE_EVERY_S = 0.05
-POWERCAP = Path("/sys/class/powercap")
-
-
 def memory_mb(pid: int) -> float | None:
-    """Return the memory of a process and its children in MB (10^6 bytes); None when it is gone.
-
-    It is PSS on Linux and private bytes elsewhere, so that shared memory is not counted twice.
-    """
+    """Return the memory of a process and its children in MB (10^6 bytes); None when it is gone."""
     return _sum_over_tree(pid, _private_bytes) / 1e6 or None
 
 
@@ -106,7 +95,7 @@ def processor_s(pid: int) -> float:
 
 
 def _private_bytes(process: psutil.Process) -> float:
-    info = process.memory_full_info()
+    info = process.memory_full_info()  # PSS on Linux, so that shared memory is not counted twice
     return getattr(info, "pss", 0) or getattr(info, "private", 0) or info.uss
 
 
@@ -129,8 +118,7 @@ def _tree(pid: int) -> list[psutil.Process]:
 class PeakMemory:
     """Watch the highest memory of a process tree while a `with` block runs.
 
-    `above_mb` is relative to `baseline_mb`, the first reading. The thread sleeps two hundred times
-    as long as a reading takes, so it needs well below 1 % of a core. A last reading is taken at the
+    The thread sleeps two hundred times as long as a reading takes. A last reading is taken at the
     end, because the runtime keeps its memory until the model is unloaded.
     """
 
@@ -169,10 +157,7 @@ class PeakMemory:
 
 
 class Nvml:
-    """Ask the NVIDIA driver; `devices` is empty where none answers.
-
-    `library` is pynvml, or a stand-in with its functions.
-    """
+    """Ask the NVIDIA driver, through pynvml; `devices` is empty where none answers."""
 
     def __init__(self, library: Any = None):
         self.devices: list[Any] = []
@@ -199,10 +184,7 @@ class Nvml:
         return max((memory.free / 1e6 for memory in memories if memory), default=None)
 
     def energy_j(self) -> float | None:
-        """Return the joules that all GPUs have used since their driver was loaded.
-
-        None where one of them does not say.
-        """
+        """Return the joules that all GPUs have used so far; None where one does not say."""
         counters = [self._ask("nvmlDeviceGetTotalEnergyConsumption", d) for d in self.devices]
         if not counters or None in counters:
             return None
@@ -226,12 +208,10 @@ def gpu_memory_mb(pid: int) -> float | None:
 
 
 class Energy:
-    """Add up the energy used while `with` blocks run.
+    """Add up the joules used while `with` blocks run, by the counters that `source` names.
 
-    `joules` is the sum, and `source` says where it comes from: "RAPL", "NVML", "RAPL and NVML" or
-    "estimate". A counter counts the whole package, other programs included. Without a counter, the
-    estimate is the processor time of the process tree times an assumed power of a core. `pid()`
-    gives the process, because a restart changes it.
+    A counter counts other programs too. Without one, the estimate is the processor time of the
+    process tree times an assumed power of a core. `pid()` is asked because a restart changes it.
     """
 
     def __init__(self, pid: Callable[[], int], powercap: Path = POWERCAP, gpu: Nvml | None = None):
@@ -259,10 +239,7 @@ class Energy:
 
 
 def _readable_packages(powercap: Path) -> list[tuple[Path, float]]:
-    """Return the energy counters that this user may read, one for each processor package.
-
-    The second value is the joules at which a counter begins again.
-    """
+    """Return the readable energy counters, with the joules at which each begins again."""
     counters = []
     for zone in sorted(powercap.glob("*")):
         try:
@@ -276,10 +253,7 @@ def _readable_packages(powercap: Path) -> list[tuple[Path, float]]:
 
 
 def watts_per_core() -> float:
-    """Return the watts that a busy core is assumed to draw.
-
-    Raises UsageError when the setting is not a number from 0.1 to 100.
-    """
+    """Return the watts that a busy core is assumed to draw. Raises UsageError for a wrong one."""
     text = os.environ.get(WATTS_VARIABLE) or str(WATTS_PER_CORE)
     with contextlib.suppress(ValueError):
         if 0.1 <= float(text) <= 100:

@@ -10,6 +10,7 @@ import time
 import urllib.parse
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import jinja2
@@ -18,8 +19,9 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
+from starlette.templating import Jinja2Templates
 from starlette.types import Message, Receive, Scope, Send
 
 from ..common.errors import UsageError
@@ -36,25 +38,23 @@ CHUNK = 2**20
 CATALOG_FOR_S = 2.0
 REFRESH_S = 2
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-TEMPLATES = Path(__file__).with_name("templates")
+LOADER = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
+# Everything is escaped, since attendees choose their names.
+TEMPLATES = Jinja2Templates(env=jinja2.Environment(loader=LOADER, autoescape=True))
 
 
+@dataclass
 class Attendee:
     """Follow one client: how much of each model was sent to it, and what it has verified."""
 
-    def __init__(self, name: str):
-        self.name = name
-        self.sent: Counter[str] = Counter()
-        self.verified: set[str] = set()
+    name: str
+    sent: Counter[str] = field(default_factory=Counter)
+    verified: set[str] = field(default_factory=set)
 
     def share(self, package: Package) -> float:
-        """Return how much of a model has been sent to this client, 0 to 1."""
-        return min(1.0, self.sent[package.id] / max(1, package.bytes))
-
-    @property
-    def bytes_sent(self) -> int:
-        """Return how much has been sent to this client in all."""
-        return self.sent.total()
+        """Return how much of a model this client has, 0 to 1."""
+        verified = package.id in self.verified
+        return 1.0 if verified else min(1.0, self.sent[package.id] / package.bytes)
 
     @property
     def done(self) -> bool:
@@ -93,15 +93,7 @@ class Classroom:
     def __init__(self, catalog: SharedCatalog, addresses: list[str]):
         self._catalog, self._addresses = catalog, addresses
         self._attendees: dict[tuple[str, str], Attendee] = {}
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(TEMPLATES),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        environment.filters["size"] = size
-        self._page = environment.get_template("classroom.html.jinja")
+        self.bytes_sent = 0
         self.app = Starlette(
             routes=[
                 Route("/", self.page),
@@ -111,15 +103,17 @@ class Classroom:
             ]
         )
 
-    async def page(self, _request: Request) -> Response:
+    async def page(self, request: Request) -> Response:
         """Answer with the live page for a projector: it loads nothing else and refreshes itself."""
-        html = self._page.render(
-            catalog=self._catalog,
-            attendees=self.attendees(),
-            addresses=self._addresses,
-            refresh_s=REFRESH_S,
-        )
-        return HTMLResponse(html, headers={"Content-Security-Policy": POLICY})
+        values = {
+            "catalog": self._catalog,
+            "attendees": self.attendees(),
+            "served": size(self.bytes_sent),
+            "addresses": self._addresses,
+            "refresh_s": REFRESH_S,
+        }
+        policy = {"Content-Security-Policy": POLICY}
+        return TEMPLATES.TemplateResponse(request, "classroom.html.jinja", values, headers=policy)
 
     async def listing(self, _request: Request) -> Response:
         """Answer with the list of models."""
@@ -136,8 +130,13 @@ class Classroom:
         path = package.folder(self._catalog.folder) / name
         if path.is_symlink() or not path.is_file():
             raise HTTPException(404)
-        sent = self._attendee(request).sent
-        return _CountedFile(path, lambda n_bytes: sent.update({model: n_bytes}))
+        attendee = self._attendee(request)
+
+        def sent(n_bytes: int) -> None:
+            attendee.sent[model] += n_bytes
+            self.bytes_sent += n_bytes
+
+        return _CountedFile(path, sent)
 
     async def have(self, request: Request) -> Response:
         """Note that a client has verified a model."""
@@ -210,15 +209,13 @@ def serve(
             ws="none",
             lifespan="off",
             log_level="error",
-            access_log=False,
-            server_header=False,
             limit_concurrency=MAX_CONNECTIONS,
             timeout_graceful_shutdown=2,
         )
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
-    sent = [attendee.bytes_sent for attendee in classroom.attendees()]
-    say(f"Served {size(sum(sent))} to {count(len(sent), 'attendee')}.")
+    n_attendees = count(len(classroom.attendees()), "attendee")
+    say(f"Served {size(classroom.bytes_sent)} to {n_attendees}.")
 
 
 def _explain_how_to_join(host: str, addresses: list[str], say: Callable[[str], object]) -> None:
