@@ -1,7 +1,4 @@
-"""Read what goes into a run: `models.json` (which models) and `prompts.json` (which prompts).
-
-A prompt also says what a good answer contains.
-"""
+"""Read what goes into a run: `models.json` (which models) and `prompts.json` (which prompts)."""
 
 import calendar
 import difflib
@@ -12,15 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import (
-    AliasChoices,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..common.errors import UnknownModel, UsageError
 from ..common.paths import DATA
@@ -64,10 +53,7 @@ class ModelEntry(Entry):
 
 
 class Facet(Entry):
-    """Describe something that an answer must (or must not) contain.
-
-    It is any one of some phrases, a number, a day ("14 March") or a regular expression.
-    """
+    """Describe a phrase, number, day ("14 March") or pattern to look for in an answer."""
 
     id: Identifier
     any_of: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
@@ -116,21 +102,11 @@ class Prompt(Entry):
 
 
 class PromptSet(Shown, Entry):
-    """Hold a named, fixed list of prompts. A plain string is a prompt with an id p1, p2, ..."""
+    """Hold a named, fixed list of prompts."""
 
     name: Identifier
     title: str = ""
     prompts: tuple[Prompt, ...] = Field(min_length=1)
-
-    @field_validator("prompts", mode="before")
-    @classmethod
-    def _number_strings(cls, prompts: object) -> object:
-        if not isinstance(prompts, list):
-            return prompts
-        return [
-            {"id": f"p{number}", "text": prompt} if isinstance(prompt, str) else prompt
-            for number, prompt in enumerate(prompts, 1)
-        ]
 
     @model_validator(mode="after")
     def _ids_differ(self) -> "PromptSet":
@@ -201,22 +177,26 @@ def load_prompts(source: str | Path | None = None) -> PromptSet:
     if name is None or name not in sets:
         problem = f"no prompt set {name!r}" if name else "which prompt set?"
         raise UsageError(f"{path}: {problem}; it has {', '.join(sets)}.")
-    entry = sets[name] if isinstance(sets[name], dict) else {"prompts": sets[name]}
-    return _parse(PromptSet, {"name": name, **entry}, path, name)
+    if isinstance(sets[name], list):
+        return prompt_list(sets[name], name, path)
+    entry = {"name": name, **sets[name]} if isinstance(sets[name], dict) else sets[name]
+    return _parse(PromptSet, entry, path, name)
 
 
-def prompt_list(texts: Iterable[str]) -> PromptSet:
-    """Return a prompt set of plain strings."""
-    return _parse(PromptSet, {"name": "list", "prompts": list(texts)}, "prompts", "list")
+def prompt_list(
+    texts: Iterable[str], name: str = "list", source: str | Path = "prompts"
+) -> PromptSet:
+    """Return a prompt set of plain strings, with ids p1, p2, ..."""
+    prompts = [{"id": f"p{number}", "text": text} for number, text in enumerate(texts, 1)]
+    return _parse(PromptSet, {"name": name, "prompts": prompts}, source, name)
 
 
 def unknown(
     alias: str, known: Iterable[str], lineup: Lineup | None = None, note: str = ""
 ) -> UnknownModel:
-    """Return the error for a name that a server does not offer.
+    """Return the error for a name that a server does not offer, with its name today or near ones.
 
-    It says what the model is called today, which names are near, and where to see them all. `note`
-    says what is known about the server's catalog, such as that it could not be reached.
+    `note` says what is known about the server's catalog, such as that it could not be reached.
     """
     known = list(known)
     today = (lineup.current(alias) if lineup else None) or alias
