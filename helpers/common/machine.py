@@ -1,7 +1,4 @@
-"""Describe what a run stood on, and measure the memory, time and energy that a process needs.
-
-The description never has a user name, a home folder or a key.
-"""
+"""Describe the machine, never its user, and measure memory, time and energy of a process."""
 
 import contextlib
 import functools
@@ -116,11 +113,7 @@ def _tree(pid: int) -> list[psutil.Process]:
 
 
 class PeakMemory:
-    """Watch the highest memory of a process tree while a `with` block runs.
-
-    The thread sleeps two hundred times as long as a reading takes. A last reading is taken at the
-    end, because the runtime keeps its memory until the model is unloaded.
-    """
+    """Watch the highest memory of a process tree while a `with` block runs."""
 
     def __init__(self, pid: int):
         self._pid, self._stop = pid, threading.Event()
@@ -141,7 +134,7 @@ class PeakMemory:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        self._read()
+        self._read()  # the runtime keeps its memory until the model is unloaded
 
     def _watch(self) -> None:
         pause = SAMPLE_EVERY_S

@@ -43,10 +43,7 @@ def service_folder() -> Path:
 
 
 def results_folder(chosen: str | os.PathLike[str] | None = None) -> Path:
-    """Make and return the chosen folder, else `WORKSHOP_RESULTS`, else `results/`.
-
-    Raises KitError when it cannot be made or written.
-    """
+    """Make and return the chosen folder, else the one of `WORKSHOP_RESULTS`, else `results/`."""
     folder = Path(chosen or os.environ.get("WORKSHOP_RESULTS") or PROJECT / "results").expanduser()
     try:
         make_writable(folder)

@@ -1,7 +1,6 @@
 """Keep models on disk: which model a folder holds, the hash of every file, and what is damaged.
 
-Foundry Local verifies nothing. So `workshop.json` beside a model's files says what the model is, to
-list it without a network, and holds the SHA-256 of each file.
+Foundry Local verifies nothing, so the kit keeps `workshop.json` beside the files of each model.
 """
 
 import contextlib
@@ -41,10 +40,7 @@ def ignore(_done: object) -> None:
 
 
 def safe_name(name: str) -> str:
-    """Return a file name from outside if it stays inside its folder on every system.
-
-    Raises ValueError for `..`, a root, a drive, a backslash, and a name of Windows or of the kit.
-    """
+    """Return a name from outside. Raises ValueError unless it stays in its folder everywhere."""
     parts = name.split("/")
     safe = len(name) <= 200 and all(
         PART.fullmatch(part) and part[-1] not in ". " and not RESERVED.fullmatch(part)

@@ -1,7 +1,6 @@
 """Run the classroom mirror: serve one cache's models to a room, and show how far everybody is.
 
-The server only reads: a request names a model and a file of the list, and anything else is not
-found. `helpers.models.mirror` is the attendee's side.
+A request names a model and a file of the list; anything else is not found.
 """
 
 import contextlib
@@ -185,10 +184,7 @@ def serve(
     only: Iterable[str] = (),
     say: Callable[[str], object] = print,
 ) -> None:
-    """Serve the models in this machine's cache, the built-in ones among them, until Ctrl-C.
-
-    Raises UsageError for an address that is wrong or taken, or a model that is not there.
-    """
+    """Serve this machine's models until Ctrl-C. Raises UsageError for an address or a model."""
     catalog = SharedCatalog(model_cache(), only)
     install_built_in(BUILT_IN_MODELS, catalog.folder)
     packages = catalog.packages().values()
@@ -206,8 +202,6 @@ def serve(
         config = uvicorn.Config(
             classroom.app,
             http="h11",
-            ws="none",
-            lifespan="off",
             log_level="error",
             limit_concurrency=MAX_CONNECTIONS,
             timeout_graceful_shutdown=2,

@@ -32,11 +32,7 @@ class Entry(BaseModel):
 
 
 class ModelEntry(Entry):
-    """Describe one model of the line-up.
-
-    `size_mb` is null when unknown. For one release `licence` and `formerly` are read as `license`
-    and `renamed_from`.
-    """
+    """Describe one model. The keys `licence` and `formerly` are read for one more release."""
 
     capabilities: tuple[Text, ...]
     size_mb: Annotated[float, Field(gt=0)] | None
@@ -144,10 +140,7 @@ class Lineup(Shown, dict[str, ModelEntry]):
 
 
 def load_models(path: str | Path | None = None) -> Lineup:
-    """Read and check `models.json`: `{alias: {capabilities, size_mb, ...}}`.
-
-    Raises UsageError naming the file, the field and what was expected.
-    """
+    """Read and check `models.json`. Raises UsageError naming the file, the field and the mistake."""
     path = Path(path or DATA / "models.json")
     raw = _read_json(path)
     if not isinstance(raw, dict) or not raw:
@@ -164,8 +157,7 @@ def load_models(path: str | Path | None = None) -> Lineup:
 def load_prompts(source: str | Path | None = None) -> PromptSet:
     """Read a prompt set: the name of a shipped set, `FILE`, or `FILE:SET`.
 
-    A file holds `{set: {title, prompts: [...]}}`, or a plain list of strings. Raises UsageError
-    naming the file, the field and what was expected, or the sets in the file.
+    Raises UsageError naming the file, the field and the mistake, or the sets in the file.
     """
     path, name = _split_source(str(source or DEFAULT_PROMPT_SET))
     raw = _read_json(path)

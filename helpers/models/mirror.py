@@ -1,7 +1,6 @@
 """Fetch models from the classroom mirror: list what it has, bring it here, verified and resumable.
 
-Everything from a mirror is checked before it touches the cache. The mirror stands in the same room,
-so it is never asked through a proxy. The instructor's side is `helpers.models.classroom`.
+It is checked before it touches the cache. A mirror in the room is never asked through a proxy.
 """
 
 import contextlib
