@@ -140,7 +140,7 @@ class Lineup(Shown, dict[str, ModelEntry]):
 
 
 def load_models(path: str | Path | None = None) -> Lineup:
-    """Read and check `models.json`. Raises UsageError naming the file, the field and the mistake."""
+    """Read and check `models.json`. Raises UsageError naming the file and the mistake."""
     path = Path(path or DATA / "models.json")
     raw = _read_json(path)
     if not isinstance(raw, dict) or not raw:
