@@ -1,14 +1,11 @@
-"""Describe what a run stood on, and measure the memory, time and energy that a process needs.
-
-The description has machine, packages and source revision. It never has a user name, a home folder
-or a key.
-"""
+"""Describe the machine, never its user, and measure memory, time and energy of a process."""
 
 import contextlib
 import functools
 import importlib
 import os
 import platform
+import re
 import subprocess
 import threading
 import time
@@ -23,15 +20,14 @@ from .errors import UsageError
 from .paths import PROJECT
 
 PACKAGES = (
-    "foundry-local-sdk",
-    "onnxruntime",
-    "onnxruntime-genai-core",
-    "openai",
-    "numpy",
-    "scipy",
-    "pandas",
-    "matplotlib",
+    *("foundry-local-sdk", "onnxruntime", "onnxruntime-genai-core", "openai"),
+    *("numpy", "scipy", "pandas", "matplotlib"),
 )
+WATTS_VARIABLE = "WORKSHOP_WATTS_PER_CORE"
+WATTS_PER_CORE = 5.0  # an assumption: laptop processors of 15 to 45 W have 4 to 8 cores
+SAMPLER_SHARE = 0.005  # of a core, for the readings alone
+SAMPLE_EVERY_S = 0.05
+POWERCAP = Path("/sys/class/powercap")
 
 
 def environment() -> dict[str, Any]:
@@ -68,51 +64,26 @@ def installed(name: str) -> str | None:
 
 def cpu_name() -> str:
     """Return the processor as the system names it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
+    with contextlib.suppress(OSError):
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        if name := re.search(r"^model name\s*: (.+)", text, re.MULTILINE):
+            return name[1].strip()
     return platform.processor() or platform.machine()
 
 
 def git_revision() -> str | None:
-    """Return the commit of this checkout, or None outside git.
-
-    `+changes` follows it when files differ from the commit.
-    """
-    revision = _git("rev-parse", "--short=12", "HEAD")
-    changed = revision and _git("status", "--porcelain", "--untracked-files=no")
-    return f"{revision}+changes" if changed else revision
-
-
-def _git(*arguments: str) -> str | None:
+    """Return the commit of this checkout, `+changes` if files differ; None outside git."""
+    describe = ["git", "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+changes"]
     try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=PROJECT, capture_output=True, text=True, timeout=10
-        )
+        done = subprocess.run(describe, cwd=PROJECT, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-# ---------------------------------------------------------------- what a process needs
-
-WATTS_VARIABLE = "WORKSHOP_WATTS_PER_CORE"
-WATTS_PER_CORE = 5.0  # an assumption: laptop processors of 15 to 45 W have 4 to 8 cores
-SAMPLER_SHARE = 0.005  # of a core, for the readings alone
-SAMPLE_EVERY_S = 0.05
-POWERCAP = Path("/sys/class/powercap")
+    return done.stdout.strip() or None
 
 
 def memory_mb(pid: int) -> float | None:
-    """Return the memory of a process and its children in MB (10^6 bytes); None when it is gone.
-
-    It is PSS on Linux and private bytes elsewhere, so that shared memory is not counted twice.
-    """
-    total = _sum_over_tree(pid, _private_bytes)
-    return total / 1e6 if total else None
+    """Return the memory of a process and its children in MB (10^6 bytes); None when it is gone."""
+    return _sum_over_tree(pid, _private_bytes) / 1e6 or None
 
 
 def processor_s(pid: int) -> float:
@@ -121,7 +92,7 @@ def processor_s(pid: int) -> float:
 
 
 def _private_bytes(process: psutil.Process) -> float:
-    info = process.memory_full_info()
+    info = process.memory_full_info()  # PSS on Linux, so that shared memory is not counted twice
     return getattr(info, "pss", 0) or getattr(info, "private", 0) or info.uss
 
 
@@ -142,34 +113,28 @@ def _tree(pid: int) -> list[psutil.Process]:
 
 
 class PeakMemory:
-    """Watch the highest memory of a process tree while a `with` block runs.
-
-    `above_mb` is relative to `baseline_mb`, the first reading. The thread sleeps two hundred times
-    as long as a reading takes, so it needs well below 1 % of a core. A last reading is taken at the
-    end, because the runtime keeps its memory until the model is unloaded.
-    """
+    """Watch the highest memory of a process tree while a `with` block runs."""
 
     def __init__(self, pid: int):
         self._pid, self._stop = pid, threading.Event()
-        self.baseline_mb = self.peak_mb = memory_mb(pid)
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.baseline_mb = memory_mb(pid)
+        self.peak_mb = self.baseline_mb or 0.0
         self.gpu_mb = gpu_memory_mb(pid)
 
     @property
     def above_mb(self) -> float | None:
         """Return the peak above the baseline; None when the process was gone at the start."""
-        if self.peak_mb is None or self.baseline_mb is None:
-            return None
-        return self.peak_mb - self.baseline_mb
+        return None if self.baseline_mb is None else self.peak_mb - self.baseline_mb
 
     def __enter__(self) -> "PeakMemory":
-        self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        self._read()
+        self._read()  # the runtime keeps its memory until the model is unloaded
 
     def _watch(self) -> None:
         pause = SAMPLE_EVERY_S
@@ -179,16 +144,13 @@ class PeakMemory:
             pause = max(SAMPLE_EVERY_S, (time.thread_time() - began) / SAMPLER_SHARE)
 
     def _read(self) -> None:
-        self.peak_mb = max(self.peak_mb or 0, memory_mb(self._pid) or 0)
+        self.peak_mb = max(self.peak_mb, memory_mb(self._pid) or 0)
         gpu_mb = gpu_memory_mb(self._pid)
         self.gpu_mb = gpu_mb if self.gpu_mb is None else max(self.gpu_mb, gpu_mb or 0)
 
 
 class Nvml:
-    """Ask the NVIDIA driver; `devices` is empty where none answers.
-
-    `library` is pynvml, or a stand-in with its functions.
-    """
+    """Ask the NVIDIA driver, through pynvml; `devices` is empty where none answers."""
 
     def __init__(self, library: Any = None):
         self.devices: list[Any] = []
@@ -215,10 +177,7 @@ class Nvml:
         return max((memory.free / 1e6 for memory in memories if memory), default=None)
 
     def energy_j(self) -> float | None:
-        """Return the joules that all GPUs have used since their driver was loaded.
-
-        None where one of them does not say.
-        """
+        """Return the joules that all GPUs have used so far; None where one does not say."""
         counters = [self._ask("nvmlDeviceGetTotalEnergyConsumption", d) for d in self.devices]
         if not counters or None in counters:
             return None
@@ -242,12 +201,10 @@ def gpu_memory_mb(pid: int) -> float | None:
 
 
 class Energy:
-    """Add up the energy used while `with` blocks run.
+    """Add up the joules used while `with` blocks run, by the counters that `source` names.
 
-    `joules` is the sum, and `source` says where it comes from: "RAPL", "NVML", "RAPL and NVML" or
-    "estimate". A counter counts the whole package, other programs included. Without a counter, the
-    estimate is the processor time of the process tree times an assumed power of a core. `pid()`
-    gives the process, because a restart changes it.
+    A counter counts other programs too. Without one, the estimate is the processor time of the
+    process tree times an assumed power of a core. `pid()` is asked because a restart changes it.
     """
 
     def __init__(self, pid: Callable[[], int], powercap: Path = POWERCAP, gpu: Nvml | None = None):
@@ -275,10 +232,7 @@ class Energy:
 
 
 def _readable_packages(powercap: Path) -> list[tuple[Path, float]]:
-    """Return the energy counters that this user may read, one for each processor package.
-
-    The second value is the joules at which a counter begins again.
-    """
+    """Return the readable energy counters, with the joules at which each begins again."""
     counters = []
     for zone in sorted(powercap.glob("*")):
         try:
@@ -292,18 +246,11 @@ def _readable_packages(powercap: Path) -> list[tuple[Path, float]]:
 
 
 def watts_per_core() -> float:
-    """Return the watts that a busy core is assumed to draw.
-
-    Raises UsageError when the setting is not a number from 0.1 to 100.
-    """
+    """Return the watts that a busy core is assumed to draw. Raises UsageError for a wrong one."""
     text = os.environ.get(WATTS_VARIABLE) or str(WATTS_PER_CORE)
-    try:
-        watts = float(text)
-    except ValueError:
-        watts = 0.0
-    if not 0.1 <= watts <= 100:
-        raise UsageError(
-            f"{WATTS_VARIABLE}: expected the watts of a busy core, from 0.1 to 100, "
-            f"found '{text:.40}'."
-        )
-    return watts
+    with contextlib.suppress(ValueError):
+        if 0.1 <= float(text) <= 100:
+            return float(text)
+    raise UsageError(
+        f"{WATTS_VARIABLE}: expected the watts of a busy core, from 0.1 to 100, found '{text:.40}'."
+    )

@@ -17,10 +17,7 @@ BUILT_IN_MODELS = DATA / "models"
 
 
 def home() -> Path:
-    """Return the folder for model cache and logs: `WORKSHOP_HOME`, else the user's cache folder.
-
-    Every checkout shares it, so that gigabytes of models are downloaded once.
-    """
+    """Return the folder that all checkouts share: `WORKSHOP_HOME`, else the user's cache folder."""
     if configured := os.environ.get("WORKSHOP_HOME"):
         return Path(configured).expanduser()
     return platformdirs.user_cache_path("foundry-local-workshop", appauthor=False)
@@ -40,20 +37,13 @@ def free_disk_gb() -> float:
 
 
 def service_folder() -> Path:
-    """Return the folder for state and logs of this checkout's runtime.
-
-    Two checkouts, or two Pythons, never share a process.
-    """
+    """Return the folder of the runtime, which belongs to one checkout and one Python."""
     key = hashlib.sha256(f"{PROJECT}\n{sys.prefix}".encode()).hexdigest()[:12]
     return home() / "service" / key
 
 
 def results_folder(chosen: str | os.PathLike[str] | None = None) -> Path:
-    """Return a folder for results that exists and can be written.
-
-    It is the argument, else `WORKSHOP_RESULTS`, else `results/`. Raises KitError when it cannot be
-    made or written.
-    """
+    """Make and return the chosen folder, else the one of `WORKSHOP_RESULTS`, else `results/`."""
     folder = Path(chosen or os.environ.get("WORKSHOP_RESULTS") or PROJECT / "results").expanduser()
     try:
         make_writable(folder)

@@ -1,7 +1,7 @@
 """Draw one updating progress line: on standard error in a terminal, as a display in a notebook."""
 
+import io
 import sys
-import time
 from typing import Any
 
 from tqdm import tqdm
@@ -9,66 +9,60 @@ from tqdm import tqdm
 REFRESH_S = 0.2
 
 
-class Progress:
+class Progress(tqdm):
     """Count to `total` in a `with` block. In a terminal the line goes away when it ends."""
 
     def __init__(self, total: float, unit: str, shown: bool = True):
-        self._total, self._unit = total, unit
-        self._done: float = 0
-        self._label = ""
-        self._started = self._drawn = time.monotonic()
-        self._bar: tqdm | None = None
-        self._display: Any = None
+        self._cell: Any = None
         if shown and _in_notebook():
             from IPython.display import display
 
-            self._display = display(self._plain(), raw=True, display_id=True)
-        elif shown:
-            self._bar = tqdm(
-                total=total, unit=f" {unit}", file=sys.stderr, leave=False, dynamic_ncols=True
-            )
+            self._cell = display({"text/plain": ""}, raw=True, display_id=True)
+        super().__init__(
+            total=total,
+            unit=f" {unit}",
+            file=io.StringIO() if self._cell else sys.stderr,
+            leave=False,
+            disable=not shown,
+            ncols=90 if self._cell else None,
+            dynamic_ncols=self._cell is None,
+            mininterval=REFRESH_S,
+            miniters=0,  # a label is drawn although nothing more is done
+        )
 
     def to(self, done: float, label: str | None = None) -> None:
         """Show that `done` of the total is done; without a label the last one stays."""
-        self._done = done
-        self._label = self._label if label is None else label
-        if self._bar is not None:
-            self._bar.set_description_str(self._label, refresh=False)
-            self._bar.update(done - self._bar.n)
-        elif self._display is not None and time.monotonic() - self._drawn > REFRESH_S:
-            self._drawn = time.monotonic()
-            self._display.update(self._plain(), raw=True)
+        if label is not None:
+            self.set_description_str(label, refresh=False)
+        self.update(done - self.n)
 
     def more(self, count: float) -> None:
         """Add to the total: there is more to do than was thought."""
-        self._total += count
-        if self._bar is not None:
-            self._bar.total = self._total
+        self.total = (self.total or 0) + count
 
     def say(self, label: str) -> None:
         """Show what is being done, without counting it."""
-        self.to(self._done, label)
+        self.to(self.n, label)
 
     def step(self, label: str | None = None) -> None:
         """Count one more as done."""
-        self.to(self._done + 1, label)
+        self.to(self.n + 1, label)
 
-    def __enter__(self) -> "Progress":
-        return self
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:
+        """Draw the line."""
+        if self._cell is None:
+            super().display(msg, pos)
+        else:
+            self._cell.update({"text/plain": str(self) if msg is None else msg}, raw=True)
 
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-        if self._display is not None:
-            took = time.monotonic() - self._started
-            text = f"{self._done:.0f} of {self._total:.0f} {self._unit} in {took:.1f} s"
-            self._display.update({"text/plain": text}, raw=True)
-
-    def _plain(self) -> dict[str, str]:
-        took = time.monotonic() - self._started
-        unit, label = f" {self._unit}", self._label
-        line = tqdm.format_meter(self._done, self._total, took, unit=unit, prefix=label, ncols=90)
-        return {"text/plain": line}
+    def close(self) -> None:
+        """Take the line away; in a notebook, say instead what was done."""
+        took_s = self.format_dict["elapsed"]
+        super().close()
+        if self._cell is not None:
+            text = f"{self.n:.0f} of {self.total:.0f}{self.unit} in {took_s:.1f} s"
+            self._cell.update({"text/plain": text}, raw=True)
+            self._cell = None
 
 
 def _in_notebook() -> bool:

@@ -14,19 +14,16 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def explain(error: ValidationError, model: type[BaseModel] | None = None, prefix: str = "") -> str:
-    """Return what pydantic found as one clause a problem: `rounds: must be at least 1, found 0`.
+    """Return what pydantic found, one clause a problem: `rounds: must be at least 1, found 0`.
 
-    `model` adds the fields that exist when an unknown one was given, `prefix` stands before each place.
+    `model` adds the fields that exist when an unknown one was given; `prefix` stands before places.
     """
     items = error.errors(include_url=False, include_context=False)[:MAX_PROBLEMS]
     return "; ".join(_clause(item, model, prefix) for item in items)
 
 
 def checked(model: type[Model], values: Mapping[str, object], kind: str) -> Model:
-    """Return a model of the values that are not None.
-
-    Raises UsageError naming what was expected: `price years: must be greater than 0, found 0`.
-    """
+    """Return a model of the values that are not None. Raises UsageError naming what is wrong."""
     try:
         return model.model_validate({k: value for k, value in values.items() if value is not None})
     except ValidationError as error:

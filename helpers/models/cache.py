@@ -1,8 +1,6 @@
 """Keep models on disk: which model a folder holds, the hash of every file, and what is damaged.
 
-Foundry Local keeps a model in `<cache>/<publisher>/<name>-<version>/` and verifies nothing. The kit
-writes `workshop.json` beside the model's files. It says what the model is, so that the model can be
-listed without a network, and it holds the SHA-256 of each file.
+Foundry Local verifies nothing, so the kit keeps `workshop.json` beside the files of each model.
 """
 
 import contextlib
@@ -14,7 +12,6 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +24,6 @@ from ..common.validation import explain
 
 RECORD = "workshop.json"
 USED = ".workshop-used"
-CHUNK = 2**20
 MAX_FILES = 1000
 OURS = {RECORD, USED}
 # Foundry Local keeps files with these endings beside a download that is under way.
@@ -44,11 +40,7 @@ def ignore(_done: object) -> None:
 
 
 def safe_name(name: str) -> str:
-    """Return a file name from outside if it stays inside its folder on every system.
-
-    Its parts are letters, digits and a few signs, joined by `/`. Raises ValueError for `..`, an
-    absolute path, a drive, a backslash and a name that Windows or the kit reserves.
-    """
+    """Return a name from outside. Raises ValueError unless it stays in its folder everywhere."""
     parts = name.split("/")
     safe = len(name) <= 200 and all(
         PART.fullmatch(part) and part[-1] not in ". " and not RESERVED.fullmatch(part)
@@ -121,16 +113,12 @@ class Package(BaseModel):
 
 
 class Record(BaseModel):
-    """Hold what the kit knows of a model in the cache.
-
-    `seen` is the size and modification time (ns) of each file when its hash was last right.
-    """
+    """Hold what the kit knows of a model, and each file's stamp when its hash was last right."""
 
     model_config = ConfigDict(frozen=True)
 
     package: Package
     source: str
-    stored_at: str
     verified_at: str
     seen: dict[str, Stamp]
 
@@ -162,18 +150,10 @@ def records(cache: Path) -> Iterator[tuple[Path, Record]]:
             yield path.parent, record
 
 
-def write_record(
-    folder: Path, package: Package, source: str, stored_at: str | None = None
-) -> Record:
+def write_record(folder: Path, package: Package, source: str) -> Record:
     """Record files whose hashes have just been found right."""
-    at = now()
-    record = Record(
-        package=package,
-        source=source,
-        stored_at=stored_at or at,
-        verified_at=at,
-        seen={name: _stamp(folder / name) for name in package.files},
-    )
+    seen = {name: _stamp(folder / name) for name in package.files}
+    record = Record(package=package, source=source, verified_at=now(), seen=seen)
     write_text(folder / RECORD, record.model_dump_json(indent=1))
     return record
 
@@ -187,16 +167,12 @@ def files_in(folder: Path) -> dict[str, Path]:
     }
 
 
-def adopt(folder: Path, facts: dict, source: str, progress: Progress = ignore) -> Record:
-    """Hash the files that a download has left, and record them.
-
-    Raises UnsafePackage when a name or a fact is not acceptable.
-    """
-    done, files = 0, {}
-    for name, path in files_in(folder).items():
-        digest = sha256(path, count_from(done, progress))
-        files[name] = File(bytes=path.stat().st_size, sha256=digest)
-        done += files[name].bytes
+def adopt(folder: Path, facts: dict, source: str) -> Record:
+    """Hash and record the files of a download. Raises UnsafePackage for a name or a fact."""
+    files = {
+        name: File(bytes=path.stat().st_size, sha256=sha256(path))
+        for name, path in files_in(folder).items()
+    }
     try:
         return write_record(folder, Package(files=files, **facts), source)
     except ValidationError as error:
@@ -209,15 +185,10 @@ def problems(
     seen: dict[str, Stamp] | None = None,
     progress: Progress = ignore,
 ) -> list[Problem]:
-    """Return what is wrong with a model's files; an empty list when they are right.
-
-    With `seen`, a file is hashed only if its size or modification time has changed since then.
-    """
+    """Return what is wrong with a model's files; those that look as in `seen` are not hashed."""
     wrong, done = [], 0
     for name, expected in package.files.items():
-        before = (seen or {}).get(name)
-        reason = _damage(folder / name, expected, before, count_from(done, progress))
-        if reason:
+        if reason := _damage(folder / name, expected, (seen or {}).get(name)):
             wrong.append(Problem(name, reason))
         done += expected.bytes
         progress(done)
@@ -227,20 +198,17 @@ def problems(
 def verify(
     folder: Path, record: Record, *, full: bool = False, progress: Progress = ignore
 ) -> list[Problem]:
-    """Return what is wrong with a recorded model, and update the record when all is right.
-
-    `full` hashes every file, even one that looks as it did when it was last hashed.
-    """
+    """Return what is wrong with a recorded model; `full` hashes even what looks unchanged."""
     package = record.package
     wrong = problems(folder, package, None if full else record.seen, progress)
     if not wrong:
         with contextlib.suppress(OSError):  # a cache that cannot be written can still be read
             if full or any(_stamp(folder / n) != record.seen.get(n) for n in package.files):
-                write_record(folder, package, record.source, record.stored_at)
+                write_record(folder, package, record.source)
     return wrong
 
 
-def _damage(path: Path, expected: File, seen: Stamp | None, progress: Progress) -> str | None:
+def _damage(path: Path, expected: File, seen: Stamp | None) -> str | None:
     if path.is_symlink():
         return "a link in place of the file"
     if not path.is_file():
@@ -249,20 +217,15 @@ def _damage(path: Path, expected: File, seen: Stamp | None, progress: Progress) 
     if size != expected.bytes:
         kind = "truncated" if size < expected.bytes else "too long"
         return f"{kind}: {size:,} of {expected.bytes:,} bytes"
-    if _stamp(path) != seen and sha256(path, progress) != expected.sha256:
+    if _stamp(path) != seen and sha256(path) != expected.sha256:
         return "changed: its SHA-256 does not match"
     return None
 
 
-def sha256(path: Path, progress: Progress = ignore) -> str:
-    """Return the SHA-256 of a file, reading it in pieces and reporting the bytes done."""
-    digest, done, piece = hashlib.sha256(), 0, memoryview(bytearray(CHUNK))
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
     with path.open("rb", buffering=0) as file:
-        while count := file.readinto(piece):
-            digest.update(piece[:count])
-            done += count
-            progress(done)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def copy_in(source: Path, target: Path) -> None:
@@ -273,23 +236,17 @@ def copy_in(source: Path, target: Path) -> None:
     fresh.replace(target)
 
 
-@contextlib.contextmanager
-def download_lock(home: Path, package_id: str, waiting: Callable[[], None]) -> Iterator[None]:
-    """Let one process at a time fetch or repair a model; call `waiting` before having to wait.
-
-    The operating system frees the lock when a process dies.
-    """
+def download_lock(
+    home: Path, package_id: str, waiting: Callable[[], None]
+) -> contextlib.AbstractContextManager:
+    """Take the lock for fetching or repairing a model; call `waiting` before having to wait."""
     (home / "locks").mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(home / "locks" / f"{package_id.replace(':', '-')}.lock")
     try:
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except filelock.Timeout:
         waiting()
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        return lock.acquire()
 
 
 def mark_used(folder: Path) -> None:
@@ -300,11 +257,9 @@ def mark_used(folder: Path) -> None:
 
 def last_used(folder: Path) -> str | None:
     """Return when a model was last loaded (UTC, ISO 8601), or None."""
-    try:
-        at = (folder / USED).stat().st_mtime
-    except OSError:
-        return None
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+    with contextlib.suppress(OSError):
+        return now((folder / USED).stat().st_mtime)
+    return None
 
 
 def disk_error(error: OSError, folder: Path, kept: str = "") -> KitError:
@@ -318,11 +273,6 @@ def disk_error(error: OSError, folder: Path, kept: str = "") -> KitError:
         f"The model cache {folder} cannot be written ({error.strerror or error}); "
         "make it writable, or name another place in WORKSHOP_HOME."
     )
-
-
-def count_from(start: int, progress: Progress) -> Progress:
-    """Return a progress function for one file that adds the `start` bytes before it."""
-    return lambda done: progress(start + done)
 
 
 def _stamp(path: Path) -> Stamp:

@@ -1,8 +1,6 @@
-"""Read what goes into a run: `models.json` (which models) and `prompts.json` (which prompts).
+"""Read what goes into a run: `models.json` (which models) and `prompts.json` (which prompts)."""
 
-A prompt also says what a good answer contains.
-"""
-
+import calendar
 import difflib
 import json
 import re
@@ -19,10 +17,7 @@ from ..common.show import Shown, Table, count, join_words
 from ..common.validation import explain
 
 DEFAULT_PROMPT_SET = "meeting-notes"
-MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
+MONTHS = tuple(calendar.month_name)[1:]
 ALIAS = r"[a-z0-9][a-z0-9._-]*"
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
 Identifier = Annotated[str, Field(pattern=f"^{ALIAS}$")]
@@ -37,11 +32,7 @@ class Entry(BaseModel):
 
 
 class ModelEntry(Entry):
-    """Describe one model of the line-up.
-
-    `capabilities` and `size_mb` (null when unknown) are required. For one release the keys `licence`
-    and `formerly` are read as `license` and `renamed_from`.
-    """
+    """Describe one model. The keys `licence` and `formerly` are read for one more release."""
 
     capabilities: tuple[Text, ...]
     size_mb: Annotated[float, Field(gt=0)] | None
@@ -58,10 +49,7 @@ class ModelEntry(Entry):
 
 
 class Facet(Entry):
-    """Describe something that an answer must (or must not) contain.
-
-    It is any one of some phrases, a number, a day ("14 March") or a regular expression.
-    """
+    """Describe a phrase, number, day ("14 March") or pattern to look for in an answer."""
 
     id: Identifier
     any_of: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
@@ -94,12 +82,10 @@ class AnswerFormat(Entry):
     max_words: Positive | None = None
 
     def __str__(self) -> str:
-        parts = [
-            count(number, noun)
-            for number, noun in ((self.sentences, "sentence"), (self.bullets, "bullet"))
-            if number
-        ]
-        return ", ".join(parts + ([f"at most {self.max_words} words"] if self.max_words else []))
+        sentences = count(self.sentences, "sentence") if self.sentences else ""
+        bullets = count(self.bullets, "bullet") if self.bullets else ""
+        words = f"at most {self.max_words} words" if self.max_words else ""
+        return ", ".join(filter(None, (sentences, bullets, words)))
 
 
 class Prompt(Entry):
@@ -154,10 +140,7 @@ class Lineup(Shown, dict[str, ModelEntry]):
 
 
 def load_models(path: str | Path | None = None) -> Lineup:
-    """Read and check `models.json`: `{alias: {capabilities, size_mb, ...}}`.
-
-    Raises UsageError naming the file, the field and what was expected.
-    """
+    """Read and check `models.json`. Raises UsageError naming the file and the mistake."""
     path = Path(path or DATA / "models.json")
     raw = _read_json(path)
     if not isinstance(raw, dict) or not raw:
@@ -165,72 +148,61 @@ def load_models(path: str | Path | None = None) -> Lineup:
             f"{path}: expected an object with at least one model, "
             "{alias: {capabilities, size_mb, ...}}."
         )
-    for alias in raw:
-        if not re.fullmatch(ALIAS, alias):
-            raise UsageError(
-                f"{path}: {alias!r} is not an alias; "
-                "use lower-case letters, digits, '.', '_' and '-'."
-            )
+    if wrong := [alias for alias in raw if not re.fullmatch(ALIAS, alias)]:
+        letters = "lower-case letters, digits, '.', '_' and '-'"
+        raise UsageError(f"{path}: {wrong[0]!r} is not an alias; use {letters}.")
     return Lineup({alias: _parse(ModelEntry, entry, path, alias) for alias, entry in raw.items()})
 
 
 def load_prompts(source: str | Path | None = None) -> PromptSet:
     """Read a prompt set: the name of a shipped set, `FILE`, or `FILE:SET`.
 
-    A file holds `{set: {title, prompts: [...]}}`, or a plain list of strings. Raises UsageError
-    naming the file, the field and what was expected, or the sets in the file.
+    Raises UsageError naming the file, the field and the mistake, or the sets in the file.
     """
     path, name = _split_source(str(source or DEFAULT_PROMPT_SET))
     raw = _read_json(path)
-    if isinstance(raw, list):
-        if name:
-            raise UsageError(
-                f"{path} is a plain list and has no set '{name}'; leave out ':{name}'."
-            )
-        return prompt_list(raw, path)
-    if not isinstance(raw, dict) or not raw:
+    sets = {"list": raw} if isinstance(raw, list) else raw
+    if not isinstance(sets, dict) or not sets:
         raise UsageError(f"{path}: expected a list of strings, or an object of prompt sets.")
-    name = name or (next(iter(raw)) if len(raw) == 1 else None)
-    if name is None or name not in raw:
+    if name is None and len(sets) == 1:
+        (name,) = sets
+    if name is None or name not in sets:
         problem = f"no prompt set {name!r}" if name else "which prompt set?"
-        raise UsageError(f"{path}: {problem}; it has {', '.join(raw)}.")
-    chosen = raw[name]
-    if isinstance(chosen, list) and chosen and all(isinstance(text, str) for text in chosen):
-        return prompt_list(chosen, path).model_copy(update={"name": name})
-    entry = chosen if isinstance(chosen, dict) else {"prompts": chosen}
-    return _parse(PromptSet, {"name": name, **entry}, path, name)
+        raise UsageError(f"{path}: {problem}; it has {', '.join(sets)}.")
+    if isinstance(sets[name], list):
+        return prompt_list(sets[name], name, path)
+    entry = {"name": name, **sets[name]} if isinstance(sets[name], dict) else sets[name]
+    return _parse(PromptSet, entry, path, name)
 
 
-def prompt_list(texts: Iterable[str], source: str | Path = "prompts") -> PromptSet:
+def prompt_list(
+    texts: Iterable[str], name: str = "list", source: str | Path = "prompts"
+) -> PromptSet:
     """Return a prompt set of plain strings, with ids p1, p2, ..."""
     prompts = [{"id": f"p{number}", "text": text} for number, text in enumerate(texts, 1)]
-    if not prompts:
-        raise UsageError(f"{source}: the list of prompts is empty; give at least one string.")
-    return _parse(PromptSet, {"name": "list", "prompts": prompts}, Path(source), "list")
+    return _parse(PromptSet, {"name": name, "prompts": prompts}, source, name)
 
 
 def unknown(
     alias: str, known: Iterable[str], lineup: Lineup | None = None, note: str = ""
 ) -> UnknownModel:
-    """Return the error for a name that a server does not offer.
+    """Return the error for a name that a server does not offer, with its name today or near ones.
 
-    It says what the model is called today, which names are near, and where to see them all. `note`
-    says what is known about the server's catalog, such as that it could not be reached.
+    `note` says what is known about the server's catalog, such as that it could not be reached.
     """
     known = list(known)
     today = (lineup.current(alias) if lineup else None) or alias
     renamed = f"'{alias}' is called '{today}' today" if today != alias else ""
     if renamed and today in known:
         return UnknownModel(f"{renamed}; use that name.")
-    near = nearest(today, known)
+    near = " or ".join(nearest(today, known))
     if lineup and today in lineup:
-        also = f" Near it: {', '.join(near)}." if near else ""
+        also = f" Near it: {near}." if near else ""
         return UnknownModel(
             f"{renamed or f'{alias!r} is in the line-up'}, but is not offered here. "
             f"{note or 'The catalog does not list it.'}{also}"
         )
-    listed = f"known here: {', '.join(known[:8]) or 'none'}."
-    hint = f"did you mean {' or '.join(near)}?" if near else listed
+    hint = f"did you mean {near}?" if near else f"known here: {', '.join(known[:8]) or 'none'}."
     return UnknownModel(
         f"No model is called '{alias}'; {hint} List them with: python -m helpers models"
     )
@@ -262,24 +234,15 @@ def _read_json(path: Path) -> object:
             f"There is no file {path}; check the name, "
             "or leave it out to use the one that ships with the kit."
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise UsageError(f"{path} cannot be read: {error}.") from None
-    except RecursionError:
-        raise UsageError(f"{path} is not valid JSON: it is nested too deep.") from None
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise UsageError(f"{path} is not valid JSON: {place}: {error.msg}.") from None
-    except _RepeatedKey as error:
-        raise UsageError(f"{path}: '{error}' appears twice; keep one.") from None
-
-
-class _RepeatedKey(ValueError):
-    """Name a key that an object of a JSON file has twice."""
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, a key twice, too deep
+        raise UsageError(f"{path} is not valid JSON: {error}.") from None
 
 
 def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if twice := _first_repeated(key for key, _ in pairs):
-        raise _RepeatedKey(twice)
+        raise ValueError(f"'{twice}' appears twice; keep one")
     return dict(pairs)
 
 
@@ -290,7 +253,7 @@ def _first_repeated(items: Iterable[str]) -> str | None:
 EntryType = TypeVar("EntryType", bound=Entry)
 
 
-def _parse(model: type[EntryType], raw: object, path: Path, place: str) -> EntryType:
+def _parse(model: type[EntryType], raw: object, path: str | Path, place: str) -> EntryType:
     try:
         return model.model_validate(raw)
     except ValidationError as error:

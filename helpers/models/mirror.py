@@ -1,33 +1,29 @@
 """Fetch models from the classroom mirror: list what it has, bring it here, verified and resumable.
 
-The instructor's side is `helpers.models.classroom`. Everything from a mirror is checked before it
-touches the cache: names, sizes, links, and the SHA-256 of each file. The mirror stands in the same
-room, so it is never asked through a proxy.
+It is checked before it touches the cache. A mirror in the room is never asked through a proxy.
 """
 
 import contextlib
-import hashlib
 import http.client
 import json
 import os
-import re
 import shutil
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
 from io import FileIO
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..common.errors import KitError, MirrorError, UnsafePackage, UsageError
+from ..common.errors import MirrorError, UnsafePackage, UsageError
 from ..common.files import make_writable
 from ..common.show import one_line
 from ..common.validation import explain
 from . import cache
-from .cache import File, Package, Progress, ignore
+from .cache import Package, Progress, ignore
 
 VARIABLE = "WORKSHOP_MIRROR"
 NAME_VARIABLE = "WORKSHOP_NAME"
@@ -35,7 +31,7 @@ NAME_HEADER = "Workshop-Name"
 PORT = 8321
 KIT = "foundry-local-workshop"
 CHUNK = 2**18  # one read from the network; what a killed client may have to fetch again
-MAX_LIST_BYTES = 8 * 2**20
+MAX_LIST_BYTES = 8 * 2**20  # what is longer is cut off, and so no list
 LISTED_FOR_S = 10.0
 CONNECT_S = 3.0
 STALL_S = 20.0
@@ -65,21 +61,13 @@ class Mirror:
         self._host = urllib.parse.urlsplit(self.url)
         self._stall_s = stall_s
         self._listed_at = float("-inf")
-        self._listed: list[Package] | MirrorError = []
+        self._listed: list[Package] = []
 
     def packages(self) -> list[Package]:
-        """Return the models that the mirror offers.
-
-        Raises MirrorError when none answers, or when the answer is unsafe or not from a mirror.
-        """
+        """Return what the mirror offers. Raises MirrorError without a list that can be trusted."""
         if time.monotonic() - self._listed_at > LISTED_FOR_S:
-            try:
-                self._listed = self._list()
-            except MirrorError as error:
-                self._listed = error
+            self._listed = self._list()
             self._listed_at = time.monotonic()
-        if isinstance(self._listed, MirrorError):
-            raise self._listed
         return self._listed
 
     def fetch(
@@ -90,10 +78,9 @@ class Mirror:
         progress: Progress = ignore,
         note: Note = ignore,
     ) -> Path:
-        """Bring a model into the cache `target` and return its folder.
+        """Bring a model into the cache `target`, on from what has arrived; return its folder.
 
-        What arrived earlier is not fetched again. Raises MirrorError when the mirror fails or
-        serves something else than `package` says, KitError when the disk fails.
+        Raises MirrorError when the mirror fails or breaks its word, KitError when the disk fails.
         """
         folder = package.folder(target)
         incoming = home / "incoming" / folder.name
@@ -113,14 +100,14 @@ class Mirror:
         return folder
 
     def _fetch_all(self, package: Package, incoming: Path, progress: Progress, note: Note) -> None:
-        _refuse_too_large(package, incoming)
+        incoming.mkdir(parents=True, exist_ok=True)
         missing = {problem.file for problem in cache.problems(incoming, package)}
         done = 0
         for name, expected in package.files.items():
             if name in missing:
                 part = incoming / f"{name}.part"
                 part.parent.mkdir(parents=True, exist_ok=True)
-                self._fetch_file(package, name, part, cache.count_from(done, progress), note)
+                self._fetch_file(package, name, part, _after(done, progress), note)
                 part.replace(incoming / name)
             done += expected.bytes
         _refuse_false_name(package, incoming)
@@ -131,14 +118,10 @@ class Mirror:
         """Fetch one file into `part`, on from what is there. Keep it only if its hash is right."""
         expected = package.files[name]
         resumed = part.exists() and 0 < part.stat().st_size <= expected.bytes
-        try:
-            with FileIO(part, "r+" if resumed else "w+") as file:
-                transfer = _Transfer(f"/files/{package.id}/{name}", expected, file, progress)
-                self._receive_all(transfer, note)
-        finally:
-            if part.stat().st_size == 0 < expected.bytes:
-                part.unlink()
-        if transfer.digest.hexdigest() == expected.sha256:
+        with FileIO(part, "a" if resumed else "w") as file:
+            path = f"/files/{package.id}/{name}"
+            self._receive_all(path, expected.bytes, file, progress, note)
+        if cache.sha256(part) == expected.sha256:
             return
         part.unlink()
         if resumed:  # the start may belong to another version: once more, from the beginning
@@ -148,164 +131,106 @@ class Mirror:
             f"hash says: refused, nothing of it is kept. {TRY_VERIFY}"
         )
 
-    def _receive_all(self, transfer: "_Transfer", note: Note) -> None:
+    def _receive_all(
+        self, path: str, size: int, file: FileIO, progress: Progress, note: Note
+    ) -> None:
         failures = 0
-        while before := transfer.missing:
+        while (before := file.tell()) < size:
             try:
-                self._receive(transfer)
-                continue
+                self._receive(path, size, file, progress)
             except _TryAgain as error:
-                reason = str(error)
-            failures = 1 if transfer.missing < before else failures + 1
-            if failures >= MAX_FAILURES:
-                raise MirrorError(
-                    f"The mirror at {self.url} does not deliver ({reason}). "
-                    "What has arrived is kept; the same command goes on from there."
-                )
-            wait_s = min(RETRY_S * 2 ** (failures - 1), MAX_RETRY_S)
-            note(f"{reason}: trying again in {wait_s:.1f} s")
-            time.sleep(wait_s)
-            note("")
+                failures = 1 if file.tell() > before else failures + 1
+                if failures >= MAX_FAILURES:
+                    raise MirrorError(
+                        f"The mirror at {self.url} does not deliver ({error}). "
+                        "What has arrived is kept; the same command goes on from there."
+                    ) from None
+                wait_s = min(RETRY_S * 2 ** (failures - 1), MAX_RETRY_S)
+                note(f"{error}: trying again in {wait_s:.1f} s")
+                time.sleep(wait_s)
+                note("")
 
-    def _receive(self, transfer: "_Transfer") -> None:
+    def _receive(self, path: str, size: int, file: FileIO, progress: Progress) -> None:
         """Ask once for the rest of a file. Raises _TryAgain for what may pass by itself."""
-        start = transfer.file.tell()
-        piece = memoryview(bytearray(CHUNK))
-        span = {"Range": f"bytes={start}-"} if start else {}
-        with self._request("GET", transfer.path, span) as answer:
-            self._check_range(answer, transfer, start)
-            while transfer.missing:
+        start = file.tell()
+        buffer = memoryview(bytearray(CHUNK))
+        with self._request("GET", path, f"bytes={start}-") as answer:
+            self._check_range(answer, path, f"bytes {start}-{size - 1}/{size}")
+            while missing := size - file.tell():
                 try:
-                    count = answer.readinto(piece[: transfer.missing])
+                    count = answer.readinto(buffer[:missing])
                 except TimeoutError:
                     raise _TryAgain(f"nothing has come for {self._stall_s:.0f} s") from None
-                except (OSError, http.client.HTTPException):
+                except (OSError, HTTPException):
                     count = 0
                 if not count:
                     raise _TryAgain("the connection was cut")
-                transfer.add(piece[:count])
+                piece = buffer[:count]
+                while piece:
+                    piece = piece[file.write(piece) :]
+                progress(file.tell())
 
-    def _check_range(
-        self, answer: http.client.HTTPResponse, transfer: "_Transfer", start: int
-    ) -> None:
+    def _check_range(self, answer: HTTPResponse, path: str, span: str) -> None:
         """Raise MirrorError, or _TryAgain, unless the answer is the rest of the file."""
-        size = transfer.expected.bytes
+        if answer.status == 206 and answer.headers["Content-Range"] == span:
+            return
         if answer.status in (429, 500, 502, 503, 504):
             raise _TryAgain(f"it is busy (HTTP {answer.status})")
-        span = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
-        offered = (int(span[1]), int(span[2])) if span else (0, answer.length)
-        if answer.status in (200, 206) and offered == (start, size):
-            return
-        name = transfer.path.rpartition("/")[2]
+        name = path.rpartition("/")[2]
+        problem = f"answers with another size of {name} than its list says (HTTP {answer.status})"
         if answer.status == 404:
-            raise MirrorError(
-                f"The mirror at {self.url} does not have {name} any more; "
-                "list what it has with: python -m helpers models"
-            )
-        raise MirrorError(
-            f"The mirror at {self.url} answers with another size of {name} than its list says "
-            f"(HTTP {answer.status}): refused. {TRY_VERIFY}"
-        )
+            problem = f"does not have {name} any more"
+        raise MirrorError(f"The mirror at {self.url} {problem}: refused. {TRY_VERIFY}")
 
     def _list(self) -> list[Package]:
         try:
             with self._request("GET", "/manifest.json") as answer:
-                status, body = answer.status, answer.read(MAX_LIST_BYTES + 1)
-        except (_TryAgain, OSError, http.client.HTTPException) as error:
+                status, body = answer.status, answer.read(MAX_LIST_BYTES)
+        except (_TryAgain, OSError, HTTPException) as error:
             raise MirrorError(
                 f"No mirror answers at {self.url} ({error}); is it running there "
                 "(python -m helpers mirror --host 0.0.0.0), and are you in its network?"
             ) from None
-        if len(body) > MAX_LIST_BYTES:
-            limit = f"{MAX_LIST_BYTES // 2**20} MB"
-            raise MirrorError(
-                f"The list of the mirror at {self.url} is larger than {limit}: refused."
-            )
-        try:
-            packages = list(Listing.model_validate_json(body).models)
-            ours = status == 200
-        except ValidationError as error:
-            places = {item["loc"][:1] for item in error.errors()}
-            ours = status == 200 and places.isdisjoint({(), ("mirror",)})
-            if ours:
-                raise MirrorError(
-                    f"The mirror at {self.url} offers what cannot be trusted, "
-                    f"{one_line(explain(error), 300)}. Nothing was fetched."
-                ) from None
-        if not ours:
+        if status != 200 or KIT.encode() not in body:
             raise MirrorError(
                 f"Something answers at {self.url}, but it is not a mirror of this kit "
                 f"(HTTP {status}); check the address."
             )
-        ids = {package.id for package in packages}
-        folders = {package.folder(Path()).as_posix().lower() for package in packages}
-        if min(len(ids), len(folders)) < len(packages):
-            raise MirrorError(f"The mirror at {self.url} lists a model twice: refused.")
-        return packages
+        try:
+            return list(Listing.model_validate_json(body).models)
+        except ValidationError as error:
+            raise MirrorError(
+                f"The mirror at {self.url} offers what cannot be trusted, "
+                f"{one_line(explain(error), 300)}. Nothing was fetched."
+            ) from None
 
     @contextlib.contextmanager
-    def _request(
-        self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b""
-    ) -> Iterator[http.client.HTTPResponse]:
-        """Send one request on a connection that closes with the block.
-
-        Raw reads on purpose: httpx2 reached six tenths of their speed on loopback. Raises _TryAgain
-        when no answer comes.
-        """
-        name = urllib.parse.quote(os.environ.get(NAME_VARIABLE, ""))[:200]
-        named = {NAME_HEADER: name} if name else {}
-        connection = http.client.HTTPConnection(
-            self._host.hostname or "", self._host.port or 80, timeout=CONNECT_S
-        )
+    def _request(self, method: str, path: str, span: str = "") -> Iterator[HTTPResponse]:
+        """Send one request, by raw reads: httpx2 reached six tenths of their speed."""
+        name = urllib.parse.quote(os.environ.get(NAME_VARIABLE, ""))
+        headers = {"Range": span, NAME_HEADER: name}
+        connection = http.client.HTTPConnection(self._host.netloc, timeout=CONNECT_S)
         with contextlib.closing(connection):
             try:
                 connection.connect()
                 connection.sock.settimeout(self._stall_s)
-                quoted = urllib.parse.quote(path)
-                connection.request(method, quoted, body or None, {**(headers or {}), **named})
+                connection.request(method, urllib.parse.quote(path), headers=headers)
                 answer = connection.getresponse()
-            except (OSError, http.client.HTTPException) as error:
-                reason = getattr(error, "strerror", None) or error or type(error).__name__
-                raise _TryAgain(f"no answer from {self._host.netloc}: {reason}") from None
+            except (OSError, HTTPException) as error:
+                raise _TryAgain(f"no answer from {self._host.netloc}: {error}") from None
             yield answer
 
     def _report_arrival(self, package: Package) -> None:
         """Tell the live page of the room. It does not matter whether the mirror hears it."""
-        body = json.dumps({"model": package.id}).encode()
         with (
-            contextlib.suppress(_TryAgain, OSError, http.client.HTTPException),
-            self._request("POST", "/have", {"Content-Type": "application/json"}, body),
+            contextlib.suppress(_TryAgain, OSError, HTTPException),
+            self._request("POST", f"/have/{package.id}"),
         ):
             pass
 
 
 class _TryAgain(Exception):
     """Report a failure that may pass when the request is sent again."""
-
-
-@dataclass
-class _Transfer:
-    """Follow one file on its way: where it is on the mirror and on disk, and the hash so far."""
-
-    path: str
-    expected: File
-    file: FileIO
-    progress: Progress
-
-    def __post_init__(self) -> None:
-        self.digest = hashlib.file_digest(self.file, "sha256")  # of what is there already
-
-    @property
-    def missing(self) -> int:
-        """Return how many bytes have not arrived yet."""
-        return max(0, self.expected.bytes - self.file.tell())
-
-    def add(self, piece: memoryview) -> None:
-        """Write and hash a piece that has arrived."""
-        self.digest.update(piece)
-        while piece:
-            piece = piece[self.file.write(piece) :]
-        self.progress(self.file.tell())
 
 
 def mirror_from_env(address: str | None) -> Mirror | None:
@@ -328,6 +253,10 @@ def parse_mirror_url(address: str) -> str:
     )
 
 
+def _after(done: int, progress: Progress) -> Progress:
+    return lambda more: progress(done + more)
+
+
 def _is_here(package: Package, folder: Path) -> bool:
     record = cache.read_record(folder)
     if record is None or record.package.digest != package.digest:
@@ -335,21 +264,8 @@ def _is_here(package: Package, folder: Path) -> bool:
     return not cache.verify(folder, record)
 
 
-def _refuse_too_large(package: Package, incoming: Path) -> None:
-    incoming.mkdir(parents=True, exist_ok=True)
-    missing, free = package.bytes - _arrived(incoming), shutil.disk_usage(incoming).free
-    if missing > free:
-        raise KitError(
-            f"{package.alias} needs {missing / 1e6:,.0f} MB more and {free / 1e6:,.0f} MB are free "
-            f"in {incoming.parent.parent}; free some space, or name another disk in WORKSHOP_HOME."
-        )
-
-
 def _refuse_false_name(package: Package, incoming: Path) -> None:
-    """Refuse a model that Foundry Local would take for another one.
-
-    The runtime believes `inference_model.json` about which model a folder holds.
-    """
+    """Refuse a model that Foundry Local would take for another: it believes that file."""
     try:
         name = json.loads((incoming / "inference_model.json").read_text(encoding="utf-8"))["Name"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -362,11 +278,7 @@ def _refuse_false_name(package: Package, incoming: Path) -> None:
         )
 
 
-def _arrived(incoming: Path) -> int:
-    return sum(path.stat().st_size for path in incoming.rglob("*") if path.is_file())
-
-
 def _kept(incoming: Path, package: Package) -> str:
-    arrived, total = _arrived(incoming) / 1e6, package.bytes / 1e6
-    kept = f"{arrived:,.1f} of {total:,.1f} MB of {package.alias}"
+    arrived = sum(path.stat().st_size for path in incoming.rglob("*") if path.is_file())
+    kept = f"{arrived / 1e6:,.1f} of {package.bytes / 1e6:,.1f} MB of {package.alias}"
     return f" {kept} are kept and will not be fetched again."

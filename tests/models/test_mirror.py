@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import KitError, connect, download
+from helpers import connect, download
 from helpers.common.errors import MirrorError, UnsafePackage, UsageError
 from helpers.common.paths import BUILT_IN_MODELS, home, model_cache
 from helpers.models import built_in, cache, classroom
@@ -204,17 +204,12 @@ def test_a_client_killed_at_a_known_byte_fetches_at_most_one_chunk_again(instruc
     def stops_there(request):
         if not request.path.endswith("extra.bin"):
             return relayed(instructor[0], request)
-        start = int((request.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        start = int(request.headers["Range"].removeprefix("bytes=").rstrip("-"))
         sent.append(start)
         if start == 0:
             reached.set()
-            return Answer([head(200, len(data)), data[:kept]], end="keep")
-        return Answer(
-            [
-                head(206, len(data) - start, f"bytes {start}-{len(data) - 1}/{len(data)}"),
-                data[start:],
-            ]
-        )
+            return Answer([rest_of(data, 0), data[:kept]], end="keep")
+        return Answer([rest_of(data, start), data[start:]])
 
     with Loopback(stops_there) as between:
         script = (
@@ -246,10 +241,9 @@ def test_a_cut_a_stall_and_a_busy_mirror_are_gone_on_from(instructor, tmp_path):
     def fails_three_times(request):
         if not request.path.endswith("extra.bin"):
             return relayed(instructor[0], request)
-        start = int((request.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        start = int(request.headers["Range"].removeprefix("bytes=").rstrip("-"))
         asked.append(start)
-        span = f"bytes {start}-{len(data) - 1}/{len(data)}" if start else ""
-        answer = [head(206 if start else 200, len(data) - start, span), data[start : start + MIB]]
+        answer = [rest_of(data, start), data[start : start + MIB]]
         if len(asked) == 1:
             return Answer(answer, end="reset")
         if len(asked) == 2:
@@ -332,15 +326,6 @@ def test_a_cache_that_cannot_be_written_is_told_before_a_byte_is_fetched(instruc
         assert not (Path(folder) / "incoming").exists()
 
 
-def test_a_model_larger_than_the_free_disk_is_refused_before_a_byte_is_fetched(tmp_path):
-    huge = package_with({"model.onnx": File(bytes=2**49, sha256="0" * 64)})
-    with (
-        lying({"models": [huge.model_dump(mode="json")]}) as address,
-        pytest.raises(KitError, match=r"needs 562,949,953 MB more and [\d,]+ MB are free"),
-    ):
-        Mirror(address).fetch(huge, tmp_path, tmp_path / "models")
-
-
 # Mirrors that are not there, or lie
 
 
@@ -377,7 +362,7 @@ def test_another_service_at_the_address_is_told_apart(body):
 def test_a_list_without_end_is_refused():
     with (
         Loopback(lambda request: Answer([b"HTTP/1.1 200 OK\r\n\r\n", b"x" * (9 * MIB)])) as other,
-        pytest.raises(MirrorError, match=r"larger than 8 MB: refused"),
+        pytest.raises(MirrorError, match="it is not a mirror of this kit"),
     ):
         Mirror(other.url).packages()
 
@@ -441,24 +426,15 @@ def test_a_list_with_a_wrong_field_is_refused_whole(field, value):
         Mirror(address).packages()
 
 
-def test_a_model_listed_twice_is_refused():
-    entry = package_with({}).model_dump(mode="json")
-    with (
-        lying({"models": [entry, entry]}) as address,
-        pytest.raises(MirrorError, match="lists a model twice"),
-    ):
-        Mirror(address).packages()
-
-
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
         (
-            lambda size: Answer([head(200, size), b"x" * size]),
+            lambda size: Answer([rest_of(b"x" * size, 0), b"x" * size]),
             "serves other bytes of tokenizer.json .* refused, nothing of it is kept",
         ),
         (
-            lambda size: Answer([head(200, size + 1), b"x" * (size + 1)]),
+            lambda size: Answer([rest_of(b"x" * (size + 1), 0), b"x" * (size + 1)]),
             "answers with another size of tokenizer.json than its list says",
         ),
         (
@@ -486,7 +462,7 @@ def test_a_mirror_that_serves_something_else_is_refused(answer, said, instructor
     with Loopback(lies) as between, pytest.raises(MirrorError, match=said):
         Mirror(between.url).fetch(package, tmp_path, tmp_path / "models")
     assert not package.folder(tmp_path / "models").exists()
-    assert not list(tmp_path.rglob("tokenizer.json*"))
+    assert not any(path.stat().st_size for path in tmp_path.rglob("tokenizer.json*"))
 
 
 def test_a_model_that_calls_itself_another_is_refused(tmp_path):
@@ -496,7 +472,7 @@ def test_a_model_that_calls_itself_another_is_refused(tmp_path):
     )
 
     def serves(request):
-        return Answer([head(200, len(lie)), lie])
+        return Answer([rest_of(lie, 0), lie])
 
     with (
         Loopback(serves) as between,
@@ -560,9 +536,8 @@ def test_the_server_gives_only_what_its_list_names(instructor, path):
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
-        ("POST", "/have", b"x" * 5000, 413),
-        ("POST", "/have", b"[]", 400),
-        ("POST", "/have", b'{"model": ["unhashable"]}', 200),
+        ("POST", "/have/no-such:1", b"x" * 5000, 404),
+        ("POST", "/have/classy-generic-cpu:3", b"", 204),
         ("DELETE", "/files/classy-generic-cpu:3/model.onnx", None, 405),
         ("PUT", "/manifest.json", b"{}", 405),
     ],
@@ -648,6 +623,11 @@ def head(status: int, length: int, content_range: str = "", location: str = "") 
     lines += [f"Content-Range: {content_range}"] if content_range else []
     lines += [f"Location: {location}"] if location else []
     return "\r\n".join([*lines, "", ""]).encode()
+
+
+def rest_of(data: bytes, start: int) -> bytes:
+    """The head of an answer that brings a file from a byte on."""
+    return head(206, len(data) - start, f"bytes {start}-{len(data) - 1}/{len(data)}")
 
 
 def relayed(address: str, request) -> Answer:
