@@ -1,9 +1,16 @@
 """Collect the distinct answers of a run, so that each is judged once."""
 
 import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..measure.record import Run
+
+Key = tuple[str, str]
+"""Prompt id and answer hash; models that agree to the letter share it."""
 
 
 @dataclass(frozen=True)
@@ -17,8 +24,8 @@ class Answer:
     hash: str
 
     @property
-    def key(self) -> tuple[str, str]:
-        """Return prompt id and hash, which models that agree to the letter share."""
+    def key(self) -> Key:
+        """Return prompt id and hash."""
         return self.prompt, self.hash
 
 
@@ -42,6 +49,25 @@ def distinct(run: Run) -> list[Answer]:
     return run.__dict__["distinct answers"]
 
 
-def prompt_texts(run: Run) -> dict[str, str]:
-    """Return the text of each prompt by its id."""
-    return run.prompts
+def mean_by_prompt(run: Run, scores: Mapping[Key, float | None]) -> dict[str, dict[str, float]]:
+    """Return model to prompt id to the mean score of its answers, each as often as it was given.
+
+    What has no score is left out.
+    """
+    counted: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
+    for answer in distinct(run):
+        score = scores.get(answer.key)
+        if score is not None:
+            counted[answer.model, answer.prompt].append((score, answer.n))
+    means: dict[str, dict[str, float]] = defaultdict(dict)
+    for (model, prompt), pairs in counted.items():
+        means[model][prompt] = weighted_mean(pairs)
+    return dict(means)
+
+
+def weighted_mean(counted: Sequence[tuple[float, int]]) -> float | None:
+    """Return the mean of (value, count) pairs; None without any."""
+    if not counted:
+        return None
+    values, counts = zip(*counted, strict=True)
+    return float(np.average(values, weights=counts))

@@ -7,7 +7,6 @@ words, not by meaning: a right answer in other words counts as wrong.
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,7 +20,7 @@ from ..common.validation import explain
 from ..measure.record import Run
 from ..models.lineup import MONTHS, AnswerFormat, Facet, Prompt, PromptSet, load_prompts
 from ..timing import intervals
-from .answers import distinct
+from .answers import Key, distinct, mean_by_prompt, weighted_mean
 
 # A phrase of two words or more, without digits, may differ in about one letter of ten:
 # "mailroom scaner".
@@ -42,6 +41,10 @@ class FacetCheck:
     kind: str  # required, optional, forbidden, form
     passed: bool
     found: str
+
+    def __str__(self) -> str:
+        verdict = "yes" if self.passed else "no"
+        return f"{verdict}: {self.found}" if self.found else verdict
 
 
 @dataclass(frozen=True)
@@ -93,28 +96,27 @@ class Quality(Shown):
         return {p.id: p for p in self.prompts.prompts if p.facets or p.format}
 
     @cached_property
-    def scores(self) -> dict[str, dict[str, list[tuple[Score, int]]]]:
-        """Return model to prompt id to the score of each distinct answer, and how often it came.
+    def scores(self) -> dict[Key, Score]:
+        """Return the score of each distinct answer to a prompt that expects something."""
+        return {
+            answer.key: score(self.expecting[answer.prompt], answer.text)
+            for answer in distinct(self.run)
+            if answer.prompt in self.expecting
+        }
 
-        Prompts that expect nothing are left out.
-        """
-        scores: dict[str, dict[str, list[tuple[Score, int]]]] = {m: {} for m in self.run.models}
-        known: dict[tuple[str, str], Score] = {}  # models may agree to the letter
-        for answer in distinct(self.run):
-            if answer.prompt in self.expecting:
-                if answer.key not in known:
-                    known[answer.key] = score(self.expecting[answer.prompt], answer.text)
-                by_prompt = scores[answer.model].setdefault(answer.prompt, [])
-                by_prompt.append((known[answer.key], answer.n))
-        return scores
+    @cached_property
+    def shares(self) -> dict[Key, float]:
+        """Return the quality of each distinct answer that has one, 0 to 1."""
+        shares = {key: score.quality for key, score in self.scores.items()}
+        return {key: share for key, share in shares.items() if share is not None}
 
     def by_prompt(self, model: str) -> dict[str, float]:
         """Return the mean quality of a model's answers to each prompt, 0 to 1, by prompt id."""
-        means = {}
-        for prompt, scores in self.scores[model].items():
-            if judged := [(s.quality, n) for s, n in scores if s.quality is not None]:
-                means[prompt] = weighted_mean(judged)
-        return means
+        return self._means.get(model, {})
+
+    @cached_property
+    def _means(self) -> dict[str, dict[str, float]]:
+        return mean_by_prompt(self.run, self.shares)
 
     @cached_property
     def summary(self) -> list[dict]:
@@ -129,12 +131,10 @@ class Quality(Shown):
         # Where all prompts agree, a few of them do not show how much others would differ.
         differ = len(set(values)) > 1
         low, high = intervals.interval_of_mean(values if differ else [], within=(0, 1))
-        scores = [pair for pairs in self.scores[model].values() for pair in pairs]
-        checks = [(check, n) for s, n in scores for check in s.checks]
-        required, form = (
-            [(check.passed, n) for check, n in checks if check.kind == kind]
-            for kind in ("required", "form")
-        )
+        answers = [a for a in distinct(self.run) if a.model == model and a.key in self.scores]
+        checks = [(check, a.n) for a in answers for check in self.scores[a.key].checks]
+        required = [(check.passed, n) for check, n in checks if check.kind == "required"]
+        form = [(check.passed, n) for check, n in checks if check.kind == "form"]
         named = [n for check, n in checks if check.kind == "forbidden" and not check.passed]
         return {
             "model": model,
@@ -142,45 +142,36 @@ class Quality(Shown):
             "quality_low": low,
             "quality_high": high,
             "prompts_judged": len(values),
-            "facet_recall": weighted_mean(required) if required else None,
-            "format_ok": weighted_mean(form) if form else None,
+            "facet_recall": weighted_mean(required),
+            "format_ok": weighted_mean(form),
             "forbidden_hits": sum(named),
-            "answers_judged": sum(n for _, n in scores),
+            "answers_judged": sum(answer.n for answer in answers),
         }
 
-    def compare(self, baseline: str | None = None) -> list[str]:
-        """Compare every other model with `baseline` (default: the first with answers), by prompt.
+    def compare(self) -> list[str]:
+        """Compare every other model with the first that has answers, by prompt.
 
-        Intervals of the difference hold together at 95 % (Bonferroni). Raises UsageError when the
-        baseline is not in the run.
+        Intervals of the difference hold together at 95 % (Bonferroni).
         """
-        models = self.run.models
-        if baseline is not None and baseline not in models:
-            raise UsageError(f"'{baseline}' is not in this run; it has {', '.join(models)}.")
-        judged = [model for model in models if self.by_prompt(model)]
-        first = baseline or next(iter(judged), "")
-        others = [model for model in judged if model != first]
+        first, *others = [model for model in self.run.models if self.by_prompt(model)] or [""]
         return [self._verdict(model, first, 1 - 0.05 / len(others)) for model in others]
 
     def _verdict(self, model: str, baseline: str, confidence: float) -> str:
         ours, theirs = self.by_prompt(model), self.by_prompt(baseline)
         differences = [ours[prompt] - theirs[prompt] for prompt in ours if prompt in theirs]
-        n = len(differences)
+        n, pair = len(differences), f"{model} and {baseline}"
         if n and not any(differences):
-            return (
-                f"Quality: {model} and {baseline} pass the same share of checks on each of "
-                f"{n} prompts."
-            )
+            return f"Quality: {pair} pass the same share of checks on each of {n} prompts."
         enough = differences if n >= PROMPTS_NEEDED else []
         low, high = intervals.interval_of_mean(enough, confidence=confidence, within=(-1, 1))
         if low is None or high is None or low <= 0 <= high:
-            return f"Quality: cannot tell {model} and {baseline} apart with {n} prompts."
-        middle = float(np.mean(differences))
+            return f"Quality: cannot tell {pair} apart with {n} prompts."
         low, high = sorted((abs(low), abs(high)))
+        more = "more" if np.mean(differences) > 0 else "fewer"
         return (
-            f"Quality: {model} passes {100 * abs(middle):.0f} in 100 checks "
-            f"{'more' if middle > 0 else 'fewer'} than {baseline} ({100 * confidence:.4g} % "
-            f"interval {100 * low:.0f} to {100 * high:.0f}, {n} prompts)."
+            f"Quality: {model} passes {100 * abs(np.mean(differences)):.0f} in 100 checks {more} "
+            f"than {baseline} ({100 * confidence:.4g} % interval {100 * low:.0f} to "
+            f"{100 * high:.0f}, {n} prompts)."
         )
 
     def details(self, prompt_id: str) -> Table:
@@ -193,18 +184,15 @@ class Quality(Shown):
             raise UsageError(
                 f"No prompt is called '{prompt_id}' here; there are {', '.join(prompts)}."
             )
-        columns = {
-            model: scores[prompt_id][0][0].checks
-            for model, scores in self.scores.items()
-            if prompt_id in scores
-        }
-        rows = [
-            [check.name, check.kind, *(_cell(checks[place]) for checks in columns.values())]
-            for place, check in enumerate(score(prompts[prompt_id], "").checks)
-        ]
+        checks = score(prompts[prompt_id], "").checks
+        headers, columns = ["check", "kind"], [[c.name for c in checks], [c.kind for c in checks]]
+        for answer in distinct(self.run):
+            if answer.prompt == prompt_id and answer.model not in headers:
+                headers.append(answer.model)
+                columns.append([str(check) for check in score(prompts[prompt_id], answer.text).checks])
         note = f"'{prompt_id}' expects nothing in particular: give it facets in prompts.json."
-        known = prompt_id in self.expecting
-        return Table(("check", "kind", *columns), rows, note="" if known else note)
+        rows = list(zip(*columns, strict=True))
+        return Table(headers, rows, note="" if checks else note)
 
     def table(self) -> Table:
         """Return the summary as a table."""
@@ -241,17 +229,6 @@ def score_facets(run: Run, prompts: PromptSet | str | None = None) -> Quality:
             f"(same id and same text); score it by '{then.name}'."
         )
     return Quality(run, now.model_copy(update={"prompts": shared}))
-
-
-def weighted_mean(counted: Sequence[tuple[float, int]]) -> float:
-    """Return the mean of (value, count) pairs."""
-    values, counts = zip(*counted, strict=True)
-    return float(np.average(values, weights=counts))
-
-
-def _cell(check: FacetCheck) -> str:
-    verdict = "yes" if check.passed else "no"
-    return f"{verdict}: {check.found}" if check.found else verdict
 
 
 def find(facet: Facet, answer: str) -> str | None:
@@ -318,17 +295,17 @@ def _date_pattern(date: str) -> str:
 def _form_checks(form: AnswerFormat | None, answer: str) -> list[FacetCheck]:
     if form is None:
         return []
-    checks = []
-    for unit, asked, n in (
-        ("sentences", form.sentences, sentences(answer)),
-        ("bullets", form.bullets, bullets(answer)),
+    checks, words = [], len(answer.split())
+    for asked, n, unit in (
+        (form.sentences, sentences(answer), "sentences"),
+        (form.bullets, bullets(answer), "bullets"),
     ):
         if asked is not None:
             checks.append(FacetCheck(f"{asked} {unit}", "form", n == asked, f"{n} {unit}"))
     if form.max_words is not None:
-        n = len(answer.split())
-        passed = 0 < n <= form.max_words
-        checks.append(FacetCheck(f"at most {form.max_words} words", "form", passed, f"{n} words"))
+        passed = 0 < words <= form.max_words
+        name = f"at most {form.max_words} words"
+        checks.append(FacetCheck(name, "form", passed, f"{words} words"))
     return checks
 
 
