@@ -65,9 +65,7 @@ def mean_by_prompt(run: Run, scores: Mapping[Key, float | None]) -> dict[str, di
     return dict(means)
 
 
-def weighted_mean(counted: Sequence[tuple[float, int]]) -> float | None:
-    """Return the mean of (value, count) pairs; None without any."""
-    if not counted:
-        return None
+def weighted_mean(counted: Sequence[tuple[float, int]]) -> float:
+    """Return the mean of (value, count) pairs."""
     values, counts = zip(*counted, strict=True)
     return float(np.average(values, weights=counts))

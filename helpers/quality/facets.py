@@ -7,6 +7,7 @@ words, not by meaning: a right answer in other words counts as wrong.
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -133,8 +134,6 @@ class Quality(Shown):
         low, high = intervals.interval_of_mean(values if differ else [], within=(0, 1))
         answers = [a for a in distinct(self.run) if a.model == model and a.key in self.scores]
         checks = [(check, a.n) for a in answers for check in self.scores[a.key].checks]
-        required = [(check.passed, n) for check, n in checks if check.kind == "required"]
-        form = [(check.passed, n) for check, n in checks if check.kind == "form"]
         named = [n for check, n in checks if check.kind == "forbidden" and not check.passed]
         return {
             "model": model,
@@ -142,8 +141,8 @@ class Quality(Shown):
             "quality_low": low,
             "quality_high": high,
             "prompts_judged": len(values),
-            "facet_recall": weighted_mean(required),
-            "format_ok": weighted_mean(form),
+            "facet_recall": _share_passed(checks, "required"),
+            "format_ok": _share_passed(checks, "form"),
             "forbidden_hits": sum(named),
             "answers_judged": sum(answer.n for answer in answers),
         }
@@ -184,15 +183,17 @@ class Quality(Shown):
             raise UsageError(
                 f"No prompt is called '{prompt_id}' here; there are {', '.join(prompts)}."
             )
-        checks = score(prompts[prompt_id], "").checks
-        headers, columns = ["check", "kind"], [[c.name for c in checks], [c.kind for c in checks]]
+        prompt, columns = prompts[prompt_id], {}
         for answer in distinct(self.run):
-            if answer.prompt == prompt_id and answer.model not in headers:
-                headers.append(answer.model)
-                columns.append([str(check) for check in score(prompts[prompt_id], answer.text).checks])
+            if answer.prompt == prompt_id and answer.model not in columns:
+                columns[answer.model] = score(prompt, answer.text).checks
+        expected = [(check.name, check.kind) for check in score(prompt, "").checks]
+        rows = [
+            [*names, *map(str, checks)]
+            for names, *checks in zip(expected, *columns.values(), strict=True)
+        ]
         note = f"'{prompt_id}' expects nothing in particular: give it facets in prompts.json."
-        rows = list(zip(*columns, strict=True))
-        return Table(headers, rows, note="" if checks else note)
+        return Table(("check", "kind", *columns), rows, note="" if expected else note)
 
     def table(self) -> Table:
         """Return the summary as a table."""
@@ -201,6 +202,11 @@ class Quality(Shown):
         note = f"Not judged, because nothing is expected of them: {', '.join(silent)}."
         rows = [[row[name] for name in headers] for row in self.summary]
         return Table(headers, rows, note=note if silent else "")
+
+
+def _share_passed(checks: Sequence[tuple[FacetCheck, int]], kind: str) -> float | None:
+    counted = [(check.passed, n) for check, n in checks if check.kind == kind]
+    return weighted_mean(counted) if counted else None
 
 
 def score_facets(run: Run, prompts: PromptSet | str | None = None) -> Quality:
