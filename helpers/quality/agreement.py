@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..common.show import Shown, Table, count
+from ..common.show import Shown, Table
 from ..measure.record import Run
 from ..timing.intervals import Estimate
 from . import facets
 from .answers import Key, distinct, mean_by_prompt
 from .model_judge import JudgeResult, read_judges
 from .people import Annotation, for_run
+from .words import sentences
 
 ANSWERS_NEEDED = 10
 RESAMPLES = 2000
@@ -44,21 +45,7 @@ class Agreement:
         return bool(self.spearman and self.spearman.low and self.spearman.low > 0)
 
     def __str__(self) -> str:
-        pair, answers = f"{self.one} and {self.two}", count(self.n, "answer")
-        if self.spearman is None or self.kappa is None:
-            constant = "one of them gives every answer the same score"
-            reason = constant if self.n >= 3 else "too few answers have both"
-            return f"{pair}: agreement cannot be computed from {answers}; {reason}."
-        if self.n < ANSWERS_NEEDED:
-            few = f"{answers} are too few to tell whether they agree"
-            return f"{pair}: {few} ({ANSWERS_NEEDED} are needed)."
-        verdict = "order the answers alike" if self.shown else "are not shown to agree"
-        figures = f"Spearman {_bounded(self.spearman)}, weighted kappa {_bounded(self.kappa)}"
-        return f"{pair} {verdict}: {figures}, {answers}, 95 % intervals."
-
-
-def _bounded(estimate: Estimate) -> str:
-    return f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f})"
+        return sentences("pair.jinja", pair=self, needed=ANSWERS_NEEDED)[0]
 
 
 @dataclass(frozen=True, repr=False)
@@ -120,15 +107,7 @@ class Ratings(Shown):
         related = [pair for pair in self.pairs if source in (pair.one, pair.two)]
         if any(pair.shown for pair in related):
             return ""
-        origin = "word matching" if source == "facets" else source
-        if related:
-            doubt = f"; no other source has been shown to agree with it. {related[0]}"
-        else:
-            doubt = (
-                " alone. No person and no judge has scored these answers, "
-                "so it is not known how far to trust it."
-            )
-        return f"Quality comes from {origin}{doubt}"
+        return sentences("warning.jinja", source=source, pair=next(iter(related), None))[0]
 
     @property
     def stale(self) -> int:
@@ -140,20 +119,7 @@ class Ratings(Shown):
 
     def sentences(self) -> list[str]:
         """Say who agrees, how many judges' replies could be used, and which scores are stale."""
-        sentences = [str(pair) for pair in self.pairs]
-        for judge in self.judges:
-            sentences += judge.sentences()
-        if not self.raters:
-            sentences.append(
-                "No person has scored an answer of this run yet; "
-                "use notebook 05, or python -m helpers annotate."
-            )
-        if self.stale:
-            sentences.append(
-                f"{count(self.stale, 'score')} {'does' if self.stale == 1 else 'do'} not count, "
-                "because this run holds another answer there."
-            )
-        return sentences
+        return sentences("ratings.jinja", ratings=self)
 
     def table(self) -> Table:
         """Return each model's quality from each source, 0 to 1, over the prompts that it scored."""

@@ -21,6 +21,7 @@ from ..common.validation import explain
 from ..measure.record import Run
 from ..models.lineup import MONTHS, AnswerFormat, Facet, Prompt, PromptSet, load_prompts
 from ..timing import intervals
+from . import words
 from .answers import Key, distinct, mean_by_prompt, weighted_mean
 
 # A phrase of two words or more, without digits, may differ in about one letter of ten:
@@ -49,7 +50,7 @@ class FacetCheck:
 
 
 @dataclass(frozen=True)
-class Score(Shown):
+class Score:
     """Hold the checks of one answer."""
 
     checks: tuple[FacetCheck, ...]
@@ -68,20 +69,16 @@ class Score(Shown):
         ]
         return sum(counted) / len(counted) if counted else None
 
-    def table(self) -> Table:
-        """Return the checks, a row for each."""
-        rows = [[check.name, check.kind, check.passed, check.found] for check in self.checks]
-        return Table(("check", "kind", "passed", "found"), rows)
-
 
 def score(prompt: Prompt, answer: str) -> Score:
     """Check one answer against what its prompt expects."""
-    checks = []
+    checks = _form_checks(prompt.format, answer) if prompt.format else []
+    facets = []
     for facet in prompt.facets:
-        words = find(facet, answer)
-        passed = (words is None) == (facet.kind == "forbidden")
-        checks.append(FacetCheck(facet.id, facet.kind, passed, words or ""))
-    return Score((*checks, *_form_checks(prompt.format, answer)))
+        found = find(facet, answer)
+        passed = (found is None) == (facet.kind == "forbidden")
+        facets.append(FacetCheck(facet.id, facet.kind, passed, found or ""))
+    return Score((*facets, *checks))
 
 
 @dataclass(frozen=True, repr=False)
@@ -158,20 +155,17 @@ class Quality(Shown):
     def _verdict(self, model: str, baseline: str, confidence: float) -> str:
         ours, theirs = self.by_prompt(model), self.by_prompt(baseline)
         differences = [ours[prompt] - theirs[prompt] for prompt in ours if prompt in theirs]
-        n, pair = len(differences), f"{model} and {baseline}"
-        if n and not any(differences):
-            return f"Quality: {pair} pass the same share of checks on each of {n} prompts."
+        n = len(differences)
         enough = differences if n >= PROMPTS_NEEDED else []
         low, high = intervals.interval_of_mean(enough, confidence=confidence, within=(-1, 1))
-        if low is None or high is None or low <= 0 <= high:
-            return f"Quality: cannot tell {pair} apart with {n} prompts."
-        low, high = sorted((abs(low), abs(high)))
-        more = "more" if np.mean(differences) > 0 else "fewer"
-        return (
-            f"Quality: {model} passes {100 * abs(np.mean(differences)):.0f} in 100 checks {more} "
-            f"than {baseline} ({100 * confidence:.4g} % interval {100 * low:.0f} to "
-            f"{100 * high:.0f}, {n} prompts)."
-        )
+        values = {
+            "same": n > 0 and not any(differences),
+            "middle": sum(differences) / max(n, 1),
+            "low": low,
+            "high": high,
+            "confidence": confidence,
+        }
+        return words.sentences("verdict.jinja", model=model, baseline=baseline, n=n, **values)[0]
 
     def details(self, prompt_id: str) -> Table:
         """Return the checks of the models' first answers to one prompt.
@@ -298,20 +292,16 @@ def _date_pattern(date: str) -> str:
     return rf"(?<!\d)(?:{'|'.join(ways)})"
 
 
-def _form_checks(form: AnswerFormat | None, answer: str) -> list[FacetCheck]:
-    if form is None:
-        return []
-    checks, words = [], len(answer.split())
-    for asked, n, unit in (
-        (form.sentences, sentences(answer), "sentences"),
-        (form.bullets, bullets(answer), "bullets"),
-    ):
+def _form_checks(form: AnswerFormat, answer: str) -> list[FacetCheck]:
+    checks = []
+    for unit, n in {"sentences": sentences(answer), "bullets": bullets(answer)}.items():
+        asked = getattr(form, unit)
         if asked is not None:
             checks.append(FacetCheck(f"{asked} {unit}", "form", n == asked, f"{n} {unit}"))
     if form.max_words is not None:
-        passed = 0 < words <= form.max_words
-        name = f"at most {form.max_words} words"
-        checks.append(FacetCheck(name, "form", passed, f"{words} words"))
+        n = len(answer.split())
+        name, passed = f"at most {form.max_words} words", 0 < n <= form.max_words
+        checks.append(FacetCheck(name, "form", passed, f"{n} words"))
     return checks
 
 

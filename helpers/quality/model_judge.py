@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from ..common.errors import EndpointError, UsageError
 from ..common.files import append_json, now, read_json_lines
 from ..common.progress import Progress
-from ..common.show import Shown, count, one_line
+from ..common.show import Shown, one_line
 from ..measure.record import Run
 from .answers import Answer, Key, distinct
 from .people import SCALE
+from .words import sentences
 
 if TYPE_CHECKING:
     from ..servers.server import Server
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 RUBRIC_VERSION = 1
 RUBRIC = Path(__file__).with_name("templates") / "rubric.txt"
-MAX_TOKENS = 200
+MAX_TOKENS, TIMEOUT_S = 200, 120  # of one reply
 MAX_FAILURES_IN_A_ROW = 3
 
 
@@ -52,7 +53,7 @@ class JudgeResult(Shown):
 
     judge: str
     judgements: tuple[Judgement, ...]
-    warnings: tuple[str, ...] = ()
+    own_answers: bool = False  # the run holds answers of the judge itself
 
     @property
     def scores(self) -> dict[Key, int]:
@@ -65,13 +66,9 @@ class JudgeResult(Shown):
         return sum(j.value is None for j in self.judgements)
 
     def sentences(self) -> list[str]:
-        """Return warnings, then how many replies could be used."""
-        if not self.judgements:
-            return [*self.warnings, f"{self.judge} has scored no answer of this run yet."]
+        """Return a warning about a judge of its own answers, and how many replies could be used."""
         silent = sum(j.error is not None for j in self.judgements)
-        unread = f"{self.failures - silent} of {len(self.judgements)} replies were not valid JSON"
-        errors = f"; {count(silent, 'request')} got no reply" if silent else ""
-        return [*self.warnings, f"{self.judge}: {unread} and are left out{errors}."]
+        return sentences("judge.jinja", result=self, replies=len(self.judgements), silent=silent)
 
 
 def ask_judge(
@@ -81,7 +78,6 @@ def ask_judge(
     *,
     limit: int | None = None,
     progress: bool = True,
-    timeout_s: float = 120,
 ) -> JudgeResult:
     """Let a model score the answers of a run. An answer that it has scored is not asked again.
 
@@ -91,7 +87,6 @@ def ask_judge(
         run: a finished run.
         limit: at most so many new requests.
         progress: one updating line.
-        timeout_s: for one reply.
 
     Each reply is appended to `judge-<name>.jsonl` in the run's folder as it comes. Raises
     UnknownModel, and EndpointError when the server fails three times in a row.
@@ -114,7 +109,7 @@ def ask_judge(
                 max_tokens=MAX_TOKENS,
                 temperature=0.0,
                 stream=False,
-                timeout_s=timeout_s,
+                timeout_s=TIMEOUT_S,
             )
             append_json(file, asdict(_judgement(model.alias, answer, timeline)))
             line.step(answer.prompt)
@@ -124,7 +119,7 @@ def ask_judge(
                     f"{model.alias} failed {failures} times in a row, the last time with: "
                     f"{timeline.error}. Its earlier replies are in {file}."
                 )
-    return JudgeResult(model.alias, _read(file), _warnings(run, model.alias, model.id))
+    return JudgeResult(model.alias, _read(file), _takes_part(run, model.alias, model.id))
 
 
 def _judgement(judge: str, answer: Answer, timeline: "Timeline") -> Judgement:
@@ -139,7 +134,7 @@ def read_judges(run: Run) -> list[JudgeResult]:
     for file in sorted(run.folder.glob("judge-*.jsonl")):
         if judgements := _read(file):
             judge = judgements[0].judge
-            results.append(JudgeResult(judge, judgements, _warnings(run, judge)))
+            results.append(JudgeResult(judge, judgements, _takes_part(run, judge)))
     return results
 
 
@@ -187,13 +182,8 @@ def _read(file: Path) -> tuple[Judgement, ...]:
     return tuple(latest.values())
 
 
-def _warnings(run: Run, judge: str, model_id: str | None = None) -> tuple[str, ...]:
-    """Warn about a judge of its own answers, known by its name, on any server, or by its id."""
+def _takes_part(run: Run, judge: str, model_id: str | None = None) -> bool:
+    """Tell whether a run holds the judge's answers, by its name, on any server, or by its id."""
     names = {name.partition(" @ ")[0] for name in run.models} | set(run.models)
     ids = {record.model_id for record in run.info.models.values()} - {None}
-    if judge not in names and model_id not in ids:
-        return ()
-    return (
-        f"{judge} judges its own answers here. Models favor their own words, so do not rest a "
-        "decision on this judge alone.",
-    )
+    return judge in names or model_id in ids

@@ -10,7 +10,6 @@ import csv
 import io
 import os
 import random
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from functools import cached_property
@@ -148,17 +147,6 @@ def _drop_half_line(text: str) -> str:
     return text if len(cells) >= len(COLUMNS) else text.removesuffix(last)
 
 
-@dataclass(frozen=True)
-class AnswerToRate:
-    """Hold one answer to score, with its prompt and the models that gave it (not shown)."""
-
-    prompt: str
-    asked: str
-    answer: str
-    text: str
-    models: tuple[str, ...]
-
-
 @dataclass
 class BlindRating(Shown):
     """Offer a run's answers to one rater, without names and without those already scored.
@@ -177,25 +165,18 @@ class BlindRating(Shown):
             raise UsageError("Who is scoring? Give a rater, a name or initials.")
         self.file = Path(self.file)
         scored = {a.key for a in for_run(self.run, self.file) if a.rater == self.rater}
-        self.todo = [item for item in self.items if (item.prompt, item.answer) not in scored]
+        self.todo = [item for item in self.items if item.key not in scored]
 
     @cached_property
-    def items(self) -> list[AnswerToRate]:
+    def items(self) -> list[Answer]:
         """Return every distinct answer of the run, in this rater's order."""
-        given: dict[Key, list[Answer]] = defaultdict(list)
-        for answer in distinct(self.run):
-            given[answer.key].append(answer)
-        items = []
-        for prompt, answer_hash in sorted(given):
-            alike = given[prompt, answer_hash]
-            models = tuple(answer.model for answer in alike)
-            asked = self.run.prompts.get(prompt, "")
-            items.append(AnswerToRate(prompt, asked, answer_hash, alike[0].text, models))
+        answers = {answer.key: answer for answer in distinct(self.run)}
+        items = [answers[key] for key in sorted(answers)]
         random.Random(f"{self.seed} {self.rater}").shuffle(items)
         return items
 
     @property
-    def current(self) -> AnswerToRate | None:
+    def current(self) -> Answer | None:
         """Return the answer to score now; None when all are done."""
         return self.todo[0] if self.todo else None
 
@@ -208,9 +189,9 @@ class BlindRating(Shown):
             raise UsageError(f"A score is a whole number from 1 to 5, found {score!r:.20}.")
         if self.current is None:
             raise UsageError("This rater has scored every answer of this run.")
-        item, plain = self.todo[0], one_line(note, MAX_NOTE)
-        key = item.prompt, item.answer
-        append([Annotation(m, *key, self.rater, score, plain) for m in item.models], self.file)
+        key, plain = self.current.key, one_line(note, MAX_NOTE)
+        models = [answer.model for answer in distinct(self.run) if answer.key == key]
+        append([Annotation(m, *key, self.rater, int(score), plain) for m in models], self.file)
         self.todo.pop(0)
 
     def skip(self) -> None:
@@ -224,9 +205,9 @@ class BlindRating(Shown):
         """
         rater, rows = sanitize_for_csv(self.rater), []
         for item in self.todo:
-            asked = sanitize_for_csv(item.asked, MAX_PROMPT)
+            asked = sanitize_for_csv(self.run.prompts.get(item.prompt, ""), MAX_PROMPT)
             text = sanitize_for_csv(item.text, MAX_ANSWER)
-            rows.append(["", item.prompt, item.answer, rater, "", "", asked, text])
+            rows.append(["", *item.key, rater, "", "", asked, text])
         write_text(path, _csv([[*COLUMNS, "asked", "text"], *rows]))
         return path
 
@@ -235,6 +216,7 @@ class BlindRating(Shown):
         item, done = self.current, len(self.items) - len(self.todo)
         rows = []
         if item:
-            rows = [["prompt", item.prompt], ["asked", item.asked], ["answer", item.text]]
+            asked = self.run.prompts.get(item.prompt, "")
+            rows = [["prompt", item.prompt], ["asked", asked], ["answer", item.text]]
         scale = "; ".join(f"{score}: {words}" for score, words in SCALE.items())
         return Table((self.rater, f"{done} of {len(self.items)} answers scored"), rows, note=scale)
