@@ -89,24 +89,20 @@ class Quality(Shown):
     prompts: PromptSet
 
     @cached_property
-    def expecting(self) -> dict[str, Prompt]:
-        """Return the prompts that expect something, by id."""
-        return {p.id: p for p in self.prompts.prompts if p.facets or p.format}
-
-    @cached_property
     def scores(self) -> dict[Key, Score]:
         """Return the score of each distinct answer to a prompt that expects something."""
+        expecting = {prompt.id: prompt for prompt in self.prompts.prompts if _expects(prompt)}
         return {
-            answer.key: score(self.expecting[answer.prompt], answer.text)
+            answer.key: score(expecting[answer.prompt], answer.text)
             for answer in distinct(self.run)
-            if answer.prompt in self.expecting
+            if answer.prompt in expecting
         }
 
     @cached_property
     def shares(self) -> dict[Key, float]:
         """Return the quality of each distinct answer that has one, 0 to 1."""
-        shares = {key: score.quality for key, score in self.scores.items()}
-        return {key: share for key, share in shares.items() if share is not None}
+        scored = ((key, score.quality) for key, score in self.scores.items())
+        return {key: quality for key, quality in scored if quality is not None}
 
     def by_prompt(self, model: str) -> dict[str, float]:
         """Return the mean quality of a model's answers to each prompt, 0 to 1, by prompt id."""
@@ -155,17 +151,11 @@ class Quality(Shown):
     def _verdict(self, model: str, baseline: str, confidence: float) -> str:
         ours, theirs = self.by_prompt(model), self.by_prompt(baseline)
         differences = [ours[prompt] - theirs[prompt] for prompt in ours if prompt in theirs]
-        n = len(differences)
-        enough = differences if n >= PROMPTS_NEEDED else []
-        low, high = intervals.interval_of_mean(enough, confidence=confidence, within=(-1, 1))
-        values = {
-            "same": n > 0 and not any(differences),
-            "middle": sum(differences) / max(n, 1),
-            "low": low,
-            "high": high,
-            "confidence": confidence,
-        }
-        return words.sentences("verdict.jinja", model=model, baseline=baseline, n=n, **values)[0]
+        enough = differences if len(differences) >= PROMPTS_NEEDED else []
+        bounds = intervals.interval_of_mean(enough, confidence=confidence, within=(-1, 1))
+        names = {"model": model, "baseline": baseline, "confidence": confidence}
+        values = {"differences": differences, "bounds": bounds}
+        return words.sentences("verdict.jinja", **names, **values)[0]
 
     def details(self, prompt_id: str) -> Table:
         """Return the checks of the models' first answers to one prompt.
@@ -192,10 +182,14 @@ class Quality(Shown):
     def table(self) -> Table:
         """Return the summary as a table."""
         headers = [name for name in self.summary[0] if name != "answers_judged"]
-        silent = [p.id for p in self.prompts.prompts if p.id not in self.expecting]
+        silent = [p.id for p in self.prompts.prompts if not _expects(p)]
         note = f"Not judged, because nothing is expected of them: {', '.join(silent)}."
         rows = [[row[name] for name in headers] for row in self.summary]
         return Table(headers, rows, note=note if silent else "")
+
+
+def _expects(prompt: Prompt) -> bool:
+    return bool(prompt.facets or prompt.format)
 
 
 def _share_passed(checks: Sequence[tuple[FacetCheck, int]], kind: str) -> float | None:
@@ -281,8 +275,7 @@ def _date_pattern(date: str) -> str:
     """Return a pattern for a day of a month: 14 March, March 14th, 14.03., 14/3, 2026-03-14."""
     day, month = date.split()
     number = MONTHS.index(month) + 1
-    short, rest = month.casefold()[:3], month.casefold()[3:]
-    name = rf"{short}(?:{rest})?\.?" if rest else short
+    name = rf"(?:{month}|{month[:3]}\.?)"
     ways = (
         rf"0?{day}(?:st|nd|rd|th)?(?: of)? {name}(?!\w)",
         rf"{name} 0?{day}(?:st|nd|rd|th)?(?!\d)",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 RUBRIC_VERSION = 1
 RUBRIC = Path(__file__).with_name("templates") / "rubric.txt"
-MAX_TOKENS, TIMEOUT_S = 200, 120  # of one reply
+REQUEST = dict(max_tokens=200, temperature=0.0, stream=False, timeout_s=120.0)
 MAX_FAILURES_IN_A_ROW = 3
 
 
@@ -81,15 +81,9 @@ def ask_judge(
 ) -> JudgeResult:
     """Let a model score the answers of a run. An answer that it has scored is not asked again.
 
-    Args:
-        server: where the judge is served.
-        judge: its alias or id there.
-        run: a finished run.
-        limit: at most so many new requests.
-        progress: one updating line.
-
-    Each reply is appended to `judge-<name>.jsonl` in the run's folder as it comes. Raises
-    UnknownModel, and EndpointError when the server fails three times in a row.
+    `judge` is its alias or id on `server`, and `limit` the most requests that are sent. Each reply
+    is appended to `judge-<name>.jsonl` in the run's folder as it comes. Raises UnknownModel, and
+    EndpointError when the server fails three times in a row.
     """
     if limit is not None and limit < 1:
         raise UsageError(f"limit: expected a whole number of at least 1, found {limit}.")
@@ -103,14 +97,7 @@ def ask_judge(
     with Progress(len(answers), "judgements", progress) as line:
         for answer in answers:
             question = _question(run.prompts.get(answer.prompt, ""), answer.text)
-            timeline = server.request(
-                model,
-                question,
-                max_tokens=MAX_TOKENS,
-                temperature=0.0,
-                stream=False,
-                timeout_s=TIMEOUT_S,
-            )
+            timeline = server.request(model, question, **REQUEST)
             append_json(file, asdict(_judgement(model.alias, answer, timeline)))
             line.step(answer.prompt)
             failures = 0 if timeline.ok else failures + 1
