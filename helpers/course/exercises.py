@@ -52,10 +52,7 @@ class Exercise:
     notebook: str = ""  # filled in when the file is loaded
 
     def judge(self, answer: object) -> str | None:
-        """Return None for a right answer, else what is wrong with it.
-
-        Raises Todo for a placeholder, and whatever the learner's function raises.
-        """
+        """Return None for a right answer, else what is wrong. Raises Todo for a placeholder."""
         if is_blank(answer):
             raise Todo
         if self.find_mistake is not None:

@@ -22,14 +22,13 @@ def notebook_files() -> list[Path]:
 
 
 def execute(notebook: Path, output: Path, parameters: Mapping[str, object] | None = None) -> Path:
-    """Run one notebook headless, write the executed copy to `output` and return that path.
+    """Run one notebook headless, and return `output`, the path of its executed copy.
 
-    Raises UsageError for a parameter that the notebook does not have (papermill only warns), and
-    KitError with the error of the cell that failed.
+    Raises UsageError for an unknown parameter, and KitError with the error of the cell that failed.
     """
     import papermill  # slow to import, and needed only here
 
-    known = parameter_names(notebook)
+    known = parameter_names(notebook)  # papermill would only warn
     if unknown := sorted(set(parameters or {}) - known):
         raise UsageError(
             f"{notebook.name} has no parameter {', '.join(unknown)}; "

@@ -100,10 +100,7 @@ class Ratings(Shown):
         return {source: means for source, means in quality.items() if means}
 
     def warning(self, source: str = "facets") -> str:
-        """Return what to know before quality from this source decides anything.
-
-        It is empty when another source is shown to agree with it.
-        """
+        """Return what to know before this source decides; empty where another is shown to agree."""
         related = [pair for pair in self.pairs if source in (pair.one, pair.two)]
         if any(pair.shown for pair in related):
             return ""
@@ -138,18 +135,12 @@ class Ratings(Shown):
 
 
 def ratings(run: Run, *files: Path) -> Ratings:
-    """Collect the scores of facets, people and judges for a run.
-
-    `files` are annotation files beside the usual ones. Raises UsageError for a damaged one.
-    """
+    """Collect all scores of a run, also those of `files`. Raises UsageError for a damaged file."""
     return Ratings(run, tuple(for_run(run, *files)), tuple(read_judges(run)))
 
 
 def agreement(one: str, two: str, ours: Scores, theirs: Scores, seed: int = 0) -> Agreement:
-    """Compare two sources by Spearman's correlation and quadratic weighted kappa.
-
-    They have 95 % intervals from 10 shared answers on.
-    """
+    """Compare two sources of scores; 95 % intervals need 10 shared answers."""
     shared = sorted(set(ours) & set(theirs))
     n = len(shared)
     x, y = (np.array([scores[key] for key in shared], dtype=float) for scores in (ours, theirs))
@@ -172,15 +163,13 @@ def _spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return Pearson's correlation of ranks, ties shared, of each line."""
     from scipy import stats
 
-    a, b = (stats.zscore(stats.rankdata(values, axis=1), axis=1) for values in (x, y))
-    return (a * b).mean(axis=1)
+    a, b = (stats.rankdata(values, axis=1) for values in (x, y))
+    a, b = (values - values.mean(axis=1, keepdims=True) for values in (a, b))
+    return (a * b).sum(axis=1) / np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
 
 
 def _kappa(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return 1 - mean((a - b)^2) / the same for independent a and b, of each line.
-
-    With quadratic weights that is Cohen's weighted kappa.
-    """
+    """Return 1 - mean((a - b)^2) / the same for independent a and b: Cohen's kappa of each line."""
     a, b = np.floor(x + 0.5), np.floor(y + 0.5)
     expected = (a * a).mean(axis=1) + (b * b).mean(axis=1) - 2 * a.mean(axis=1) * b.mean(axis=1)
     return 1 - ((a - b) ** 2).mean(axis=1) / expected

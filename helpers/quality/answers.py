@@ -35,10 +35,7 @@ def answer_hash(text: str) -> str:
 
 
 def distinct(run: Run) -> list[Answer]:
-    """Return each distinct answer of each model once, in the order of the run.
-
-    At temperature 0 most rounds repeat an answer, so these are far fewer than the requests.
-    """
+    """Return each distinct answer of each model once: far fewer than requests at temperature 0."""
     if "distinct answers" not in run.__dict__:  # kept: a record may have a million rows
         answered = run.headline[(run.headline["status"] == "ok").to_numpy()]
         groups = answered.groupby(["model", "prompt_id", "text"], sort=False, observed=True)
@@ -50,10 +47,7 @@ def distinct(run: Run) -> list[Answer]:
 
 
 def mean_by_prompt(run: Run, scores: Mapping[Key, float | None]) -> dict[str, dict[str, float]]:
-    """Return model to prompt id to the mean score of its answers, each as often as it was given.
-
-    What has no score is left out.
-    """
+    """Return model to prompt id to the mean score over rounds; no score leaves an answer out."""
     counted: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
     for answer in distinct(run):
         score = scores.get(answer.key)

@@ -24,9 +24,7 @@ from ..timing import intervals
 from . import words
 from .answers import Key, distinct, mean_by_prompt, weighted_mean
 
-# A phrase of two words or more, without digits, may differ in about one letter of ten:
-# "mailroom scaner".
-NEAR = 90
+NEAR = 90  # two words or more, without digits, may differ in one letter of ten: "mailroom scaner"
 NUMBER = r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?"
 NUMBER_WORDS = (
     *("zero", "one", "two", "three", "four", "five", "six"),
@@ -53,7 +51,7 @@ class FacetCheck:
 class Score:
     """Hold the checks of one answer."""
 
-    checks: tuple[FacetCheck, ...]
+    checks: Sequence[FacetCheck]
 
     @property
     def quality(self) -> float | None:
@@ -61,24 +59,20 @@ class Score:
 
         Required facets and the form count, and each forbidden facet that the answer names.
         """
-        counted = [
-            check.passed
-            for check in self.checks
-            if check.kind in ("required", "form")
-            or (check.kind == "forbidden" and not check.passed)
-        ]
-        return sum(counted) / len(counted) if counted else None
+        counted = [check.passed for check in self.checks if check.kind in ("required", "form")]
+        named = [c.name for c in self.checks if c.kind == "forbidden" and not c.passed]
+        n = len(counted) + len(named)
+        return sum(counted) / n if n else None
 
 
 def score(prompt: Prompt, answer: str) -> Score:
     """Check one answer against what its prompt expects."""
-    checks = _form_checks(prompt.format, answer) if prompt.format else []
-    facets = []
+    checks = []
     for facet in prompt.facets:
         found = find(facet, answer)
         passed = (found is None) == (facet.kind == "forbidden")
-        facets.append(FacetCheck(facet.id, facet.kind, passed, found or ""))
-    return Score((*facets, *checks))
+        checks.append(FacetCheck(facet.id, facet.kind, passed, found or ""))
+    return Score(checks + _form_checks(prompt.format or AnswerFormat(), answer))
 
 
 @dataclass(frozen=True, repr=False)
@@ -114,10 +108,7 @@ class Quality(Shown):
 
     @cached_property
     def summary(self) -> list[dict]:
-        """Return a row for each model: mean quality over prompts, and the checks behind it.
-
-        The 95 % interval is Student's t over 3 prompts or more.
-        """
+        """Return a row for each model: mean quality, its 95 % interval, and the checks behind."""
         return [self._row(model) for model in self.run.models]
 
     def _row(self, model: str) -> dict:
@@ -141,10 +132,7 @@ class Quality(Shown):
         }
 
     def compare(self) -> list[str]:
-        """Compare every other model with the first that has answers, by prompt.
-
-        Intervals of the difference hold together at 95 % (Bonferroni).
-        """
+        """Compare others with the first model that has answers, at 95 % together (Bonferroni)."""
         first, *others = [model for model in self.run.models if self.by_prompt(model)] or [""]
         return [self._verdict(model, first, 1 - 0.05 / len(others)) for model in others]
 
@@ -158,10 +146,7 @@ class Quality(Shown):
         return words.sentences("verdict.jinja", **names, **values)[0]
 
     def details(self, prompt_id: str) -> Table:
-        """Return the checks of the models' first answers to one prompt.
-
-        Raises UsageError for an unknown prompt.
-        """
+        """Return the checks of each model's first answer. Raises UsageError for a wrong id."""
         prompts = {prompt.id: prompt for prompt in self.prompts.prompts}
         if prompt_id not in prompts:
             raise UsageError(
@@ -198,11 +183,9 @@ def _share_passed(checks: Sequence[tuple[FacetCheck, int]], kind: str) -> float 
 
 
 def score_facets(run: Run, prompts: PromptSet | str | None = None) -> Quality:
-    """Score every answer of a run by the facets of its prompts.
+    """Score every answer of a run by the facets recorded with it, or by those of `prompts`.
 
-    These are the facets that the prompts had when it was measured, or those of `prompts`, such as
-    an edited file. Raises UsageError when `prompts` shares no prompt (same id and same text) with
-    the run.
+    Raises UsageError when `prompts` shares no prompt (same id and same text) with the run.
     """
     try:
         recorded = run.info.plan.prompts.model_dump()
@@ -245,12 +228,9 @@ def _plain(text: str) -> str:
 
 
 def _phrase(phrase: str, text: str) -> str | None:
-    """Find a phrase from the beginning of a word.
-
-    So "retriev" finds "retrieval", but "art" does not find "part".
-    """
-    if match := re.search(rf"(?<!\w){re.escape(phrase)}\w*", text):
-        return match[0]
+    # From the beginning of a word: "retriev" finds "retrieval", but "art" does not find "part".
+    if words := _match(rf"(?<!\w){re.escape(phrase)}\w*", text):
+        return words
     if " " not in phrase or re.search(r"\d", phrase) or len(text) < len(phrase):
         return None
     near = fuzz.partial_ratio_alignment(phrase, text, score_cutoff=NEAR)
@@ -299,10 +279,7 @@ def _form_checks(form: AnswerFormat, answer: str) -> list[FacetCheck]:
 
 
 def sentences(text: str) -> int:
-    """Count sentences: ends of ".", "!" or "?" before a space or the end.
-
-    Abbreviations such as "Dr." do not end one.
-    """
+    """Count sentences. Abbreviations such as "Dr." do not end one."""
     abbreviations = r"\b(?:dr|mr|ms|mrs|st|e\.g|i\.e|etc|vs|no)\."
     text = re.sub(abbreviations, " ", text.strip(), flags=re.IGNORECASE)
     ends = re.findall(r"[.!?]+[\"')\]]*(?=\s|$)", text)

@@ -30,11 +30,7 @@ MAX_FAILURES_IN_A_ROW = 3
 
 @dataclass(frozen=True)
 class Judgement:
-    """Hold one reply of a judge.
-
-    `value` is the score, or None when no valid JSON came (`reply` holds the text) or no reply at
-    all (`error` says why).
-    """
+    """Hold one reply of a judge. Without a `value`, `reply` or `error` says why there is none."""
 
     judge: str
     prompt: str
@@ -126,11 +122,8 @@ def read_judges(run: Run) -> list[JudgeResult]:
 
 
 def parse(reply: str) -> tuple[int | None, str]:
-    """Return score and reason of a judge's reply; (None, "") without a score on the scale.
-
-    Judges like to wrap JSON in a fence or to think aloud before it: the last object that fits
-    counts.
-    """
+    """Return score and reason of a judge's reply; (None, "") without a score on the scale."""
+    # Judges wrap JSON in a fence or think aloud before it: the last object that fits counts.
     for text in reversed(re.findall(r"\{[^{}]*\}", reply)):
         try:
             fields = json.loads(text)
@@ -150,10 +143,7 @@ def _question(asked: str, answer: str) -> str:
 
 
 def _read(file: Path) -> tuple[Judgement, ...]:
-    """Return the latest judgement of each answer. A line that a kill left half-written is skipped.
-
-    Lines in which the first release compared two answers are skipped as well.
-    """
+    """Return the latest judgement of each answer, without the first release's pairs of answers."""
     latest = {}
     try:
         for number, fields in enumerate(read_json_lines(file), 1):

@@ -46,11 +46,7 @@ class Annotation:
 
 
 def read_annotations(*files: Path) -> list[Annotation]:
-    """Return the scores of some files, in order.
-
-    A file that does not exist has none, and a last line that a kill cut off is skipped. Raises
-    UsageError naming file, line and what was expected.
-    """
+    """Return the scores of the files that exist. Raises UsageError naming file and line."""
     return [annotation for file in files if file.is_file() for annotation in _read(file)]
 
 
@@ -100,11 +96,7 @@ def _annotation(row: dict) -> Annotation:
 
 
 def append(annotations: Sequence[Annotation], file: Path = FILE) -> None:
-    """Add scores to a file; they are on the disk when this returns.
-
-    A half line that a kill left behind is cut off first. Raises KitError when the file cannot be
-    written.
-    """
+    """Add scores to a file; they are on the disk when this returns. Raises KitError otherwise."""
     rows = [
         [sanitize_for_csv(cell) if isinstance(cell, str) else cell for cell in astuple(annotation)]
         for annotation in annotations
@@ -181,10 +173,7 @@ class BlindRating(Shown):
         return self.todo[0] if self.todo else None
 
     def score(self, score: int, note: str = "") -> None:
-        """Score the current answer and go to the next one.
-
-        Raises UsageError for a score that is not on the scale.
-        """
+        """Score the current answer, and go on. Raises UsageError for a score off the scale."""
         if score not in SCALE:
             raise UsageError(f"A score is a whole number from 1 to 5, found {score!r:.20}.")
         if self.current is None:
@@ -199,10 +188,7 @@ class BlindRating(Shown):
         self.todo.append(self.todo.pop(0))
 
     def sheet(self, path: Path) -> Path:
-        """Write the answers that are left as a CSV file, in which a person fills in the scores.
-
-        The model stays empty, so the sheet is blind too.
-        """
+        """Write the answers that are left, without models, as CSV for a person to fill in."""
         rater, rows = sanitize_for_csv(self.rater), []
         for item in self.todo:
             asked = sanitize_for_csv(self.run.prompts.get(item.prompt, ""), MAX_PROMPT)
