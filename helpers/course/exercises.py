@@ -14,6 +14,7 @@ import math
 import numbers
 import runpy
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -51,10 +52,7 @@ class Exercise:
     notebook: str = ""  # filled in when the file is loaded
 
     def judge(self, answer: object) -> str | None:
-        """Return None for a right answer, else what is wrong with it.
-
-        Raises Todo for a placeholder, and whatever the learner's function raises.
-        """
+        """Return None for a right answer, else what is wrong. Raises Todo for a placeholder."""
         if is_blank(answer):
             raise Todo
         if self.find_mistake is not None:
@@ -68,12 +66,14 @@ class Exercise:
         for slip, words in self.slips:
             if all(map(same, results, self._results(slip))):
                 return words
-        wrong = [not same(*pair) for pair in zip(results, expected, strict=True)].index(True)
-        arguments, result = self.cases[wrong][0], results[wrong]
-        if not arguments:
+        pairs = zip(self.cases, results, strict=True)
+        arguments, result = next(
+            (arguments, result) for (arguments, right), result in pairs if not same(result, right)
+        )
+        given = ", ".join(f"{argument!r:.70}" for argument in arguments)
+        if not given:
             return f"{result!r:.60} is not the answer."
-        shown = ", ".join(f"{argument!r:.70}" for argument in arguments)
-        return f"for {shown} your answer is {result!r:.60}."
+        return f"for {given} your answer is {result!r:.60}."
 
     def _results(self, answer: object) -> list:
         return [answer(*arguments) if callable(answer) else answer for arguments, _ in self.cases]
@@ -90,12 +90,10 @@ def same(answer: object, expected: object) -> bool:
         answer = answer.item()  # type: ignore[attr-defined]
     if isinstance(answer, bool) or isinstance(expected, bool):
         return answer is expected
-    if isinstance(expected, numbers.Real):
-        return isinstance(answer, numbers.Real) and math.isclose(
-            answer, expected, rel_tol=1e-3, abs_tol=1e-9
-        )
-    if isinstance(expected, str):
-        return isinstance(answer, str) and answer.strip().casefold() == expected.casefold()
+    if isinstance(answer, numbers.Real) and isinstance(expected, numbers.Real):
+        return math.isclose(answer, expected, rel_tol=1e-3, abs_tol=1e-9)
+    if isinstance(answer, str) and isinstance(expected, str):
+        return answer.strip().casefold() == expected.casefold()
     return answer == expected
 
 
@@ -130,10 +128,7 @@ class Code(str):
 
 @functools.cache
 def load_exercises() -> dict[str, Exercise]:
-    """Return the exercises of all notebooks by name, in teaching order.
-
-    Raises KitError naming the file that cannot be loaded.
-    """
+    """Return the exercises by name, in teaching order. Raises KitError naming a broken file."""
     exercises = {}
     for path in sorted(FOLDER.glob("[0-9][0-9]_*.py")):
         try:
@@ -150,10 +145,7 @@ def load_exercises() -> dict[str, Exercise]:
 
 
 def find(name: str) -> Exercise:
-    """Return the exercise with this name.
-
-    Raises KitError when there is none, or when the exercises cannot be loaded.
-    """
+    """Return the exercise with this name. Raises KitError when it cannot be found or loaded."""
     exercises = load_exercises()
     if name in exercises:
         return exercises[name]
@@ -199,10 +191,7 @@ def solution(name: str) -> Code:
 
 
 def overview() -> Table:
-    """Return all exercises with their latest outcomes, and which one comes next.
-
-    Raises KitError when the exercises cannot be loaded.
-    """
+    """Return all exercises with their latest outcomes. Raises KitError where none can be loaded."""
     latest = _latest()
     rows = [
         [exercise.notebook, name, exercise.title, latest.get(name, TODO)]
@@ -216,27 +205,20 @@ def overview() -> Table:
 
 def _record(outcome: Outcome) -> None:
     """Record a changed outcome; where nothing can be written, learning goes on without."""
-    try:
+    with suppress(OSError, KitError):
         if _latest().get(outcome.exercise) != outcome.outcome:
             line = {"at": now(), "exercise": outcome.exercise, "outcome": outcome.outcome}
             append_json(_file(), line)
-    except (OSError, KitError):
-        pass
 
 
 def _latest() -> dict[str, str]:
     """Return each exercise's last recorded outcome; damaged lines are skipped."""
     latest: dict[str, str] = {}
-    try:
-        lines = _file().read_text(encoding="utf-8", errors="replace").splitlines()
-    except (OSError, KitError):
-        return latest
-    for line in lines:
-        try:
-            row = json.loads(line)
-            latest[row["exercise"]] = row["outcome"]
-        except (ValueError, KeyError, TypeError):
-            continue
+    with suppress(OSError, KitError):
+        for line in _file().read_text(encoding="utf-8", errors="replace").splitlines():
+            with suppress(ValueError, KeyError, TypeError):
+                row = json.loads(line)
+                latest[row["exercise"]] = row["outcome"]
     return latest
 
 

@@ -1,9 +1,11 @@
 """Run the notebooks headless through papermill, one alone or the whole course in order."""
 
 import json
+import re
 import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from ..common.errors import KitError, UsageError
@@ -20,14 +22,13 @@ def notebook_files() -> list[Path]:
 
 
 def execute(notebook: Path, output: Path, parameters: Mapping[str, object] | None = None) -> Path:
-    """Run one notebook headless, write the executed copy to `output` and return that path.
+    """Run one notebook headless, and return `output`, the path of its executed copy.
 
-    Raises UsageError for a parameter that the notebook does not have (papermill only warns), and
-    KitError with the error of the cell that failed.
+    Raises UsageError for an unknown parameter, and KitError with the error of the cell that failed.
     """
     import papermill  # slow to import, and needed only here
 
-    known = parameter_names(notebook)
+    known = parameter_names(notebook)  # papermill would only warn
     if unknown := sorted(set(parameters or {}) - known):
         raise UsageError(
             f"{notebook.name} has no parameter {', '.join(unknown)}; "
@@ -56,9 +57,8 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, object] | Non
 def parameter_names(notebook: Path) -> set[str]:
     """Return the names assigned in the cell tagged `parameters`."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
-    lines = [line for cell in tagged for line in cell["source"]]
-    return {line.split(" = ")[0] for line in lines if " = " in line and line[0].isalpha()}
+    tagged = ["".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])]
+    return set(re.findall(r"^(\w+) = ", "\n".join(tagged), re.MULTILINE))
 
 
 def workshop(output: str | None = None) -> Path:
@@ -71,18 +71,15 @@ def workshop(output: str | None = None) -> Path:
         "06_custom_model": {"output": str(folder / "custom")},
     }
     files = notebook_files()
+    say = partial(print, end="", flush=True, file=sys.stderr)
     was_running = foundry.find() is not None
     try:
         for position, notebook in enumerate(files, 1):
             start = time.monotonic()
-            _say(f"[{position}/{len(files)}] {notebook.stem} ... ")
+            say(f"[{position}/{len(files)}] {notebook.stem} ... ")
             execute(notebook, folder / "notebooks" / notebook.name, settings.get(notebook.stem))
-            _say(f"{time.monotonic() - start:.0f} s\n")
+            say(f"{time.monotonic() - start:.0f} s\n")
     finally:
         if not was_running:
             foundry.stop_service()
     return next(iter(folder.rglob("benchmark_report.md")))
-
-
-def _say(words: str) -> None:
-    print(words, end="", flush=True, file=sys.stderr)

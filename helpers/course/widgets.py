@@ -19,10 +19,7 @@ REFRESH_S = 0.1
 
 
 def chat_box(server: Server, models: Sequence[str]) -> VBox:
-    """Return a chat with a model picker, Send, Stop, and an answer that grows as it arrives.
-
-    Its TTFT is what httpx2 sees, a few milliseconds more than the kit's own clock.
-    """
+    """Return a chat with a model picker, Send, Stop, and an answer that grows as it arrives."""
     picker = Dropdown(options=list(models), description="model")
     line = Text(placeholder="ask something", layout={"width": "36em"}, continuous_update=False)
     send, stop = Button(description="Send"), Button(description="Stop", disabled=True)
@@ -60,13 +57,9 @@ def chat_box(server: Server, models: Sequence[str]) -> VBox:
             # In a thread, so that the kernel stays free to hear Stop.
             Thread(target=ask, args=(picker.value, line.value.strip()), daemon=True).start()
 
-    def press_enter(_: Text, message: dict, __: object) -> None:
-        if message.get("event") == "submit":
-            begin()
-
     send.on_click(begin)
     stop.on_click(lambda _: stopped.set())
-    line.on_msg(press_enter)
+    line.on_msg(lambda _, message, __: begin() if message.get("event") == "submit" else None)
     return VBox([HBox([picker, line, send, stop]), answer, figures])
 
 
@@ -106,14 +99,9 @@ def weigh(card: Scorecard, limits: Mapping[str, object] | None = None) -> VBox:
         name: FloatSlider(weight, max=100, step=5, description=name, continuous_update=False)
         for name, weight in WEIGHTS.items()
     }
-    lowest = FloatSlider(
-        (limits or {}).get("min_quality") or 0,
-        max=1,
-        step=0.05,
-        description="lowest quality",
-        style={"description_width": "initial"},
-        continuous_update=False,
-    )
+    start = (limits or {}).get("min_quality") or 0
+    settings = {"description": "lowest quality", "style": {"description_width": "initial"}}
+    lowest = FloatSlider(start, max=1, step=0.05, continuous_update=False, **settings)
 
     def show(_: object = None) -> None:
         wanted = {**(limits or {}), "min_quality": lowest.value or None}

@@ -15,18 +15,18 @@ from pathlib import Path
 
 import numpy as np
 
-from ..common.show import Shown, Table, count
+from ..common.show import Shown, Table
 from ..measure.record import Run
 from ..timing.intervals import Estimate
 from . import facets
-from .answers import Answer, distinct
+from .answers import Key, distinct, mean_by_prompt
 from .model_judge import JudgeResult, read_judges
 from .people import Annotation, for_run
+from .words import sentences
 
 ANSWERS_NEEDED = 10
 RESAMPLES = 2000
-Scores = Mapping[tuple[str, str], float]
-"""(prompt id, answer hash) to a score from 1 to 5."""
+Scores = Mapping[Key, float]  # from 1 to 5
 
 
 @dataclass(frozen=True)
@@ -42,28 +42,10 @@ class Agreement:
     @property
     def shown(self) -> bool:
         """Tell whether the data shows that both order the answers alike: Spearman lies above 0."""
-        low = self.spearman.low if self.spearman else None
-        return low is not None and low > 0
+        return bool(self.spearman and self.spearman.low and self.spearman.low > 0)
 
     def __str__(self) -> str:
-        pair = f"{self.one} and {self.two}"
-        if self.spearman is None or self.kappa is None:
-            constant = "one of them gives every answer the same score"
-            reason = constant if self.n >= 3 else "too few answers have both"
-            return f"{pair}: agreement cannot be computed from {count(self.n, 'answer')}; {reason}."
-        if self.spearman.low is None:
-            return (
-                f"{pair}: {self.n} answers are too few to tell whether they agree "
-                f"({ANSWERS_NEEDED} are needed)."
-            )
-        verdict = "order the answers alike" if self.shown else "are not shown to agree"
-        spearman, kappa = (
-            f"{e.value:.2f} ({e.low:.2f} to {e.high:.2f})" for e in (self.spearman, self.kappa)
-        )
-        return (
-            f"{pair} {verdict}: Spearman {spearman}, weighted kappa {kappa}, "
-            f"{self.n} answers, 95 % intervals."
-        )
+        return sentences("pair.jinja", pair=self, needed=ANSWERS_NEEDED)[0]
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,11 +57,11 @@ class Ratings(Shown):
     judges: tuple[JudgeResult, ...] = ()
 
     @cached_property
-    def raters(self) -> dict[str, Scores]:
+    def raters(self) -> dict[str, dict[Key, float]]:
         """Return each rater's scores of answers that this run holds; the last line counts."""
-        scores: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)
+        scores: dict[str, dict[Key, float]] = defaultdict(dict)
         for annotation in self.annotations:
-            if annotation.key in self._answers:
+            if annotation.key in self._held:
                 scores[annotation.rater][annotation.key] = annotation.score
         return dict(scores)
 
@@ -90,7 +72,8 @@ class Ratings(Shown):
         for scores in self.raters.values():
             for key, score in scores.items():
                 people[key].append(score)
-        sources: dict[str, Scores] = {"facets": self._facets()}
+        shares = facets.score_facets(self.run).shares
+        sources: dict[str, Scores] = {"facets": {key: 1 + 4 * shares[key] for key in shares}}
         if people:
             sources["people"] = {key: float(np.mean(scores)) for key, scores in people.items()}
         judges = [judge for judge in self.judges if judge.scores]
@@ -110,63 +93,30 @@ class Ratings(Shown):
 
     def quality(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return source to model to prompt id to quality, 0 to 1, averaged over the rounds."""
-        quality: dict[str, dict[str, dict[str, float]]] = {}
+        quality = {}
         for source, scores in self.sources.items():
-            given: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
-            for answer in distinct(self.run):
-                if answer.key in scores:
-                    score = (scores[answer.key] - 1) / 4
-                    given[answer.model, answer.prompt].append((score, answer.n))
-            for (model, prompt), counted in given.items():
-                by_prompt = quality.setdefault(source, {}).setdefault(model, {})
-                by_prompt[prompt] = facets.weighted_mean(counted)
-        return quality
+            shares = {key: (score - 1) / 4 for key, score in scores.items()}
+            quality[source] = mean_by_prompt(self.run, shares)
+        return {source: means for source, means in quality.items() if means}
 
     def warning(self, source: str = "facets") -> str:
-        """Return what to know before quality from this source decides anything.
-
-        It is empty when another source is shown to agree with it.
-        """
+        """Return what to know before this source decides; empty where another is shown to agree."""
         related = [pair for pair in self.pairs if source in (pair.one, pair.two)]
         if any(pair.shown for pair in related):
             return ""
-        origin = "word matching" if source == "facets" else source
-        if related:
-            return (
-                f"Quality comes from {origin}; no other source has been shown to agree with it. "
-                f"{related[0]}"
-            )
-        return (
-            f"Quality comes from {origin} alone. No person and no judge has scored these answers, "
-            "so it is not known how far to trust it."
-        )
+        return sentences("warning.jinja", source=source, pair=next(iter(related), None))[0]
 
     @property
     def stale(self) -> int:
         """Count scores of this run's models and prompts whose answer this run does not hold."""
-        prompts = {prompt for prompt, _ in self._answers}
+        prompts = {prompt for prompt, _ in self._held}
         models = {*self.run.models, ""}
-        return sum(
-            a.prompt in prompts and a.model in models and a.key not in self._answers
-            for a in self.annotations
-        )
+        others = [a for a in self.annotations if a.key not in self._held]
+        return sum(a.prompt in prompts and a.model in models for a in others)
 
     def sentences(self) -> list[str]:
         """Say who agrees, how many judges' replies could be used, and which scores are stale."""
-        sentences = [str(pair) for pair in self.pairs]
-        for judge in self.judges:
-            sentences += judge.sentences()
-        if not self.raters:
-            sentences.append(
-                "No person has scored an answer of this run yet; "
-                "use notebook 05, or python -m helpers annotate."
-            )
-        if self.stale:
-            sentences.append(
-                f"{count(self.stale, 'score')} {'does' if self.stale == 1 else 'do'} not count, "
-                "because this run holds another answer there."
-            )
-        return sentences
+        return sentences("ratings.jinja", ratings=self)
 
     def table(self) -> Table:
         """Return each model's quality from each source, 0 to 1, over the prompts that it scored."""
@@ -180,33 +130,17 @@ class Ratings(Shown):
         return Table(("model", *self.sources), rows, note="; ".join(counts) + ".")
 
     @cached_property
-    def _answers(self) -> dict[tuple[str, str], Answer]:
-        return {answer.key: answer for answer in distinct(self.run)}
-
-    def _facets(self) -> Scores:
-        prompts = facets.score_facets(self.run).expecting
-        scores = {}
-        for key, answer in self._answers.items():
-            if answer.prompt in prompts:
-                quality = facets.score(prompts[answer.prompt], answer.text).quality
-                if quality is not None:
-                    scores[key] = 1 + 4 * quality
-        return scores
+    def _held(self) -> set[Key]:
+        return {answer.key for answer in distinct(self.run)}
 
 
 def ratings(run: Run, *files: Path) -> Ratings:
-    """Collect the scores of facets, people and judges for a run.
-
-    `files` are annotation files beside the usual ones. Raises UsageError for a damaged one.
-    """
+    """Collect all scores of a run, also those of `files`. Raises UsageError for a damaged file."""
     return Ratings(run, tuple(for_run(run, *files)), tuple(read_judges(run)))
 
 
 def agreement(one: str, two: str, ours: Scores, theirs: Scores, seed: int = 0) -> Agreement:
-    """Compare two sources by Spearman's correlation and quadratic weighted kappa.
-
-    They have 95 % intervals from 10 shared answers on.
-    """
+    """Compare two sources of scores; 95 % intervals need 10 shared answers."""
     shared = sorted(set(ours) & set(theirs))
     n = len(shared)
     x, y = (np.array([scores[key] for key in shared], dtype=float) for scores in (ours, theirs))
@@ -235,10 +169,7 @@ def _spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _kappa(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return 1 - mean((a - b)^2) / the same for independent a and b, of each line.
-
-    With quadratic weights that is Cohen's weighted kappa.
-    """
+    """Return 1 - mean((a - b)^2) / the same for independent a and b: Cohen's kappa of each line."""
     a, b = np.floor(x + 0.5), np.floor(y + 0.5)
     expected = (a * a).mean(axis=1) + (b * b).mean(axis=1) - 2 * a.mean(axis=1) * b.mean(axis=1)
     return 1 - ((a - b) ** 2).mean(axis=1) / expected

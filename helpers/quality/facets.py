@@ -21,11 +21,10 @@ from ..common.validation import explain
 from ..measure.record import Run
 from ..models.lineup import MONTHS, AnswerFormat, Facet, Prompt, PromptSet, load_prompts
 from ..timing import intervals
-from .answers import distinct
+from . import words
+from .answers import Key, distinct, mean_by_prompt, weighted_mean
 
-# A phrase of two words or more, without digits, may differ in about one letter of ten:
-# "mailroom scaner".
-NEAR = 90
+NEAR = 90  # two words or more, without digits, may differ in one letter of ten: "mailroom scaner"
 NUMBER = r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?"
 NUMBER_WORDS = (
     *("zero", "one", "two", "three", "four", "five", "six"),
@@ -43,12 +42,16 @@ class FacetCheck:
     passed: bool
     found: str
 
+    def __str__(self) -> str:
+        verdict = "yes" if self.passed else "no"
+        return f"{verdict}: {self.found}" if self.found else verdict
+
 
 @dataclass(frozen=True)
-class Score(Shown):
+class Score:
     """Hold the checks of one answer."""
 
-    checks: tuple[FacetCheck, ...]
+    checks: Sequence[FacetCheck]
 
     @property
     def quality(self) -> float | None:
@@ -56,28 +59,20 @@ class Score(Shown):
 
         Required facets and the form count, and each forbidden facet that the answer names.
         """
-        counted = [
-            check.passed
-            for check in self.checks
-            if check.kind in ("required", "form")
-            or (check.kind == "forbidden" and not check.passed)
-        ]
-        return sum(counted) / len(counted) if counted else None
-
-    def table(self) -> Table:
-        """Return the checks, a row for each."""
-        rows = [[check.name, check.kind, check.passed, check.found] for check in self.checks]
-        return Table(("check", "kind", "passed", "found"), rows)
+        counted = [check.passed for check in self.checks if check.kind in ("required", "form")]
+        named = [c.name for c in self.checks if c.kind == "forbidden" and not c.passed]
+        n = len(counted) + len(named)
+        return sum(counted) / n if n else None
 
 
 def score(prompt: Prompt, answer: str) -> Score:
     """Check one answer against what its prompt expects."""
     checks = []
     for facet in prompt.facets:
-        words = find(facet, answer)
-        passed = (words is None) == (facet.kind == "forbidden")
-        checks.append(FacetCheck(facet.id, facet.kind, passed, words or ""))
-    return Score((*checks, *_form_checks(prompt.format, answer)))
+        found = find(facet, answer)
+        passed = (found is None) == (facet.kind == "forbidden")
+        checks.append(FacetCheck(facet.id, facet.kind, passed, found or ""))
+    return Score(checks + _form_checks(prompt.format or AnswerFormat(), answer))
 
 
 @dataclass(frozen=True, repr=False)
@@ -88,40 +83,32 @@ class Quality(Shown):
     prompts: PromptSet
 
     @cached_property
-    def expecting(self) -> dict[str, Prompt]:
-        """Return the prompts that expect something, by id."""
-        return {p.id: p for p in self.prompts.prompts if p.facets or p.format}
+    def scores(self) -> dict[Key, Score]:
+        """Return the score of each distinct answer to a prompt that expects something."""
+        expecting = {prompt.id: prompt for prompt in self.prompts.prompts if _expects(prompt)}
+        return {
+            answer.key: score(expecting[answer.prompt], answer.text)
+            for answer in distinct(self.run)
+            if answer.prompt in expecting
+        }
 
     @cached_property
-    def scores(self) -> dict[str, dict[str, list[tuple[Score, int]]]]:
-        """Return model to prompt id to the score of each distinct answer, and how often it came.
-
-        Prompts that expect nothing are left out.
-        """
-        scores: dict[str, dict[str, list[tuple[Score, int]]]] = {m: {} for m in self.run.models}
-        known: dict[tuple[str, str], Score] = {}  # models may agree to the letter
-        for answer in distinct(self.run):
-            if answer.prompt in self.expecting:
-                if answer.key not in known:
-                    known[answer.key] = score(self.expecting[answer.prompt], answer.text)
-                by_prompt = scores[answer.model].setdefault(answer.prompt, [])
-                by_prompt.append((known[answer.key], answer.n))
-        return scores
+    def shares(self) -> dict[Key, float]:
+        """Return the quality of each distinct answer that has one, 0 to 1."""
+        scored = ((key, score.quality) for key, score in self.scores.items())
+        return {key: quality for key, quality in scored if quality is not None}
 
     def by_prompt(self, model: str) -> dict[str, float]:
         """Return the mean quality of a model's answers to each prompt, 0 to 1, by prompt id."""
-        means = {}
-        for prompt, scores in self.scores[model].items():
-            if judged := [(s.quality, n) for s, n in scores if s.quality is not None]:
-                means[prompt] = weighted_mean(judged)
-        return means
+        return self._means.get(model, {})
+
+    @cached_property
+    def _means(self) -> dict[str, dict[str, float]]:
+        return mean_by_prompt(self.run, self.shares)
 
     @cached_property
     def summary(self) -> list[dict]:
-        """Return a row for each model: mean quality over prompts, and the checks behind it.
-
-        The 95 % interval is Student's t over 3 prompts or more.
-        """
+        """Return a row for each model: mean quality, its 95 % interval, and the checks behind."""
         return [self._row(model) for model in self.run.models]
 
     def _row(self, model: str) -> dict:
@@ -129,12 +116,8 @@ class Quality(Shown):
         # Where all prompts agree, a few of them do not show how much others would differ.
         differ = len(set(values)) > 1
         low, high = intervals.interval_of_mean(values if differ else [], within=(0, 1))
-        scores = [pair for pairs in self.scores[model].values() for pair in pairs]
-        checks = [(check, n) for s, n in scores for check in s.checks]
-        required, form = (
-            [(check.passed, n) for check, n in checks if check.kind == kind]
-            for kind in ("required", "form")
-        )
+        answers = [a for a in distinct(self.run) if a.model == model and a.key in self.scores]
+        checks = [(check, a.n) for a in answers for check in self.scores[a.key].checks]
         named = [n for check, n in checks if check.kind == "forbidden" and not check.passed]
         return {
             "model": model,
@@ -142,85 +125,67 @@ class Quality(Shown):
             "quality_low": low,
             "quality_high": high,
             "prompts_judged": len(values),
-            "facet_recall": weighted_mean(required) if required else None,
-            "format_ok": weighted_mean(form) if form else None,
+            "facet_recall": _share_passed(checks, "required"),
+            "format_ok": _share_passed(checks, "form"),
             "forbidden_hits": sum(named),
-            "answers_judged": sum(n for _, n in scores),
+            "answers_judged": sum(answer.n for answer in answers),
         }
 
-    def compare(self, baseline: str | None = None) -> list[str]:
-        """Compare every other model with `baseline` (default: the first with answers), by prompt.
-
-        Intervals of the difference hold together at 95 % (Bonferroni). Raises UsageError when the
-        baseline is not in the run.
-        """
-        models = self.run.models
-        if baseline is not None and baseline not in models:
-            raise UsageError(f"'{baseline}' is not in this run; it has {', '.join(models)}.")
-        judged = [model for model in models if self.by_prompt(model)]
-        first = baseline or next(iter(judged), "")
-        others = [model for model in judged if model != first]
+    def compare(self) -> list[str]:
+        """Compare others with the first model that has answers, at 95 % together (Bonferroni)."""
+        first, *others = [model for model in self.run.models if self.by_prompt(model)] or [""]
         return [self._verdict(model, first, 1 - 0.05 / len(others)) for model in others]
 
     def _verdict(self, model: str, baseline: str, confidence: float) -> str:
         ours, theirs = self.by_prompt(model), self.by_prompt(baseline)
         differences = [ours[prompt] - theirs[prompt] for prompt in ours if prompt in theirs]
-        n = len(differences)
-        if n and not any(differences):
-            return (
-                f"Quality: {model} and {baseline} pass the same share of checks on each of "
-                f"{n} prompts."
-            )
-        enough = differences if n >= PROMPTS_NEEDED else []
-        low, high = intervals.interval_of_mean(enough, confidence=confidence, within=(-1, 1))
-        if low is None or high is None or low <= 0 <= high:
-            return f"Quality: cannot tell {model} and {baseline} apart with {n} prompts."
-        middle = float(np.mean(differences))
-        low, high = sorted((abs(low), abs(high)))
-        return (
-            f"Quality: {model} passes {100 * abs(middle):.0f} in 100 checks "
-            f"{'more' if middle > 0 else 'fewer'} than {baseline} ({100 * confidence:.4g} % "
-            f"interval {100 * low:.0f} to {100 * high:.0f}, {n} prompts)."
-        )
+        enough = differences if len(differences) >= PROMPTS_NEEDED else []
+        bounds = intervals.interval_of_mean(enough, confidence=confidence, within=(-1, 1))
+        names = {"model": model, "baseline": baseline, "confidence": confidence}
+        values = {"differences": differences, "bounds": bounds}
+        return words.sentences("verdict.jinja", **names, **values)[0]
 
     def details(self, prompt_id: str) -> Table:
-        """Return the checks of the models' first answers to one prompt.
-
-        Raises UsageError for an unknown prompt.
-        """
+        """Return the checks of each model's first answer. Raises UsageError for a wrong id."""
         prompts = {prompt.id: prompt for prompt in self.prompts.prompts}
         if prompt_id not in prompts:
             raise UsageError(
                 f"No prompt is called '{prompt_id}' here; there are {', '.join(prompts)}."
             )
-        columns = {
-            model: scores[prompt_id][0][0].checks
-            for model, scores in self.scores.items()
-            if prompt_id in scores
-        }
+        prompt, columns = prompts[prompt_id], {}
+        for answer in distinct(self.run):
+            if answer.prompt == prompt_id and answer.model not in columns:
+                columns[answer.model] = score(prompt, answer.text).checks
+        expected = [(check.name, check.kind) for check in score(prompt, "").checks]
         rows = [
-            [check.name, check.kind, *(_cell(checks[place]) for checks in columns.values())]
-            for place, check in enumerate(score(prompts[prompt_id], "").checks)
+            [*names, *map(str, checks)]
+            for names, *checks in zip(expected, *columns.values(), strict=True)
         ]
         note = f"'{prompt_id}' expects nothing in particular: give it facets in prompts.json."
-        known = prompt_id in self.expecting
-        return Table(("check", "kind", *columns), rows, note="" if known else note)
+        return Table(("check", "kind", *columns), rows, note="" if expected else note)
 
     def table(self) -> Table:
         """Return the summary as a table."""
         headers = [name for name in self.summary[0] if name != "answers_judged"]
-        silent = [p.id for p in self.prompts.prompts if p.id not in self.expecting]
+        silent = [p.id for p in self.prompts.prompts if not _expects(p)]
         note = f"Not judged, because nothing is expected of them: {', '.join(silent)}."
         rows = [[row[name] for name in headers] for row in self.summary]
         return Table(headers, rows, note=note if silent else "")
 
 
-def score_facets(run: Run, prompts: PromptSet | str | None = None) -> Quality:
-    """Score every answer of a run by the facets of its prompts.
+def _expects(prompt: Prompt) -> bool:
+    return bool(prompt.facets or prompt.format)
 
-    These are the facets that the prompts had when it was measured, or those of `prompts`, such as
-    an edited file. Raises UsageError when `prompts` shares no prompt (same id and same text) with
-    the run.
+
+def _share_passed(checks: Sequence[tuple[FacetCheck, int]], kind: str) -> float | None:
+    counted = [(check.passed, n) for check, n in checks if check.kind == kind]
+    return weighted_mean(counted) if counted else None
+
+
+def score_facets(run: Run, prompts: PromptSet | str | None = None) -> Quality:
+    """Score every answer of a run by the facets recorded with it, or by those of `prompts`.
+
+    Raises UsageError when `prompts` shares no prompt (same id and same text) with the run.
     """
     try:
         recorded = run.info.plan.prompts.model_dump()
@@ -243,17 +208,6 @@ def score_facets(run: Run, prompts: PromptSet | str | None = None) -> Quality:
     return Quality(run, now.model_copy(update={"prompts": shared}))
 
 
-def weighted_mean(counted: Sequence[tuple[float, int]]) -> float:
-    """Return the mean of (value, count) pairs."""
-    values, counts = zip(*counted, strict=True)
-    return float(np.average(values, weights=counts))
-
-
-def _cell(check: FacetCheck) -> str:
-    verdict = "yes" if check.passed else "no"
-    return f"{verdict}: {check.found}" if check.found else verdict
-
-
 def find(facet: Facet, answer: str) -> str | None:
     """Return the words of the answer that a facet matches, or None."""
     text = _plain(answer)
@@ -274,12 +228,9 @@ def _plain(text: str) -> str:
 
 
 def _phrase(phrase: str, text: str) -> str | None:
-    """Find a phrase from the beginning of a word.
-
-    So "retriev" finds "retrieval", but "art" does not find "part".
-    """
-    if match := re.search(rf"(?<!\w){re.escape(phrase)}\w*", text):
-        return match[0]
+    # From the beginning of a word: "retriev" finds "retrieval", but "art" does not find "part".
+    if words := _match(rf"(?<!\w){re.escape(phrase)}\w*", text):
+        return words
     if " " not in phrase or re.search(r"\d", phrase) or len(text) < len(phrase):
         return None
     near = fuzz.partial_ratio_alignment(phrase, text, score_cutoff=NEAR)
@@ -304,8 +255,7 @@ def _date_pattern(date: str) -> str:
     """Return a pattern for a day of a month: 14 March, March 14th, 14.03., 14/3, 2026-03-14."""
     day, month = date.split()
     number = MONTHS.index(month) + 1
-    short, rest = month.casefold()[:3], month.casefold()[3:]
-    name = rf"{short}(?:{rest})?\.?" if rest else short
+    name = rf"(?:{month}|{month[:3]}\.?)"
     ways = (
         rf"0?{day}(?:st|nd|rd|th)?(?: of)? {name}(?!\w)",
         rf"{name} 0?{day}(?:st|nd|rd|th)?(?!\d)",
@@ -315,28 +265,21 @@ def _date_pattern(date: str) -> str:
     return rf"(?<!\d)(?:{'|'.join(ways)})"
 
 
-def _form_checks(form: AnswerFormat | None, answer: str) -> list[FacetCheck]:
-    if form is None:
-        return []
+def _form_checks(form: AnswerFormat, answer: str) -> list[FacetCheck]:
     checks = []
-    for unit, asked, n in (
-        ("sentences", form.sentences, sentences(answer)),
-        ("bullets", form.bullets, bullets(answer)),
-    ):
+    for unit, n in {"sentences": sentences(answer), "bullets": bullets(answer)}.items():
+        asked = getattr(form, unit)
         if asked is not None:
             checks.append(FacetCheck(f"{asked} {unit}", "form", n == asked, f"{n} {unit}"))
     if form.max_words is not None:
         n = len(answer.split())
-        passed = 0 < n <= form.max_words
-        checks.append(FacetCheck(f"at most {form.max_words} words", "form", passed, f"{n} words"))
+        name, passed = f"at most {form.max_words} words", 0 < n <= form.max_words
+        checks.append(FacetCheck(name, "form", passed, f"{n} words"))
     return checks
 
 
 def sentences(text: str) -> int:
-    """Count sentences: ends of ".", "!" or "?" before a space or the end.
-
-    Abbreviations such as "Dr." do not end one.
-    """
+    """Count sentences. Abbreviations such as "Dr." do not end one."""
     abbreviations = r"\b(?:dr|mr|ms|mrs|st|e\.g|i\.e|etc|vs|no)\."
     text = re.sub(abbreviations, " ", text.strip(), flags=re.IGNORECASE)
     ends = re.findall(r"[.!?]+[\"')\]]*(?=\s|$)", text)

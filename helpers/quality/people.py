@@ -10,7 +10,6 @@ import csv
 import io
 import os
 import random
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from functools import cached_property
@@ -21,7 +20,7 @@ from ..common.files import write_text
 from ..common.paths import DATA
 from ..common.show import Shown, Table, one_line, sanitize_for_csv
 from ..measure.record import Run
-from .answers import distinct, prompt_texts
+from .answers import Answer, Key, distinct
 
 FILE = DATA / "annotations.csv"
 COLUMNS = ("model", "prompt", "answer", "rater", "score", "note")
@@ -41,17 +40,13 @@ class Annotation:
     note: str = ""
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> Key:
         """Return prompt id and hash, which name the answer."""
         return self.prompt, self.answer
 
 
 def read_annotations(*files: Path) -> list[Annotation]:
-    """Return the scores of some files, in order.
-
-    A file that does not exist has none, and a last line that a kill cut off is skipped. Raises
-    UsageError naming file, line and what was expected.
-    """
+    """Return the scores of the files that exist. Raises UsageError naming file and line."""
     return [annotation for file in files if file.is_file() for annotation in _read(file)]
 
 
@@ -63,71 +58,60 @@ def for_run(run: Run, *files: Path) -> list[Annotation]:
 
 def _read(file: Path) -> Iterator[Annotation]:
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = _drop_half_line(file.read_text(encoding="utf-8-sig"))
+        sheet = csv.DictReader(io.StringIO(text), delimiter=_separator(text), strict=True)
+        rows = [(sheet.line_num, row) for row in sheet]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(
-            f"{file} cannot be read as UTF-8 text ({error}); save it as CSV in UTF-8."
+            f"{file} cannot be read as UTF-8 text with separated cells ({error}); "
+            "save it as CSV in UTF-8."
         ) from None
-    whole, end, last = text.rpartition("\n")
-    separator = _separator(text)
-    if not _is_whole(last, separator):
-        text = whole + end
-    reader = csv.DictReader(io.StringIO(text), delimiter=separator, strict=True)
-    try:
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or COLUMNS)]
-        if missing:
-            raise UsageError(
-                f"{file}: the first line lacks {', '.join(missing)}; expected {','.join(COLUMNS)}."
-            )
-        for row in reader:
-            yield from _checked(row, f"{file} line {reader.line_num}")
-    except csv.Error as error:
-        raise UsageError(f"{file} line {reader.line_num} is not valid CSV ({error}).") from None
+    if missing := [name for name in COLUMNS if name not in (sheet.fieldnames or COLUMNS)]:
+        raise UsageError(
+            f"{file}: the first line lacks {', '.join(missing)}; expected {','.join(COLUMNS)}."
+        )
+    for line, row in rows:
+        if (row["score"] or "").strip():  # without a score, it is still to be done
+            try:
+                yield _annotation(row)
+            except UsageError as error:
+                raise UsageError(f"{file} line {line}: {error}") from None
 
 
-def _checked(row: dict, place: str) -> Iterator[Annotation]:
-    score = (row["score"] or "").strip()
-    if not score:  # also an empty line: still to be done
-        return
+def _annotation(row: dict) -> Annotation:
     if None in row or None in row.values():
         raise UsageError(
-            f"{place}: expected {len(COLUMNS)} cells ({', '.join(COLUMNS)}); "
+            f"expected {len(COLUMNS)} cells ({', '.join(COLUMNS)}); "
             "put a note that contains a comma in quotes."
         )
-    if score not in map(str, SCALE):
+    cells = {name: row[name].strip().removeprefix("'") for name in COLUMNS}
+    if cells["score"] not in map(str, SCALE):
         raise UsageError(
-            f"{place}: score {one_line(score, 20)!r} is not on the scale; "
+            f"score {one_line(cells['score'], 20)!r} is not on the scale; "
             "expected a whole number from 1 (useless) to 5 (nothing to improve)."
         )
-    cells = {name: row[name].strip().removeprefix("'") for name in COLUMNS}
     if not cells["rater"] or not cells["answer"]:
-        raise UsageError(f"{place}: a score needs a rater and the answer's hash.")
-    yield Annotation(**{**cells, "answer": cells["answer"].lower(), "score": int(score)})
+        raise UsageError("a score needs a rater and the answer's hash.")
+    return Annotation(**{**cells, "answer": cells["answer"].lower(), "score": int(cells["score"])})
 
 
 def append(annotations: Sequence[Annotation], file: Path = FILE) -> None:
-    """Add scores to a file; they are on the disk when this returns.
-
-    A half line that a kill left behind is cut off first. Raises KitError when the file cannot be
-    written.
-    """
+    """Add scores to a file; they are on the disk when this returns. Raises KitError otherwise."""
     rows = [
         [sanitize_for_csv(cell) if isinstance(cell, str) else cell for cell in astuple(annotation)]
         for annotation in annotations
     ]
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("a+b") as target:
+        with file.open("a+", encoding="utf-8", errors="surrogateescape", newline="") as target:
             target.seek(0)
-            data = target.read()
-            text, last = (
-                part.decode("utf-8", "replace") for part in (data, data.rpartition(b"\n")[2])
-            )
-            keep = _is_whole(last, _separator(text))  # an editor that ends no last line
-            if last and not keep:
-                target.truncate(data.rfind(b"\n") + 1)
-            lines = _csv(rows if text else [COLUMNS, *rows], _separator(text))
-            target.write(("\n" if last and keep else "").encode() + lines.encode())
+            text = target.read()
+            kept = _drop_half_line(text)
+            if kept != text:
+                target.truncate(len(kept.encode("utf-8", "surrogateescape")))
+            if kept and not kept.endswith("\n"):
+                target.write("\n")
+            target.write(_csv(rows if kept else [COLUMNS, *rows], _separator(kept)))
             target.flush()
             os.fsync(target.fileno())
     except OSError as error:
@@ -148,19 +132,11 @@ def _separator(text: str) -> str:
     return ";" if text.partition("\n")[0].count(";") >= len(COLUMNS) - 1 else ","
 
 
-def _is_whole(line: str, separator: str) -> bool:
-    return bool(line.strip()) and len(next(csv.reader([line], delimiter=separator))) >= len(COLUMNS)
-
-
-@dataclass(frozen=True)
-class AnswerToRate:
-    """Hold one answer to score, with its prompt and the models that gave it (not shown)."""
-
-    prompt: str
-    asked: str
-    answer: str
-    text: str
-    models: tuple[str, ...]
+def _drop_half_line(text: str) -> str:
+    """Drop a last line that a kill cut off, and keep a whole one that an editor did not end."""
+    last = text.rpartition("\n")[2]
+    cells = next(csv.reader([last], delimiter=_separator(text)), [])
+    return text if len(cells) >= len(COLUMNS) else text.removesuffix(last)
 
 
 @dataclass
@@ -181,43 +157,30 @@ class BlindRating(Shown):
             raise UsageError("Who is scoring? Give a rater, a name or initials.")
         self.file = Path(self.file)
         scored = {a.key for a in for_run(self.run, self.file) if a.rater == self.rater}
-        self.todo = [item for item in self.items if (item.prompt, item.answer) not in scored]
+        self.todo = [item for item in self.items if item.key not in scored]
 
     @cached_property
-    def items(self) -> list[AnswerToRate]:
+    def items(self) -> list[Answer]:
         """Return every distinct answer of the run, in this rater's order."""
-        asked = prompt_texts(self.run)
-        texts, models = {}, defaultdict(list)
-        for answer in distinct(self.run):
-            texts[answer.key] = answer.text
-            models[answer.key].append(answer.model)
-        items = [
-            AnswerToRate(key[0], asked.get(key[0], ""), key[1], texts[key], tuple(models[key]))
-            for key in sorted(texts)
-        ]
+        answers = {answer.key: answer for answer in distinct(self.run)}
+        items = [answers[key] for key in sorted(answers)]
         random.Random(f"{self.seed} {self.rater}").shuffle(items)
         return items
 
     @property
-    def current(self) -> AnswerToRate | None:
+    def current(self) -> Answer | None:
         """Return the answer to score now; None when all are done."""
         return self.todo[0] if self.todo else None
 
     def score(self, score: int, note: str = "") -> None:
-        """Score the current answer and go to the next one.
-
-        Raises UsageError for a score that is not on the scale.
-        """
+        """Score the current answer, and go on. Raises UsageError for a score off the scale."""
         if score not in SCALE:
             raise UsageError(f"A score is a whole number from 1 to 5, found {score!r:.20}.")
         if self.current is None:
             raise UsageError("This rater has scored every answer of this run.")
-        item, plain = self.current, one_line(note, MAX_NOTE)
-        scores = [
-            Annotation(model, item.prompt, item.answer, self.rater, int(score), plain)
-            for model in item.models
-        ]
-        append(scores, self.file)
+        key, plain = self.current.key, one_line(note, MAX_NOTE)
+        models = [answer.model for answer in distinct(self.run) if answer.key == key]
+        append([Annotation(m, *key, self.rater, int(score), plain) for m in models], self.file)
         self.todo.pop(0)
 
     def skip(self) -> None:
@@ -225,15 +188,12 @@ class BlindRating(Shown):
         self.todo.append(self.todo.pop(0))
 
     def sheet(self, path: Path) -> Path:
-        """Write the answers that are left as a CSV file, in which a person fills in the scores.
-
-        The model stays empty, so the sheet is blind too.
-        """
+        """Write the answers that are left, without models, as CSV for a person to fill in."""
         rater, rows = sanitize_for_csv(self.rater), []
         for item in self.todo:
-            asked = sanitize_for_csv(item.asked, MAX_PROMPT)
+            asked = sanitize_for_csv(self.run.prompts.get(item.prompt, ""), MAX_PROMPT)
             text = sanitize_for_csv(item.text, MAX_ANSWER)
-            rows.append(["", item.prompt, item.answer, rater, "", "", asked, text])
+            rows.append(["", *item.key, rater, "", "", asked, text])
         write_text(path, _csv([[*COLUMNS, "asked", "text"], *rows]))
         return path
 
@@ -242,6 +202,7 @@ class BlindRating(Shown):
         item, done = self.current, len(self.items) - len(self.todo)
         rows = []
         if item:
-            rows = [["prompt", item.prompt], ["asked", item.asked], ["answer", item.text]]
+            asked = self.run.prompts.get(item.prompt, "")
+            rows = [["prompt", item.prompt], ["asked", asked], ["answer", item.text]]
         scale = "; ".join(f"{score}: {words}" for score, words in SCALE.items())
         return Table((self.rater, f"{done} of {len(self.items)} answers scored"), rows, note=scale)

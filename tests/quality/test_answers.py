@@ -1,7 +1,7 @@
 """The distinct answers of a run, each of which is judged once."""
 
-from helpers.quality.answers import answer_hash, distinct, prompt_texts
-from support.records import HALF, PROMPTS, RIGHT, about, answer, failure, record
+from helpers.quality.answers import answer_hash, distinct
+from support.records import HALF, RIGHT, about, answer, failure, record
 
 
 def test_an_answer_that_every_round_repeats_is_one_answer_with_its_count(tmp_path):
@@ -12,7 +12,6 @@ def test_an_answer_that_every_round_repeats_is_one_answer_with_its_count(tmp_pat
         ("m", "short", answer_hash(HALF), HALF, 1),
     ]
     assert distinct(run) is distinct(run)  # a record may have a million rows
-    assert prompt_texts(run) == {prompt: f"Say {prompt}." for prompt in PROMPTS}
 
 
 def test_any_text_has_a_hash():

@@ -135,10 +135,8 @@ def test_a_killed_rater_loses_nothing(run, file):
 def test_no_name_of_a_model_is_shown_and_the_order_is_the_raters_own(run, file):
     ana, bob = BlindRating(run, "ana", file=file), BlindRating(run, "bob", file=file)
     assert len(ana.items) == 11  # twelve answers, two of them the same
-    assert [i.answer for i in ana.items] == [
-        i.answer for i in BlindRating(run, "ana", file=file).items
-    ]
-    assert [(i.prompt, i.answer) for i in ana.items] != [(i.prompt, i.answer) for i in bob.items]
+    assert ana.items == BlindRating(run, "ana", file=file).items
+    assert ana.items != bob.items
     assert ana.items != BlindRating(run, "ana", seed=1, file=file).items
     panel = score_answers(ana)
     seen = []
@@ -154,9 +152,9 @@ def test_the_panel_and_the_file_are_the_same_thing(run, file):
     first = blind.current
     note.value = "too <b>short</b>"
     row.children[3].click()  # "4 good"
-    assert [(a.answer, a.score, a.note) for a in read_annotations(file)] == [
-        (first.answer, 4, "too <b>short</b>")
-    ] * len(first.models)
+    assert {(a.answer, a.score, a.note) for a in read_annotations(file)} == {
+        (first.hash, 4, "too <b>short</b>")
+    }
     assert note.value == ""
     second = blind.current
     row.children[5].click()  # later
@@ -172,7 +170,7 @@ def test_the_panel_and_the_file_are_the_same_thing(run, file):
 
 def test_the_same_answer_of_two_models_is_scored_once_for_both(run, file):
     blind = BlindRating(run, "ana", file=file)
-    blind.todo = [item for item in blind.items if len(item.models) == 2]
+    blind.todo = [item for item in blind.items if item.prompt == "p1"]
     blind.score(5)
     assert sorted(a.model for a in read_annotations(file)) == ["secret-one", "secret-two"]
 
