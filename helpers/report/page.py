@@ -9,9 +9,9 @@ import hashlib
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
 
 from ..common import show
+from ..decision.cost import money
 
 TEMPLATES = Path(__file__).with_name("templates")
 MAX_CHARACTERS = 600  # of one sentence
@@ -23,10 +23,7 @@ def render(template: str, **values: object) -> str:
     Templates whose names end in `.html.jinja` are escaped as HTML. Those of Markdown escape by the
     filter `md`.
     """
-    script = (TEMPLATES / "sort.js").read_text(encoding="utf-8")
-    digest = hashlib.sha256(script.encode()).digest()
     environment = _environment(autoescape=template.endswith(".html.jinja"))
-    environment.globals |= {"script": Markup(script), "script_hash": _base64(digest)}
     return environment.get_template(template).render(**values)
 
 
@@ -53,9 +50,10 @@ def _environment(**options) -> jinja2.Environment:
         "md": lambda value: show.plain_markdown(str(value)),
         "one_line": _one_line,
         "base64": _base64,
+        "sha256": lambda text: hashlib.sha256(text.encode()).digest(),
+        "money": money,
         "utc": lambda at: f"{at[:16].replace('T', ' ')} UTC",
     }
-    environment.globals |= {"sort_key": _sort_key, "is_number": _is_number}
     return environment
 
 
@@ -65,15 +63,3 @@ def _one_line(value: object) -> str:
 
 def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _sort_key(table: show.Table, row: int, column: int) -> str:
-    """Return what a cell sorts by: a number in full, text in lower case, "" for a missing value."""
-    value = table.rows[row][column]
-    if value is None:
-        return ""
-    return repr(value) if _is_number(value) else show.one_line(str(value), 200).casefold()
