@@ -1,9 +1,10 @@
 """Describe the options that several commands share, and turn them into arguments of the calls."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from ..common.errors import UsageError
 
@@ -21,10 +22,49 @@ Mirror = Annotated[
 RunFolder = Annotated[str | None, Parameter(help="folder of the run (default: the latest)")]
 
 
+def _whole(_type: object, tokens: Sequence[Token]) -> int:
+    """Refuse 1.5 where an integer is expected; cyclopts alone would round it."""
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f"expected a whole number, found '{tokens[0].value:.60}'") from None
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]
+
+
 def given(options: "DataclassInstance | None") -> dict:
     """Return the fields of an options class that were given; none when no option was."""
     fields = asdict(options) if options else {}
     return {name: value for name, value in fields.items() if value is not None}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class FilterOptions:
+    """Which models to list.
+
+    Attributes:
+        name: part of the alias, such as a family
+        max_mb: largest size
+        license: part of the license
+        device: cpu, gpu or npu
+        task: part of the task, such as chat
+        capability: one of its capabilities, such as summarize
+        source: its source
+        cached: only what is on this machine
+        fits: only what fits in the free memory and disk
+    """
+
+    name: Annotated[str | None, Parameter(name=["--name", "--family"])] = None
+    max_mb: float | None = None
+    license: str | None = None
+    device: str | None = None
+    task: str | None = None
+    capability: str | None = None
+    source: Literal["built-in", "mirror", "catalog"] | None = None
+    cached: bool | None = None
+    fits: bool | None = None
 
 
 @Parameter(name="*")
@@ -39,9 +79,9 @@ class AnswerOptions:
         timeout_s: seconds for one request (default 120)
     """
 
-    max_tokens: int | None = None
+    max_tokens: Whole | None = None
     temperature: float | None = None
-    seed: int | None = None
+    seed: Whole | None = None
     timeout_s: Annotated[float | None, Parameter(name="--timeout")] = None
 
 
@@ -135,25 +175,25 @@ class ChoiceOptions(LimitOptions):
     licenses: str | None = None
     weights: str | None = None
     good_enough: Annotated[str | None, Parameter(name=["--good-enough", "--enough"])] = None
-    quality_from: str = "facets"
+    quality_from: str | None = None
 
 
 def choices(chosen: ChoiceOptions | None, prices: PriceOptions | None) -> dict:
     """Return prices, limits, weights and the source of quality as `write_report` takes them."""
     from ..decision.cost import make_prices
 
-    chosen = chosen or ChoiceOptions()
-    limits: dict = {name: getattr(chosen, name) for name in LimitOptions.__dataclass_fields__}
-    if chosen.licenses:
-        names = [name.strip() for name in chosen.licenses.split(",")]
-        limits["licenses"] = tuple(name for name in names if name)
-    enough = chosen.good_enough
+    limits = given(chosen)
+    weights, enough = limits.pop("weights", None), limits.pop("good_enough", None)
+    quality = limits.pop("quality_from", "facets")
+    if "licenses" in limits:
+        names = [name.strip() for name in limits["licenses"].split(",")]
+        limits["licenses"] = tuple(filter(None, names)) or None
     return {
         "prices": make_prices(**given(prices)),
         "limits": limits,
-        "weights": pairs(chosen.weights, "--weights"),
+        "weights": pairs(weights, "--weights"),
         "good_enough": {} if enough == "none" else pairs(enough, "--good-enough"),
-        "quality": chosen.quality_from,
+        "quality": quality,
     }
 
 

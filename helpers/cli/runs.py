@@ -13,7 +13,6 @@ from .options import ChoiceOptions, Endpoint, PlanOptions, PriceOptions, choices
 
 if TYPE_CHECKING:
     from ..measure.record import Run
-    from ..servers.server import Server
 
 INTERRUPTED = 130
 HOW_TO_READ = (
@@ -59,17 +58,16 @@ class BenchmarkOptions:
 
     def refuse_contradictions(self) -> None:
         """Raise UsageError for options that exclude each other."""
-        resumes = self.resume is not None
-        if self.force and not resumes:
+        if self.resume is None and self.force:
             raise UsageError(
                 "--force goes with --resume RUN: it goes on although something changed."
             )
-        for name in ("output", "calibrate", "against"):
-            if resumes and getattr(self, name):
-                raise UsageError(
-                    f"Give either --{name} or --resume, not both: "
-                    "a resumed run keeps its folder, its calibration and its server."
-                )
+        kept = [name for name in ("output", "calibrate", "against") if getattr(self, name)]
+        if self.resume is not None and kept:
+            raise UsageError(
+                f"Give either --{kept[0]} or --resume, not both: "
+                "a resumed run keeps its folder, its calibration and its server."
+            )
         if self.against and self.variants:
             raise UsageError("Give either --against or --variants, not both.")
 
@@ -135,37 +133,29 @@ def _measure(
     from .. import benchmark, calibrate, connect, merge_runs
     from ..measure.session import make_plan
 
+    settings = settings | {"prompts": options.prompts, "prompt": options.prompt}
     where: dict[str, Any] = {"output": options.output, "progress": not options.quiet}
     other = None
     if options.against:
         other = connect(options.against, key_variable=options.against_key_env)
     with connect(endpoint) as server:
-        asked: dict[str, Any] = {
-            "models": options.models,
-            "prompts": options.prompts,
-            "prompt": options.prompt,
-        }
-        plan, _ = make_plan(server, **asked, **settings)
+        models: str | list[str] | None = options.models
+        plan, _ = make_plan(server, models=models, **settings)
         if options.variants:
-            asked["models"] = _variants(server, plan.models)
+            table = server.variants(plan.models)
+            print(table.note or "Every model is there for more than one device.", file=sys.stderr)
+            models = table.names()
         if other is not None:
-            again: dict[str, Any] = {"models": options.against_models, "prompts": plan.prompts}
-            again["models"] = make_plan(other, **again, **settings)[0].models
+            theirs, _ = make_plan(other, models=options.against_models, **settings)
         calibration = None
         if options.calibrate:
             calibration = calibrate(plan.concurrency, progress=not options.quiet)
-        first = benchmark(server, calibration=calibration, **asked, **where, **settings)
+        first = benchmark(server, models=models, calibration=calibration, **where, **settings)
     if other is None or first.status != "finished":
         return first, first
     with other:
-        second = benchmark(other, **again, **where, **settings)
+        second = benchmark(other, models=theirs.models, **where, **settings)
     return merge_runs([first, second], options.output), second
-
-
-def _variants(server: "Server", models: tuple[str, ...]) -> list[str]:
-    table = server.variants(models)
-    print(table.note or "Every model is there for more than one device.", file=sys.stderr)
-    return table.names()
 
 
 def calibrate(
