@@ -2,14 +2,13 @@
 
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from ..common.errors import UsageError
-from .options import ChoiceOptions, Endpoint, PlanOptions, PriceOptions, choices, given
+from .options import ChoiceOptions, Endpoint, PlanOptions, PriceOptions, choices, described, given
 
 if TYPE_CHECKING:
     from ..measure.record import Run
@@ -21,26 +20,9 @@ HOW_TO_READ = (
 )
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
+@described
 class BenchmarkOptions:
-    """What to measure, where to write, and what else to do with the plan.
-
-    Attributes:
-        models: aliases A,B (BENCH_MODELS; default: the built-in models)
-        prompts: FILE[:SET] or the name of a shipped set (default: meeting-notes)
-        prompt: a single prompt instead (BENCH_PROMPT)
-        output: folder for results (default: results/)
-        calibrate: first measure the instrument's own error, and record it with the run
-        resume: finish a run that was interrupted or killed (no folder: the latest)
-        force: with --resume: go on although packages, server or files have changed
-        variants: measure each model on every device that it was built for (GPU on and off)
-        against: URL of a second server: measure the same plan there, report side by side
-        against_models: its models A,B (default: what it offers of the line-up)
-        against_key_env: variable with its key (default FOUNDRY_LOCAL_API_KEY)
-        json: print the summary as JSON
-        quiet: show no progress line
-    """
+    """What to measure, where to write, and what else to do with the plan."""
 
     models: str | None = None
     prompts: str | None = None

@@ -8,14 +8,5 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=[
-        "charts",
-        "comparison",
-        "contribute",
-        "draw",
-        "load_test",
-        "page",
-        "report",
-        "sentences",
-    ],
+    submodules=["charts", "contribute", "load_test", "page", "report", "sentences"],
 )
