@@ -255,41 +255,36 @@ def _range_sentence(label: str, values: Sequence[float | None], names: Sequence[
 
 
 def drift(run: Run) -> Chart:
-    """Draw each latency over the median of its model and prompt, in the order of the run.
+    """Draw each latency over the median of its model and prompt, by round.
 
     A line that rises shows a machine that got slower or busier.
     """
-    columns = ["model", "prompt_id", "started_at", "latency_s"]
-    frame = run.headline.loc[(run.headline["status"] == "ok").to_numpy(), columns].dropna()
+    frame = run.headline[(run.headline["status"] == "ok").to_numpy()]
     if len(frame) < 2:
         return draw.empty_chart(
             "Drift takes two answered requests to see, so there is nothing to draw."
         )
-    frame = frame.sort_values("started_at", kind="stable")
-    seconds = (frame["started_at"] - frame["started_at"].iloc[0]).dt.total_seconds()
-    groups = frame.groupby(["model", "prompt_id"], observed=True)["latency_s"]
-    ratios = frame["latency_s"] / groups.transform("median")
-    divisor, unit = (60, "minutes") if seconds.max() > 300 else (1, "seconds")
+    typical = frame.groupby(["model", "prompt_id"], observed=True)["latency_s"].transform("median")
+    frame = frame.assign(ratio=frame["latency_s"] / typical)
     figure, (axes,) = draw.new_figure(height=3)
     step, models = draw.step_for(len(frame)), _answered(run)
     for index, model in enumerate(models):
-        mine = (frame["model"] == model).to_numpy()
-        x, y = seconds.to_numpy()[mine] / divisor, ratios.to_numpy()[mine]
-        draw.dots(axes, index, x[::step], y[::step], alpha=0.3, ms=4, mec="none")
-        stretches = np.array_split(np.array([x, y]), min(20, max(len(x) // 5, 1)), axis=1)
-        medians = np.transpose([np.median(stretch, axis=1) for stretch in stretches])
-        draw.dots(axes, index, *medians, ls="-", lw=2, ms=5, label=model)
+        mine = frame[(frame["model"] == model).to_numpy()]
+        medians = mine.groupby("round")["ratio"].median()
+        x = mine["round"] + 0.1 * (index - (len(models) - 1) / 2)
+        draw.dots(axes, index, x[::step], mine["ratio"][::step], alpha=0.3, ms=4, mec="none")
+        draw.dots(axes, index, medians.index, medians, ls="-", lw=2, ms=5, label=model)
     axes.axhline(1, color="0.4", lw=1, ls="--")
-    low, high = np.percentile(ratios, [1, 99])
+    low, high = frame["ratio"].quantile([0.01, 0.99])
     axes.set_ylim(min(0.5, low * 0.9), min(max(1.5, high * 1.1), 5))
-    axes.set_xlim(left=0)
-    axes.set_xlabel(f"{unit} since the first measured request; line: medians of stretches")
+    axes.locator_params(axis="x", integer=True)
+    axes.set_xlabel("round; line: median of the round")
     axes.set_ylabel("latency / median of its prompt")
     draw.legend(figure)
     latency = [drift for drift in run.drifts if drift.metric == "latency_s"]
     finding = " ".join(str(drift) for drift in latency if drift.found)
     finding = finding or no_drift(latency, " of the latency")
-    alt = f"Latency in the order of the run for {join_words(models)}."
+    alt = f"Latency by round for {join_words(models)}, over the median of its prompt."
     return Chart(figure, alt, finding + draw.thinned(step))
 
 

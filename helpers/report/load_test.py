@@ -121,12 +121,18 @@ def _rate(number: float | None, seconds: float) -> float | None:
     return float(number / seconds) if number is not None and seconds > 0 else None
 
 
-def table(run: Run) -> Table:
-    """Return the levels of a run as a table, with what they show as its note."""
-    plan = run.info.plan
+def table(run: Run) -> Table | None:
+    """Return the levels of a run as a table, with what they show as its note.
+
+    None when the run says nothing of load: with one stream and no limits, or from a record
+    without times.
+    """
+    plan, measured = run.info.plan, levels(run)
+    if not (measured and (plan.sweep or plan.rate or plan.slo or plan.concurrency > 1)):
+        return None
     optional = {"seconds": False, "goodput_per_s": plan.slo, "late_p95_s": plan.rate}
     names = [field.name for field in fields(Level) if optional.get(field.name, True)]
-    rows = [[getattr(level, name) for name in names] for level in levels(run)]
+    rows = [[getattr(level, name) for name in names] for level in measured]
     if plan.rate:
         names[1], rows = "target_rate", [[row[0], plan.rate, *row[2:]] for row in rows]
     return Table(names, rows, note=" ".join(findings(run)))
@@ -178,16 +184,6 @@ def for_report(run: Run) -> dict[str, Chart]:
     """Return the chart of a run under load by file name; none for other runs."""
     plan = run.info.plan
     return {"load": curve(run)} if (plan.sweep or plan.rate) and _answered(run) else {}
-
-
-def is_load_test(run: Run) -> bool:
-    """Tell whether a run says anything of load.
-
-    One stream without limits does not, nor does a record without times.
-    """
-    plan = run.info.plan
-    loaded = plan.sweep or plan.rate or plan.slo or plan.concurrency > 1
-    return bool(loaded and levels(run))
 
 
 def curve(run: Run) -> Chart:

@@ -94,18 +94,15 @@ class Report:
         ranking = replace(self.decision.table(), note=how_decided)
         judged = replace(score_facets(run).table(), note=how_judged)
         costs = page.sentences("costs.jinja", card=self.card)
+        load = load_test.table(run)
+        load_notes = page.sentences("load.jinja", plan=run.info.plan) if load else []
         sections = [
             Section("Table", self.card.table(), costs),
             Section("Decision", ranking, self.decision.sentences()[1:]),
             Section("Quality", judged, self.ratings.sentences()),
             Section("Highlights", points=found),
             Section("Charts", pictures=charts.for_report(run)),
-        ]
-        if load_test.is_load_test(run):
-            notes = page.sentences("load.jinja", plan=run.info.plan)
-            chart = load_test.for_report(run)
-            sections.append(Section("Load", load_test.table(run), notes, chart))
-        sections += [
+            Section("Load", load, load_notes, load_test.for_report(run)),
             Section("Sample answers", points=samples),
             Section("Limits", points=sentences.limits(run)),
             Section("Environment", points=page.sentences("environment.jinja", run=run)),

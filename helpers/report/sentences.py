@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from ..common import machine
-from ..common.show import count
 from ..decision.scorecard import COLUMNS, Scorecard
 from ..measure.record import Run
 from ..quality.facets import score_facets
@@ -89,5 +88,4 @@ def no_drift(drifts: Sequence[Drift], figure: str = "") -> str:
     rounds = max((drift.rounds for drift in drifts), default=0)
     if rounds >= DRIFT_NEEDS:
         return f"No drift{figure} found over {rounds} rounds."
-    few = f"{count(rounds, 'round')} {'is' if rounds == 1 else 'are'} too few"
-    return f"{few} to look for drift{figure}; it takes {DRIFT_NEEDS}."
+    return f"It takes {DRIFT_NEEDS} rounds to look for drift{figure}; this run has {rounds}."
