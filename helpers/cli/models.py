@@ -68,17 +68,18 @@ def cache(*, remove: tuple[str, ...] = (), yes: bool = False) -> None:
         remove: delete this model's files (repeatable)
         yes: do not ask before deleting
     """
-    from .. import cache_contents, connect
+    from .. import cache_contents
     from ..common.show import size
     from ..servers.downloads import find_stored
     from ..servers.downloads import remove as remove_stored
+    from ..servers.local import BuiltIn
 
     for alias in remove:
         stored = find_stored(alias)
         question = f"Delete {stored.alias}, {size(stored.bytes)}, from {stored.folder}? [y/N] "
         if not yes and _ask(question).lower() not in ("y", "yes"):
             raise UsageError(f"'{stored.alias}' stays; add --yes to delete it without a question.")
-        with connect() as server:
+        with BuiltIn() as server:  # the cache is its own, whatever FOUNDRY_LOCAL_ENDPOINT says
             remove_stored(server, stored)
         print(f"removed {stored.alias}", file=sys.stderr)
     print(cache_contents())

@@ -115,7 +115,7 @@ def contribute(run: Run, folder: Path) -> Path:
         "result.json": _result(run, card.rows),
         "environment.json": run.info.environment.model_dump(include=set(Environment.model_fields)),
     }
-    texts = {name: json.dumps(part, indent=2) for name, part in parts.items()}
+    texts = {name: json.dumps(part, indent=2, allow_nan=False) for name, part in parts.items()}
     texts["README.md"] = page.render("contribution.md.jinja", run=run, table=public)
     _check_private(texts)
     folder.mkdir(parents=True, exist_ok=True)
