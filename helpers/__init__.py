@@ -30,7 +30,8 @@ def __getattr__(name: str) -> object:
     """Load a public name; a name of the first release is answered with its new one and a note."""
     if name in RENAMED:
         warnings.warn(
-            f"helpers.{name} is now helpers.{RENAMED[name]}; the old name goes with the next release.",
+            f"helpers.{name} is now helpers.{RENAMED[name]}; "
+            "the old name goes with the next release.",
             DeprecationWarning,
             stacklevel=2,
         )

@@ -239,6 +239,8 @@ MISTAKES = [
         2,
         "The mirror cannot listen on no.such.host.invalid",
     ),
+    (["chat", "pocket-mini", "--max-tokens", "1.5"], 2, "expected a whole number, found '1.5'"),
+    (["calibrate", "--concurrency", "1.5"], 2, "must be a whole number from 1 to 256, found '1.5'"),
     (["no-such-command"], 2, "no-such-command"),
     ([], 2, "Name a command"),
 ]

@@ -3,9 +3,3 @@
 The commands make the same calls as the notebooks and hold no logic of their own.
 Each imports what it needs when it runs, so that listing models does not wait for pandas.
 """
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=["app", "models", "options", "runs", "scores"]
-)

@@ -23,7 +23,7 @@ for command in (*models.COMMANDS, *runs.COMMANDS, *scores.COMMANDS):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return 0 when done, 1 when it failed, 2 when asked wrongly, 130 when interrupted."""
+    """Run one command; return 0 if done, 1 if it failed, 2 if misused, 130 if interrupted."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # model output may hold anything, consoles may not
             stream.reconfigure(encoding="utf-8", errors="replace")

@@ -1,12 +1,10 @@
 """Commands around models: look at the machine, list, fetch, keep, serve and ask."""
 
+import functools
 import sys
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
 
 from ..common.errors import KitError, UsageError
-from .options import AnswerOptions, Endpoint, Mirror, given
+from .options import AnswerOptions, Endpoint, FilterOptions, Mirror, Whole, given
 
 
 def check(*, endpoint: Endpoint = None) -> int:
@@ -19,48 +17,13 @@ def check(*, endpoint: Endpoint = None) -> int:
 
 
 def models(
-    *,
-    name: Annotated[str, Parameter(name=["--name", "--family"])] = "",
-    max_mb: float | None = None,
-    license: str = "",
-    device: str = "",
-    task: str = "",
-    capability: str = "",
-    source: Literal["", "built-in", "mirror", "catalog"] = "",
-    cached: bool | None = None,
-    fits: bool | None = None,
-    endpoint: Endpoint = None,
-    mirror: Mirror = None,
+    *, filters: FilterOptions | None = None, endpoint: Endpoint = None, mirror: Mirror = None
 ) -> None:
-    """List the models that can be had.
-
-    Args:
-        name: part of the alias, such as a family
-        max_mb: largest size
-        license: part of the license
-        device: cpu, gpu or npu
-        task: part of the task, such as chat
-        capability: one of its capabilities, such as summarize
-        source: its source
-        cached: only what is on this machine
-        fits: only what fits in the free memory and disk
-    """
+    """List the models that can be had."""
     from .. import connect
 
     with connect(endpoint, mirror=mirror) as server:
-        print(
-            server.models().where(
-                name,
-                max_mb=max_mb,
-                license=license,
-                device=device,
-                task=task,
-                capability=capability,
-                source=source,
-                cached=cached,
-                fits=fits,
-            )
-        )
+        print(server.models().where(**given(filters)))
 
 
 def download(*alias: str, endpoint: Endpoint = None, mirror: Mirror = None) -> int:
@@ -72,10 +35,7 @@ def download(*alias: str, endpoint: Endpoint = None, mirror: Mirror = None) -> i
 
 
 def prefetch(
-    *alias: str,
-    at: str | None = None,
-    endpoint: Endpoint = None,
-    mirror: Mirror = None,
+    *alias: str, at: str | None = None, endpoint: Endpoint = None, mirror: Mirror = None
 ) -> int:
     """Download at a quiet hour: wait until then; Ctrl-C ends it.
 
@@ -101,11 +61,7 @@ def _shown(outcomes) -> int:
     return 0 if outcomes.ok else 1
 
 
-def cache(
-    *,
-    remove: tuple[str, ...] = (),
-    yes: bool = False,
-) -> None:
+def cache(*, remove: tuple[str, ...] = (), yes: bool = False) -> None:
     """See what the model cache holds, and remove models.
 
     Args:
@@ -127,11 +83,7 @@ def cache(
     print(cache_contents())
 
 
-def mirror(
-    *alias: str,
-    host: str = "127.0.0.1",
-    port: int = 8321,
-) -> None:
+def mirror(*alias: str, host: str = "127.0.0.1", port: Whole = 8321) -> None:
     """Serve the models of this machine's cache (default: all that are whole) to a room.
 
     Args:
@@ -140,9 +92,7 @@ def mirror(
     """
     from ..models import classroom
 
-    def say(line: str) -> None:
-        print(line, flush=True)
-
+    say = functools.partial(print, flush=True)
     classroom.serve(host=host, port=port, only=list(alias), say=say)
 
 

@@ -1,9 +1,12 @@
 """Describe the options that several commands share, and turn them into arguments of the calls."""
 
+import tomllib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, dataclass_transform
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from ..common.errors import UsageError
 
@@ -21,48 +24,61 @@ Mirror = Annotated[
 RunFolder = Annotated[str | None, Parameter(help="folder of the run (default: the latest)")]
 
 
+def _whole(_type: object, tokens: Sequence[Token]) -> int:
+    """Refuse 1.5 where an integer is expected; cyclopts alone would round it."""
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f"expected a whole number, found '{tokens[0].value:.60}'") from None
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]
+HELP = tomllib.loads(Path(__file__).with_name("help.toml").read_text(encoding="utf-8"))
+Options = TypeVar("Options")
+
+
+@dataclass_transform(frozen_default=True)
+def described(options: type[Options]) -> type[Options]:
+    """Make each field of a class an option, with its description from help.toml."""
+    lines = [f"    {name}: {text}" for name, text in HELP[options.__name__].items()]
+    options.__doc__ = "\n".join([options.__doc__ or "", "", "Attributes:", *lines])
+    return Parameter(name="*")(dataclass(frozen=True)(options))
+
+
 def given(options: "DataclassInstance | None") -> dict:
     """Return the fields of an options class that were given; none when no option was."""
     fields = asdict(options) if options else {}
     return {name: value for name, value in fields.items() if value is not None}
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
+@described
+class FilterOptions:
+    """Which models to list."""
+
+    name: Annotated[str | None, Parameter(name=["--name", "--family"])] = None
+    max_mb: float | None = None
+    license: str | None = None
+    device: str | None = None
+    task: str | None = None
+    capability: str | None = None
+    source: Literal["built-in", "mirror", "catalog"] | None = None
+    cached: bool | None = None
+    fits: bool | None = None
+
+
+@described
 class AnswerOptions:
-    """Settings of one answer.
+    """Settings of one answer."""
 
-    Attributes:
-        max_tokens: longest answer (default 150)
-        temperature: 0 for the same answer every time (default 0)
-        seed: for sampling and for the order of requests
-        timeout_s: seconds for one request (default 120)
-    """
-
-    max_tokens: int | None = None
+    max_tokens: Whole | None = None
     temperature: float | None = None
-    seed: int | None = None
+    seed: Whole | None = None
     timeout_s: Annotated[float | None, Parameter(name="--timeout")] = None
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
+@described
 class PlanOptions(AnswerOptions):
-    """Settings of a benchmark's plan. Most stay text: the plan checks them and names what is wrong.
-
-    Attributes:
-        rounds: times that every prompt is sent (BENCH_ROUNDS; default 3)
-        target: add rounds until half the interval of each median TTFT and latency is this narrow
-        max_rounds: with --target: the most rounds (default 50)
-        warmup: unmeasured requests for each model (default auto: until the latency has settled)
-        cold: cold starts of each model: unload, load, first request (default 1)
-        resources: measure memory and energy, each model's memory in a separate service (default on)
-        stream: stream the answers and time the first token (BENCH_STREAM; default on)
-        concurrency: requests in flight at once (default 1); N,M,... makes a sweep
-        rate: instead: send so many requests a second at random times (open loop)
-        slo: count the requests that meet limits in seconds: ttft=0.5,itl=0.05,latency=5
-        stall_s: longest silence within an answer, seconds (default: a quarter of --timeout)
-    """
+    """Settings of a benchmark plan. Most stay text: the plan checks them and names mistakes."""
 
     rounds: str | None = None
     target: str | None = None
@@ -77,17 +93,9 @@ class PlanOptions(AnswerOptions):
     stall_s: Annotated[str | None, Parameter(name="--stall")] = None
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
+@described
 class LimitOptions:
-    """Limits that a model must meet.
-
-    Attributes:
-        max_p95_s: limit: 95 in 100 answers within so many seconds
-        max_memory_mb: limit: memory
-        max_disk_mb: limit: disk
-        min_quality: limit: quality from 0 to 1
-    """
+    """Limits that a model must meet."""
 
     max_p95_s: Annotated[str | None, Parameter(name="--max-p95")] = None
     max_memory_mb: str | None = None
@@ -95,20 +103,9 @@ class LimitOptions:
     min_quality: str | None = None
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
+@described
 class PriceOptions:
-    """Prices for the cost of 1,000 requests.
-
-    Attributes:
-        per_kwh: price of electricity
-        currency: of all prices (default EUR)
-        hardware: price of the machine, to be spread over its requests
-        years: years that it is used (default 3)
-        use: share of that time in which it answers (default 0.25)
-        cloud_input: a cloud's price for a million prompt tokens
-        cloud_output: a cloud's price for a million generated tokens
-    """
+    """Prices for the cost of 1,000 requests."""
 
     per_kwh: Annotated[str | None, Parameter(name="--price-per-kwh")] = None
     currency: str | None = None
@@ -119,41 +116,32 @@ class PriceOptions:
     cloud_output: str | None = None
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
+@described
 class ChoiceOptions(LimitOptions):
-    """What decides: limits, weights, what is good enough, and where quality comes from.
-
-    Attributes:
-        licenses: licenses that are allowed, such as MIT,apache-2.0
-        weights: NAME=N,...: how much counts (default: quality=40,latency=20, others 10)
-        good_enough: NAME=N,... beyond which better does not count, or none
-            (default: latency=1,throughput=20)
-        quality_from: facets, people or judge (default facets)
-    """
+    """What decides: limits, weights, what is good enough, and where quality comes from."""
 
     licenses: str | None = None
     weights: str | None = None
     good_enough: Annotated[str | None, Parameter(name=["--good-enough", "--enough"])] = None
-    quality_from: str = "facets"
+    quality_from: str | None = None
 
 
 def choices(chosen: ChoiceOptions | None, prices: PriceOptions | None) -> dict:
     """Return prices, limits, weights and the source of quality as `write_report` takes them."""
     from ..decision.cost import make_prices
 
-    chosen = chosen or ChoiceOptions()
-    limits: dict = {name: getattr(chosen, name) for name in LimitOptions.__dataclass_fields__}
-    if chosen.licenses:
-        names = [name.strip() for name in chosen.licenses.split(",")]
-        limits["licenses"] = tuple(name for name in names if name)
-    enough = chosen.good_enough
+    limits = given(chosen)
+    weights, enough = limits.pop("weights", None), limits.pop("good_enough", None)
+    quality = limits.pop("quality_from", "facets")
+    if "licenses" in limits:
+        names = [name.strip() for name in limits["licenses"].split(",")]
+        limits["licenses"] = tuple(filter(None, names)) or None
     return {
         "prices": make_prices(**given(prices)),
         "limits": limits,
-        "weights": pairs(chosen.weights, "--weights"),
+        "weights": pairs(weights, "--weights"),
         "good_enough": {} if enough == "none" else pairs(enough, "--good-enough"),
-        "quality": chosen.quality_from,
+        "quality": quality,
     }
 
 

@@ -2,18 +2,16 @@
 
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from ..common.errors import UsageError
-from .options import ChoiceOptions, Endpoint, PlanOptions, PriceOptions, choices, given
+from .options import ChoiceOptions, Endpoint, PlanOptions, PriceOptions, choices, described, given
 
 if TYPE_CHECKING:
     from ..measure.record import Run
-    from ..servers.server import Server
 
 INTERRUPTED = 130
 HOW_TO_READ = (
@@ -22,26 +20,9 @@ HOW_TO_READ = (
 )
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
+@described
 class BenchmarkOptions:
-    """What to measure, where to write, and what else to do with the plan.
-
-    Attributes:
-        models: aliases A,B (BENCH_MODELS; default: the built-in models)
-        prompts: FILE[:SET] or the name of a shipped set (default: meeting-notes)
-        prompt: a single prompt instead (BENCH_PROMPT)
-        output: folder for results (default: results/)
-        calibrate: first measure the instrument's own error, and record it with the run
-        resume: finish a run that was interrupted or killed (no folder: the latest)
-        force: with --resume: go on although packages, server or files have changed
-        variants: measure each model on every device that it was built for (GPU on and off)
-        against: URL of a second server: measure the same plan there, report side by side
-        against_models: its models A,B (default: what it offers of the line-up)
-        against_key_env: variable with its key (default FOUNDRY_LOCAL_API_KEY)
-        json: print the summary as JSON
-        quiet: show no progress line
-    """
+    """What to measure, where to write, and what else to do with the plan."""
 
     models: str | None = None
     prompts: str | None = None
@@ -59,17 +40,16 @@ class BenchmarkOptions:
 
     def refuse_contradictions(self) -> None:
         """Raise UsageError for options that exclude each other."""
-        resumes = self.resume is not None
-        if self.force and not resumes:
+        if self.resume is None and self.force:
             raise UsageError(
                 "--force goes with --resume RUN: it goes on although something changed."
             )
-        for name in ("output", "calibrate", "against"):
-            if resumes and getattr(self, name):
-                raise UsageError(
-                    f"Give either --{name} or --resume, not both: "
-                    "a resumed run keeps its folder, its calibration and its server."
-                )
+        kept = [name for name in ("output", "calibrate", "against") if getattr(self, name)]
+        if self.resume is not None and kept:
+            raise UsageError(
+                f"Give either --{kept[0]} or --resume, not both: "
+                "a resumed run keeps its folder, its calibration and its server."
+            )
         if self.against and self.variants:
             raise UsageError("Give either --against or --variants, not both.")
 
@@ -135,37 +115,29 @@ def _measure(
     from .. import benchmark, calibrate, connect, merge_runs
     from ..measure.session import make_plan
 
+    settings = settings | {"prompts": options.prompts, "prompt": options.prompt}
     where: dict[str, Any] = {"output": options.output, "progress": not options.quiet}
     other = None
     if options.against:
         other = connect(options.against, key_variable=options.against_key_env)
     with connect(endpoint) as server:
-        asked: dict[str, Any] = {
-            "models": options.models,
-            "prompts": options.prompts,
-            "prompt": options.prompt,
-        }
-        plan, _ = make_plan(server, **asked, **settings)
+        models: str | list[str] | None = options.models
+        plan, _ = make_plan(server, models=models, **settings)
         if options.variants:
-            asked["models"] = _variants(server, plan.models)
+            table = server.variants(plan.models)
+            print(table.note or "Every model is there for more than one device.", file=sys.stderr)
+            models = table.names()
         if other is not None:
-            again: dict[str, Any] = {"models": options.against_models, "prompts": plan.prompts}
-            again["models"] = make_plan(other, **again, **settings)[0].models
+            theirs, _ = make_plan(other, models=options.against_models, **settings)
         calibration = None
         if options.calibrate:
             calibration = calibrate(plan.concurrency, progress=not options.quiet)
-        first = benchmark(server, calibration=calibration, **asked, **where, **settings)
+        first = benchmark(server, models=models, calibration=calibration, **where, **settings)
     if other is None or first.status != "finished":
         return first, first
     with other:
-        second = benchmark(other, **again, **where, **settings)
+        second = benchmark(other, models=theirs.models, **where, **settings)
     return merge_runs([first, second], options.output), second
-
-
-def _variants(server: "Server", models: tuple[str, ...]) -> list[str]:
-    table = server.variants(models)
-    print(table.note or "Every model is there for more than one device.", file=sys.stderr)
-    return table.names()
 
 
 def calibrate(

@@ -6,16 +6,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..common.errors import UsageError
-from .options import Endpoint, LimitOptions, RunFolder, given
+from .options import Endpoint, LimitOptions, RunFolder, Whole, given
 
 
 def annotate(
-    run: RunFolder = None,
-    /,
-    *,
-    rater: str,
-    seed: int = 0,
-    output: str | None = None,
+    run: RunFolder = None, /, *, rater: str, seed: Whole = 0, output: str | None = None
 ) -> None:
     """Write a blind sheet of a run's answers for a person to score.
 
@@ -49,7 +44,7 @@ def judge(
     /,
     *,
     model: str,
-    limit: int | None = None,
+    limit: Whole | None = None,
     key_env: str = "FOUNDRY_LOCAL_API_KEY",
     endpoint: Endpoint = None,
 ) -> int:

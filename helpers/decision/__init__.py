@@ -4,9 +4,10 @@ A scorecard joins figures, quality and cost; limits and weights make a decision 
 applies it to a prompt. It reads finished runs only.
 """
 
+import pkgutil
+
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=["cost", "dimensions", "limits", "routing", "scorecard", "scoring", "selection"],
+    __name__, submodules=[module.name for module in pkgutil.iter_modules(__path__)]
 )

@@ -4,18 +4,10 @@ Sentences, charts, a page, Markdown and a folder to give away are made from the 
 It imports neither a runtime nor a transport.
 """
 
+import pkgutil
+
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=[
-        "charts",
-        "comparison",
-        "contribute",
-        "draw",
-        "load_test",
-        "page",
-        "report",
-        "sentences",
-    ],
+    __name__, submodules=[module.name for module in pkgutil.iter_modules(__path__)]
 )

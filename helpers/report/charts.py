@@ -4,6 +4,7 @@ Every chart carries what it shows in a sentence, and a description for readers w
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from . import draw
 from .comparison import compare_models
 from .draw import Chart
 from .sentences import no_drift
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MAX_PROMPTS = 30
 SIZES = {"memory_mb": "memory", "gpu_memory_mb": "GPU memory", "disk_mb": "disk"}
@@ -39,8 +43,7 @@ def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
 
     Of more than 30 prompts the slowest are shown.
     """
-    models, label = _answered(run), METRICS[metric].label
-    prompts = list(run.prompts)
+    models, label, prompts = _answered(run), METRICS[metric].label, list(run.prompts)
     values = {model: run.values(model, metric) for model in models}
     if not any(values.values()):
         return draw.empty_chart(f"{label}: no answer has this figure, so there is nothing to draw.")
@@ -51,9 +54,8 @@ def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
     shown = sorted(prompts, key=lambda prompt: -slowest[prompt])[:MAX_PROMPTS]
     shown.sort(key=prompts.index)
     marks = {model: run.outlier_marks(model, metric) for model in models}
-    count = sum(len(of_prompt) for of in values.values() for of_prompt in of.values())
-    marked = sum(sum(of_prompt) for of in marks.values() for of_prompt in of.values())
-    step = draw.step_for(count)
+    outliers = [flag for of in marks.values() for flags in of.values() for flag in flags]
+    step = draw.step_for(len(outliers))
     scale, unit = _scale(run, models, metric)
     figure, (axes,) = draw.new_figure(height=0.9 + 0.17 * len(shown) * max(len(models), 2))
     for index, model in enumerate(models):
@@ -68,8 +70,8 @@ def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
     axes.set_xlabel(f"{label}{unit}; bar: median, ring: outlier")
     draw.legend(figure)
     finding = (
-        f"{label}: {max(prompts, key=lambda prompt: slowest[prompt])} is the slowest prompt. "
-        f"{marked:,} of {count:,} requests are marked as outliers and kept."
+        f"{label}: {max(prompts, key=slowest.__getitem__)} is the slowest prompt. "
+        f"{sum(outliers):,} of {len(outliers):,} requests are marked as outliers and kept."
     )
     if len(shown) < len(prompts):
         finding += f" The chart shows the {len(shown)} slowest of {len(prompts)} prompts."
@@ -78,12 +80,12 @@ def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
 
 
 def _draw_prompt(
-    axes, index: int, y: float, x: np.ndarray, marks: Sequence[bool], step: int
+    axes: "Axes", index: int, y: float, x: np.ndarray, marks: Sequence[bool], step: int
 ) -> None:
     """Draw one model's values of one prompt at height `y`: dots, the median and outliers."""
     thin, outliers = x[::step], x[::step][np.asarray(marks, dtype=bool)[::step]]
     draw.dots(axes, index, thin, np.full(len(thin), y), alpha=0.65, ms=5)
-    axes.plot([np.median(x)] * 2, [y - 0.14, y + 0.14], color=draw.color(index), lw=2.5)
+    axes.vlines(np.median(x), y - 0.14, y + 0.14, color=draw.color(index), lw=2.5)
     axes.plot(outliers, np.full(len(outliers), y), "o", mfc="none", mec="black", ms=11)
 
 
@@ -103,8 +105,8 @@ def per_model(run: Run) -> Chart:
         for index, model in enumerate(models):
             values = _values(run, model, metric) * scale
             if len(values):
-                bounds = [bound and bound * scale for bound in run.intervals[model][metric]]
-                _draw_sample(axes, index, values, bounds, step)
+                interval = _interval(run, model, metric) * scale
+                _draw_sample(axes, index, values, interval, step)
                 highest = max(highest, float(np.percentile(values, 97)))
         axes.set_xlim(0, highest * 1.15)
         axes.set_xlabel(f"{METRICS[metric].label}{unit}")
@@ -118,17 +120,15 @@ def per_model(run: Run) -> Chart:
 
 
 def _draw_sample(
-    axes, index: int, values: np.ndarray, bounds: Sequence[float | None], step: int
+    axes: "Axes", index: int, values: np.ndarray, interval: np.ndarray, step: int
 ) -> None:
     """Draw values in the row of a model, and above them their median with its interval."""
     thin, median = values[::step], float(np.median(values))
     jitter = np.linspace(-0.12, 0.12, len(thin)) if len(thin) > 1 else np.zeros(1)
     draw.dots(axes, index, thin, index + 0.1 + jitter, alpha=0.5, ms=4, mec="none")
-    if bounds[0] is not None:
-        axes.plot(bounds, [index - 0.22] * 2, color="black", lw=1.5)
+    axes.plot(interval, [index - 0.22] * 2, color="black", lw=1.5)
     axes.plot(median, index - 0.22, "|", color="black", ms=12, mew=2.5)
-    place = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center"}
-    axes.annotate(format_cell(median), (median, index - 0.26), fontsize=8, **place)
+    draw.note(axes, format_cell(median), (median, index - 0.26), (-8, 5))
 
 
 def quality_and_speed(run: Run) -> Chart:
@@ -141,42 +141,32 @@ def quality_and_speed(run: Run) -> Chart:
         return draw.empty_chart(
             "No prompt of this run expects anything in particular, so there is no quality to draw."
         )
-    names = [row["model"] for row in rows]
+    names, front = [row["model"] for row in rows], pareto(rows)
     scale, unit = _scale(run, names, "latency_s")
     figure, (axes,) = draw.new_figure(height=3.8)
-    points, bars = [], []
     for index, row in enumerate(rows):
         x, y = row["latency_p50_s"] * scale, row["quality"]
-        low, high = run.intervals[row["model"]]["latency_s"]
-        if low is not None and high is not None:
-            bars.append((low * scale, y, high * scale, y))
-            axes.plot([low * scale, high * scale], [y, y], color=draw.color(index), lw=2)
-        if row["quality_low"] is not None:
-            bars.append((x, row["quality_low"], x, row["quality_high"]))
-            axes.plot(
-                [x, x], [row["quality_low"], row["quality_high"]], color=draw.color(index), lw=2
-            )
-        draw.dots(axes, index, x, y, ms=9)
-        points.append((x, y))
-    front = pareto(rows)
+        draw.dots(axes, index, x, y, ms=9, label=row["model"])
+        latencies = _interval(run, row["model"], "latency_s") * scale
+        qualities = np.array([row["quality_low"], row["quality_high"]], dtype=float)
+        axes.plot(latencies, [y, y], color=draw.color(index), lw=2)
+        axes.plot([x, x], qualities, color=draw.color(index), lw=2)
     steps = [row["latency_p50_s"] * scale for row in front], [row["quality"] for row in front]
     axes.step(*steps, where="post", color="0.6", lw=1.2, ls="--", zorder=0)
-    axes.set_xlim(0, 1.35 * max(end for point in [*points, *bars] for end in point[::2]))
+    axes.set_xlim(left=0)
     axes.set_ylim(0, 1.05)
     axes.set_xlabel(f"median latency{unit} with its 95 % interval")
     axes.set_ylabel("quality (share of checks passed)")
-    draw.label_points(figure, axes, points, names, bars)
-    best = join_words([row["model"] for row in front])
-    finding = (
-        "No model beats another in both speed and quality"
-        if len(front) == len(rows) > 1
-        else f"No other model beats {best} in both speed and quality"
-    )
+    draw.legend(figure)
+    finding = f"No other model beats {join_words([row['model'] for row in front])}"
+    if len(front) == len(rows) > 1:
+        finding = "No model beats another"
     return Chart(
         figure,
         f"Quality against median latency of {join_words(names)}; a dashed line joins the models "
         "that no other model beats in both.",
-        f"{finding}, going by these medians; the bars show how sure that is.",
+        f"{finding} in both speed and quality, going by these medians; "
+        "the bars show how sure that is.",
     )
 
 
@@ -202,12 +192,12 @@ def arrivals(run: Run, prompt: str | None = None) -> Chart:
     rows = frame[(frame["prompt_id"] == prompt).to_numpy()]
     rows = rows.assign(held_back=rows["itl_s"].isna())
     rows = rows.sort_values(["held_back", "round"], kind="stable").drop_duplicates("model")
-    places = dict(zip(rows["model"], rows.index, strict=True))
-    shown = {model: run.row(places[model]) for model in _answered(run) if model in places}
+    models, places = _answered(run), dict(zip(rows["model"], rows.index, strict=True))
+    shown = {model: run.row(places[model]) for model in models if model in places}
     figure, (axes,) = draw.new_figure(height=1 + 0.5 * len(shown))
     for place, (model, row) in enumerate(shown.items()):
-        times = np.asarray(row["chunk_times_s"], dtype=float) * 1000
-        _draw_stream(axes, _answered(run).index(model), place, times)
+        times_ms = np.asarray(row["chunk_times_s"], dtype=float) * 1000
+        _draw_stream(axes, models.index(model), place, times_ms)
     draw.name_rows([axes], list(shown))
     axes.set_xlabel(
         "milliseconds since the request was written; black: first token, "
@@ -219,31 +209,19 @@ def arrivals(run: Run, prompt: str | None = None) -> Chart:
         f"{100 * (1 - row['ttft_s'] / row['latency_s']):.0f} % for {model}"
         for model, row in shown.items()
     ]
-    return Chart(
-        figure,
-        f"Chunks received over time for prompt {prompt}, one stream for each of "
-        f"{join_words(list(shown))}.",
-        f"Share of the latency that comes after the first token: {join_words(shares)}.",
-    )
+    alt = f"Chunks received over time for prompt {prompt}, one stream for each of "
+    finding = f"Share of the latency that comes after the first token: {join_words(shares)}."
+    return Chart(figure, f"{alt}{join_words(list(shown))}.", finding)
 
 
-def _draw_stream(axes, index: int, row: int, times_ms: np.ndarray) -> None:
+def _draw_stream(axes: "Axes", index: int, row: int, times_ms: np.ndarray) -> None:
     """Draw one answer's chunks, larger where several came at once."""
     times, together = np.unique(times_ms, return_counts=True)
-    axes.plot([0, times[-1]], [row, row], color="0.8", lw=1, zorder=0)
-    axes.scatter(
-        times,
-        np.full(len(times), row),
-        s=16 * np.minimum(together, 40),
-        color=draw.color(index),
-        alpha=0.55,
-        edgecolors="white",
-        lw=0.4,
-    )
-    axes.plot([times[0]] * 2, [row - 0.35, row + 0.35], color="black", lw=1.5)
-    place = {"xytext": (20, 0), "textcoords": "offset points", "va": "center"}
-    text = f"{len(times_ms):,} chunks, {times[-1]:,.3g} ms"
-    axes.annotate(text, (times[-1], row), fontsize=8, **place)
+    sizes = 16 * np.minimum(together, 40)
+    axes.hlines(row, 0, times[-1], color="0.8", lw=1, zorder=0)
+    axes.scatter(times, np.full(len(times), row), sizes, color=draw.color(index), alpha=0.55)
+    axes.vlines(times[0], row - 0.35, row + 0.35, color="black", lw=1.5)
+    draw.note(axes, f"{len(times_ms):,} chunks, {times[-1]:,.3g} ms", (times[-1], row), (20, -3))
 
 
 def footprint(run: Run) -> Chart:
@@ -255,69 +233,59 @@ def footprint(run: Run) -> Chart:
     values = {column: [row[column] for row in rows] for column in SIZES}
     shown = [name for name in SIZES if name != "gpu_memory_mb" or any(values[name])]
     figure, panels = draw.new_figure(len(shown), height=0.8 + 0.4 * len(rows))
-    ranges = []
     for axes, column in zip(panels, shown, strict=True):
         for index, value in enumerate(values[column]):
             axes.barh(index, value or 0, 0.6, color=draw.color(index), edgecolor="black", lw=0.6)
             text = f" {format_cell(float(value))}" if value else " not measured"
             axes.text(value or 0, index, text, va="center", fontsize=9)
-        axes.set_xlim(0, 1.25 * max((value for value in values[column] if value), default=1))
-        if not any(values[column]):
-            axes.set_xticks([])
+        axes.set_xlim(0, 1.25 * max(filter(None, values[column]), default=1))
         axes.set_xlabel(f"{SIZES[column]} (MB)")
-        ranges.append(_range_sentence(SIZES[column], values[column], names))
     draw.name_rows(panels, names)
     alt = f"Bars of memory and disk for {join_words(names)}."
+    ranges = [_range_sentence(SIZES[column], values[column], names) for column in shown]
     return Chart(figure, alt, " ".join(ranges))
 
 
 def _range_sentence(label: str, values: Sequence[float | None], names: Sequence[str]) -> str:
     """Say which model needs least and which needs most."""
     known = sorted((value, name) for value, name in zip(values, names, strict=True) if value)
-    ends = [f"{value:,.3g} MB ({name})" for value, name in (known[:1] + known[1:][-1:])]
-    words = f"from {' to '.join(ends)}" if len(ends) > 1 else "".join(ends) or "not measured"
+    ends = [f"{value:,.3g} MB ({name})" for value, name in known]
+    words = f"from {ends[0]} to {ends[-1]}" if len(ends) > 1 else "".join(ends) or "not measured"
     return f"{label[0].upper()}{label[1:]}: {words}."
 
 
 def drift(run: Run) -> Chart:
-    """Draw each latency over the median of its model and prompt, in the order of the run.
+    """Draw each latency over the median of its model and prompt, by round.
 
     A line that rises shows a machine that got slower or busier.
     """
-    columns = ["model", "prompt_id", "started_at", "latency_s"]
-    frame = run.headline.loc[(run.headline["status"] == "ok").to_numpy(), columns].dropna()
+    frame = run.headline[(run.headline["status"] == "ok").to_numpy()]
     if len(frame) < 2:
         return draw.empty_chart(
             "Drift takes two answered requests to see, so there is nothing to draw."
         )
-    seconds = (frame["started_at"] - frame["started_at"].min()).dt.total_seconds()
-    groups = frame.groupby(["model", "prompt_id"], observed=True)["latency_s"]
-    ratios = frame["latency_s"] / groups.transform("median")
-    divisor, unit = (60, "minutes") if seconds.max() > 300 else (1, "seconds")
+    typical = frame.groupby(["model", "prompt_id"], observed=True)["latency_s"].transform("median")
+    frame = frame.assign(ratio=frame["latency_s"] / typical)
     figure, (axes,) = draw.new_figure(height=3)
     step, models = draw.step_for(len(frame)), _answered(run)
     for index, model in enumerate(models):
-        mine = (frame["model"] == model).to_numpy()
-        x, y = seconds.to_numpy()[mine] / divisor, ratios.to_numpy()[mine]
-        order = np.argsort(x, kind="stable")
-        x, y = x[order], y[order]
-        draw.dots(axes, index, x[::step], y[::step], alpha=0.3, ms=4, mec="none")
-        stretches = np.array_split(np.arange(len(x)), min(20, max(len(x) // 5, 1)))
-        medians = [[np.median(part[stretch]) for stretch in stretches] for part in (x, y)]
-        draw.dots(axes, index, *medians, ls="-", lw=2, ms=5, label=model)
+        mine = frame[(frame["model"] == model).to_numpy()]
+        medians = mine.groupby("round")["ratio"].median()
+        x = mine["round"] + 0.1 * (index - (len(models) - 1) / 2)
+        draw.dots(axes, index, x[::step], mine["ratio"][::step], alpha=0.3, ms=4, mec="none")
+        draw.dots(axes, index, medians.index, medians, ls="-", lw=2, ms=5, label=model)
     axes.axhline(1, color="0.4", lw=1, ls="--")
-    low, high = np.percentile(ratios, [1, 99])
+    low, high = frame["ratio"].quantile([0.01, 0.99])
     axes.set_ylim(min(0.5, low * 0.9), min(max(1.5, high * 1.1), 5))
-    axes.set_xlim(left=0)
-    axes.set_xlabel(f"{unit} since the first measured request; line: medians of stretches")
+    axes.locator_params(axis="x", integer=True)
+    axes.set_xlabel("round; line: median of the round")
     axes.set_ylabel("latency / median of its prompt")
     draw.legend(figure)
     latency = [drift for drift in run.drifts if drift.metric == "latency_s"]
-    finding = " ".join(map(str, (drift for drift in latency if drift.found)))
-    alt = f"Latency in the order of the run for {join_words(models)}."
-    return Chart(
-        figure, alt, (finding or no_drift(latency, " of the latency")) + draw.thinned(step)
-    )
+    finding = " ".join(str(drift) for drift in latency if drift.found)
+    finding = finding or no_drift(latency, " of the latency")
+    alt = f"Latency by round for {join_words(models)}, over the median of its prompt."
+    return Chart(figure, alt, finding + draw.thinned(step))
 
 
 def _answered(run: Run) -> list[str]:
@@ -326,6 +294,11 @@ def _answered(run: Run) -> list[str]:
 
 def _values(run: Run, model: str, metric: str) -> np.ndarray:
     return run.sample(model, metric)[metric].to_numpy(dtype=float)
+
+
+def _interval(run: Run, model: str, metric: str) -> np.ndarray:
+    """Return both bounds of a median; NaN, which is not drawn, where they are not known."""
+    return np.array(run.intervals[model][metric], dtype=float)
 
 
 def _scale(run: Run, models: Sequence[str], metric: str) -> tuple[float, str]:

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..common.errors import UsageError
-from ..common.files import write_json, write_text
+from ..common.files import write_text
 from ..common.show import Table, one_line
 from ..common.validation import explain
 from ..decision.scorecard import COLUMNS
@@ -26,24 +26,31 @@ from .report import make_report
 
 FILES = ("models.json", "result.json", "environment.json", "README.md")
 MAX_BYTES = 200_000
-# Addresses, e-mail, home folders, keys: none of them belongs in a contribution.
-PRIVATE = (
-    r"https?://",
-    r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])",
-    r"[\w.+-]+@[\w-]+\.[A-Za-z]{2,}",
-    r"(?:/home/|/Users/|[A-Za-z]:\\)\S+",
-    r"(?:sk|key|ghp|hf|xox[bp])[-_][A-Za-z0-9]{12,}",
-    r"(?i)bearer\s+\S{8,}",
+# Patterns of what does not belong in a contribution.
+PRIVATE = "|".join(
+    (
+        r"https?://",
+        r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])",
+        r"[\w.+-]+@[\w-]+\.[A-Za-z]{2,}",
+        r"(?:/home/|/Users/|[A-Za-z]:\\)\S+",
+        r"(?:sk|key|ghp|hf|xox[bp])[-_][A-Za-z0-9]{12,}",
+        r"(?i:bearer)\s+\S{8,}",
+    )
 )
 # Every measured number of the scorecard; prices are a matter of the reader's own.
 FIGURES = [name for name in COLUMNS if name.endswith(("_s", "_p50", "_mb", "_per_request"))]
-STRICT = ConfigDict(frozen=True, extra="forbid")
 Figure = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
 FigureName = Annotated[str, Field(pattern=f"^({'|'.join(FIGURES)})$")]
 Count = Annotated[int, Field(ge=0, le=10**9)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}( @ (local|endpoint))?$")]
 Word = Annotated[str, Field(max_length=200)] | None
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """Share what holds for each file: it does not change, and an unknown field is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Result(BaseModel):
@@ -63,10 +70,8 @@ class Result(BaseModel):
     files_sha256: Word = None
 
 
-class Contribution(BaseModel):
+class Contribution(Strict):
     """Describe `result.json`. Times are seconds, sizes MB."""
-
-    model_config = STRICT
 
     form: Literal[1]
     measured_on: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
@@ -80,10 +85,8 @@ class Contribution(BaseModel):
     results: Annotated[tuple[Result, ...], Field(min_length=1, max_length=100)]
 
 
-class Environment(BaseModel):
+class Environment(Strict):
     """Describe `environment.json`."""
-
-    model_config = STRICT
 
     machine: dict[Annotated[str, Field(max_length=40)], str | int | float | bool | None]
     packages: dict[Annotated[str, Field(max_length=60)], Word]
@@ -103,24 +106,21 @@ def contribute(run: Run, folder: Path) -> Path:
         )
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty; name a new folder.")
-    report, known = make_report(run), load_models()
+    card, known = make_report(run).card, load_models()
+    answered = {_alias(row["model"]): row for row in card.rows if row["n_ok"]}
+    table = card.table()
+    public = Table(table.headers, [[_public(str(row[0])), *row[1:]] for row in table.rows])
     parts = {
-        "models.json": {
-            _alias(row["model"]): _entry(_alias(row["model"]), row, known)
-            for row in report.card.rows
-            if row["n_ok"]
-        },
-        "result.json": _result(run, report.card.rows),
+        "models.json": {alias: _entry(alias, row, known) for alias, row in answered.items()},
+        "result.json": _result(run, card.rows),
         "environment.json": run.info.environment.model_dump(include=set(Environment.model_fields)),
     }
-    table = report.card.table()
-    public = Table(table.headers, [[_public(str(row[0])), *row[1:]] for row in table.rows])
-    readme = page.render("contribution.md.jinja", run=run, table=public)
-    _check_private({name: json.dumps(part) for name, part in parts.items()} | {"README.md": readme})
+    texts = {name: json.dumps(part, indent=2, allow_nan=False) for name, part in parts.items()}
+    texts["README.md"] = page.render("contribution.md.jinja", run=run, table=public)
+    _check_private(texts)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, part in parts.items():
-        write_json(folder / name, part)
-    write_text(folder / "README.md", readme)
+    for name, text in texts.items():
+        write_text(folder / name, text)
     return folder
 
 
@@ -208,8 +208,7 @@ def _text(path: Path) -> str:
 
 def _check_private(texts: dict[str, str]) -> None:
     for name, text in texts.items():
-        matches = filter(None, (re.search(pattern, text) for pattern in PRIVATE))
-        if match := next(matches, None):
+        if match := re.search(PRIVATE, text):
             raise UsageError(
                 f"{name} contains what looks like an address, a home folder, an e-mail or a key "
                 f"({one_line(match[0], 12)}); take it out."

@@ -1,4 +1,4 @@
-"""Draw in one style: a chart with its words, its figure, dots, rows and names beside points.
+"""Draw in one style: a chart with its words, its figure, dots, and names of rows.
 
 matplotlib is imported when something is drawn, because importing it takes long. Figures are made
 without pyplot, which would keep state.
@@ -9,22 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from . import page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.transforms import Bbox
     from numpy.typing import ArrayLike
 
 # Okabe and Ito (2008), darkest first; black is for text.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = "osD^vPX*"
 MAX_DOTS = 1500  # in one chart; of more, every n-th is drawn and the chart says so
-# Where a name may stand beside its point: steps up and down in typographic points, nearest first.
-NAME_OFFSETS = (7, -17, 21, -31, 35, -45, 49, -59)
 
 
 @dataclass(frozen=True)
@@ -86,7 +81,14 @@ def dots(axes: "Axes", index: int, x: "ArrayLike", y: "ArrayLike", **style: Any)
     `style` is what `Axes.plot` takes.
     """
     style = {"ls": "none", "marker": MARKERS[index % len(MARKERS)], "color": color(index)} | style
+    if "label" in style:
+        style["label"] = short_name(style["label"])
     axes.plot(x, y, **style)
+
+
+def note(axes: "Axes", text: str, point: tuple[float, float], step: tuple[int, int]) -> None:
+    """Write small text beside a point, `step` typographic points to the right and up."""
+    axes.annotate(text, point, step, textcoords="offset points", fontsize=8)
 
 
 def legend(figure: "Figure") -> None:
@@ -121,53 +123,3 @@ def short_name(name: str, width: int = 34) -> str:
     """Return a name for a chart, where matplotlib reads a dollar sign as mathematics."""
     plain = "".join(c if c.isprintable() else " " for c in name).replace("$", r"\$")
     return plain if len(plain) <= width else f"{plain[: width - 3]}..."
-
-
-def label_points(
-    figure: "Figure",
-    axes: "Axes",
-    points: Sequence[tuple[float, float]],
-    names: Sequence[str],
-    bars: Sequence[tuple[float, float, float, float]] = (),
-) -> None:
-    """Write each name beside its point, clear of other names, of points and of bars.
-
-    `points` are (x, y), one for each name; `bars` run from (x, y) to (x, y). A line leads from a
-    name that had to go far away to its point.
-    """
-    from matplotlib.colors import to_rgb
-    from matplotlib.transforms import Bbox
-
-    figure.draw_without_rendering()  # the layout is known only now
-    scale = 72 / figure.dpi  # from pixels to typographic points
-    frame = Bbox(axes.get_window_extent().get_points() * scale + np.array([[0, 0], [4, 4]]))
-    centers = axes.transData.transform(points) * scale
-    taken = [Bbox([center - 6, center + 6]) for center in centers]
-    for bar in bars:
-        ends = axes.transData.transform([bar[:2], bar[2:]]) * scale
-        taken.append(Bbox(ends + np.array([[-1, -1], [1, 1]])))
-    for index, (center, name) in enumerate(zip(centers, names, strict=True)):
-        text = short_name(name)
-        width = 5.6 * len(text)
-        offsets = [(dx, dy) for dy in NAME_OFFSETS for dx in (9, -9 - width)]
-        boxes = {at: Bbox([center + at, center + at + np.array([width, 11])]) for at in offsets}
-        others = taken[:index] + taken[index + 1 :]
-        free = [at for at, box in boxes.items() if _is_free(box, frame, others)]
-        offset = (free or offsets)[0]
-        taken.append(boxes[offset])
-        axes.annotate(
-            text,
-            points[index],
-            xytext=offset,
-            textcoords="offset points",
-            fontsize=9,
-            color=[0.62 * part for part in to_rgb(color(index))],  # dark enough to read on white
-            arrowprops={"arrowstyle": "-", "color": "0.5", "lw": 0.8}
-            if abs(offset[1]) > 20
-            else None,
-        )
-
-
-def _is_free(box: "Bbox", frame: "Bbox", others: "Sequence[Bbox]") -> bool:
-    inside = np.all(box.min >= frame.min) and np.all(box.max <= frame.max)
-    return bool(inside) and not box.count_overlaps(others)

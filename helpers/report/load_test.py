@@ -3,20 +3,22 @@
 Everything here comes from the record alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..common.show import Table, count, duration
+from ..common.show import Table
 from ..measure.record import Run
 from ..timing.intervals import summarize
 from ..timing.slo import Slo
-from .draw import Chart, color, dots, empty_chart, legend, new_figure, time_scale
+from . import draw, page
+from .draw import Chart
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 ENOUGH = 0.95  # more streams than bring this share of the highest throughput bring little
 QUEUED = 1.5  # a queue has formed when the last quarter of an open loop is this much slower
@@ -100,10 +102,8 @@ def meets_slo(ok: "pd.DataFrame", slo: Slo) -> np.ndarray:
         "latency_s": ok.latency_s,
     }
     good = np.ones(len(ok), dtype=bool)
-    for name, values in known.items():
-        limit = getattr(slo, name)
-        if limit is not None:
-            good &= (values.astype(float) <= limit).to_numpy()
+    for name, limit in slo.limits().items():
+        good &= (known[name].astype(float) <= limit).to_numpy()
     return good
 
 
@@ -121,36 +121,43 @@ def _rate(number: float | None, seconds: float) -> float | None:
     return float(number / seconds) if number is not None and seconds > 0 else None
 
 
-def table(run: Run) -> Table:
-    """Return the levels of a run as a table, with what they show as its note."""
-    found, rate = levels(run), run.info.plan.rate
-    headers = [field.name for field in fields(Level) if field.name != "seconds"]
-    optional = {"goodput_per_s": run.info.plan.slo, "late_p95_s": rate}
-    headers = [name for name in headers if optional.get(name, True)]
-    rows = [[getattr(level, name) for name in headers] for level in found]
-    if rate:
-        headers[1], rows = "target_rate", [[row[0], rate, *row[2:]] for row in rows]
-    return Table(headers, rows, note=" ".join(findings(run)))
+def table(run: Run) -> Table | None:
+    """Return the levels of a run as a table, with what they show as its note.
+
+    None when the run says nothing of load: with one stream and no limits, or from a record
+    without times.
+    """
+    plan, measured = run.info.plan, levels(run)
+    if not (measured and (plan.sweep or plan.rate or plan.slo or plan.concurrency > 1)):
+        return None
+    optional = {"seconds": False, "goodput_per_s": plan.slo, "late_p95_s": plan.rate}
+    names = [field.name for field in fields(Level) if optional.get(field.name, True)]
+    rows = [[getattr(level, name) for name in names] for level in measured]
+    if plan.rate:
+        names[1], rows = "target_rate", [[row[0], plan.rate, *row[2:]] for row in rows]
+    return Table(names, rows, note=" ".join(findings(run)))
 
 
 def findings(run: Run) -> list[str]:
     """Return what the load shows, in sentences."""
-    plan, slo = run.info.plan, run.info.plan.slo
-    answered = [level for level in levels(run) if level.n_ok]
-    by_model = [[level for level in answered if level.model == model] for model in run.models]
-    by_model = [of_model for of_model in by_model if of_model]
-    said: list[str] = []
-    for of_model in by_model:
-        said += [_queue_words(run, of_model[0])] if plan.rate else _sweep_words(of_model)
-    return said + ([_goodput_words(of_model, slo) for of_model in by_model] if slo else [])
+    plan, by_model = run.info.plan, _answered(run)
+    return page.sentences(
+        "load_findings.jinja",
+        plan=plan,
+        by_model=by_model,
+        unit_of=_unit,
+        enough=ENOUGH,
+        quarters={model: _quarters(run, model) for model in by_model} if plan.rate else {},
+    )
 
 
-def _goodput_words(of_model: Sequence[Level], slo: Slo) -> str:
-    best = max(of_model, key=lambda level: level.goodput_per_s or 0)
-    if not best.goodput_per_s:
-        return f"{best.model}: no request met {slo}."
-    where = f" at {count(best.concurrency, 'stream')}" if len(of_model) > 1 else ""
-    return f"{best.model}: {best.goodput_per_s:.3g} requests/s met {slo}{where}."
+def _answered(run: Run) -> dict[str, list[Level]]:
+    """Return the levels with an answer, by model."""
+    by_model: dict[str, list[Level]] = {}
+    for level in levels(run):
+        if level.n_ok:
+            by_model.setdefault(level.model, []).append(level)
+    return by_model
 
 
 def _unit(answered: Sequence[Level]) -> str:
@@ -158,40 +165,12 @@ def _unit(answered: Sequence[Level]) -> str:
     return "tokens_per_s" if all(level.tokens_per_s for level in answered) else "requests_per_s"
 
 
-def _sweep_words(of_model: Sequence[Level]) -> Iterator[str]:
-    unit, first = _unit(of_model), of_model[0]
-    rates = [getattr(level, unit) for level in of_model]
-    if len(of_model) < 2 or not all(rates):
-        return
-    enough = next(place for place, rate in enumerate(rates) if rate >= ENOUGH * max(rates))
-    level, rate = of_model[enough], rates[enough]
-    words = f"{rate:,.0f} output tokens/s" if unit == "tokens_per_s" else f"{rate:,.3g} requests/s"
-    if level is first or first.latency_p50_s is None or level.latency_p50_s is None:
-        yield (
-            f"{first.model}: more than {count(first.concurrency, 'stream')} only adds waiting; "
-            f"throughput stays at {words}."
-        )
-        return
-    slower = level.latency_p50_s / first.latency_p50_s
-    rest = " More streams than that add little." if level is not of_model[-1] else ""
-    yield (
-        f"{first.model}: from {count(first.concurrency, 'stream')} to {level.concurrency}, "
-        f"throughput grows {rate / rates[0]:.2g} times, to {words}, and the median latency "
-        f"{slower:.2g} times, to {duration(level.latency_p50_s)}.{rest}"
-    )
-
-
-def _queue_words(run: Run, level: Level) -> str:
-    latencies = _due(run, level.model).latency_s.astype(float)
+def _quarters(run: Run, model: str) -> tuple[float, float, bool]:
+    """Return the median latency in the first and last quarter, and whether a queue formed."""
+    latencies = _due(run, model).latency_s.astype(float)
     quarter = max(len(latencies) // 4, 1)
     first, last = latencies[:quarter].median(), latencies[-quarter:].median()
-    queued = last > QUEUED * first and len(latencies) >= 8
-    verdict = "A queue formed: the model did not keep up." if queued else "No queue formed."
-    return (
-        f"{level.model} at {run.info.plan.rate:g} requests/s: the median latency is "
-        f"{duration(first)} in the first quarter of the run and {duration(last)} in the last. "
-        f"{verdict}"
-    )
+    return first, last, last > QUEUED * first and len(latencies) >= 8
 
 
 def _due(run: Run, model: str) -> "pd.DataFrame":
@@ -204,18 +183,7 @@ def _due(run: Run, model: str) -> "pd.DataFrame":
 def for_report(run: Run) -> dict[str, Chart]:
     """Return the chart of a run under load by file name; none for other runs."""
     plan = run.info.plan
-    answered = any(level.n_ok for level in levels(run))
-    return {"load": curve(run)} if (plan.sweep or plan.rate) and answered else {}
-
-
-def is_load_test(run: Run) -> bool:
-    """Tell whether a run says anything of load.
-
-    One stream without limits does not, nor does a record without times.
-    """
-    plan = run.info.plan
-    loaded = plan.sweep or plan.rate or plan.slo or plan.concurrency > 1
-    return bool(loaded and levels(run))
+    return {"load": curve(run)} if (plan.sweep or plan.rate) and _answered(run) else {}
 
 
 def curve(run: Run) -> Chart:
@@ -223,50 +191,50 @@ def curve(run: Run) -> Chart:
 
     For an open loop it draws latency over the time of the run.
     """
-    plan, answered = run.info.plan, [level for level in levels(run) if level.n_ok]
-    if not answered or not (plan.rate or plan.sweep):
-        return empty_chart(
+    plan, by_model = run.info.plan, _answered(run)
+    if not by_model or not (plan.rate or plan.sweep):
+        return draw.empty_chart(
             "This run has one level of load, so there is no curve to draw. "
             "Measure several: concurrency=[1, 2, 4]."
         )
-    figure, (axes,) = new_figure()
+    figure, (axes,) = draw.new_figure()
     axes.grid(color="0.9")
-    scale, unit = time_scale(max(level.latency_p50_s or 0 for level in answered))
+    scale, unit = draw.time_scale(max(level.latency_p50_s or 0 for level in levels(run)))
     if plan.rate:
         alt = "Latency of every request over when it was due; a rising cloud is a queue."
-        axes.set_xlabel(f"time at which a request was due (s), {plan.rate:g} per second")
+        _draw_queue(axes, run, list(by_model), scale)
         axes.set_ylabel(f"latency from then ({unit})")
     else:
         alt = (
             "Median latency against throughput, a line for each model; the numbers are requests "
             "under way at once."
         )
-        counted = "output tokens/s" if _unit(answered) == "tokens_per_s" else "requests/s"
-        ends = "; line up to p95" if any(level.latency_p95_s for level in answered) else ""
-        axes.set_xlabel(f"throughput ({counted})")
-        axes.set_ylabel(f"median latency ({unit}){ends}")
-    for index, model in enumerate(dict.fromkeys(level.model for level in answered)):
-        if plan.rate:
-            due = _due(run, model)
-            since_first_s = due.scheduled_s - due.scheduled_s.min()
-            dots(axes, index, since_first_s, due.latency_s * scale, ms=4, alpha=0.6, label=model)
-        else:
-            of_model = [level for level in answered if level.model == model]
-            _draw_levels(axes, index, of_model, _unit(answered), scale)
-    axes.set_xlim(left=None if plan.rate else 0)
+        _draw_sweep(axes, by_model, scale)
+        axes.set_ylabel(f"median latency ({unit}); line up to p95 where it is known")
     axes.set_ylim(bottom=0)
-    legend(figure)
+    draw.legend(figure)
     return Chart(figure, alt, " ".join(findings(run)))
 
 
-def _draw_levels(axes, index: int, of_model: Sequence[Level], unit: str, scale: float) -> None:
+def _draw_queue(axes: "Axes", run: Run, models: Sequence[str], scale: float) -> None:
+    for index, model in enumerate(models):
+        due = _due(run, model)
+        since_first_s = due.scheduled_s - due.scheduled_s.min()
+        draw.dots(axes, index, since_first_s, due.latency_s * scale, ms=4, alpha=0.6, label=model)
+    axes.set_xlabel(f"time at which a request was due (s), {run.info.plan.rate:g} per second")
+
+
+def _draw_sweep(axes: "Axes", by_model: Mapping[str, Sequence[Level]], scale: float) -> None:
     """Draw a model's levels as a line, each with its concurrency and a line up to its p95."""
-    x = [getattr(level, unit) for level in of_model]
-    y = [(level.latency_p50_s or 0) * scale for level in of_model]
-    dots(axes, index, x, y, ls="-", ms=7, label=of_model[0].model)
-    for level, across, up in zip(of_model, x, y, strict=True):
-        place = {"xytext": (6, -11), "textcoords": "offset points"}
-        axes.annotate(str(level.concurrency), (across, up), fontsize=8, **place)
-        if level.latency_p95_s:
-            ends = [up, level.latency_p95_s * scale]
-            axes.plot([across, across], ends, color=color(index), lw=1, alpha=0.6)
+    units = {_unit(of_model) for of_model in by_model.values()}
+    unit = "tokens_per_s" if units == {"tokens_per_s"} else "requests_per_s"
+    for index, (model, of_model) in enumerate(by_model.items()):
+        x = np.array([getattr(level, unit) for level in of_model], dtype=float)
+        y = np.array([level.latency_p50_s for level in of_model], dtype=float) * scale
+        p95 = np.array([level.latency_p95_s for level in of_model], dtype=float) * scale
+        draw.dots(axes, index, x, y, ls="-", ms=7, label=model)
+        axes.vlines(x, y, p95, color=draw.color(index), lw=1, alpha=0.6)
+        for level, across, up in zip(of_model, x, y, strict=True):
+            draw.note(axes, str(level.concurrency), (across, up), (6, -11))
+    axes.set_xlim(left=0)
+    axes.set_xlabel(f"throughput ({unit.removesuffix('_per_s')}/s)")

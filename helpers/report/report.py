@@ -10,7 +10,6 @@ from pathlib import Path
 from ..common.errors import UsageError
 from ..common.files import write_json, write_text
 from ..common.show import Table, sanitize_for_csv
-from ..decision import cost
 from ..decision.cost import Prices
 from ..decision.dimensions import DIMENSIONS
 from ..decision.scorecard import Scorecard
@@ -21,15 +20,6 @@ from ..quality.facets import score_facets
 from . import charts, load_test, page, sentences
 from .draw import Chart
 
-HOW_DECIDED = (
-    "A score says how near a model comes to the best: 1 is as good as the best or good enough, "
-    "0.5 is half as good. The total is the weighted mean. 'First in' counts how often a model "
-    "comes first when prompts and weights vary."
-)
-HOW_JUDGED = (
-    "Quality is the share of checks that the answers pass: required facets found, format kept, "
-    "nothing forbidden mentioned. The interval is 95 %, over prompts."
-)
 TEXTS = ("sample", "error")  # they come last in summary.csv, because they are long
 
 
@@ -90,35 +80,29 @@ class Report:
         """Say what the winner takes in time, space, energy and money."""
         if self.decision.winner is None:
             return ""
-        row = self.card.by_model[self.decision.winner.model]
-        money = {
-            name: row[name] and cost.money(row[name], self.card.prices.currency)
-            for name in ("cost_per_1000", "cloud_per_1000")
-        }
-        return " ".join(page.sentences("price.jinja", row=row | money))
+        row, currency = self.card.by_model[self.decision.winner.model], self.card.prices.currency
+        return " ".join(page.sentences("price.jinja", row=row, currency=currency))
 
     @cached_property
     def sections(self) -> list[Section]:
         """Return what follows the first screen, in order."""
         run = self.run
         samples = [f"{row['model']}: {row['sample']}" for row in run.summary if row["sample"]]
-        said = sentences.highlights(run)
-        said += sentences.network(self.card) + sentences.acceleration(run)
-        ranking = replace(self.decision.table(), note=HOW_DECIDED)
-        judged = replace(score_facets(run).table(), note=HOW_JUDGED)
+        found = sentences.highlights(run)
+        found += sentences.network(self.card) + sentences.acceleration(run)
+        how_decided, how_judged = page.sentences("how.jinja")
+        ranking = replace(self.decision.table(), note=how_decided)
+        judged = replace(score_facets(run).table(), note=how_judged)
         costs = page.sentences("costs.jinja", card=self.card)
+        load = load_test.table(run)
+        load_notes = page.sentences("load.jinja", plan=run.info.plan) if load else []
         sections = [
             Section("Table", self.card.table(), costs),
             Section("Decision", ranking, self.decision.sentences()[1:]),
             Section("Quality", judged, self.ratings.sentences()),
-            Section("Highlights", points=said),
+            Section("Highlights", points=found),
             Section("Charts", pictures=charts.for_report(run)),
-        ]
-        if load_test.is_load_test(run):
-            notes = page.sentences("load.jinja", plan=run.info.plan)
-            chart = load_test.for_report(run)
-            sections.append(Section("Load", load_test.table(run), notes, chart))
-        sections += [
+            Section("Load", load, load_notes, load_test.for_report(run)),
             Section("Sample answers", points=samples),
             Section("Limits", points=sentences.limits(run)),
             Section("Environment", points=page.sentences("environment.jinja", run=run)),
@@ -139,30 +123,24 @@ class Report:
 
 
 def make_report(
-    run: Run,
-    *,
-    prices: Prices | None = None,
-    limits=None,
-    weights=None,
-    good_enough=None,
-    quality: str = "facets",
+    run: Run, *, prices: Prices | None = None, quality: str = "facets", **choices
 ) -> Report:
     """Judge a run and decide.
 
-    `quality` is its source: facets, people or judge. The other choices are those of
-    `selection.decide`. Raises UsageError when there is no quality from that source, and for a
-    limit, weight or price that makes no sense.
+    `quality` is its source: facets, people or judge. `choices` are those of `selection.decide`:
+    limits, weights and good_enough. Raises UsageError when there is no quality from that source,
+    and for a limit, weight or price that makes no sense.
     """
     scores = ratings(run)
     by_source = scores.quality()
     if quality != "facets" and quality not in by_source:
-        there = ", ".join(["facets", *(source for source in by_source if source != "facets")])
+        sources = ", ".join(dict.fromkeys(["facets", *by_source]))
         raise UsageError(
-            f"This run has no quality from '{quality}'; it has {there}. "
+            f"This run has no quality from '{quality}'; it has {sources}. "
             "Score answers in notebook 05, or ask a judge."
         )
     card = Scorecard(run, prices or Prices(), by_source, quality)
-    return Report(card, scores, decide(card, limits, weights, good_enough))
+    return Report(card, scores, decide(card, **choices))
 
 
 def write_report(run: Run, **choices) -> Path:
@@ -178,9 +156,8 @@ def write_report(run: Run, **choices) -> Path:
         for name, chart in section.pictures.items():
             (folder / f"{name}.png").write_bytes(chart.png())
     for name in ("decision.md", "report.html", "benchmark_report.md"):
-        write_text(
-            folder / name, page.render(f"{name}.jinja", report=report, dimensions=DIMENSIONS)
-        )
+        text = page.render(f"{name}.jinja", report=report, dimensions=DIMENSIONS)
+        write_text(folder / name, text)
     return folder / "benchmark_report.md"
 
 

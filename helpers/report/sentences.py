@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from ..common import machine
-from ..common.show import count
 from ..decision.scorecard import COLUMNS, Scorecard
 from ..measure.record import Run
 from ..quality.facets import score_facets
@@ -37,24 +36,21 @@ def network(card: Scorecard) -> list[str]:
 
 def acceleration(run: Run) -> list[str]:
     """Compare each model on an accelerator with itself on the CPU, or say why that is unknown."""
-    by_alias: dict[str, dict[str, str]] = {}
+    devices = {model: (about.device or "").upper() for model, about in run.info.models.items()}
+    cpu = {run.info.models[model].alias: model for model in devices if devices[model] == "CPU"}
+    sentences: list[str] = []
     for model, about in run.info.models.items():
-        if about.alias and about.device:
-            by_alias.setdefault(about.alias, {})[model] = about.device.upper()
-    sentences = []
-    for alias, devices in by_alias.items():
-        on_cpu = next((model for model, device in devices.items() if device == "CPU"), None)
-        for model, device in devices.items():
-            if on_cpu is None or device == "CPU":
-                continue
-            if run.values(model, "latency_s") and run.values(on_cpu, "latency_s"):
-                sentences += [
-                    f"{alias} on {device} against CPU: {compare_two(run, model, metric, on_cpu)}"
-                    for metric in ("ttft_s", "latency_s")
-                ]
-            else:
-                reason = run.info.models[model].error or "It gave no answer."
-                sentences.append(f"{alias} on {device}: not measured. {reason}")
+        device, on_cpu = devices[model], cpu.get(about.alias)
+        if on_cpu is None or not about.alias or device in ("", "CPU"):
+            continue
+        subject = f"{about.alias} on {device}"
+        if run.values(model, "latency_s") and run.values(on_cpu, "latency_s"):
+            sentences += [
+                f"{subject} against CPU: {compare_two(run, model, metric, on_cpu)}"
+                for metric in ("ttft_s", "latency_s")
+            ]
+        else:
+            sentences.append(f"{subject}: not measured. {about.error or 'It gave no answer.'}")
     return sentences
 
 
@@ -94,5 +90,4 @@ def no_drift(drifts: Sequence[Drift], figure: str = "") -> str:
     rounds = max((drift.n for drift in drifts), default=0)
     if rounds >= DRIFT_NEEDS:
         return f"No drift{figure} found over {rounds} rounds."
-    few = f"{count(rounds, 'round')} {'is' if rounds == 1 else 'are'} too few"
-    return f"{few} to look for drift{figure}; it takes {DRIFT_NEEDS}."
+    return f"It takes {DRIFT_NEEDS} rounds to look for drift{figure}; this run has {rounds}."

@@ -4,26 +4,10 @@ The built-in Foundry Local runtime, any OpenAI-compatible address and models of 
 same from above. Everything that starts, asks and stops a server lives here.
 """
 
+import pkgutil
+
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submodules=[
-        "catalog",
-        "connect",
-        "control_line",
-        "custom",
-        "downloads",
-        "fetch",
-        "foundry",
-        "functions",
-        "keep_warm",
-        "local",
-        "model_table",
-        "remote",
-        "server",
-        "service",
-        "setup_check",
-        "words",
-    ],
+    __name__, submodules=[module.name for module in pkgutil.iter_modules(__path__)]
 )

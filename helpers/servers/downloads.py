@@ -105,7 +105,10 @@ def verify(
     total, done = sum(record.package.bytes for _, record in chosen), 0
     with Progress(round(total / 1e6, 1), "MB", progress) as line:
         for folder, record in chosen:
-            hashed = cache.count_from(done, lambda count: line.to(count / 1e6))
+
+            def hashed(count: int, before: int = done, line: Progress = line) -> None:
+                line.to((before + count) / 1e6)
+
             check = partial(_verify_one, server, folder, record, hashed, line.say)
             outcomes.look(record.package.alias, check)
             done += record.package.bytes

@@ -670,8 +670,8 @@ def test_prompts_of_a_set_show_themselves_without_markup():
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ("http://far.example:80/v1", "without the network TTFT would be about 6 ms"),
-        ("https://far.example/v1", "with TLS that is two round trips or more"),
+        ("http://far.example:80/v1", "without the network it would be about 6 ms"),
+        ("https://far.example/v1", "With TLS that is two round trips or more"),
         ("http://127.0.0.1:5/v1", None),
     ],
 )
