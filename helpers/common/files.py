@@ -58,7 +58,10 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def read_json_lines(path: Path) -> list[Any]:
-    """Return the values of a file's whole lines. Raises ValueError naming a damaged line."""
+    """Return the whole lines of a file of JSON lines; an empty list when there is no file.
+
+    Raises ValueError naming the line that is damaged.
+    """
     if not path.exists():
         return []
     lines = path.read_bytes().rpartition(b"\n")[0].splitlines()

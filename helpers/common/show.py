@@ -3,7 +3,7 @@
 import html
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import tabulate
 
@@ -12,11 +12,14 @@ tabulate.PRESERVE_WHITESPACE = False
 
 @dataclass(frozen=True)
 class Table:
-    """Hold rows of cells under headers, each shown as `format_cell` says."""
+    """Hold rows of cells under headers.
+
+    A missing value is a dash; measured numbers keep three significant digits.
+    """
 
     headers: Sequence[str]
     rows: Sequence[Sequence[object]]
-    note: str = ""
+    note: str = field(default="")
 
     def __str__(self) -> str:
         return self._drawn("simple", one_line) + (f"\n{self.note}" if self.note else "")
@@ -47,7 +50,10 @@ class Table:
 
 
 def format_cell(value: object) -> str:
-    """Return a cell's text: '-' for a missing value, three digits for a measured number."""
+    """Return a cell's text.
+
+    A missing value is '-', truth is yes or no, and a measured number has three digits.
+    """
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -68,7 +74,10 @@ def one_line(text: str, width: int = 400) -> str:
 
 
 def sanitize_for_csv(text: str, width: int = 200) -> str:
-    """Return one line that no spreadsheet takes for a formula: an apostrophe goes before one."""
+    """Return one line of text that no spreadsheet takes for a formula.
+
+    An apostrophe goes before text that could start one.
+    """
     flat = one_line(text, width)
     return f"'{flat}" if flat[:1] in tuple("=+-@'") else flat
 

@@ -31,9 +31,10 @@ def built_in_packages(source: Path) -> dict[str, Package]:
 
 
 def install_built_in(source: Path, target: Path) -> None:
-    """Copy what is missing or damaged of the built-in models into the runtime's cache.
+    """Copy the built-in models into the runtime's cache and verify every file.
 
-    Raises KitError for a shipped file that is not as in the manifest, and for a full disk.
+    Files that are already right stay untouched. Raises KitError when a shipped file does not match
+    the manifest, or the cache cannot be written.
     """
     for alias, package in built_in_packages(source).items():
         folder = package.folder(target)

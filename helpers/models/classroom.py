@@ -234,7 +234,10 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def addresses_of(host: str) -> list[str]:
-    """Return the addresses of a host; for `0.0.0.0` and `::`, those of all network cards."""
+    """Return the addresses under which others reach a host that was listened on.
+
+    For `0.0.0.0` and `::` these are the addresses of all network cards.
+    """
     if host not in ("0.0.0.0", "::"):
         return [host]
     family = socket.AF_INET6 if host == "::" else socket.AF_INET

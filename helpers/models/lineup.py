@@ -1,4 +1,7 @@
-"""Read what goes into a run: `models.json` (which models) and `prompts.json` (which prompts)."""
+"""Read what goes into a run: `models.json` (which models) and `prompts.json` (which prompts).
+
+A prompt also says what a good answer contains.
+"""
 
 import calendar
 import difflib
@@ -9,7 +12,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ..common.errors import UnknownModel, UsageError
 from ..common.paths import DATA
@@ -49,7 +60,10 @@ class ModelEntry(Entry):
 
 
 class Facet(Entry):
-    """Describe a phrase, number, day ("14 March") or pattern to look for in an answer."""
+    """Describe something that an answer must (or must not) contain.
+
+    It is any one of some phrases, a number, a day ("14 March") or a regular expression.
+    """
 
     id: Identifier
     any_of: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
@@ -98,11 +112,21 @@ class Prompt(Entry):
 
 
 class PromptSet(Shown, Entry):
-    """Hold a named, fixed list of prompts."""
+    """Hold a named, fixed list of prompts. A plain string is a prompt with an id p1, p2, ..."""
 
     name: Identifier
     title: str = ""
     prompts: tuple[Prompt, ...] = Field(min_length=1)
+
+    @field_validator("prompts", mode="before")
+    @classmethod
+    def _number_strings(cls, prompts: object) -> object:
+        if not isinstance(prompts, list):
+            return prompts
+        return [
+            {"id": f"p{number}", "text": prompt} if isinstance(prompt, str) else prompt
+            for number, prompt in enumerate(prompts, 1)
+        ]
 
     @model_validator(mode="after")
     def _ids_differ(self) -> "PromptSet":
@@ -169,26 +193,22 @@ def load_prompts(source: str | Path | None = None) -> PromptSet:
     if name is None or name not in sets:
         problem = f"no prompt set {name!r}" if name else "which prompt set?"
         raise UsageError(f"{path}: {problem}; it has {', '.join(sets)}.")
-    if isinstance(sets[name], list):
-        return prompt_list(sets[name], name, path)
-    entry = {"name": name, **sets[name]} if isinstance(sets[name], dict) else sets[name]
-    return _parse(PromptSet, entry, path, name)
+    entry = sets[name] if isinstance(sets[name], dict) else {"prompts": sets[name]}
+    return _parse(PromptSet, {"name": name, **entry}, path, name)
 
 
-def prompt_list(
-    texts: Iterable[str], name: str = "list", source: str | Path = "prompts"
-) -> PromptSet:
-    """Return a prompt set of plain strings, with ids p1, p2, ..."""
-    prompts = [{"id": f"p{number}", "text": text} for number, text in enumerate(texts, 1)]
-    return _parse(PromptSet, {"name": name, "prompts": prompts}, source, name)
+def prompt_list(texts: Iterable[str]) -> PromptSet:
+    """Return a prompt set of plain strings."""
+    return _parse(PromptSet, {"name": "list", "prompts": list(texts)}, "prompts", "list")
 
 
 def unknown(
     alias: str, known: Iterable[str], lineup: Lineup | None = None, note: str = ""
 ) -> UnknownModel:
-    """Return the error for a name that a server does not offer, with its name today or near ones.
+    """Return the error for a name that a server does not offer.
 
-    `note` says what is known about the server's catalog, such as that it could not be reached.
+    It says what the model is called today, which names are near, and where to see them all. `note`
+    says what is known about the server's catalog, such as that it could not be reached.
     """
     known = list(known)
     today = (lineup.current(alias) if lineup else None) or alias

@@ -16,7 +16,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..common.errors import MirrorError, UnsafePackage, UsageError
 from ..common.files import make_writable
@@ -52,6 +52,15 @@ class Listing(BaseModel):
     version: Literal[1] = 1
     models: tuple[Package, ...] = Field(max_length=1000)
 
+    @field_validator("models")
+    @classmethod
+    def _differ(cls, models: tuple[Package, ...]) -> tuple[Package, ...]:
+        # Names that differ in case alone share a folder on some systems.
+        folders = {package.folder(Path()).as_posix().lower() for package in models}
+        if len(folders) < len(models):
+            raise ValueError("a model is listed twice")
+        return models
+
 
 class Mirror:
     """Talk to the mirror at an address. Its list is remembered for some seconds."""
@@ -61,13 +70,18 @@ class Mirror:
         self._host = urllib.parse.urlsplit(self.url)
         self._stall_s = stall_s
         self._listed_at = float("-inf")
-        self._listed: list[Package] = []
+        self._listed: list[Package] | MirrorError = []
 
     def packages(self) -> list[Package]:
         """Return what the mirror offers. Raises MirrorError without a list that can be trusted."""
         if time.monotonic() - self._listed_at > LISTED_FOR_S:
-            self._listed = self._list()
+            try:
+                self._listed = self._list()
+            except MirrorError as error:
+                self._listed = error
             self._listed_at = time.monotonic()
+        if isinstance(self._listed, MirrorError):
+            raise self._listed
         return self._listed
 
     def fetch(
@@ -177,10 +191,15 @@ class Mirror:
         if answer.status in (429, 500, 502, 503, 504):
             raise _TryAgain(f"it is busy (HTTP {answer.status})")
         name = path.rpartition("/")[2]
-        problem = f"answers with another size of {name} than its list says (HTTP {answer.status})"
         if answer.status == 404:
-            problem = f"does not have {name} any more"
-        raise MirrorError(f"The mirror at {self.url} {problem}: refused. {TRY_VERIFY}")
+            raise MirrorError(
+                f"The mirror at {self.url} does not have {name} any more; "
+                "list what it has with: python -m helpers models"
+            )
+        raise MirrorError(
+            f"The mirror at {self.url} answers with another size of {name} than its list says "
+            f"(HTTP {answer.status}): refused. {TRY_VERIFY}"
+        )
 
     def _list(self) -> list[Package]:
         try:

@@ -426,6 +426,15 @@ def test_a_list_with_a_wrong_field_is_refused_whole(field, value):
         Mirror(address).packages()
 
 
+def test_a_model_listed_twice_is_refused():
+    entry = package_with({}).model_dump(mode="json")
+    with (
+        lying({"models": [entry, entry]}) as address,
+        pytest.raises(MirrorError, match="cannot be trusted, models: a model is listed twice"),
+    ):
+        Mirror(address).packages()
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
