@@ -37,9 +37,10 @@ def literals(path: Path) -> list[str]:
 
 
 SOURCE = [text for path in sorted((PROJECT / "helpers").rglob("*.py")) for text in literals(path)]
-SOURCE += [
-    text.replace("\0", "FOUNDRY_LOCAL_API_KEY") for text in SOURCE if "refused the key" in text
-]
+for path in sorted((PROJECT / "helpers" / "servers" / "templates").glob("*.jinja")):
+    sentences = re.sub(r"{[#%].*?[#%]}", "", path.read_text(encoding="utf-8"))
+    sentences = sentences.replace("{{ key_variable }}", "FOUNDRY_LOCAL_API_KEY")
+    SOURCE.append(" ".join(sentences.split()))
 # What Python, PowerShell and Foundry Local itself print.
 FOREIGN = (
     "ModuleNotFoundError",

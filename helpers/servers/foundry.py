@@ -80,11 +80,16 @@ class Runtime:
 
     def died(self) -> str | None:
         """Say what happened when the process ended without being asked to; None while it lives."""
-        with self._lock:  # no answer is due, so only the end of the process can be read
+        if not self._lock.acquire(timeout=DEATH_S):
+            return None  # another thread waits for an answer, so it would have heard of the end
+        try:
+            # No answer is due, so all that can be read is the end.
             if self._connection and not self._connection.poll(DEATH_S):
                 return None
             self.close()
             return self._obituary()
+        finally:
+            self._lock.release()
 
     def stop(self) -> None:
         """End the service and wait until its process is gone."""
@@ -98,10 +103,11 @@ class Runtime:
         self._connection = None
 
     def _connected(self) -> Connection:
-        with self._lock:
-            if self._connection is None:
-                self._connection, self._state = find(self._folder) or _start(self._folder)
-            return self._connection
+        if self._connection is None:  # else nobody waits for a long download to end
+            with self._lock:
+                if self._connection is None:
+                    self._connection, self._state = find(self._folder) or _start(self._folder)
+        return self._connection
 
     def _call(
         self,

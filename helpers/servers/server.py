@@ -249,8 +249,10 @@ class Server:
             if answer.status_code == 200:
                 return [model["id"] for model in answer.json()["data"]]
         except httpx2.HTTPError as error:
-            advice = "is the service running, and the address right?"
-            raise EndpointError(f"Cannot reach {self.where} ({error}); {advice}") from None
+            raise EndpointError(
+                f"Cannot reach {self.where} ({error}); "
+                "is the service running, and the address right?"
+            ) from None
         except (httpx2.InvalidURL, ValueError, TypeError, KeyError):
             other = "does not answer like an OpenAI-compatible server; check the address."
             raise EndpointError(f"{self.where} {other}") from None
