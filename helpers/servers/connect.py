@@ -44,7 +44,9 @@ def parse_base_url(address: str) -> str:
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError
     except ValueError:
-        reason = "is not the address of a server; expected something like http://localhost:5273/v1"
-        raise UsageError(f"'{address}' {reason}") from None
+        raise UsageError(
+            f"'{address}' is not the address of a server; "
+            "expected something like http://localhost:5273/v1"
+        ) from None
     path = parts.path.rstrip("/") or "/v1"
     return urllib.parse.urlunsplit((parts.scheme, parts.netloc, path, "", ""))

@@ -91,8 +91,10 @@ class BuiltIn(OnRuntime):
         """Load a cached model and return the seconds; KitError says why it cannot be loaded."""
         model = self.resolve(name)
         if not model.cached:
-            advice = f"is not downloaded; fetch it with: python -m helpers download {model.alias}"
-            raise KitError(f"'{model.alias}' {advice}")
+            raise KitError(
+                f"'{model.alias}' is not downloaded; "
+                f"fetch it with: python -m helpers download {model.alias}"
+            )
         for other in self._runtime_models() if unload_others else []:
             if other.loaded and other.id != model.id:
                 self.runtime.unload(other.id)
