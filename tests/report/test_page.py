@@ -72,7 +72,7 @@ def hostile(tmp_path_factory):
         for n in range(1, 5)
     ]
     run = record(folder, facts, rows, prompts={"name": "mine", "title": EVIL, "prompts": prompts})
-    run.info.environment.machine.cpu = EVIL
+    run.info.environment.machine["cpu"] = EVIL
     for rater in (f"ana {EVIL}", EVIL):
         blind = BlindRating(run, rater, file=run.folder / "annotations-x.csv")
         while blind.current:
