@@ -220,13 +220,13 @@ def _tied_with(totals: np.ndarray, resampled: np.ndarray, first: int, n: int) ->
 
     It is made of the spread of the resampled gaps, with n - 1 degrees of freedom and Bonferroni.
     """
-    from scipy import stats
+    from scipy import special
 
     others = set(range(len(totals))) - {first}
     if 0 < n < PROMPTS_NEEDED:
         return others
     gaps, spread = totals[first] - totals, (resampled[:, [first]] - resampled).std(axis=0)
-    reach = stats.t.ppf(1 - 0.025 / len(others), n - 1) if n else 0.0
+    reach = special.stdtrit(n - 1, 1 - 0.025 / len(others)) if n else 0.0
     return {place for place in others if gaps[place] <= reach * spread[place]}
 
 

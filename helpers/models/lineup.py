@@ -123,6 +123,8 @@ class PromptSet(Shown, Entry):
     def _number_strings(cls, prompts: object) -> object:
         if not isinstance(prompts, list):
             return prompts
+        if not prompts:
+            raise ValueError("the list of prompts is empty")
         return [
             {"id": f"p{number}", "text": prompt} if isinstance(prompt, str) else prompt
             for number, prompt in enumerate(prompts, 1)

@@ -184,7 +184,7 @@ def _variance(differences: np.ndarray) -> float:
 
 def _half_width(old: _LeftOut, new: _LeftOut, confidence: float, drift: float | None) -> float:
     """Return half the width of the interval of the log ratio."""
-    from scipy import stats  # slow to import; most commands never compare
+    from scipy import special  # a fifth of the time that scipy.stats takes to import
 
     if drift is None:
         variance = _variance(new.without - old.without)
@@ -198,8 +198,8 @@ def _half_width(old: _LeftOut, new: _LeftOut, confidence: float, drift: float | 
         spread = sum(part**2 / (rounds - 1) for part, rounds in parts)
         freedom = variance**2 / spread if variance > 0 else math.inf
     tail = (1 + confidence) / 2
-    of_rounds = stats.t.ppf(tail, freedom) * math.sqrt(variance)
-    of_sittings = stats.norm.ppf(tail) * math.sqrt(2) * (drift or 0)
+    of_rounds = special.stdtrit(freedom, tail) * math.sqrt(variance)
+    of_sittings = special.ndtri(tail) * math.sqrt(2) * (drift or 0)
     return float(math.hypot(of_rounds, of_sittings))
 
 
