@@ -250,14 +250,14 @@ def test_a_set_of_a_file_on_a_drive(source):
     [
         ("", ["not valid JSON", "line 1"]),
         ('["a",\n "b"', ["not valid JSON", "line 2"]),
-        ([], ["list.prompts", "at least 1 item"]),
+        ([], ["list.prompts", "is empty"]),
         ({}, ["expected a list of strings, or an object of prompt sets"]),
         ('"Say x."', ["expected a list of strings, or an object of prompt sets"]),
         (["Say x.", 5], ["list.prompts.1", "5"]),
         (["Say x.", ""], ["list.prompts.1.text"]),
         (["Say x.", "  "], ["list.prompts.1.text"]),
         (TWO_SETS, ["which prompt set?", "it has first, second"]),
-        ({"s": {"prompts": []}}, ["s.prompts", "at least 1 item"]),
+        ({"s": {"prompts": []}}, ["s.prompts", "is empty"]),
         ({"s": {"title": "x"}}, ["s.prompts", "field required"]),
         ({"s": {"prompts": "Say x."}}, ["s.prompts", "'Say x.'"]),
         ({"s": {"prompts": [{"id": "a"}]}}, ["s.prompts.0.text", "field required"]),
@@ -295,7 +295,7 @@ def test_a_set_of_a_file_on_a_drive(source):
             ["s.extra", "unknown field", "title"],
         ),
         ({"s": 7}, ["s", "7"]),
-        ({"s": []}, ["s.prompts", "at least 1 item"]),
+        ({"s": []}, ["s.prompts", "is empty"]),
     ],
     ids=range(23),
 )
@@ -337,7 +337,7 @@ def test_prompts_from_strings():
     assert [(p.id, p.text) for p in prompt_list(["a", "b"]).prompts] == [("p1", "a"), ("p2", "b")]
     assert texts(prompt_list(t for t in ("a", "b"))) == ["a", "b"]
     for wrong, part in (
-        ([], "at least 1 item"),
+        ([], "is empty"),
         ([""], "list.prompts.0.text"),
         ([None], "list.prompts.0: .*None"),
     ):

@@ -90,7 +90,7 @@ def server(remote):
 
 @pytest.fixture(scope="module", autouse=True)
 def stall_begins(stalling):
-    """The download that `test_stall` looks at goes on beside all that follows."""
+    """The stalled download of the last test goes on beside all that comes before it."""
 
 
 def test_catalog_models_stand_beside_the_built_in_ones(server):
@@ -460,3 +460,22 @@ def test_a_download_survives_the_death_of_the_runtime_and_serves_without_a_netwo
         ):  # no network at all: what is in the cache is listed as before, and answers
             assert replace(alone.resolve("held"), loaded=None) == before
             assert alone.chat("held", "Hello").text
+
+
+CHUNK = 2 * 2**20  # of the SDK
+
+
+def test_a_stall_is_said_ended_and_gone_on_from(stalling):
+    outcome, said, remote, folder = stalling
+    assert outcome.result(120).cached is True
+    assert any(
+        re.fullmatch(r"nothing has come for \d+ s; a new connection is made after 60 s", note)
+        for note in said
+    )
+    files = remote.models["stalled"]
+    assert all(
+        (folder / "models" / "Somebody" / "stalled-generic-cpu-3" / name).read_bytes() == data
+        for name, data in files.items()
+    )
+    sent = sum(count for file, _, count in remote.parts("stalled") if file == "extra.bin")
+    assert sent - len(files["extra.bin"]) <= CHUNK

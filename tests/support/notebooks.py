@@ -1,0 +1,73 @@
+"""What the tests of the notebooks share: small parameters, and reading what a copy shows."""
+
+import re
+from pathlib import Path
+
+import nbformat
+
+from helpers.course import notebooks
+from helpers.course.exercises import load_exercises
+
+EXERCISES = load_exercises()
+NAMES = [
+    "00_check",
+    "01_download",
+    "02_smoke_test",
+    "03_benchmark",
+    "04_compare",
+    "05_quality",
+    "06_custom_model",
+    "07_starter_project",
+]
+SMALL = {
+    "03_benchmark": {"prompts": "deterministic", "rounds": 2},
+    "05_quality": {"requests": 2},
+    "06_custom_model": {"rounds": 1},
+    "07_starter_project": {"rounds": 1},
+}
+# For servers that answer nothing: there notebook 03 sends one request a second.
+ONE_PROMPT = SMALL["03_benchmark"] | {"prompts": str(Path(__file__).parent / "one_prompt.json")}
+
+
+def notebook(name: str) -> Path:
+    return notebooks.NOTEBOOKS / f"{name}.ipynb"
+
+
+def code_cells(name: str) -> list:
+    cells = nbformat.read(notebook(name), as_version=4).cells
+    return [cell for cell in cells if cell.cell_type == "code"]
+
+
+def text_of(executed: Path) -> str:
+    """Everything that the cells of an executed notebook printed or showed as text."""
+    shown = []
+    for cell in nbformat.read(executed, as_version=4).cells:
+        for output in cell.get("outputs", []):
+            shown.append(
+                output.get("text")
+                or "".join(
+                    str(output.get("data", {}).get(kind, ""))
+                    for kind in ("text/plain", "text/markdown", "text/html")
+                )
+            )
+    return "\n".join(shown)
+
+
+def outcomes_of(executed: Path) -> dict[str, str]:
+    """Exercise to what its check said."""
+    return dict(
+        re.findall(r"<strong>([\w-]+): (todo|passed|not yet)\.</strong>", text_of(executed))
+    )
+
+
+def settings(name: str, folder: Path) -> dict:
+    """Small parameters, with the run of notebook 03 in `folder`."""
+    places = {
+        "03_benchmark": {"output": folder / "run"},
+        "06_custom_model": {"output": folder / "custom"},
+    }
+    places |= {
+        "04_compare": {"run": folder / "run"},
+        "05_quality": {"run": folder / "run", "annotations": folder / "scores.csv"},
+    }
+    return SMALL.get(name, {}) | {key: str(value) for key, value in places.get(name, {}).items()}
