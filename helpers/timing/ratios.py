@@ -115,7 +115,7 @@ def compare_rounds(
     confidence = 1 - 0.05 / max(comparisons, 1)
     result = Comparison(model, metric, baseline, confidence=confidence, comparisons=comparisons)
     if drift is None:
-        before, after = _shared_rounds(before, after)
+        before, after = _pair_rounds(before, after)
     prompts = [p for p in before if len(before[p]) and len(after.get(p, ()))]
     if not prompts:
         return result
@@ -135,18 +135,15 @@ def compare_rounds(
     )
 
 
-def _shared_rounds(*sides: Values) -> list[dict[str, np.ndarray]]:
-    """Keep the rounds that all sides have."""
-    arrays = [
-        {p: np.asarray(group, dtype=float) for p, group in side.items() if len(group)}
-        for side in sides
-    ]
-    nothing = np.empty((0, 2))
-    before, after = (np.concatenate([nothing, *side.values()])[:, 0] for side in arrays)
-    shared = np.intersect1d(before, after)
-    return [
-        {p: group[np.isin(group[:, 0], shared)] for p, group in side.items()} for side in arrays
-    ]
+def _pair_rounds(before: Values, after: Values) -> tuple[dict, dict]:
+    """Keep the answers of a prompt and round that both sides have, so that rounds pair up."""
+    pairs: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = ({}, {})
+    for prompt in [name for name in before if name in after]:
+        groups = [np.asarray(side[prompt], dtype=float).reshape(-1, 2) for side in (before, after)]
+        shared = np.intersect1d(groups[0][:, 0], groups[1][:, 0])
+        for side, group in zip(pairs, groups, strict=True):
+            side[prompt] = group[np.isin(group[:, 0], shared)]
+    return pairs
 
 
 @dataclass(frozen=True)

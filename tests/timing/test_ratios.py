@@ -116,6 +116,15 @@ def test_only_shared_prompts_count():
     assert more == compared(ours, theirs)
 
 
+def test_answers_that_one_side_lacks_are_left_out_of_both():
+    """A rate is missing where a stream hides it: then other rounds of other prompts are missing."""
+    ours = {"a": [(1, 2.0), (2, 2.0)], "b": [(1, 4.0), (2, 4.0), (3, 4.0)]}
+    theirs = {"a": [(2, 1.0), (3, 9.0)], "b": [(1, 2.0), (3, 2.0), (4, 9.0)]}
+    result = compared(ours, theirs)
+    assert result.ratio == pytest.approx(2.0)
+    assert (result.prompts, result.rounds) == (2, (3, 3))
+
+
 def test_no_shared_prompt_is_no_verdict():
     result = compared(by_round(a=[1.0]), by_round(b=[1.0]))
     assert (result.prompts, result.ratio, result.apart) == (0, None, False)
