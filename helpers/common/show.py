@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import tabulate
 
+from .foreign import visible
+
 tabulate.PRESERVE_WHITESPACE = False
 
 
@@ -68,9 +70,14 @@ def format_cell(value: object) -> str:
 
 
 def one_line(text: str, width: int = 400) -> str:
-    """Return text without line breaks or control characters, shortened to `width`."""
-    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    """Return text without line breaks, controls and escapes, shortened to `width`."""
+    flat = " ".join(visible(text).split())
     return flat if len(flat) <= width else f"{flat[: width - 3]}..."
+
+
+def lines(text: str) -> list[str]:
+    """Return the lines of a text as a terminal may show them: without controls and escapes."""
+    return [visible(line.expandtabs(4)) for line in text.splitlines()]
 
 
 def sanitize_for_csv(text: str, width: int = 200) -> str:
