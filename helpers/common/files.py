@@ -11,7 +11,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from .errors import FileError
 
@@ -42,12 +42,21 @@ def write_bytes(path: Path, content: bytes) -> None:
         try:
             with fresh.open("wb") as file:
                 file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+                sync(file)
             replace(fresh, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 fresh.unlink()
+            raise
+
+
+def sync(file: IO) -> None:
+    """Wait until what was written to an open file is on the disk, where the system can tell."""
+    file.flush()
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
             raise
 
 
@@ -89,8 +98,6 @@ def writing(path: Path, advice: str = MAKE_ROOM) -> Iterator[None]:
     """Raise FileError, with the reason and the advice in a sentence, for an OSError in the block."""
     try:
         yield
-    except FileError:
-        raise
     except OSError as error:
         reason = error.strerror or str(error)
         if WAITS_S and len(str(path)) > MAX_PATH:
@@ -131,8 +138,7 @@ def append_json(path: Path, value: object) -> None:
         cut_half_line(path)
         with path.open("a", encoding="utf-8", errors="replace", newline="\n") as file:
             file.write(json.dumps(value, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+            sync(file)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ requests.jsonl   one line for each request, appended as it happens
 """
 
 import contextlib
+import errno
 import itertools
 import json
 import math
@@ -21,7 +22,7 @@ import filelock
 import numpy as np
 
 from ..common.errors import UsageError
-from ..common.files import cut_half_line, now, write_json
+from ..common.files import cut_half_line, now, sync, write_json, writing
 from ..common.paths import DATA, results_folder
 from ..common.show import Shown, Table
 from ..timing import drift
@@ -29,7 +30,7 @@ from ..timing.intervals import Summary, summarize
 from ..timing.intervals import outliers as mark_outliers
 from ..timing.metrics import COMPARED, METRICS
 from .info import RESOURCES, RunInfo, read_info
-from .rows import Row, read_rows, summary_columns
+from .rows import Row, read_rows, summary_columns, whole_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +45,8 @@ NOT_IN_TABLE = {"sample", "error", "n_skipped"}.union(
 class Recorder:
     """Write a run folder while the run goes on.
 
-    Every row is on its way to disk before the next request is sent.
+    A row is with the system when `add` returns, so that no kill loses it, and on the disk after
+    `sync`. What cannot be written raises FileError; what is on record stays whole.
     """
 
     def __init__(
@@ -60,38 +62,75 @@ class Recorder:
             self.info.started_at = now()
             name = f"{self.info.started_at[:19].replace(':', '-')}-{secrets.token_hex(2)}"
             folder = results_folder(output) / name
-            folder.mkdir()
         self.folder = folder
         # The system frees this lock when the process dies.
-        self._lock = filelock.FileLock(self.folder / "run.lock")
-        try:
-            self._lock.acquire(timeout=0)
-        except filelock.Timeout:
-            raise UsageError(
-                f"Another process is measuring into {self.folder} at the moment; "
-                "wait for it, or start a new run."
-            ) from None
-        path = self.folder / "requests.jsonl"
-        cut_half_line(path)
-        self._rows = path.open("a", encoding="utf-8", errors="replace", newline="\n")
+        self._lock = filelock.FileLock(folder / "run.lock")
+        with self._writing():
+            folder.mkdir(exist_ok=True)
+            try:
+                self._lock.acquire(timeout=0)
+            except filelock.Timeout:
+                raise self._taken() from None
+            path = folder / "requests.jsonl"
+            cut_half_line(path)
+            self._rows = path.open("ab", buffering=0)
+        self._size = self._rows.tell()
         self.save()
+
+    def _writing(self) -> contextlib.AbstractContextManager[None]:
+        more = f"go on with: python -m helpers benchmark --resume {self.folder}"
+        return writing(self.folder, f"What was measured until then is kept. Make room, then {more}")
+
+    def _taken(self) -> UsageError:
+        return UsageError(
+            f"Another process is measuring into {self.folder} at the moment; "
+            "wait for it, or start a new run."
+        )
 
     def add(self, row: Row) -> None:
         """Append one row."""
-        self._rows.write(json.dumps(row.to_dict(), ensure_ascii=False) + "\n")
-        self._rows.flush()
+        self.add_values(row.to_dict())
+
+    def add_values(self, values: dict[str, Any]) -> None:
+        """Append one row as it stands in the file. Figures that are no number become null."""
+        line = json.dumps(
+            {name: _finite(value) for name, value in values.items()}, ensure_ascii=False
+        )
+        left = memoryview(f"{line}\n".encode("utf-8", "replace"))
+        with self._writing():
+            # The lock keeps others away until somebody deletes its file.
+            if os.fstat(self._rows.fileno()).st_size != self._size:
+                raise self._taken()
+            try:
+                while left:
+                    left = left[self._rows.write(left) :]
+            except OSError:
+                self._rows.truncate(self._size)
+                raise
+        self._size = self._rows.tell()
+
+    def sync(self) -> None:
+        """Wait until all rows are on the disk; never while a request is under way."""
+        with self._writing():
+            sync(self._rows)
 
     def save(self) -> None:
         """Write run.json as it is now."""
-        write_json(self.folder / "run.json", self.info.to_dict())
+        with self._writing():
+            write_json(self.folder / "run.json", self.info.to_dict())
 
     def finish(self, status: str) -> "Run":
         """Close the record with its final status and return it for reading."""
-        self._rows.close()
-        self.info.status, self.info.finished_at = status, now()
-        self.save()
-        self._lock.release()
-        (self.folder / "run.lock").unlink(missing_ok=True)
+        try:
+            self.sync()
+            self.info.status, self.info.finished_at = status, now()
+            self.save()
+        finally:
+            self._rows.close()
+            # Before the lock is free: afterwards the file may be another process's.
+            with contextlib.suppress(OSError):  # Windows deletes no open file, but filelock does
+                (self.folder / "run.lock").unlink()
+            self._lock.release()
         return Run(self.folder)
 
 
@@ -137,24 +176,37 @@ class Run(Shown):
 
         Raises UsageError when the file is damaged.
         """
-        path = self.folder / "requests.jsonl"
+        path = self._file
         try:
+            if not path.is_file():  # a pipe of that name would never end
+                raise FileNotFoundError(errno.ENOENT, "not a file")
             return read_rows(path)
         except OSError as error:
             raise UsageError(
                 f"{path} cannot be read ({error.strerror}); restore it, or measure again."
             ) from None
 
+    @property
+    def _file(self) -> Path:
+        return self.folder / "requests.jsonl"
+
+    def _lines(self) -> Iterator[str]:
+        count = len(self.frame)
+        with self._file.open(encoding="utf-8", errors="replace", newline="\n") as lines:
+            yield from itertools.islice(lines, count)
+
     def row(self, place: int) -> dict[str, Any]:
         """Return one request whole, with its chunk times; `place` is its place in `frame`."""
-        with (self.folder / "requests.jsonl").open(encoding="utf-8", errors="replace") as lines:
-            return json.loads(next(itertools.islice(lines, place, None)))
+        return whole_row(next(itertools.islice(self._lines(), place, None)), self._file, place)
+
+    def each_row(self) -> Iterator[dict[str, Any]]:
+        """Yield every request whole, warm-up included."""
+        return (whole_row(line, self._file, n) for n, line in enumerate(self._lines()))
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
         """Return every request whole, warm-up included: for short runs; `frame` holds a million."""
-        with (self.folder / "requests.jsonl").open(encoding="utf-8", errors="replace") as lines:
-            return [json.loads(line) for line in itertools.islice(lines, len(self.frame))]
+        return list(self.each_row())
 
     @cached_property
     def level(self) -> int:
@@ -331,6 +383,10 @@ class Run(Shown):
         rows = [[row[name] for name in headers] for row in self.summary]
         problems = [f"{row['model']}: {row['error']}" for row in self.summary if row["error"]]
         return Table(headers, rows, note=f"Problems: {'; '.join(problems)}." if problems else "")
+
+
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _by_prompt(rows: "pd.DataFrame") -> Iterator[tuple[str, "pd.DataFrame"]]:

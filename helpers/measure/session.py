@@ -214,6 +214,7 @@ class _Session:
             for block in self._schedule.blocks(group, self._wants_more):
                 for row in self._sender.send(block):
                     self._keep(row, row.figures)
+                self._recorder.sync()
             self._note_energy(group)
             if not together:
                 with contextlib.suppress(KitError):  # the next load tells when memory stays taken

@@ -12,6 +12,7 @@ import httpx2
 
 from ..common import machine
 from ..common.errors import EndpointError, KitError, UsageError
+from ..common.show import lines
 from ..models import lineup
 from ..timing.connection import is_loopback
 from ..timing.framing import Failure
@@ -66,10 +67,10 @@ class Reply:
         return sentence("figures", reply=self, tokens=tokens, rate=rate)
 
     def __str__(self) -> str:
-        return f"{self.text}\n\n[{self.figures()}]"
+        return "\n".join([*lines(self.text), "", f"[{self.figures()}]"])
 
     def _repr_markdown_(self) -> str:
-        quoted = "\n".join(f"    {line}" for line in self.text.splitlines())
+        quoted = "\n".join(f"    {line}" for line in lines(self.text))
         return f"{quoted}\n\n*{self.figures()}*"
 
 
