@@ -70,7 +70,7 @@ def _open_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:  # else the next file that is opened would take its number
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
         elif hasattr(stream, "reconfigure"):  # texts may hold anything, consoles may not
             stream.reconfigure(encoding="utf-8", errors="replace")
 

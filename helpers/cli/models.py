@@ -3,6 +3,7 @@
 import codecs
 import functools
 import sys
+from typing import Any
 
 from ..common.errors import KitError, UsageError
 from ..common.show import lines
@@ -134,10 +135,10 @@ def chat(
 
 def _read_any_utf() -> None:
     """Read questions from a file as UTF-8, or as UTF-16 when PowerShell has written it."""
-    if not sys.stdin.isatty():
-        start = sys.stdin.buffer.peek(2)[:2]  # type: ignore[attr-defined]
-        wide = start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        sys.stdin.reconfigure(encoding="utf-16" if wide else "utf-8-sig", errors="replace")
+    stdin: Any = sys.stdin
+    if not stdin.isatty():
+        wide = stdin.buffer.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        stdin.reconfigure(encoding="utf-16" if wide else "utf-8-sig", errors="replace")
 
 
 def _ask(question: str = "> ") -> str:

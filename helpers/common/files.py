@@ -95,7 +95,7 @@ def replace_folder(folder: Path, fresh: Path | None = None) -> None:
 
 @contextlib.contextmanager
 def writing(path: Path, advice: str = MAKE_ROOM) -> Iterator[None]:
-    """Raise FileError, with the reason and the advice in a sentence, for an OSError in the block."""
+    """Raise FileError, a sentence with reason and advice, for an OSError in the block."""
     try:
         yield
     except OSError as error:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from ..common.errors import UsageError
 from ..common.templates import sentences
 from .info import PlanRecord, RunInfo, ServerRecord
-from .record import Recorder, Run
+from .record import Run
+from .recorder import Recorder
 
 PLAN_DIFFERENCES = ("rounds", "max_tokens", "temperature", "stream", "concurrency")
 

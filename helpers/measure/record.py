@@ -1,36 +1,29 @@
-"""Record a run: a folder of plain files that any later step can start from, today or next year.
+"""Read a recorded run: summary, samples, answers, outliers and drift, today or next year."""
 
-run.json         what was planned, where, on what machine, and how it ended
-requests.jsonl   one line for each request, appended as it happens
-"""
-
-import contextlib
 import errno
 import itertools
-import json
 import math
 import os
-import secrets
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import filelock
 import numpy as np
 
 from ..common.errors import UsageError
-from ..common.files import cut_half_line, now, sync, write_json, writing
+from ..common.files import writing
 from ..common.paths import DATA, results_folder
-from ..common.show import Shown, Table
+from ..common.show import Shown, Table, lines
 from ..timing import drift
 from ..timing.intervals import Summary, summarize
 from ..timing.intervals import outliers as mark_outliers
 from ..timing.metrics import COMPARED, METRICS
-from .info import RESOURCES, RunInfo, read_info
-from .rows import Row, read_rows, summary_columns, whole_row
+from .info import RESOURCES, read_info
+from .rows import read_rows, summary_columns, whole_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,98 +33,6 @@ SHOWN_OUTLIERS = 50
 NOT_IN_TABLE = {"sample", "error", "n_skipped"}.union(
     *(summary_columns(metric) for metric in METRICS if metric not in COMPARED)
 )
-
-
-class Recorder:
-    """Write a run folder while the run goes on.
-
-    A row is with the system when `add` returns, so that no kill loses it, and on the disk after
-    `sync`. What cannot be written raises FileError; what is on record stays whole.
-    """
-
-    def __init__(
-        self, info: RunInfo, output: str | os.PathLike | None = None, *, folder: Path | None = None
-    ):
-        """Begin a run in a new folder under `output`, or go on with the one in `folder`.
-
-        A half-written last line is cut off. Raises UsageError when another process is writing this
-        run at the moment.
-        """
-        self.info = info.model_copy(update={"status": "running", "finished_at": None})
-        if folder is None:
-            self.info.started_at = now()
-            name = f"{self.info.started_at[:19].replace(':', '-')}-{secrets.token_hex(2)}"
-            folder = results_folder(output) / name
-        self.folder = folder
-        # The system frees this lock when the process dies.
-        self._lock = filelock.FileLock(folder / "run.lock")
-        with self._writing():
-            folder.mkdir(exist_ok=True)
-            try:
-                self._lock.acquire(timeout=0)
-            except filelock.Timeout:
-                raise self._taken() from None
-            path = folder / "requests.jsonl"
-            cut_half_line(path)
-            self._rows = path.open("ab", buffering=0)
-        self._size = self._rows.tell()
-        self.save()
-
-    def _writing(self) -> contextlib.AbstractContextManager[None]:
-        more = f"go on with: python -m helpers benchmark --resume {self.folder}"
-        return writing(self.folder, f"What was measured until then is kept. Make room, then {more}")
-
-    def _taken(self) -> UsageError:
-        return UsageError(
-            f"Another process is measuring into {self.folder} at the moment; "
-            "wait for it, or start a new run."
-        )
-
-    def add(self, row: Row) -> None:
-        """Append one row."""
-        self.add_values(row.to_dict())
-
-    def add_values(self, values: dict[str, Any]) -> None:
-        """Append one row as it stands in the file. Figures that are no number become null."""
-        line = json.dumps(
-            {name: _finite(value) for name, value in values.items()}, ensure_ascii=False
-        )
-        left = memoryview(f"{line}\n".encode("utf-8", "replace"))
-        with self._writing():
-            # The lock keeps others away until somebody deletes its file.
-            if os.fstat(self._rows.fileno()).st_size != self._size:
-                raise self._taken()
-            try:
-                while left:
-                    left = left[self._rows.write(left) :]
-            except OSError:
-                self._rows.truncate(self._size)
-                raise
-        self._size = self._rows.tell()
-
-    def sync(self) -> None:
-        """Wait until all rows are on the disk; never while a request is under way."""
-        with self._writing():
-            sync(self._rows)
-
-    def save(self) -> None:
-        """Write run.json as it is now."""
-        with self._writing():
-            write_json(self.folder / "run.json", self.info.to_dict())
-
-    def finish(self, status: str) -> "Run":
-        """Close the record with its final status and return it for reading."""
-        try:
-            self.sync()
-            self.info.status, self.info.finished_at = status, now()
-            self.save()
-        finally:
-            self._rows.close()
-            # Before the lock is free: afterwards the file may be another process's.
-            with contextlib.suppress(OSError):  # Windows deletes no open file, but filelock does
-                (self.folder / "run.lock").unlink()
-            self._lock.release()
-        return Run(self.folder)
 
 
 class Run(Shown):
@@ -192,8 +93,8 @@ class Run(Shown):
 
     def _lines(self) -> Iterator[str]:
         count = len(self.frame)
-        with self._file.open(encoding="utf-8", errors="replace", newline="\n") as lines:
-            yield from itertools.islice(lines, count)
+        with self._file.open(encoding="utf-8", errors="replace", newline="\n") as file:
+            yield from itertools.islice(file, count)
 
     def row(self, place: int) -> dict[str, Any]:
         """Return one request whole, with its chunk times; `place` is its place in `frame`."""
@@ -385,10 +286,6 @@ class Run(Shown):
         return Table(headers, rows, note=f"Problems: {'; '.join(problems)}." if problems else "")
 
 
-def _finite(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _by_prompt(rows: "pd.DataFrame") -> Iterator[tuple[str, "pd.DataFrame"]]:
     for prompt_id, group in rows.groupby("prompt_id", observed=True, sort=False):
         yield str(prompt_id), group
@@ -404,19 +301,30 @@ def load_run(run: str | os.PathLike | None = None, *, sample: bool = False) -> R
     """Load a run: its folder, the name of one under the results folder, or the latest in a folder.
 
     Without an argument it is the latest of all. Where there is none yet, `sample` gives a copy of
-    the one that ships with the kit. Raises UsageError when there is none.
+    the one that ships with the kit. Raises UsageError when there is none. Damaged runs beside it
+    are named on standard error.
     """
-    folder = Path(run) if run and Path(run).is_dir() else results_folder() / (run or "")
+    given = Path(run or "").expanduser()
+    given = given.parent if given.name == "run.json" else given
+    folder = given if run and given.is_dir() else results_folder() / given
     if (folder / "run.json").is_file() or (run and not folder.is_dir()):
         return Run(folder)
-    runs = []
+    runs: list[Run] = []
+    damaged: list[UsageError] = []
     for path in folder.rglob("run.json"):
-        with contextlib.suppress(UsageError):  # an old or damaged run must not hide the others
+        try:
             runs.append(Run(path.parent))
+        except UsageError as error:  # it must not hide the others
+            damaged.append(error)
+    if damaged and not runs:
+        raise damaged[0]
+    for problem in damaged:
+        print("passed over:", *lines(str(problem)), file=sys.stderr)
     if runs:
         return max(runs, key=lambda run: run.info.started_at)
     if sample and not run:
-        return Run(shutil.copytree(DATA / SAMPLE, folder / SAMPLE, dirs_exist_ok=True))
+        with writing(folder):
+            return Run(shutil.copytree(DATA / SAMPLE, folder / SAMPLE, dirs_exist_ok=True))
     raise UsageError(
         f"There is no run in {folder} yet; measure one with: "
         "python -m helpers benchmark (or notebook 03)."

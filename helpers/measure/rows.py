@@ -141,11 +141,12 @@ def read_rows(path: Path) -> "pd.DataFrame":
 
 def _refuse_repeats(frame: "pd.DataFrame", path: Path) -> None:
     """Raise UsageError when a request was measured twice: pasted in, or by two processes."""
-    measured = frame.loc[(frame["phase"] == "measure").to_numpy(), KEY]
+    places = np.flatnonzero(frame["phase"] == "measure")
+    measured = frame[KEY].iloc[places]
     if (again := measured.duplicated().to_numpy()).any():
-        later = measured.index[again.argmax()]
-        model, prompt, number, _ = measured.loc[later]
-        raise damage(path, later, f"{model} has answered {prompt} in round {number} before")
+        place = places[again.argmax()]
+        model, prompt, number, _ = frame[KEY].iloc[place]
+        raise damage(path, place, f"{model} has answered {prompt} in round {number} before")
 
 
 def damage(path: Path, place: int, reason: object) -> UsageError:

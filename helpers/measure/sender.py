@@ -17,7 +17,7 @@ from ..timing.metrics import measure
 from ..timing.send import Answer, send_block
 from ..timing.transport import Exchange
 from .plan import Plan
-from .record import Recorder
+from .recorder import Recorder
 from .rows import Row
 from .schedule import Batch, Job
 

@@ -38,7 +38,8 @@ from .info import (
     what_differs,
 )
 from .plan import Plan, make_plan
-from .record import Recorder, Run, load_run
+from .record import Run, load_run
+from .recorder import Recorder
 from .schedule import Job, Key, Schedule
 from .sender import Sender
 

@@ -7,7 +7,7 @@ import pytest
 
 from helpers.common.errors import UsageError
 from helpers.measure import rows
-from helpers.measure.record import Row
+from helpers.measure.rows import Row
 
 
 def some_rows(count):

@@ -5,7 +5,9 @@ import json
 from helpers.common import machine
 from helpers.common.files import write_json
 from helpers.measure.info import RunInfo
-from helpers.measure.record import Recorder, Row, Run
+from helpers.measure.record import Run
+from helpers.measure.recorder import Recorder
+from helpers.measure.rows import Row
 from helpers.timing.metrics import METRICS
 
 NASTY = (
