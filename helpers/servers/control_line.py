@@ -1,15 +1,18 @@
 """Agree on how the runtime's process and its callers find and understand each other.
 
-A message is JSON over an authenticated loopback `multiprocessing.connection`. A request is
+A message is JSON over a loopback `multiprocessing.connection`, after `shake_hands`. A request is
 `{"do": NAME, "with": {argument: value}}`. The answer is any number of
 `{"progress": percent, "note": text}`, then `{"ok": value}` or `{"error": text}`.
 """
 
 import hashlib
+import hmac
 import json
 import os
+import secrets
+import socket
 import tempfile
-from multiprocessing.connection import Connection, answer_challenge, deliver_challenge
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,7 @@ from ..models import cache
 ACTIONS = {"list", "providers", "load", "unload", "download", "record", "register"}
 ACTIONS |= {"arrived", "remove"}
 STATE_FILE, LOCK_FILE, LOG_FILE = "service.json", "service.lock", "service.log"
-HANDSHAKE_S = 5.0
+HANDSHAKE_S, DIGEST_BYTES = 5.0, 32
 SERVED_CODE = ("control_line.py", "service.py", "catalog.py", "fetch.py", "templates/*")
 
 
@@ -37,28 +40,34 @@ def receive(connection: Connection) -> dict:
     return json.loads(connection.recv_bytes())
 
 
-def shake_hands(connection: Connection, key: bytes, *, service: bool) -> None:
-    """Prove to each other that both sides know the key; neither waits long for a silent one.
+def shake_hands(sock: socket.socket, key: bytes, me: str, other: str) -> Connection:
+    """Return the connection of a socket when both sides have proved that they know the key.
 
     Only the service that wrote the state file knows it: clock, port and process number may change.
-    Raises OSError, EOFError, AssertionError or AuthenticationError when the other side does not.
+    Raises OSError for another key, for no answer in time, or for anything else that answers.
     """
-    prompt: Any = _Prompt(connection)
-    steps = [deliver_challenge, answer_challenge]
-    for step in steps if service else reversed(steps):
-        step(prompt, key)
+    sock.settimeout(HANDSHAKE_S)
+    question = secrets.token_bytes(DIGEST_BYTES)
+    sock.sendall(question)
+    sock.sendall(_proof(key, me, _receive_digest(sock)))
+    if not hmac.compare_digest(_receive_digest(sock), _proof(key, other, question)):
+        raise OSError("the other side does not have the key")
+    sock.settimeout(None)
+    return Connection(sock.detach())
 
 
-class _Prompt:
-    """Give a connection whose answers have to come soon."""
+def _receive_digest(sock: socket.socket) -> bytes:
+    content = b""
+    while len(content) < DIGEST_BYTES:
+        piece = sock.recv(DIGEST_BYTES - len(content))
+        if not piece:
+            raise OSError("the other side has gone")
+        content += piece
+    return content
 
-    def __init__(self, connection: Connection):
-        self.send_bytes, self._connection = connection.send_bytes, connection
 
-    def recv_bytes(self, limit: int) -> bytes:
-        if not self._connection.poll(HANDSHAKE_S):
-            raise EOFError
-        return self._connection.recv_bytes(limit)
+def _proof(key: bytes, who: str, question: bytes) -> bytes:
+    return hmac.digest(key, who.encode() + question, "sha256")
 
 
 class State(msgspec.Struct, frozen=True):

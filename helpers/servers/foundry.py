@@ -15,7 +15,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -172,11 +171,10 @@ def find(folder: Path | None = None) -> tuple[Connection, State] | None:
         return None
     try:
         with socket.create_connection(state.address, control_line.HANDSHAKE_S) as sock:
-            sock.settimeout(None)
-            connection = Connection(sock.detach())
-        # Another program may have the port by now.
-        control_line.shake_hands(connection, bytes.fromhex(state.key), service=False)
-    except (OSError, EOFError, ValueError, AssertionError, AuthenticationError):
+            # Another program may have the port by now.
+            key = bytes.fromhex(state.key)
+            connection = control_line.shake_hands(sock, key, "client", "service")
+    except (OSError, ValueError):
         return None
     if state.fingerprint == fingerprint():
         return connection, state

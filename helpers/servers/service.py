@@ -12,12 +12,12 @@ import json
 import os
 import secrets
 import signal
+import socket
 import sys
 import threading
 import time
 from importlib.metadata import version
-from multiprocessing import AuthenticationError
-from multiprocessing.connection import Connection, Listener
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -217,7 +217,7 @@ class Control:
     def __init__(self, runtime: SdkRuntime):
         self._runtime = runtime
         self._key = secrets.token_bytes(32)
-        self._listener = Listener(("127.0.0.1", 0), backlog=64)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._stop = threading.Event()
         self._clients: set[Connection] = set()
         self._left_alone_since = time.monotonic()
@@ -228,7 +228,7 @@ class Control:
         (folder / STATE_FILE).unlink(missing_ok=True)  # of one that was killed
         signal.signal(signal.SIGTERM, lambda *_: self._stop.set())
         threading.Thread(target=self._accept, daemon=True).start()
-        line = {"address": self._listener.address, "key": self._key.hex()}
+        line = {"address": self._listener.getsockname(), "key": self._key.hex()}
         try:
             while True:
                 if not (folder / STATE_FILE).exists():  # also when somebody has cleaned up
@@ -244,23 +244,23 @@ class Control:
     def _accept(self) -> None:
         while True:
             try:
-                connection = self._listener.accept()
+                sock, _ = self._listener.accept()
             except OSError:  # too many files are open, say
                 self._stop.wait(0.1)
                 continue
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
-    def _serve(self, connection: Connection) -> None:
-        try:
-            control_line.shake_hands(connection, self._key, service=True)
+    def _serve(self, sock: socket.socket) -> None:
+        with sock, contextlib.suppress(OSError):
+            connection = control_line.shake_hands(sock, self._key, "service", "client")
             self._clients.add(connection)
-            while True:
-                send(connection, self._answer(receive(connection), connection))
-        except (EOFError, OSError, AssertionError, AuthenticationError):
-            pass  # the client has gone: that ends its lease
-        finally:
-            connection.close()
-            if connection in self._clients:
+            try:
+                while True:
+                    send(connection, self._answer(receive(connection), connection))
+            except (EOFError, OSError):
+                pass  # the client has gone: that ends its lease
+            finally:
+                connection.close()
                 self._left_alone_since = time.monotonic()
                 self._clients.discard(connection)
 

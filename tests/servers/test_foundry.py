@@ -1,7 +1,7 @@
 """The service process: found again, stopped cleanly, survived when killed. All on the real Foundry Local."""
 
+import contextlib
 import json
-import multiprocessing
 import os
 import re
 import shutil
@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing.connection import Client
 
 import filelock
 import psutil
@@ -18,7 +17,7 @@ import pytest
 from helpers.common.errors import KitError
 from helpers.common.paths import BUILT_IN_MODELS, model_cache, service_folder
 from helpers.models import built_in, cache
-from helpers.servers import catalog, foundry
+from helpers.servers import catalog, control_line, foundry
 from helpers.servers.foundry import Runtime, RuntimeStopped, find
 from support.azure import azure
 from support.loopback import Answer, Loopback
@@ -152,10 +151,73 @@ def test_a_start_while_the_last_service_is_still_closing_is_tried_again(own_home
 
 
 def test_a_caller_without_the_key_is_refused_and_the_service_goes_on(server):
-    state = json.loads((service_folder() / "service.json").read_text(encoding="utf-8"))
-    with pytest.raises(multiprocessing.AuthenticationError):
-        Client(tuple(state["address"]), authkey=b"not the key")
+    address = tuple(json.loads(_state_file().read_text(encoding="utf-8"))["address"])
+    with socket.create_connection(address) as sock, pytest.raises(OSError, match=r"gone|key"):
+        control_line.shake_hands(sock, b"not the key", "client", "service")
     assert server.runtime.list()
+
+
+@pytest.mark.parametrize("moved_s", [3600, -3600, 1.5])
+def test_the_service_is_found_and_stopped_after_the_clock_was_set(own_home, monkeypatch, moved_s):
+    """The system counts a process's start from its boot, which moves with the clock."""
+    runtime = Runtime()
+    process = psutil.Process(runtime.pid)
+    runtime.close()
+    created = psutil.Process.create_time
+    with monkeypatch.context() as patch:
+        patch.setattr(psutil.Process, "create_time", lambda self: created(self) + moved_s)
+        again = Runtime()
+        assert again.pid == process.pid
+        again.close()
+        assert foundry.stop_service() is True
+    assert not process.is_running()
+
+
+def test_silent_and_babbling_connections_shut_nobody_out(server):
+    address = tuple(json.loads(_state_file().read_text(encoding="utf-8"))["address"])
+    with contextlib.ExitStack() as stack:
+        for said in (b"", b"", b"GET / HTTP/1.1\r\n\r\n", b"half", b"x" * 32, b"\xff" * 300):
+            stack.enter_context(socket.create_connection(address)).sendall(said)
+        other = Runtime()
+        assert other.pid == server.runtime.pid
+        assert other.list()
+        other.close()
+
+
+def test_a_service_whose_state_file_was_deleted_is_found_again(own_home):
+    runtime = Runtime()
+    _state_file().unlink()
+    other = Runtime()
+    assert other.pid == runtime.pid
+    for each in (other, runtime):
+        each.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"SSH-2.0-OpenSSH_9.6\r\n", b"x" * 32, b"x" * 70])
+def test_another_program_on_the_port_is_not_taken_for_the_service(own_home, monkeypatch, said):
+    monkeypatch.setattr(control_line, "HANDSHAKE_S", 0.1)
+    runtime = Runtime()
+    state = _state_file().read_bytes()
+    runtime.stop()
+    with socket.create_server(("127.0.0.1", 0)) as other, ThreadPoolExecutor(1) as pool:
+        address = json.dumps(other.getsockname())
+        old = json.dumps(json.loads(state)["address"])
+        _state_file().write_bytes(state.replace(old.replace(" ", "").encode(), address.encode()))
+        answered = pool.submit(lambda: _send(other.accept()[0], said))
+        assert find() is None
+        answered.result().close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_a_service_that_does_not_answer_can_be_stopped(own_home, monkeypatch):
+    monkeypatch.setattr(control_line, "HANDSHAKE_S", 0.1)
+    runtime = Runtime()
+    process = psutil.Process(runtime.pid)
+    runtime.close()
+    process.suspend()
+    assert foundry.stop_service() is True
+    process.wait(GONE_LIMIT_S)
+    assert foundry.stop_service() is False
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
@@ -248,6 +310,15 @@ def test_two_checkouts_and_two_pythons_have_services_of_their_own(monkeypatch):
     elsewhere = service_folder()
     monkeypatch.setattr("sys.prefix", "another python")
     assert len({here, elsewhere, service_folder()}) == 3
+
+
+def _state_file():
+    return service_folder() / "service.json"
+
+
+def _send(connection: socket.socket, said: bytes) -> socket.socket:
+    connection.sendall(said)
+    return connection
 
 
 def _closed_port() -> int:
