@@ -315,16 +315,6 @@ class Run(Shown):
             for (model, metric), rows in samples.items()
         ]
 
-    @cached_property
-    def first_uses(self) -> list[drift.FirstUse]:
-        """Tell for each model if the first use of a prompt was slower than its repeats."""
-        warmed = self.frame.loc[(self.frame["phase"] != "measure").to_numpy(), "prompt_id"].unique()
-        samples = {model: self.sample(model, "ttft_s") for model in self.models}
-        return [
-            drift.first_use(m, rows["prompt_id"], rows["round"], rows["ttft_s"], warmed=warmed)
-            for m, rows in samples.items()
-        ]
-
     def table(self) -> Table:
         """Show the summary, without the samples."""
         headers = [name for name in self.summary[0] if name not in NOT_IN_TABLE]

@@ -290,3 +290,19 @@ def disk_error(error: OSError, folder: Path, kept: str = "") -> KitError:
 def _stamp(path: Path) -> Stamp:
     facts = path.stat()
     return facts.st_size, facts.st_mtime_ns
+
+
+def kv_cache_mb(folder: Path) -> float | None:
+    """Return the size of a full context's key-value cache in MB; None when it is not known.
+
+    2 (keys and values) x layers x key-value heads x head size x positions x 2 bytes, from
+    `genai_config.json`; a CPU model may keep 4 bytes each.
+    """
+    try:
+        config = json.loads((folder / "genai_config.json").read_text(encoding="utf-8"))
+        decoder = config["model"]["decoder"]
+        positions = config["search"].get("max_length") or config["model"]["context_length"]
+        heads = decoder["num_hidden_layers"] * decoder["num_key_value_heads"]
+        return 2 * heads * decoder["head_size"] * positions * 2 / 1e6
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None

@@ -15,13 +15,13 @@ import numpy as np
 from pydantic import ValidationError
 from rapidfuzz import fuzz
 
+from ..common import templates
 from ..common.errors import UsageError
 from ..common.show import Shown, Table
 from ..common.validation import explain
 from ..measure.record import Run
 from ..models.lineup import MONTHS, AnswerFormat, Facet, Prompt, PromptSet, load_prompts
 from ..timing import intervals
-from . import words
 from .answers import Key, distinct, mean_by_prompt, weighted_mean
 
 NEAR = 90  # two words or more, without digits, may differ in one letter of ten: "mailroom scaner"
@@ -143,7 +143,7 @@ class Quality(Shown):
         bounds = intervals.interval_of_mean(enough, confidence=confidence, within=(-1, 1))
         names = {"model": model, "baseline": baseline, "confidence": confidence}
         values = {"differences": differences, "bounds": bounds}
-        return words.sentences("verdict.jinja", **names, **values)[0]
+        return templates.sentences("quality/verdict.jinja", **names, **values)[0]
 
     def details(self, prompt_id: str) -> Table:
         """Return the checks of each model's first answer. Raises UsageError for a wrong id."""

@@ -13,10 +13,10 @@ from ..common.errors import EndpointError, UsageError
 from ..common.files import append_json, now, read_json_lines
 from ..common.progress import Progress
 from ..common.show import Shown, one_line
+from ..common.templates import sentences
 from ..measure.record import Run
 from .answers import Answer, Key, distinct
 from .people import SCALE
-from .words import sentences
 
 if TYPE_CHECKING:
     from ..servers.server import Server
@@ -64,7 +64,9 @@ class JudgeResult(Shown):
     def sentences(self) -> list[str]:
         """Return a warning about a judge of its own answers, and how many replies could be used."""
         silent = sum(j.error is not None for j in self.judgements)
-        return sentences("judge.jinja", result=self, replies=len(self.judgements), silent=silent)
+        return sentences(
+            "quality/judge.jinja", result=self, replies=len(self.judgements), silent=silent
+        )
 
 
 def ask_judge(

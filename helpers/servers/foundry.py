@@ -24,8 +24,8 @@ import psutil
 
 from ..common.errors import KitError, plain
 from ..common.paths import PROJECT, service_folder
+from ..common.templates import paragraph
 from .control_line import ACTIONS, LOG_FILE, STATE_FILE, State, fingerprint, receive, send
-from .words import sentence
 
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 15.0
@@ -132,7 +132,7 @@ class Runtime:
                 raise
             except (OSError, EOFError):
                 self.close()
-                during = f" during '{action}{f' {name}' if name else ''}'"
+                during = f"during '{action}{f' {name}' if name else ''}'"
                 raise RuntimeStopped(self._obituary(during)) from None
         if "error" in answer:
             reason = plain(answer["error"])
@@ -144,7 +144,9 @@ class Runtime:
         if child := _children.get(self._state.pid):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 code = child.wait(DEATH_S)
-        return sentence("ended", code=code, during=during, log=self._folder / LOG_FILE)
+        return paragraph(
+            "servers/ended.jinja", code=code, during=during, log=self._folder / LOG_FILE
+        )
 
 
 @contextlib.contextmanager

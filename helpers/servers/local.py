@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from ..common import machine
 from ..common.errors import KitError, MirrorError
 from ..common.paths import home, model_cache, service_folder
+from ..common.templates import paragraph
 from ..models import lineup, mirror
 from ..models.cache import Package, download_lock
 from .foundry import Note, Progress, Runtime, RuntimeStopped, ignore, private_service
 from .keep_warm import Traffic
 from .model_table import ModelInfo, ModelTable, free_memory_mb
 from .server import MAX_TOKENS, Server
-from .words import sentence
 
 # Where two have a model of one alias, the earlier wins: hashes of the built-in ones ship with the
 # kit, and a mirror is nearer than Azure.
@@ -69,8 +69,8 @@ class BuiltIn(OnRuntime):
         rows = {model.id: model for model in (*mine, *map(self._offered, wanted))}.values()
         table = ModelTable(sorted(rows, key=lambda m: (SOURCES.index(m.source), m.size_mb or 0)))
         azure = self.runtime.azure_note
-        table.note = sentence(
-            "offer",
+        table.note = paragraph(
+            "servers/offer.jinja",
             mirror=self.mirror,
             error=error,
             differing=[p.alias for p in packages if built_in.get(p.alias, p.digest) != p.digest],
@@ -150,7 +150,7 @@ class BuiltIn(OnRuntime):
 
     def _provider_note(self) -> str:
         try:
-            return sentence("providers", providers=self.runtime.providers())
+            return paragraph("servers/providers.jinja", providers=self.runtime.providers())
         except KitError as error:
             return f"Execution providers: {error}"
 
@@ -190,5 +190,7 @@ class BuiltIn(OnRuntime):
         )
         others = others_mb and needed_mb <= free_mb + others_mb
         raise KitError(
-            sentence("too_large", model=model, free_mb=free_mb, others=others, best=best)
+            paragraph(
+                "servers/too_large.jinja", model=model, free_mb=free_mb, others=others, best=best
+            )
         )

@@ -12,6 +12,7 @@ import httpx2
 
 from ..common import machine
 from ..common.errors import EndpointError, KitError, UsageError
+from ..common.templates import paragraph
 from ..models import lineup
 from ..timing.connection import is_loopback
 from ..timing.framing import Failure
@@ -21,7 +22,6 @@ from ..timing.transport import Exchange
 from .foundry import Note, Progress, Runtime, RuntimeStopped, ignore
 from .keep_warm import EVERY_S, Pings, Traffic, ping_every
 from .model_table import ModelInfo, ModelTable
-from .words import sentence
 
 KEY_VARIABLE = "FOUNDRY_LOCAL_API_KEY"
 Messages = str | Sequence[dict]  # one question, or a conversation
@@ -63,7 +63,7 @@ class Reply:
     def figures(self) -> str:
         """Return one line: TTFT, latency, tokens, rate."""
         tokens, rate = self.timeline.completion_tokens, self.output_tokens_per_s
-        return sentence("figures", reply=self, tokens=tokens, rate=rate)
+        return paragraph("servers/figures.jinja", reply=self, tokens=tokens, rate=rate)
 
     def __str__(self) -> str:
         return f"{self.text}\n\n[{self.figures()}]"
@@ -107,7 +107,9 @@ class Server:
         built_in = [alias for alias in self._lineup.built_in if alias in offered]
         if chosen := built_in or [alias for alias in self._lineup if alias in offered]:
             return chosen
-        raise UsageError(sentence("which_models", where=self.where, offered=sorted(offered)[:5]))
+        raise UsageError(
+            paragraph("servers/which_models.jinja", where=self.where, offered=sorted(offered)[:5])
+        )
 
     def resolve(self, name: str) -> ModelInfo:
         """Return the model with this alias or id. Raises UnknownModel with near misses."""
@@ -257,7 +259,7 @@ class Server:
             other = "does not answer like an OpenAI-compatible server; check the address."
             raise EndpointError(f"{self.where} {other}") from None
         about = {"where": self.where, "status": answer.status_code, "key_variable": KEY_VARIABLE}
-        raise EndpointError(sentence("refused", **about))
+        raise EndpointError(paragraph("servers/refused.jinja", **about))
 
     def _get(self, url: str, timeout_s: float = LIST_LIMIT_S) -> httpx2.Response:
         return httpx2.get(url, **self._http(timeout_s))

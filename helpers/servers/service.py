@@ -8,7 +8,6 @@ An open connection is also a lease: with none left for LINGER_S seconds the proc
 """
 
 import contextlib
-import json
 import os
 import secrets
 import signal
@@ -157,7 +156,7 @@ class SdkRuntime:
             "id": info.id,
             "source": "built-in" if model.id in self._built_in else source,
             "size_mb": round(record.package.bytes / 1e6, 1) if record else info.file_size_mb,
-            "kv_cache_mb": kv_cache_mb(Path(model.get_path())) if cached else None,
+            "kv_cache_mb": cache.kv_cache_mb(Path(model.get_path())) if cached else None,
             "cached": cached,
             "loaded": model.is_loaded,
             "files_sha256": record.package.digest if record and cached else None,
@@ -191,22 +190,6 @@ def _start_manager(folder: Path, azure_url: str | None) -> "FoundryLocalManager"
         reason += f"; port {port} may be taken: {advice}" if port else ""
         raise KitError(f"{reason}.") from None
     return manager
-
-
-def kv_cache_mb(folder: Path) -> float | None:
-    """Return the size of a full context's key-value cache in MB; None when it is not known.
-
-    2 (keys and values) x layers x key-value heads x head size x positions x 2 bytes, from
-    `genai_config.json`; a CPU model may keep 4 bytes each.
-    """
-    try:
-        config = json.loads((folder / "genai_config.json").read_text(encoding="utf-8"))
-        decoder = config["model"]["decoder"]
-        positions = config["search"].get("max_length") or config["model"]["context_length"]
-        heads = decoder["num_hidden_layers"] * decoder["num_key_value_heads"]
-        return 2 * heads * decoder["head_size"] * positions * 2 / 1e6
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
 
 
 class Control:

@@ -393,8 +393,7 @@ def test_pictures_of_the_report_exist_and_have_words(run):
     text = write_report(run).read_text(encoding="utf-8")
     pictures = re.findall(r"^!\[(.+)\]\((.+)\)$", text, re.M)
     assert [name for _, name in pictures] == [
-        f"{name}.png"
-        for name in ("models", "footprint", "prompts", "prompts-ttft", "stream", "drift")
+        f"{name}.png" for name in ("models", "footprint", "prompts", "stream")
     ]
     for alt, name in pictures:
         assert len(alt) > 20
@@ -556,7 +555,7 @@ def size_of(png: bytes) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(
-    "draw", [charts.per_model, charts.per_prompt, charts.arrivals, charts.footprint, charts.drift]
+    "draw", [charts.per_model, charts.per_prompt, charts.arrivals, charts.footprint]
 )
 def test_every_chart_has_a_picture_a_text_and_a_finding(run, draw):
     chart = draw(run)
