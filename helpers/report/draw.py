@@ -7,6 +7,7 @@ without pyplot, which would keep state.
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from . import page
@@ -36,6 +37,7 @@ class Chart:
         self.figure.savefig(out, format="png", dpi=110)
         return out.getvalue()
 
+    @cached_property
     def svg(self) -> bytes:
         """Return the picture as SVG with letters as shapes: the same bytes for the same run."""
         import matplotlib

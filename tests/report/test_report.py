@@ -393,11 +393,11 @@ def test_pictures_of_the_report_exist_and_have_words(run):
     text = write_report(run).read_text(encoding="utf-8")
     pictures = re.findall(r"^!\[(.+)\]\((.+)\)$", text, re.M)
     assert [name for _, name in pictures] == [
-        f"{name}.png" for name in ("models", "footprint", "prompts", "stream")
+        f"{name}.svg" for name in ("models", "footprint", "prompts", "stream")
     ]
     for alt, name in pictures:
         assert len(alt) > 20
-        assert (run.folder / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+        assert (run.folder / name).read_bytes().startswith(b"<?xml")
 
 
 def test_quality_is_in_every_form_of_the_report(tmp_path):
@@ -527,7 +527,7 @@ def test_a_run_in_which_nothing_was_answered(tmp_path):
     assert "small: failed (6 failed, 0 skipped). HTTP 500: Out of memory" in text
     assert "No model answered" in text
     assert len(compare_models(run)) == 0
-    assert list(run.folder.glob("*.png")) == []
+    assert list(run.folder.glob("*.svg")) == []
 
 
 def test_a_report_can_be_written_twice(run):

@@ -352,7 +352,7 @@ def test_the_report_of_a_sweep_says_where_throughput_ends(tmp_path):
     text = write_report(run).read_text(encoding="utf-8")
     assert "## Load" in text
     assert "![Median latency against throughput" in text
-    assert (run.folder / "load.png").stat().st_size > 5000
+    assert (run.folder / "load.svg").stat().st_size > 5000
     assert "All other figures of this report are for 1 stream" in text
 
 
