@@ -19,11 +19,16 @@ def check(*, endpoint: Endpoint = None) -> int:
 def models(
     *, filters: FilterOptions | None = None, endpoint: Endpoint = None, mirror: Mirror = None
 ) -> None:
-    """List the models that can be had."""
+    """List the models that can be had; with --fits, also how fast each will probably be here."""
     from .. import connect
 
     with connect(endpoint, mirror=mirror) as server:
-        print(server.models().where(**given(filters)))
+        listed = server.models().where(**given(filters))
+    print(listed)
+    if filters and filters.fits:
+        from ..measure.forecast import forecast
+
+        print("", forecast(listed), sep="\n")
 
 
 def download(*alias: str, endpoint: Endpoint = None, mirror: Mirror = None) -> int:
