@@ -19,7 +19,7 @@ from ..common.errors import UsageError
 from ..common.show import Shown, Table
 from ..common.validation import explain
 from ..measure.record import Run
-from ..models.lineup import MONTHS, AnswerFormat, Facet, Prompt, PromptSet, load_prompts
+from ..models.prompts import MONTHS, AnswerFormat, Facet, Prompt, PromptSet, load_prompts
 from ..timing import intervals
 from . import words
 from .answers import Key, distinct, mean_by_prompt, weighted_mean

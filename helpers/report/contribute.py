@@ -20,6 +20,7 @@ from ..common.validation import explain
 from ..decision.scorecard import COLUMNS
 from ..measure.record import Run
 from ..models.lineup import Lineup, load_models
+from ..models.prompts import MAX_NAME
 from ..timing.intervals import P95_NEEDS
 from . import page
 from .report import make_report
@@ -75,7 +76,7 @@ class Contribution(Strict):
 
     form: Literal[1]
     measured_on: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
-    prompt_set: Name
+    prompt_set: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
     prompts: Count
     rounds: Count
     temperature: Figure

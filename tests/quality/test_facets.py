@@ -6,7 +6,7 @@ import pytest
 
 from helpers.common.errors import UsageError
 from helpers.common.paths import PROJECT
-from helpers.models.lineup import AnswerFormat, Facet, Prompt, load_prompts, prompt_list
+from helpers.models.prompts import AnswerFormat, Facet, Prompt, load_prompts, prompt_list
 from helpers.quality import facets
 from support.records import HALF, RIGHT, WRONG, recorded
 
