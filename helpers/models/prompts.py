@@ -148,8 +148,9 @@ def load_prompts(source: str | Path | None = None) -> PromptSet:
     if name is None or name not in sets:
         problem = f"no prompt set {name[:MAX_NAME]!r}" if name else "which prompt set?"
         raise UsageError(f"{path}: {problem}; it has {one_line(', '.join(sets))}.")
-    entry = sets[name] if isinstance(sets[name], dict) else {"prompts": sets[name]}
-    return parse_entry(PromptSet, {"name": name, **entry}, path, name)
+    entry = sets[name]
+    fields = entry if isinstance(entry, dict) else {"prompts": entry}
+    return parse_entry(PromptSet, {"name": name, **fields}, path, name)
 
 
 def prompt_list(texts: Iterable[str]) -> PromptSet:
