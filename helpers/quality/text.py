@@ -7,6 +7,7 @@ between words, and Arabic and Hebrew write articles and prepositions onto them.
 import html
 import re
 import unicodedata
+from functools import lru_cache
 
 IDEOGRAPHS = (
     "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -15,12 +16,8 @@ SYLLABLES = "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Tibetan, Bur
 UNSPACED = IDEOGRAPHS + SYLLABLES
 LETTERS_PER_WORD = 4  # of those syllables, about: only a dictionary could tell
 LETTER = rf"[^\W{UNSPACED}]"
-# Vowel signs and accents that are characters of their own; Python does not count them as \w.
-SIGNS = "".join(
-    sign
-    for sign in map(chr, [*range(0x300, 0x0E00), *range(0x1AB0, 0x1B00)])
-    if unicodedata.category(sign) in ("Mn", "Mc")
-)
+# Accents, and the vowels of Indian scripts; by themselves, Python does not count them as \w.
+SIGNS = "\u0300-\u036f\u0900-\u0963\u0966-\u0dff"
 BEGIN, REST = rf"(?<!{LETTER})(?<![{SIGNS}])", rf"(?:{LETTER}|[{SIGNS}])*"
 # What may stand before a word without a space: "and", "in", "to", "the" and the like.
 PREFIXES = {
@@ -92,11 +89,13 @@ def fold(text: str) -> str:
     return " ".join(re.sub(r"\d", lambda digit: str(int(digit[0])), text).split())
 
 
+@lru_cache(maxsize=256)  # a prompt's phrases, and the answer that all of them are sought in
 def plain(text: str) -> str:
     """Return the words of a text in one way of writing, without markup."""
     return re.sub(rf"(?<=[{UNSPACED}]) | (?=[{UNSPACED}])", "", fold(without_markup(text)))
 
 
+@lru_cache(maxsize=256)
 def phrase_pattern(phrase: str) -> str:
     """Return a pattern that finds a plain phrase from the beginning of a word to its end.
 
