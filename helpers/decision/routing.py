@@ -14,8 +14,8 @@ from .selection import decide
 if TYPE_CHECKING:
     from ..servers.server import Reply, Server
 
-# Of English, two letters fewer than real tokens have; of Chinese, one character. So this errs on
-# the safe side.
+# In UTF-8: three letters of English, one character of Chinese. Real tokens are longer, so this errs
+# on the safe side.
 BYTES_PER_TOKEN = 3
 
 

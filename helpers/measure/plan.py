@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..common.errors import UsageError
+from ..models.lineup import model_list
 from ..models.prompts import PromptSet, load_prompts, prompt_list
 from ..timing.slo import Slo, parse_slo
 
@@ -177,13 +178,10 @@ def _prompt_set(prompts) -> PromptSet:
 
 
 def _model_list(models, server: "Server") -> list[str]:
-    if isinstance(models, str):
-        models = [name.strip() for name in models.split(",") if name.strip()]
-    if models is None:
-        models = server.default_models()
-    if not models:
+    names = server.default_models() if models is None else model_list(models)
+    if not names:
         raise UsageError(
             "Which models? Name them with --models a,b or BENCH_MODELS; "
             "see them with: python -m helpers models"
         )
-    return list(dict.fromkeys(models))
+    return names

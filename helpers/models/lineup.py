@@ -83,6 +83,15 @@ def load_models(path: str | Path | None = None) -> Lineup:
     )
 
 
+def model_list(names: str | Iterable[str] | None) -> list[str]:
+    """Return the names of a list, or of a text with commas, each once.
+
+    `papermill -p models a,b` and the environment can only pass a text.
+    """
+    given = names.strip("[]() ").split(",") if isinstance(names, str) else names or ()
+    return list(dict.fromkeys(filter(None, (str(name).strip(" \t\n'\"") for name in given))))
+
+
 def unknown(
     alias: str, known: Iterable[str], lineup: Lineup | None = None, note: str = ""
 ) -> UnknownModel:

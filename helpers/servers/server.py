@@ -3,7 +3,7 @@
 import contextlib
 import json
 import urllib.parse
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self
@@ -108,6 +108,10 @@ class Server:
         if chosen := built_in or [alias for alias in self._lineup if alias in offered]:
             return chosen
         raise UsageError(sentence("which_models", where=self.where, offered=sorted(offered)[:5]))
+
+    def model_names(self, chosen: str | Iterable[str] | None) -> list[str]:
+        """Return the names of a list or of a text with commas; without any, the default models."""
+        return lineup.model_list(chosen) or self.default_models()
 
     def resolve(self, name: str) -> ModelInfo:
         """Return the model with this alias or id. Raises UnknownModel with near misses."""

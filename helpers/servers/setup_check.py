@@ -13,7 +13,7 @@ from ..common import machine
 from ..common.errors import KitError
 from ..common.paths import PROJECT, free_disk_gb, results_folder
 from ..common.show import Shown, Table, count
-from ..models.lineup import load_models
+from ..models.lineup import load_models, model_list
 from ..models.prompts import load_prompts
 from .connect import connect
 from .server import Server
@@ -71,7 +71,7 @@ def check_setup(endpoint: str | None = None) -> Checks:
 def validate(server: Server, models: Iterable[str], prompt: str = "Say hello.") -> Checks:
     """Check that each model is cached, loaded, listed by `/v1/models`, and answers a test chat."""
     results = Checks()
-    for alias in models:
+    for alias in model_list(models):
         results.look(alias, partial(_model, server, alias, prompt))
     return results
 
