@@ -14,7 +14,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from ..common.errors import UnknownModel, UsageError
 from ..common.files import read_text
 from ..common.paths import DATA
-from ..common.show import Shown, Table
+from ..common.show import Shown, Table, one_line
 from ..common.validation import explain
 
 ALIAS = r"[a-z0-9][a-z0-9._-]*"
@@ -77,7 +77,7 @@ def load_models(path: str | Path | None = None) -> Lineup:
         )
     if wrong := [alias for alias in raw if not re.fullmatch(ALIAS, alias)]:
         letters = "lower-case letters, digits, '.', '_' and '-'"
-        raise UsageError(f"{path}: {wrong[0]!r} is not an alias; use {letters}.")
+        raise UsageError(f"{path}: {wrong[0][:80]!r} is not an alias; use {letters}.")
     return Lineup(
         {alias: parse_entry(ModelEntry, entry, path, alias) for alias, entry in raw.items()}
     )
@@ -88,7 +88,7 @@ def model_list(names: str | Iterable[str] | None) -> list[str]:
 
     `papermill -p models a,b` and the environment can only pass a text.
     """
-    given = names.strip("[]() ").split(",") if isinstance(names, str) else names or ()
+    given = names.strip("[] ").split(",") if isinstance(names, str) else names or ()
     return list(dict.fromkeys(filter(None, (str(name).strip(" \t\n'\"") for name in given))))
 
 
@@ -145,7 +145,7 @@ def parse_json(text: str, place: str) -> Any:
 
 def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if twice := first_repeated(key for key, _ in pairs):
-        raise ValueError(f"'{twice}' appears twice; keep one")
+        raise ValueError(f"'{one_line(twice, 80)}' appears twice; keep one")
     return dict(pairs)
 
 

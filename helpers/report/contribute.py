@@ -14,7 +14,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..common.errors import UsageError
-from ..common.files import write_text
+from ..common.files import read_text, write_text
 from ..common.show import Table, one_line
 from ..common.validation import explain
 from ..decision.scorecard import COLUMNS
@@ -201,10 +201,7 @@ def _text(path: Path) -> str:
         raise UsageError(
             f"{path} is larger than {MAX_BYTES // 1000} kB; a contribution is a summary."
         )
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise UsageError(f"{path} is not UTF-8 text.") from None
+    return read_text(path)
 
 
 def _check_private(texts: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ from helpers.models.lineup import (
     Lineup,
     ModelEntry,
     load_models,
+    model_list,
     unknown,
 )
 from support.sentences import says
@@ -175,3 +176,23 @@ def test_a_name_of_the_lineup_that_is_not_offered():
         assert "The catalog could not be reached." in str(
             unknown(alias, ["pocket-mini"], LINEUP, note="The catalog could not be reached.")
         )
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("pocket-nano", ["pocket-nano"]),
+        (" a, b ,,a", ["a", "b"]),
+        ('["a", "b"]', ["a", "b"]),  # as papermill -p passes a list
+        ("['a','b']", ["a", "b"]),
+        ("", []),
+        ([], []),
+        (None, []),
+        (["a", "b", "a"], ["a", "b"]),
+        (("a", " b"), ["a", "b"]),
+        ((name for name in "ab"), ["a", "b"]),
+        ("Org/Model (Q4)", ["Org/Model (Q4)"]),
+    ],
+)
+def test_names_of_models_are_a_list_or_a_text_with_commas(given, names):
+    assert model_list(given) == names
