@@ -201,7 +201,7 @@ HARM = (
 
 
 @hypothesis.settings(
-    max_examples=60, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+    max_examples=30, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
 )
 @hypothesis.given(
     name=st.sampled_from(FILES),
