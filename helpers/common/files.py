@@ -14,6 +14,7 @@ from typing import Any
 from .errors import UsageError
 
 MAX_TEXT = 64_000_000  # bytes of a file that a person made
+NOT_TEXT = re.compile(r"[\0-\x08\x0e-\x19\x1c-\x1f]")  # also UTF-16 of Persian, without its mark
 TEXTS = (".txt", ".md", ".text", "")  # the files of a folder that are read, by their ending
 
 
@@ -92,14 +93,20 @@ def read_text(path: Path) -> str:
             raise UsageError(f"{path} cannot be read: it is not a file.")  # a pipe may never end
         with path.open("rb") as file:
             data = file.read(MAX_TEXT + 1)
+    except FileNotFoundError:
+        raise UsageError(
+            f"There is no file {path}; check the name, "
+            "or leave it out to use the one that ships with the kit."
+        ) from None
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"{path} cannot be read: {reason}.") from None
+        raise UsageError(f"{str(path)[:200]!r} cannot be read: {reason}.") from None
     if len(data) > MAX_TEXT:
         raise UsageError(f"{path} is larger than {MAX_TEXT // 10**6} MB; split it.")
     try:
         text = data.decode(json.detect_encoding(data))
-        wrong_at = text.find("\0")
+        wrong = NOT_TEXT.search(text)
+        wrong_at = wrong.start() if wrong else -1
     except UnicodeDecodeError as error:
         text, wrong_at = "", error.start
     if wrong_at >= 0:

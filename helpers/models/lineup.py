@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -69,7 +68,7 @@ class Lineup(Shown, dict[str, ModelEntry]):
 def load_models(path: str | Path | None = None) -> Lineup:
     """Read and check `models.json`. Raises UsageError naming the file and the mistake."""
     path = Path(path or DATA / "models.json")
-    raw = parse_json(read_data(path), f"{path}")
+    raw = parse_json(read_text(path), f"{path}")
     if not isinstance(raw, dict) or not raw:
         raise UsageError(
             f"{path}: expected an object with at least one model, "
@@ -123,16 +122,6 @@ def nearest(alias: str, known: Iterable[str]) -> list[str]:
     known = list(known)
     alike = difflib.get_close_matches(alias, known, n=3, cutoff=0.5)
     return alike or [name for name in known if alias in name][:3]
-
-
-def read_data(path: Path) -> str:
-    """Return the text of a file. Raises UsageError when there is none or it is not text."""
-    if not os.path.exists(path):
-        raise UsageError(
-            f"There is no file {path!s:.200}; check the name, "
-            "or leave it out to use the one that ships with the kit."
-        )
-    return read_text(path)
 
 
 def parse_json(text: str, place: str) -> Any:

@@ -13,19 +13,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AliasChoices, Field, field_validator, model_validator
 
 from ..common.errors import UsageError
-from ..common.files import TEXTS, read_folder, sheet_rows
+from ..common.files import TEXTS, read_folder, read_text, sheet_rows
 from ..common.paths import DATA
 from ..common.show import Shown, Table, count, join_words, one_line
-from .lineup import (
-    Entry,
-    Identifier,
-    Positive,
-    Text,
-    first_repeated,
-    parse_entry,
-    parse_json,
-    read_data,
-)
+from .lineup import Entry, Identifier, Positive, Text, first_repeated, parse_entry, parse_json
 
 DEFAULT_PROMPT_SET = "meeting-notes"
 MAX_NAME = 80  # characters
@@ -176,9 +167,12 @@ def _read(path: Path) -> Any:
     """Return the sets or the list of prompts that a file or folder holds, whatever its form."""
     if os.path.isdir(path):
         texts = read_folder(path)
-        return [{"id": Path(name).stem[:MAX_NAME], "text": text} for name, text in texts.items()]
+        return [
+            {"id": one_line(Path(name).stem, MAX_NAME), "text": text}
+            for name, text in texts.items()
+        ]
     form = path.suffix.lower()
-    text = read_data(path)
+    text = read_text(path)
     if form in SHEETS:
         return _read_sheet(text, path)
     lines = {n: line.strip() for n, line in enumerate(text.split("\n"), 1) if line.strip()}
@@ -213,7 +207,7 @@ def _read_sheet(text: str, path: Path) -> list[dict[str, str]]:
             raise UsageError(
                 f"{path} line {line}: too many cells; put a text that contains commas in quotes."
             )
-        asked, name = (row[column] or "").strip(), (row.get(own_id) or "").strip()
+        asked, name = (row[column] or "").strip(), one_line(row.get(own_id) or "", MAX_NAME)
         if asked:
             prompts.append({"id": name or f"p{len(prompts) + 1}", "text": asked})
     return prompts
