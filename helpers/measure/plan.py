@@ -186,4 +186,8 @@ def _model_list(models, server: "Server") -> list[str]:
             "Which models? Name them with --models a,b or BENCH_MODELS; "
             "see them with: python -m helpers models"
         )
-    return list(dict.fromkeys(models))
+    names = list(dict.fromkeys(models))
+    # The record shows the last part of a path on a server.
+    paths = {name for name in names if lineup.last_part(name) != name}
+    shown = [server.resolve(name).alias if name in paths else name for name in names]
+    return shown if len(set(shown)) == len(names) else names

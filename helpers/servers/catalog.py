@@ -12,7 +12,8 @@ import jinja2
 
 from ..models import cache
 from ..models.cache import Package
-from ..timing.connection import proxy_for
+from ..timing.connection import proxy_for, tls_context
+from ..timing.framing import Failure
 
 AZURE_CATALOG = "https://api.catalog.azureml.ms/asset-gallery/v1.0/models"
 ENTRY = jinja2.Template(
@@ -74,7 +75,10 @@ def azure_catalog(wait_s: float = PROBE_S) -> dict[str, str | None]:
     thread.join(wait_s)
     if notes:
         return {"url": url, "note": notes[0]}
-    proxy = proxy_for(url)
+    try:
+        proxy = proxy_for(url)
+    except Failure as error:
+        return {"url": None, "note": f"not reachable ({error})"}
     advice = "" if proxy or url != AZURE_CATALOG else "; behind a proxy set HTTPS_PROXY"
     host = urllib.parse.urlsplit(proxy or url).hostname
     return {"url": None, "note": f"not reachable ({host}){advice}"}
@@ -85,7 +89,11 @@ def _probe(url: str, wait_s: float) -> list[str]:
     import httpx2  # slow to import, and not needed when the catalog is switched off
 
     try:
-        httpx2.head(url, timeout=httpx2.Timeout(wait_s, read=PROBE_READ_S))
+        wait = httpx2.Timeout(wait_s, read=PROBE_READ_S)
+        proxy, trust = proxy_for(url), tls_context()
+        httpx2.head(url, timeout=wait, trust_env=False, proxy=proxy, verify=trust)
+    except Failure:
+        return []
     except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
         reason: BaseException | None = error
         while reason:

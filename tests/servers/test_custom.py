@@ -17,7 +17,7 @@ from helpers.common.errors import EndpointError, KitError, UnknownModel, UsageEr
 from helpers.common.paths import BUILT_IN_MODELS, DATA
 from helpers.servers import custom
 from helpers.servers.custom import CustomModel, Endpoint, FoundryFolder, PythonModel
-from support.loopback import serving
+from support.loopback import error_answer, serving
 
 RULES = DATA / "baseline" / "extractive.py"
 NOTES = "Summarize the meeting notes: The team decided to repair the gate. Ines will do it by Friday. Lunch was good."
@@ -155,7 +155,11 @@ def test_a_broken_folder_is_told_in_the_words_of_the_runtime(server, tmp_path):
 
 
 def test_a_model_that_an_endpoint_does_not_offer_is_told():
-    with serving(["tiny"]) as other, pytest.raises(UnknownModel, match="did you mean tiny"):
+    refusal = error_answer(404, "model not found")
+    with (
+        serving(["tiny"], refusal) as other,
+        pytest.raises(UnknownModel, match="did you mean tiny"),
+    ):
         Endpoint(other.base_url).load("tinny")
 
 
