@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import ssl
 import threading
 import urllib.parse
@@ -24,6 +25,8 @@ UNTRUSTED = (
     "reachable, but its certificate is not trusted here ({}): a proxy may read TLS; "
     "name that proxy's certificate in SSL_CERT_FILE"
 )
+LOOPBACK = ("127.0.0.1", "localhost")
+MAX_BYTES, READ_S = 2**20, 10.0  # of a request
 PROBE_S = 2.0
 PROBE_READ_S = 0.2  # once connected, a slow answer is as good as any
 
@@ -40,8 +43,28 @@ def serve_catalog(folder: Path) -> str:
     """
 
     class Handler(BaseHTTPRequestHandler):
+        timeout = READ_S
+
+        def setup(self) -> None:
+            super().setup()
+            # What drips is never silent for long.
+            self._alarm = threading.Timer(READ_S, self.connection.shutdown, [socket.SHUT_RD])
+            self._alarm.daemon = True
+            self._alarm.start()
+
+        def finish(self) -> None:
+            self._alarm.cancel()
+            super().finish()
+
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            size, host = self.headers.get("Content-Length", "0"), self.headers.get("Host", "")
+            # A page in a browser sends its Origin, and may have a name that leads here.
+            if "Origin" in self.headers or host.partition(":")[0] not in LOOPBACK:
+                return self.send_error(403)
+            if not size.isdecimal() or int(size[:18]) > MAX_BYTES:
+                return self.send_error(413)
+            if len(self.rfile.read(int(size))) < int(size):
+                return self.send_error(408)
             found = [catalog_entry(record.package) for _, record in cache.records(folder)]
             page = {"totalCount": len(found), "continuationToken": "", "summaries": found}
             body = json.dumps(page).encode()
@@ -50,6 +73,7 @@ def serve_catalog(folder: Path) -> str:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+            return None
 
         def log_message(self, *_) -> None:
             pass
