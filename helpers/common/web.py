@@ -30,7 +30,7 @@ def is_in_the_room(host: str) -> bool:
         return bool(ipaddress.ip_address(host))
     except ValueError:
         own = {socket.gethostname().lower(), socket.getfqdn().lower()}
-        return "." not in host or host.endswith((".local", ".lan")) or host in own
+        return (host != "" and "." not in host) or host.endswith((".local", ".lan")) or host in own
 
 
 def configure(

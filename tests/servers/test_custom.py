@@ -167,7 +167,7 @@ def test_a_caller_that_hangs_up_leaves_nothing_on_the_screen(function, capfd):
     model = function(lambda prompt, **params: "Hello.")
     address = urllib.parse.urlsplit(model.server.base_url)
     chat = b'{"stream": true, "messages": [{"role": "user", "content": "Hi"}]}'
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
     for sent in (b"GET /v1/mod", head % len(chat) + chat[:20], head % len(chat) + chat):
         with socket.create_connection((address.hostname, address.port)) as caller:
             caller.sendall(sent)
