@@ -289,6 +289,9 @@ def test_the_function_server_answers_bad_requests_in_openai_shape(function):
         b"[]",
         b'{"messages": []}',
         b'{"messages": [{"role": "system", "content": "x"}]}',
+        b'{"messages": ["x"]}',
+        b'{"messages": 5}',
+        b'{"messages": ' + b"[" * 200_000,
     ):
         status, body = asked("/chat/completions", data)
         assert (status, "Expected a JSON object with messages" in body["error"]["message"]) == (
@@ -301,6 +304,19 @@ def test_the_function_server_answers_bad_requests_in_openai_shape(function):
         body["choices"][0]["message"]["content"],
         body["choices"][0]["finish_reason"],
     ) == (200, "ok", "stop")
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Host": "rebound.example"}, {"Origin": "http://evil.example"}], ids=str
+)
+def test_no_page_of_a_browser_may_call_the_function(function, headers):
+    called = []
+    base = function(lambda prompt, **params: called.append(prompt) or "ok").server.base_url
+    body = b'{"messages": [{"role": "user", "content": "x"}]}'
+    request = urllib.request.Request(f"{base}/chat/completions", body, headers)
+    with pytest.raises(urllib.error.HTTPError, match=r"HTTP Error 4(21|03)"):
+        urllib.request.urlopen(request, timeout=10)
+    assert called == []
 
 
 @pytest.mark.parametrize(
