@@ -13,7 +13,7 @@ import httpx2
 
 from ..common import machine
 from ..common.errors import EndpointError, KitError, UsageError
-from ..common.foreign import KEY_VARIABLE, clean, masked
+from ..common.foreign import KEY_VARIABLE, clean, mask, masked
 from ..models import lineup
 from ..timing.connection import by_proxy, proxy_for, tls_context
 from ..timing.framing import Failure
@@ -101,7 +101,7 @@ class Server:
         """Return the address for records: without user name, password, query or key."""
         parts = urllib.parse.urlsplit(self.base_url)
         host = parts.netloc.rpartition("@")[2]
-        return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
+        return mask(urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", "")))
 
     def models(self) -> ModelTable:
         """Return every model that this server offers."""

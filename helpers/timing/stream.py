@@ -86,6 +86,7 @@ def read(exchange: Exchange) -> Timeline:
         text=mask(timeline.text),
         reasoning=mask(timeline.reasoning),
         error=timeline.error and clean(timeline.error) + by_proxy(exchange.url),
+        finish_reason=timeline.finish_reason and clean(timeline.finish_reason, 40),
         connect_s=exchange.connect_s,
         written_at=exchange.written_at,
         ended_at=exchange.ended_at,

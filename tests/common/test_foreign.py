@@ -56,6 +56,15 @@ def test_a_key_is_hidden_before_the_text_is_cut():
         assert len(clean("word " * 100, limit)) <= limit
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_a_key_that_is_spelled_in_pieces_is_hidden(size):
+    spelled = [urllib.parse.quote(KEY, safe=""), json.dumps(KEY).replace("-", "\\u002d")]
+    spelled += [html.escape(KEY).replace("=", "&#61;"), urllib.parse.quote(spelled[0])]
+    said = f"It is {' and '.join(spelled)} & so on, 100 %."
+    shown = "".join(masked(said[at : at + size] for at in range(0, len(said), size)))
+    assert shown == 'It is [key] and "[key]" and [key] and [key] & so on, 100 %.'
+
+
 def test_a_key_in_pieces_is_hidden_and_nothing_else_is_held_back():
     assert "".join(masked(["The key is s", "k-v", KEY[4:12], KEY[12:], ", sk", "y"])) == (
         "The key is [key], sky"
