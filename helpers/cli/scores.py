@@ -1,11 +1,11 @@
 """Commands around quality and decisions: score, judge, route, contribute."""
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from ..common.errors import UsageError
+from ..common.paths import user_path
 from .options import Endpoint, LimitOptions, RunFolder, Whole, given
 
 
@@ -27,7 +27,7 @@ def annotate(
         print(f"{rater} has scored all {len(blind.items)} answers of {loaded.folder.name}.")
         return
     safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in rater)
-    path = Path(output) if output else loaded.folder / f"annotations-{safe}.csv"
+    path = user_path(output) if output else loaded.folder / f"annotations-{safe}.csv"
     if path.exists():
         raise UsageError(
             f"{path} exists and may hold scores; fill it in, or name another file with --output."
@@ -109,10 +109,10 @@ def contribute(
     from ..report.contribute import contribute, verify_contribution
 
     if verify:
-        print(*verify_contribution(Path(verify)), sep="\n")
+        print(*verify_contribution(user_path(verify)), sep="\n")
         return
     loaded = load_run(run)
-    folder = contribute(loaded, Path(output) if output else loaded.folder / "contribution")
+    folder = contribute(loaded, user_path(output) if output else loaded.folder / "contribution")
     print(f"{folder}: look through it, then send it. What the check says:")
     print(*verify_contribution(folder), sep="\n")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..common.errors import UsageError
-from ..models.lineup import model_list
+from ..models.lineup import last_part, model_list
 from ..models.prompts import PromptSet, load_prompts, prompt_list
 from ..timing.slo import Slo, parse_slo
 
@@ -184,4 +184,7 @@ def _model_list(models, server: "Server") -> list[str]:
             "Which models? Name them with --models a,b or BENCH_MODELS; "
             "see them with: python -m helpers models"
         )
-    return names
+    # The record shows the last part of a path on a server.
+    paths = {name for name in names if last_part(name) != name}
+    shown = [server.resolve(name).alias if name in paths else name for name in names]
+    return shown if len(set(shown)) == len(names) else names

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..common.errors import UsageError
 from ..common.files import cut_half_line, now, write_json
-from ..common.paths import DATA, results_folder
+from ..common.paths import DATA, results_folder, user_path
 from ..common.show import Shown, Table
 from ..timing import drift
 from ..timing.intervals import Summary, summarize
@@ -340,7 +340,9 @@ def load_run(run: str | os.PathLike | None = None, *, sample: bool = False) -> R
     Without an argument it is the latest of all. Where there is none yet, `sample` gives a copy of
     the one that ships with the kit. Raises UsageError when there is none.
     """
-    folder = Path(run) if run and Path(run).is_dir() else results_folder() / (run or "")
+    path = user_path(run) if run else Path()
+    path = path.parent if path.name in ("run.json", "requests.jsonl") else path
+    folder = path if run and path.is_dir() else results_folder() / (run or "")
     if (folder / "run.json").is_file() or (run and not folder.is_dir()):
         return Run(folder)
     runs = []

@@ -12,11 +12,11 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 import filelock
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..common.errors import KitError, UnsafePackage
 from ..common.files import now, write_text
@@ -89,7 +89,17 @@ class Package(BaseModel):
     parent: Words | None = None
     context: Annotated[int, Field(gt=0)] | None = None
     max_output_tokens: Annotated[int, Field(gt=0)] | None = None
-    capabilities: Annotated[tuple[Words, ...], Field(max_length=50)] = ()
+    capabilities: Annotated[tuple[Words, ...], Field(max_length=50, fail_fast=True)] = ()
+
+    @field_validator("files")
+    @classmethod
+    def _fall_apart(cls, files: dict[str, File]) -> dict[str, File]:
+        # Windows and macOS ignore case; a name cannot be a file and a folder.
+        names = {name.lower() for name in files}
+        folders = {parent for name in names for parent in map(str, PurePosixPath(name).parents)}
+        if len(names) < len(files) or names & folders:
+            raise ValueError("two files fall together on some systems")
+        return files
 
     @property
     def id(self) -> str:

@@ -117,6 +117,14 @@ def unknown(
     )
 
 
+def last_part(name: str) -> str:
+    """Return a model's name; of a path on a server only its last part, or its name in a hub."""
+    if not re.match(r"[/\\~]|\.{1,2}[/\\]|[A-Za-z]:[/\\]|file:", name):
+        return name
+    hub = re.search(r"models--[^/\\]+?--([^/\\]+)", name)
+    return hub[1] if hub else re.split(r"[/\\]", name.rstrip("/\\"))[-1] or name
+
+
 def nearest(alias: str, known: Iterable[str]) -> list[str]:
     """Return up to three names like this one: spelled alike, or containing it."""
     known = list(known)

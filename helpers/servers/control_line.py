@@ -9,7 +9,8 @@ import hashlib
 import json
 import os
 import tempfile
-from multiprocessing.connection import Connection
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Connection, answer_challenge, deliver_challenge
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ..models import cache
 # What a caller may ask for: methods of `service.SdkRuntime`.
 ACTIONS = {"list", "providers", "load", "unload", "download", "record", "register"}
 ACTIONS |= {"arrived", "remove"}
+HANDSHAKE_S = 10.0
 STATE_FILE, LOCK_FILE, LOG_FILE = "service.json", "service.lock", "service.log"
 SERVED_CODE = ("control_line.py", "service.py", "catalog.py", "fetch.py", "templates/*")
 
@@ -34,6 +36,28 @@ def send(connection: Connection, message: dict) -> None:
 def receive(connection: Connection) -> dict:
     """Wait for one message. Raises EOFError or OSError when the other side has gone."""
     return json.loads(connection.recv_bytes())
+
+
+class _InTime:
+    """Let the standard library's handshake read a connection, which must not stay silent."""
+
+    def __init__(self, connection: Connection):
+        self._connection, self.send_bytes = connection, connection.send_bytes
+
+    def recv_bytes(self, maxlength: int | None = None) -> bytes:
+        if not self._connection.poll(HANDSHAKE_S):
+            raise AuthenticationError("silent")
+        return self._connection.recv_bytes(maxlength)
+
+
+def check_key(connection: Connection, key: bytes) -> None:
+    """Prove to each other that both sides have the key, as `Client(address, authkey)` expects it.
+
+    Raises AuthenticationError, also when the other side says nothing for HANDSHAKE_S.
+    """
+    line: Any = _InTime(connection)
+    deliver_challenge(line, key)
+    answer_challenge(line, key)
 
 
 class State(msgspec.Struct, frozen=True):

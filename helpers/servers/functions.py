@@ -14,11 +14,13 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from ..common.errors import UsageError
+from ..common.web import configure, is_this_machine
 from ..models.lineup import Lineup
 from .remote import Remote
 
 PARAMETERS = ("max_tokens", "temperature", "seed")
 EXPECTED = "return a string, or yield strings"
+MAX_BYTES = 8 * 2**20  # of a request: a long conversation
 GRACE_S = 1  # for answers under way when the server is closed
 
 
@@ -29,11 +31,10 @@ class Functions(Remote):
 
     def __init__(self, alias: str, answer: Callable, models: Lineup):
         listener = socket.create_server(("127.0.0.1", 0))
-        config = uvicorn.Config(
+        config = configure(
             _App(alias, answer),
-            http="h11",
-            ws="none",
-            lifespan="off",
+            is_this_machine,
+            max_bytes=MAX_BYTES,
             log_level="critical",  # a caller that hangs up prints nothing in the notebook
             access_log=False,
             timeout_graceful_shutdown=GRACE_S,
@@ -68,7 +69,7 @@ class _App(Starlette):
             prompt = next(m["content"] for m in reversed(body["messages"]) if m["role"] == "user")
             if not isinstance(prompt, str):
                 raise TypeError
-        except (ValueError, KeyError, TypeError, StopIteration):
+        except (ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError):
             reason = "Expected a JSON object with messages, the last of them text by a user."
             return JSONResponse(_error(reason), 400)
         params = {name: body[name] for name in PARAMETERS if body.get(name) is not None}

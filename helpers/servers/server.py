@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import ssl
 import urllib.parse
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,18 +13,19 @@ import httpx2
 
 from ..common import machine
 from ..common.errors import EndpointError, KitError, UsageError
+from ..common.foreign import KEY_VARIABLE, clean, mask, masked
 from ..common.templates import paragraph
 from ..models import lineup
-from ..timing.connection import is_loopback
+from ..timing.connection import by_proxy, proxy_for, tls_context
 from ..timing.framing import Failure
 from ..timing.metrics import METRICS, measure
 from ..timing.stream import Collector, Timeline, explain_refusal, send
 from ..timing.transport import Exchange
 from .foundry import Note, Progress, Runtime, RuntimeStopped, ignore
 from .keep_warm import EVERY_S, Pings, Traffic, ping_every
+from .listing import ids_in
 from .model_table import ModelInfo, ModelTable
 
-KEY_VARIABLE = "FOUNDRY_LOCAL_API_KEY"
 Messages = str | Sequence[dict]  # one question, or a conversation
 MAX_TOKENS = 150
 TIMEOUT_S = 120.0
@@ -32,6 +34,10 @@ PING: dict = {"max_tokens": 1, "stream": False, "timeout_s": 30.0}
 NOT_FROM_HERE = (
     "not measurable from here: the server's process is on another machine, or not known to the kit"
 )
+
+
+class Unlisted(EndpointError):
+    """Report that a server gives no list of models, or none at the moment."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ class Server:
         """Return the address for records: without user name, password, query or key."""
         parts = urllib.parse.urlsplit(self.base_url)
         host = parts.netloc.rpartition("@")[2]
-        return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
+        return mask(urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", "")))
 
     def models(self) -> ModelTable:
         """Return every model that this server offers."""
@@ -107,9 +113,8 @@ class Server:
         built_in = [alias for alias in self._lineup.built_in if alias in offered]
         if chosen := built_in or [alias for alias in self._lineup if alias in offered]:
             return chosen
-        raise UsageError(
-            paragraph("servers/which_models.jinja", where=self.where, offered=sorted(offered)[:5])
-        )
+        about = {"where": self.where, "offered": sorted(offered)[:5], "note": self.models().note}
+        raise UsageError(paragraph("servers/which_models.jinja", **about))
 
     def model_names(self, chosen: str | Iterable[str] | None) -> list[str]:
         """Return the names of a list or of a text with commas; without any, the default models."""
@@ -206,7 +211,10 @@ class Server:
         breaks off.
         """
         model = self._loaded_model(name)
-        request = self.prepare(model, prompt, **options)
+        with contextlib.closing(self._pieces(model, self.prepare(model, prompt, **options))) as raw:
+            yield from masked(raw)
+
+    def _pieces(self, model: ModelInfo, request: Exchange) -> Generator[str, None, None]:
         try:
             settings = self._http(request.timeout_s)
             with httpx2.stream("POST", request.url, json=request.body, **settings) as answer:
@@ -221,7 +229,7 @@ class Server:
                     while chunks.texts:
                         yield chunks.texts.pop()[0]
         except (httpx2.HTTPError, ValueError, Failure) as error:
-            reason = str(error).rstrip(".")
+            reason = clean(error).rstrip(".")
             raise EndpointError(f"{model.alias} did not answer: {reason}.") from None
 
     def _loaded_model(self, name: str) -> ModelInfo:
@@ -249,29 +257,45 @@ class Server:
             yield pings
 
     def listed_ids(self) -> list[str]:
-        """Return the ids that `GET /v1/models` names. Raises EndpointError without a list."""
+        """Return the ids that `GET /v1/models` names.
+
+        Raises Unlisted when the server offers no list now, EndpointError when it is no such server.
+        """
         try:
             answer = self._get(f"{self.base_url}/models")
-            if answer.status_code == 200:
-                return [model["id"] for model in answer.json()["data"]]
+            ids = ids_in(answer.json()) if answer.status_code == 200 else []
         except httpx2.HTTPError as error:
             raise EndpointError(
-                f"Cannot reach {self.where} ({error}); "
+                f"Cannot reach {self.where}{by_proxy(self.base_url)} ({clean(error)}); "
                 "is the service running, and the address right?"
             ) from None
-        except (httpx2.InvalidURL, ValueError, TypeError, KeyError):
+        except (httpx2.InvalidURL, ValueError, RecursionError):
+            ids = None
+        if ids is None:
             other = "does not answer like an OpenAI-compatible server; check the address."
-            raise EndpointError(f"{self.where} {other}") from None
+            raise EndpointError(f"{self.where} {other}")
+        if answer.status_code == 200:
+            return ids
         about = {"where": self.where, "status": answer.status_code, "key_variable": KEY_VARIABLE}
-        raise EndpointError(paragraph("servers/refused.jinja", **about))
+        refused = answer.status_code in (401, 403)
+        words = paragraph("servers/refused.jinja", **about)
+        raise (EndpointError if refused else Unlisted)(words)
 
     def _get(self, url: str, timeout_s: float = LIST_LIMIT_S) -> httpx2.Response:
         return httpx2.get(url, **self._http(timeout_s))
 
     def _http(self, timeout_s: float) -> dict:
-        proxied = not is_loopback(self.base_url)
-        settings = {"timeout": timeout_s, "follow_redirects": True, "trust_env": proxied}
-        return {"headers": self._headers, **settings}
+        """Return the settings of a request that is not timed; proxy and trust as for timed ones."""
+        try:
+            proxy, verify = proxy_for(self.base_url), self._trust
+        except Failure as error:
+            raise EndpointError(f"{self.where} cannot be asked: {error}.") from None
+        settings = {"headers": self._headers, "timeout": timeout_s, "follow_redirects": True}
+        return {**settings, "trust_env": False, "proxy": proxy, "verify": verify}
+
+    @cached_property
+    def _trust(self) -> ssl.SSLContext:
+        return tls_context()  # it takes 30 ms
 
     @property
     def pid(self) -> int | None:

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from importlib.metadata import version
+from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection, Listener
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,16 @@ from ..common.paths import BUILT_IN_MODELS, model_cache
 from ..models import cache
 from ..models.built_in import built_in_packages, install_built_in
 from .catalog import azure_catalog, serve_catalog
-from .control_line import ACTIONS, LOCK_FILE, LOG_FILE, STATE_FILE, receive, send, write_state
+from .control_line import (
+    ACTIONS,
+    LOCK_FILE,
+    LOG_FILE,
+    STATE_FILE,
+    check_key,
+    receive,
+    send,
+    write_state,
+)
 from .fetch import Fetch, describe, record_files
 
 if TYPE_CHECKING:
@@ -198,7 +208,7 @@ class Control:
     def __init__(self, runtime: SdkRuntime):
         self._runtime = runtime
         self._key = secrets.token_bytes(32)
-        self._listener = Listener(("127.0.0.1", 0), authkey=self._key)
+        self._listener = Listener(("127.0.0.1", 0))
         self._stop = threading.Event()
         self._clients: set[Connection] = set()
         self._left_alone_since = time.monotonic()
@@ -221,21 +231,24 @@ class Control:
         while True:
             try:
                 connection = self._listener.accept()
-            except Exception:  # a wrong key or a broken client must not end the service
+            except OSError:  # a broken client must not end the service
                 continue
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: Connection) -> None:
-        self._clients.add(connection)
         try:
+            # Here and not in accept(), where a caller that says nothing would shut out all others.
+            check_key(connection, self._key)
+            self._clients.add(connection)
             while True:
                 send(connection, self._answer(receive(connection), connection))
-        except (EOFError, OSError):
-            pass  # the client has gone: that ends its lease
+        except (EOFError, OSError, ValueError, AuthenticationError):
+            pass  # the client has gone, which ends its lease, or was never one
         finally:
             connection.close()
-            self._left_alone_since = time.monotonic()
-            self._clients.discard(connection)
+            if connection in self._clients:
+                self._left_alone_since = time.monotonic()
+                self._clients.discard(connection)
 
     def _answer(self, request: dict, connection: Connection) -> dict:
         action, arguments = request["do"], request.get("with", {})

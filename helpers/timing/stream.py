@@ -13,7 +13,8 @@ from itertools import accumulate
 from typing import TypeVar
 
 from ..common.errors import plain
-from .connection import host_of
+from ..common.foreign import clean, mask
+from .connection import by_proxy, host_of
 from .framing import UNTIL_CLOSED, Failure, Packets, unpack
 from .transport import Exchange, Streams
 
@@ -82,18 +83,14 @@ def read(exchange: Exchange) -> Timeline:
     timeline = parse(packets, streamed=streamed, failure=failure, framed=framed)
     return replace(
         timeline,
-        error=_without_key(timeline.error, exchange.headers),
+        text=mask(timeline.text),
+        reasoning=mask(timeline.reasoning),
+        error=timeline.error and clean(timeline.error) + by_proxy(exchange.url),
+        finish_reason=timeline.finish_reason and clean(timeline.finish_reason, 40),
         connect_s=exchange.connect_s,
         written_at=exchange.written_at,
         ended_at=exchange.ended_at,
     )
-
-
-def _without_key(error: str | None, headers: Mapping[str, str]) -> str | None:
-    for name, value in headers.items():
-        for word in value.split()[1:] if name.lower() == "authorization" else ():
-            error = error and error.replace(word, "[key]")
-    return error
 
 
 def parse(

@@ -17,7 +17,7 @@ from helpers.common.errors import EndpointError, KitError, UnknownModel, UsageEr
 from helpers.common.paths import BUILT_IN_MODELS, DATA
 from helpers.servers import custom
 from helpers.servers.custom import CustomModel, Endpoint, FoundryFolder, PythonModel
-from support.loopback import serving
+from support.loopback import error_answer, serving
 
 RULES = DATA / "baseline" / "extractive.py"
 NOTES = "Summarize the meeting notes: The team decided to repair the gate. Ines will do it by Friday. Lunch was good."
@@ -155,7 +155,11 @@ def test_a_broken_folder_is_told_in_the_words_of_the_runtime(server, tmp_path):
 
 
 def test_a_model_that_an_endpoint_does_not_offer_is_told():
-    with serving(["tiny"]) as other, pytest.raises(UnknownModel, match="did you mean tiny"):
+    refusal = error_answer(404, "model not found")
+    with (
+        serving(["tiny"], refusal) as other,
+        pytest.raises(UnknownModel, match="did you mean tiny"),
+    ):
         Endpoint(other.base_url).load("tinny")
 
 
@@ -163,7 +167,7 @@ def test_a_caller_that_hangs_up_leaves_nothing_on_the_screen(function, capfd):
     model = function(lambda prompt, **params: "Hello.")
     address = urllib.parse.urlsplit(model.server.base_url)
     chat = b'{"stream": true, "messages": [{"role": "user", "content": "Hi"}]}'
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
     for sent in (b"GET /v1/mod", head % len(chat) + chat[:20], head % len(chat) + chat):
         with socket.create_connection((address.hostname, address.port)) as caller:
             caller.sendall(sent)
@@ -337,6 +341,9 @@ def test_the_function_server_answers_bad_requests_in_openai_shape(function):
         b'{"messages": []}',
         b'{"messages": [{"role": "system", "content": "x"}]}',
         b'{"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}]}]}',
+        b'{"messages": ["x"]}',
+        b'{"messages": 5}',
+        b'{"messages": ' + b"[" * 200_000,
     ):
         status, body = asked("/chat/completions", data)
         assert (status, "Expected a JSON object with messages" in body["error"]["message"]) == (
@@ -349,6 +356,19 @@ def test_the_function_server_answers_bad_requests_in_openai_shape(function):
         body["choices"][0]["message"]["content"],
         body["choices"][0]["finish_reason"],
     ) == (200, "ok", "stop")
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Host": "rebound.example"}, {"Origin": "http://evil.example"}], ids=str
+)
+def test_no_page_of_a_browser_may_call_the_function(function, headers):
+    called = []
+    base = function(lambda prompt, **params: called.append(prompt) or "ok").server.base_url
+    body = b'{"messages": [{"role": "user", "content": "x"}]}'
+    request = urllib.request.Request(f"{base}/chat/completions", body, headers)
+    with pytest.raises(urllib.error.HTTPError, match=r"HTTP Error 4(21|03)"):
+        urllib.request.urlopen(request, timeout=10)
+    assert called == []
 
 
 @pytest.mark.parametrize(
