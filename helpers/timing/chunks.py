@@ -49,8 +49,8 @@ class Collector:
             self.ended = True
             return
         fields = _expect(dict, chunk, "a JSON object in the stream")
-        if fields.get("error"):
-            self._fail(explain_error(fields["error"]))
+        if error := fields.get("error"):
+            self._fail(explain_error(error if isinstance(error, dict) else fields))
         choices = _expect(list, fields.get("choices") or [], "a list of choices")
         usage = fields.get("usage")
         if usage and isinstance(usage, dict):
@@ -93,9 +93,8 @@ class Collector:
         if reason := choice.get("finish_reason"):
             self.finish_reason = _mend(reason if isinstance(reason, str) else f"{reason!r:.60}")
             if _BROKEN.search(self.finish_reason):
-                self._fail(
-                    f"the server ended the answer with finish_reason {shorten(self.finish_reason)!r}"
-                )
+                reason = shorten(self.finish_reason)
+                self._fail(f"the server ended the answer with finish_reason {reason!r}")
             self.ended = True
 
     def finish(self) -> None:
