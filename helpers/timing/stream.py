@@ -175,7 +175,7 @@ def read_text(blocks: Iterable[bytes]) -> Iterator[str]:
     collector, rest, shown = Collector(), b"", 0
     for block in chain(blocks, [b"\n\n"]):
         rest += block
-        end = max(rest.rfind(b"\n\n"), rest.rfind(b"\n\r\n")) + 2  # of the last whole event
+        end = max(rest.rfind(b"\n\n"), rest.rfind(b"\n\r\n")) + 1  # 0 where no event is whole
         events, rest = Packets([0.0], [rest[:end]]), rest[end:]
         for _, chunk in _whole(events) if _is_object(events) else _chunks(events):
             collector.take(0.0, chunk)
