@@ -12,6 +12,7 @@ from itertools import accumulate
 
 MAX_HEAD_BYTES = 2**16
 MAX_RESPONSE_BYTES = 32 * 2**20
+TOO_LARGE = f"the server sent more than {MAX_RESPONSE_BYTES >> 20} MB"
 CHUNKED, UNTIL_CLOSED = -1, 0
 _STATUS = re.compile(r"HTTP/1\.[01] (\d{3})")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;.*)?")
@@ -108,18 +109,13 @@ def decompress(body: Packets, encoding: str) -> Packets:
                 ) from None
             size += len(part)
             if size > MAX_RESPONSE_BYTES:
-                raise Failure(too_large())
+                raise Failure(TOO_LARGE)
             plain.times_s.append(arrived_s)
             plain.pieces.append(part)
             piece = decoder.unused_data  # each flush may begin anew
             if decoder.eof:
                 decoder = zlib.decompressobj(bits)
     return plain
-
-
-def too_large() -> str:
-    """Say that an answer is longer than the kit reads."""
-    return f"the server sent more than {MAX_RESPONSE_BYTES >> 20} MB"
 
 
 def dechunk(blob: bytes, offset: int) -> tuple[list[tuple[int, int]], bool]:

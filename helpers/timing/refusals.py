@@ -67,7 +67,7 @@ def explain_refusal(status: int, headers: Mapping[str, str], body: bytes) -> str
     """Say why a server answered with an HTTP status other than 2xx."""
     if 300 <= status < 400 and (goal := headers.get("location")):
         return f"HTTP {status}: the server redirects to {goal!r:.120}; use that address"
-    message = shorten(_words_in(body)) or snippet(body)
+    message = shorten(words_in(body)) or snippet(body)
     if wait := headers.get("retry-after", "")[:40]:
         message += f" (the server asks to wait: Retry-After {wait})"
     return f"HTTP {status}: {message}"
@@ -79,7 +79,7 @@ def refused_fields(status: int, body: bytes, request: Mapping) -> dict[str, str]
     The other name is empty where the field can only be left out. No field is returned for a value
     that is too large, or for another status than 400 and 422.
     """
-    words = _words_in(body) or body[: 4 * MAX_WORDS].decode("utf-8", "replace")
+    words = words_in(body) or body[: 4 * MAX_WORDS].decode("utf-8", "replace")
     if status not in (400, 422) or _TOO_LARGE.search(words):
         return {}
     refused = {}
@@ -128,7 +128,7 @@ def in_words(changes: Mapping[str, str]) -> str:
     return "; ".join(map(" ".join, zip(changes, parts, strict=True)))
 
 
-def _words_in(body: bytes) -> str:
+def words_in(body: bytes) -> str:
     """Return the words in the body of a refusal; empty where it is not JSON or has none."""
     try:
         value = json.loads(body)

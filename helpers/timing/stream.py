@@ -15,7 +15,7 @@ from itertools import accumulate, chain
 from .chunks import DONE, Collector
 from .connection import host_of
 from .framing import UNTIL_CLOSED, Failure, Packets, decompress, unpack
-from .refusals import explain_refusal, refused_fields, snippet
+from .refusals import explain_refusal, refused_fields, snippet, words_in
 from .transport import Exchange, Streams
 
 _LINE = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|\Z)")
@@ -195,7 +195,8 @@ def _chunks(packets: Packets) -> Iterator[tuple[float, object]]:
             yield arrived_s, DONE
             return
         if name == b"error":
-            yield arrived_s, {"error": _error(data)}
+            words = words_in(data) or data.decode("utf-8", "replace")
+            yield arrived_s, {"error": {"message": words}}
         else:
             yield arrived_s, _decode(data, "a chunk of the stream")
 
@@ -218,15 +219,17 @@ def _is_object(packets: Packets) -> bool:
 def _events(packets: Packets) -> Iterator[tuple[float, bytes, bytes]]:
     """Yield (arrival, name, data) of each event. It arrives with the end of its last data line."""
     ends = list(accumulate(map(len, packets.pieces)))
+    times_s = [*packets.times_s, *packets.times_s[-1:]]  # the last line may end with the last byte
     name, data = b"", list[bytes]()
     arrived_s, body = 0.0, bytes(packets)
     start = len(codecs.BOM_UTF8) if body.startswith(codecs.BOM_UTF8) else 0
     for match in _LINE.finditer(body, start):
         line = match[1]
-        if line.startswith((b"data:", b"error:", b"{")):
-            arrived_s = packets.times_s[min(bisect_right(ends, match.end(1)), len(ends) - 1)]
+        if line:
+            ended_in = bisect_right(ends, match.end(1))
         if line.startswith(b"data:"):
             data.append(line[5:].removeprefix(b" "))
+            arrived_s = times_s[ended_in]
         elif not line:
             if event := b"\n".join(data).strip():  # an event without data does not count
                 yield arrived_s, name, event
@@ -234,19 +237,11 @@ def _events(packets: Packets) -> Iterator[tuple[float, bytes, bytes]]:
         elif line.startswith(b"event:"):
             name = line[6:].strip()
         elif line.startswith(b"error:"):  # the field of llama.cpp up to September 2025
-            name, data = b"error", [line[6:]]
+            name, data, arrived_s = b"error", [line[6:]], times_s[ended_in]
         elif line.startswith(b"{"):  # JSON lines, and errors that a proxy writes into a stream
-            yield arrived_s, b"", line
+            yield times_s[ended_in], b"", line
     if event := b"\n".join(data).strip():  # the blank line after the last event may be missing
         yield arrived_s, name, event
-
-
-def _error(data: bytes) -> object:
-    """Return what an error event holds: an object, or words."""
-    try:
-        return _decode(data, "") or data.decode()
-    except Failure:
-        return data.decode("utf-8", "replace")
 
 
 def _decode(data: bytes, name: str) -> object:

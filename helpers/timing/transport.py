@@ -28,12 +28,12 @@ from .connection import connect, host_of
 from .framing import (
     CHUNKED,
     MAX_RESPONSE_BYTES,
+    TOO_LARGE,
     Failure,
     Head,
     Packets,
     dechunk,
     parse_head,
-    too_large,
 )
 
 LOOK_S = 0.05  # how often the loop looks for requests whose time is up
@@ -93,7 +93,7 @@ class Exchange:
         if self.head is None:
             self.head = parse_head(bytes(self.raw))
         if self._received > MAX_RESPONSE_BYTES:
-            raise Failure(too_large())
+            raise Failure(TOO_LARGE)
         if self.head is None:
             return False
         self._has_text = self._has_text or _TEXT.search(latest) is not None
