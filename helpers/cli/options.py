@@ -74,6 +74,7 @@ class AnswerOptions:
     temperature: float | None = None
     seed: Whole | None = None
     timeout_s: Annotated[float | None, Parameter(name="--timeout")] = None
+    leave_out: str | None = None
 
 
 @described

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ..common.errors import UsageError
 from ..models.lineup import last_part, model_list
 from ..models.prompts import PromptSet, load_prompts, prompt_list
+from ..timing.refusals import parse_leave_out
 from ..timing.slo import Slo, parse_slo
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Settings(BaseModel):
     timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 120.0
     # The longest silence within an answer; a quarter of timeout_s where it is None.
     stall_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    leave_out: dict[str, str] = {}  # fields that are not sent, with their other names or ""
 
     @field_validator("target", mode="before")
     @classmethod
@@ -128,6 +130,8 @@ def make_plan(
         chosen["sweep"] = levels if len(levels) > 1 else ()
     if isinstance(chosen.get("slo"), str):
         chosen["slo"] = parse_slo(chosen["slo"])
+    if "leave_out" in chosen:
+        chosen["leave_out"] = parse_leave_out(chosen["leave_out"])
     try:
         return Plan.model_validate(chosen), origin
     except ValidationError as error:

@@ -67,6 +67,7 @@ def limits(run: Run) -> list[str]:
         run=run,
         first_uses=first_uses(run),
         rated={model: len(run.sample(model, "output_tokens_per_s")) for model in run.models},
+        endings={model: _endings(run, model) for model in run.models},
         unmeasured=unmeasured,
         estimated=estimated,
         watts_variable=machine.WATTS_VARIABLE,
@@ -81,3 +82,19 @@ def limits(run: Run) -> list[str]:
         concurrency=run.info.plan.concurrency,
         rows=run.summary,
     )
+
+
+def _endings(run: Run, model: str) -> dict[str, int | str | None]:
+    """Count the headline answers of a model that ended or came in an unusual way."""
+    rows = run.headline[(run.headline["model"] == model).to_numpy()]
+    answered = rows[(rows["status"] == "ok").to_numpy()]
+    reasons = rows["finish_reason"].astype(str).str.lower()
+    return {
+        "requests": len(rows),
+        "length": int(reasons.str.contains("length|max_tokens").sum()),
+        "filtered": int(reasons.str.contains("filter|safety|sensitive").sum()),
+        "whole": int(answered["ttft_s"].isna().sum()) if run.info.plan.stream else 0,
+        "broken": int(answered["text"].astype(str).str.contains("\ufffd").sum()),
+        "uncounted": int(rows["token_problem"].notna().sum()),
+        "problem": next(iter(rows["token_problem"].dropna()), None),
+    }

@@ -1,11 +1,10 @@
 """Ask a server for one answer with its figures, and define what all servers share."""
 
 import contextlib
-import json
 import ssl
 import urllib.parse
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
@@ -19,7 +18,8 @@ from ..models import lineup
 from ..timing.connection import by_proxy, proxy_for, tls_context
 from ..timing.framing import Failure
 from ..timing.metrics import METRICS, measure
-from ..timing.stream import Collector, Timeline, explain_refusal, send
+from ..timing.refusals import explain_refusal, parse_leave_out, refused_fields, without
+from ..timing.stream import Timeline, read_text, send
 from ..timing.transport import Exchange
 from .foundry import Note, Progress, Runtime, RuntimeStopped, ignore
 from .keep_warm import EVERY_S, Pings, Traffic, ping_every
@@ -90,6 +90,7 @@ class Server:
         self._lineup = lineup.load_models() if models is None else models
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._traffic = Traffic()
+        self.left_out: dict[str, dict[str, str]] = {}  # by model id: what it refused, see `adapt`
 
     @property
     def base_url(self) -> str:
@@ -164,24 +165,46 @@ class Server:
         stream: bool = True,
         timeout_s: float = TIMEOUT_S,
         stall_s: float | None = None,
+        leave_out: str | Mapping[str, str] | None = None,
     ) -> Exchange:
-        """Return a request to a loaded model. Raises KitError where a dead runtime stays dead."""
+        """Return a request to a loaded model. Raises KitError where a dead runtime stays dead.
+
+        `leave_out` has fields not to send, each with the name to use instead or "", or as a text:
+        `temperature,max_tokens=max_completion_tokens`.
+        """
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else [*prompt]
         body: dict[str, object] = {"model": model.id, "messages": messages}
         body |= {"max_tokens": max_tokens, "temperature": temperature, "stream": stream}
         body |= {} if seed is None else {"seed": seed}
         body |= {"stream_options": {"include_usage": True}} if stream else {}
+        for changes in (parse_leave_out(leave_out), self.left_out.get(model.id, {})):
+            body = without(body, changes)
         url = f"{self.base_url}/chat/completions"
         return Exchange(url, body, timeout_s, self._headers, stall_s)
 
+    def adapt(self, model: ModelInfo, refused: Mapping[str, str]) -> bool:
+        """Send no field again that a model refused; return whether there is one.
+
+        `refused` maps fields to the name to use instead, or "". An other name that is refused too
+        is left out.
+        """
+        known = self.left_out.setdefault(model.id, {})
+        for name, other in refused.items():
+            renamed = next((first for first, second in known.items() if second == name), None)
+            known.update({name: other} if renamed is None else {renamed: ""})
+        return bool(refused)
+
     def request(self, model: ModelInfo, prompt: Messages, **options) -> Timeline:
         """Time one request, with the options of `prepare`; the timeline says what went wrong."""
-        try:
-            request = self.prepare(model, prompt, **options)
-        except KitError as error:  # the runtime had died and did not start again
-            return Timeline(error=str(error))
-        with self.timed():
-            return send(request)
+        while True:
+            try:
+                request = self.prepare(model, prompt, **options)
+            except KitError as error:  # the runtime had died and did not start again
+                return Timeline(error=str(error))
+            with self.timed():
+                timeline = send(request)
+            if not self.adapt(model, timeline.refused):
+                return timeline
 
     def timed(self) -> contextlib.AbstractContextManager:
         """Hold back the pings that keep models warm while requests are timed."""
@@ -218,19 +241,17 @@ class Server:
         try:
             settings = self._http(request.timeout_s)
             with httpx2.stream("POST", request.url, json=request.body, **settings) as answer:
-                if answer.status_code != 200:
-                    body = answer.read()
-                    raise Failure(explain_refusal(answer.status_code, answer.headers, body))
-                chunks = Collector()
-                for line in answer.iter_lines():
-                    data = line.removeprefix("data:").strip()
-                    if line.startswith("data:") and data != "[DONE]":
-                        chunks.take(0.0, json.loads(data))
-                    while chunks.texts:
-                        yield chunks.texts.pop()[0]
-        except (httpx2.HTTPError, ValueError, Failure) as error:
+                if answer.is_success:
+                    yield from read_text(answer.iter_bytes())
+                    return
+                status, body = answer.status_code, answer.read()
+            if not self.adapt(model, refused_fields(status, body, request.body)):
+                raise Failure(explain_refusal(status, answer.headers, body))
+        except (httpx2.HTTPError, Failure) as error:
             reason = clean(error).rstrip(".")
             raise EndpointError(f"{model.alias} did not answer: {reason}.") from None
+        changed = without(request.body, self.left_out[model.id])
+        yield from self._pieces(model, replace(request, body=changed))
 
     def _loaded_model(self, name: str) -> ModelInfo:
         model = self.resolve(name)
