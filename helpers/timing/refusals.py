@@ -66,7 +66,7 @@ def explain_error(error: object) -> str:
 def explain_refusal(status: int, headers: Mapping[str, str], body: bytes) -> str:
     """Say why a server answered with an HTTP status other than 2xx."""
     if 300 <= status < 400 and (goal := headers.get("location")):
-        return f"HTTP {status}: the server redirects to {clean(goal, 120)}; use that address"
+        return f"HTTP {status}: the server redirects to {clean(goal, 120)!r}; use that address"
     message = shorten(words_in(body)) or snippet(body)
     if wait := headers.get("retry-after", "")[:40]:
         message += f" (the server asks to wait: Retry-After {wait})"
