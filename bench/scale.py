@@ -15,7 +15,8 @@ from pathlib import Path
 from helpers.common import machine
 from helpers.measure.info import RunInfo
 from helpers.measure.plan import Plan
-from helpers.measure.record import Recorder, Row
+from helpers.measure.recorder import Recorder
+from helpers.measure.rows import Row
 from helpers.models.prompts import load_prompts
 
 MODELS = ("pocket-nano", "pocket-mini", "pocket-mini-int4", "pocket-midi")

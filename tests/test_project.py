@@ -43,7 +43,7 @@ CORE = (
     *(f"servers/{name}.py" for name in ("server", "connect", "local", "remote", "foundry")),
     *(f"servers/{name}.py" for name in ("service", "control_line", "model_table")),
     *(f"measure/{name}.py" for name in ("plan", "schedule", "session", "sender")),
-    *(f"measure/{name}.py" for name in ("record", "rows", "info")),
+    *(f"measure/{name}.py" for name in ("record", "recorder", "rows", "info")),
 )
 MAX_CORE, MAX_HELPERS, MAX_MODULE, MAX_FUNCTION = 5_020, 13_170, 400, 50
 

@@ -1,9 +1,12 @@
 """Commands around models: look at the machine, list, fetch, keep, serve and ask."""
 
+import codecs
 import functools
 import sys
+from typing import Any
 
 from ..common.errors import KitError, UsageError
+from ..common.show import lines
 from .options import AnswerOptions, Endpoint, FilterOptions, Mirror, Whole, given
 
 
@@ -126,12 +129,21 @@ def chat(
             print(server.chat(alias, prompt, **settings))
             return
         server.resolve(alias)
+        _read_any_utf()
         print("An empty line ends the chat.", file=sys.stderr)
         while question := _ask():
             try:
                 print(server.chat(alias, question, **settings), end="\n\n")
             except KitError as error:
-                print(f"error: {error}", file=sys.stderr)
+                print("error:", *lines(str(error)), file=sys.stderr)
+
+
+def _read_any_utf() -> None:
+    """Read questions from a file as UTF-8, or as UTF-16 when PowerShell has written it."""
+    stdin: Any = sys.stdin
+    if not stdin.isatty():
+        wide = stdin.buffer.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        stdin.reconfigure(encoding="utf-16" if wide else "utf-8-sig", errors="replace")
 
 
 def _ask(question: str = "> ") -> str:

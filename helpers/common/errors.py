@@ -20,6 +20,10 @@ class UsageError(KitError):
     """Report a wrong argument or file of the user; the command line exits with 2."""
 
 
+class FileError(KitError, OSError):
+    """Report a file or folder that cannot be written; what stood there before is still there."""
+
+
 class EndpointError(KitError):
     """Report a server that is unreachable, refuses, or speaks another protocol."""
 

@@ -1,39 +1,49 @@
-"""Draw one updating progress line: on standard error in a terminal, as a display in a notebook."""
+"""Draw one updating progress line: on standard error in a terminal, as a display in a notebook.
 
+Where standard error is a file or a pipe, it is a new line now and then.
+"""
+
+import contextlib
 import io
 import sys
-from typing import Any
+from collections.abc import Callable
 
 from tqdm import tqdm
 
+from .show import one_line
+
 REFRESH_S = 0.2
+LINE_EVERY_S, LINE = 10.0, "{n_fmt}/{total_fmt}{unit} [{elapsed}] {desc}"  # of a log
 
 
 class Progress(tqdm):
     """Count to `total` in a `with` block. In a terminal the line goes away when it ends."""
 
     def __init__(self, total: float, unit: str, shown: bool = True):
-        self._cell: Any = None
+        # Shows a text in place of the line; None in a terminal.
+        self._show: Callable[[str], None] | None = None
+        every_s, form = REFRESH_S, None
         if shown and _in_notebook():
-            from IPython.display import display
-
-            self._cell = display({"text/plain": ""}, raw=True, display_id=True)
+            self._show = _cell()
+        elif sys.stderr is None or not sys.stderr.isatty():
+            self._show, every_s, form = _log, LINE_EVERY_S, LINE
         super().__init__(
             total=total,
             unit=f" {unit}",
-            file=io.StringIO() if self._cell else sys.stderr,
+            file=io.StringIO() if self._show else sys.stderr,
             leave=False,
             disable=not shown,
-            ncols=90 if self._cell else None,
-            dynamic_ncols=self._cell is None,
-            mininterval=REFRESH_S,
+            ncols=90 if self._show else None,
+            dynamic_ncols=self._show is None,
+            bar_format=form,
+            mininterval=every_s,
             miniters=0,  # a label is drawn although nothing more is done
         )
 
     def to(self, done: float, label: str | None = None) -> None:
         """Show that `done` of the total is done; without a label the last one stays."""
         if label is not None:
-            self.set_description_str(label, refresh=False)
+            self.set_description_str(one_line(label), refresh=False)
         self.update(done - self.n)
 
     def more(self, count: float) -> None:
@@ -50,19 +60,30 @@ class Progress(tqdm):
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """Draw the line."""
-        if self._cell is None:
+        if self._show is None:
             super().display(msg, pos)
-        else:
-            self._cell.update({"text/plain": str(self) if msg is None else msg}, raw=True)
+        elif msg != "":  # tqdm's way to take the line away
+            self._show(str(self) if msg is None else msg)
 
     def close(self) -> None:
-        """Take the line away; in a notebook, say instead what was done."""
+        """Take the line away; in a notebook or a log, say instead what was done."""
         took_s = self.format_dict["elapsed"]
+        shown = not self.disable
         super().close()
-        if self._cell is not None:
-            text = f"{self.n:.0f} of {self.total:.0f}{self.unit} in {took_s:.1f} s"
-            self._cell.update({"text/plain": text}, raw=True)
-            self._cell = None
+        if self._show and shown:
+            self._show(f"{self.n:.0f} of {self.total:.0f}{self.unit} in {took_s:.1f} s")
+
+
+def _log(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):  # its reader may have gone: measuring goes on
+        print(text.strip(), file=sys.stderr, flush=True)
+
+
+def _cell() -> Callable[[str], None]:
+    from IPython.display import display
+
+    cell = display({"text/plain": ""}, raw=True, display_id=True)
+    return lambda text: cell.update({"text/plain": text}, raw=True)
 
 
 def _in_notebook() -> bool:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import tabulate
 
+from .foreign import visible
+
 tabulate.PRESERVE_WHITESPACE = False
-JOINERS = "\u200c\u200d"
 # Soft hyphen, zero-width spaces, and marks of direction that open nothing: none parts two words.
 UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff\u061c\u200e\u200f"))
 
@@ -71,13 +72,17 @@ def format_cell(value: object) -> str:
 
 
 def one_line(text: str, width: int = 400) -> str:
-    """Return text without line breaks or control characters, shortened to `width`.
+    """Return text without line breaks, controls and escapes, shortened to `width`.
 
     What joins letters of Persian or parts of an emoji stays; what is there but unseen goes.
     """
-    seen = text.translate(UNSEEN)
-    flat = " ".join("".join(c if c.isprintable() or c in JOINERS else " " for c in seen).split())
+    flat = " ".join(visible(text.translate(UNSEEN)).split())
     return flat if len(flat) <= width else f"{flat[: width - 3]}..."
+
+
+def lines(text: str) -> list[str]:
+    """Return the lines of a text as a terminal may show them: without controls and escapes."""
+    return [visible(line.expandtabs(4)) for line in text.splitlines()]
 
 
 def sanitize_for_csv(text: str, width: int = 200) -> str:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -139,7 +139,7 @@ class RunInfo(Recorded):
 
     form: int = Field(default=SCHEMA, alias="schema")
     status: str = "running"  # running, finished, interrupted
-    started_at: str = ""
+    started_at: Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\d.*)?$")] = ""
     finished_at: str | None = None
     plan: PlanRecord
     settings_from: dict[str, str] = {}
@@ -221,19 +221,27 @@ def read_info(folder: Path) -> RunInfo:
     """Read run.json. Raises UsageError when there is none, or one that this kit cannot read."""
     path = folder / "run.json"
     try:
+        if not path.is_file():
+            raise UsageError(
+                f"{folder} holds no run (no run.json); give the folder that a benchmark printed."
+            )
         content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(
-            f"{folder} holds no run (no run.json); give the folder that a benchmark printed."
-        ) from None
-    except ValueError as error:
-        raise UsageError(f"{path} is not valid JSON ({error}).") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror}).") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not valid JSON ({one_line(str(error), 100)}).") from None
     form = content.get("schema") if isinstance(content, dict) else None
     if form != SCHEMA:
         raise UsageError(
-            f"{folder} was recorded in form {form}, this kit reads form {SCHEMA}; measure again."
+            f"{folder} was recorded in form {one_line(str(form), 40)}, "
+            f"this kit reads form {SCHEMA}; measure again."
         )
     try:
-        return RunInfo.model_validate(content, extra="allow")
+        info = RunInfo.model_validate(content, extra="allow")
+        json.dumps(info.to_dict(), allow_nan=False)  # a resumed run is written again
+        return info
     except ValidationError as error:
         raise UsageError(f"{path} is damaged ({explain(error)}); measure again.") from None
+    except (ValueError, RecursionError) as error:
+        reason = one_line(str(error), 100)
+        raise UsageError(f"{path} is damaged ({reason}); measure again.") from None

@@ -5,7 +5,6 @@ one run. A model is called "alias @ server" in it. Only prompts count that every
 same id and the same text.
 """
 
-import json
 import os
 import urllib.parse
 from collections.abc import Sequence
@@ -13,7 +12,8 @@ from collections.abc import Sequence
 from ..common.errors import UsageError
 from ..common.templates import sentences
 from .info import PlanRecord, RunInfo, ServerRecord
-from .record import Recorder, Run
+from .record import Run
+from .recorder import Recorder
 
 PLAN_DIFFERENCES = ("rounds", "max_tokens", "temperature", "stream", "concurrency")
 
@@ -40,12 +40,10 @@ def merge_runs(runs: Sequence[Run], output: str | os.PathLike | None = None) -> 
         )
     places = dict(zip(runs, _places(runs), strict=True))
     recorder = Recorder(_info(places, shared), output or runs[0].folder.parent)
-    with (recorder.folder / "requests.jsonl").open("a", encoding="utf-8", newline="\n") as out:
-        for run, place in places.items():
-            for row in map(run.row, range(len(run.frame))):
-                if row["prompt_id"] in shared:
-                    row["model"] = f"{row['model']} @ {place}"
-                    out.write(json.dumps(row, ensure_ascii=False) + "\n")
+    for run, place in places.items():
+        for row in run.each_row():
+            if row["prompt_id"] in shared:
+                recorder.add_values(row | {"model": f"{row['model']} @ {place}"})
     finished = all(run.status == "finished" for run in runs)
     return recorder.finish("finished" if finished else "interrupted")
 

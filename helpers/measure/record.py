@@ -1,35 +1,29 @@
-"""Record a run: a folder of plain files that any later step can start from, today or next year.
+"""Read a recorded run: summary, samples, answers, outliers and drift, today or next year."""
 
-run.json         what was planned, where, on what machine, and how it ended
-requests.jsonl   one line for each request, appended as it happens
-"""
-
-import contextlib
+import errno
 import itertools
-import json
 import math
 import os
-import secrets
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import filelock
 import numpy as np
 
 from ..common.errors import UsageError
-from ..common.files import cut_half_line, now, write_json
+from ..common.files import writing
 from ..common.paths import DATA, results_folder, user_path
-from ..common.show import Shown, Table
+from ..common.show import Shown, Table, lines
 from ..timing import drift
 from ..timing.intervals import Summary, summarize
 from ..timing.intervals import outliers as mark_outliers
 from ..timing.metrics import COMPARED, METRICS
-from .info import RESOURCES, RunInfo, read_info
-from .rows import Row, read_rows, summary_columns
+from .info import RESOURCES, read_info
+from .rows import read_rows, summary_columns, whole_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,60 +33,6 @@ SHOWN_OUTLIERS = 50
 NOT_IN_TABLE = {"sample", "error", "n_skipped"}.union(
     *(summary_columns(metric) for metric in METRICS if metric not in COMPARED)
 )
-
-
-class Recorder:
-    """Write a run folder while the run goes on.
-
-    Every row is on its way to disk before the next request is sent.
-    """
-
-    def __init__(
-        self, info: RunInfo, output: str | os.PathLike | None = None, *, folder: Path | None = None
-    ):
-        """Begin a run in a new folder under `output`, or go on with the one in `folder`.
-
-        A half-written last line is cut off. Raises UsageError when another process is writing this
-        run at the moment.
-        """
-        self.info = info.model_copy(update={"status": "running", "finished_at": None})
-        if folder is None:
-            self.info.started_at = now()
-            name = f"{self.info.started_at[:19].replace(':', '-')}-{secrets.token_hex(2)}"
-            folder = results_folder(output) / name
-            folder.mkdir()
-        self.folder = folder
-        # The system frees this lock when the process dies.
-        self._lock = filelock.FileLock(self.folder / "run.lock")
-        try:
-            self._lock.acquire(timeout=0)
-        except filelock.Timeout:
-            raise UsageError(
-                f"Another process is measuring into {self.folder} at the moment; "
-                "wait for it, or start a new run."
-            ) from None
-        path = self.folder / "requests.jsonl"
-        cut_half_line(path)
-        self._rows = path.open("a", encoding="utf-8", errors="replace", newline="\n")
-        self.save()
-
-    def add(self, row: Row) -> None:
-        """Append one row."""
-        self._rows.write(json.dumps(row.to_dict(), ensure_ascii=False) + "\n")
-        self._rows.flush()
-
-    def save(self) -> None:
-        """Write run.json as it is now."""
-        write_json(self.folder / "run.json", self.info.to_dict())
-
-    def finish(self, status: str) -> "Run":
-        """Close the record with its final status and return it for reading."""
-        self._rows.close()
-        self.info.status, self.info.finished_at = status, now()
-        self.save()
-        self._lock.release()
-        (self.folder / "run.lock").unlink(missing_ok=True)
-        return Run(self.folder)
 
 
 class Run(Shown):
@@ -137,24 +77,37 @@ class Run(Shown):
 
         Raises UsageError when the file is damaged.
         """
-        path = self.folder / "requests.jsonl"
+        path = self._file
         try:
+            if not path.is_file():  # a pipe of that name would never end
+                raise FileNotFoundError(errno.ENOENT, "not a file")
             return read_rows(path)
         except OSError as error:
             raise UsageError(
                 f"{path} cannot be read ({error.strerror}); restore it, or measure again."
             ) from None
 
+    @property
+    def _file(self) -> Path:
+        return self.folder / "requests.jsonl"
+
+    def _lines(self) -> Iterator[str]:
+        count = len(self.frame)
+        with self._file.open(encoding="utf-8", errors="replace", newline="\n") as file:
+            yield from itertools.islice(file, count)
+
     def row(self, place: int) -> dict[str, Any]:
         """Return one request whole, with its chunk times; `place` is its place in `frame`."""
-        with (self.folder / "requests.jsonl").open(encoding="utf-8", errors="replace") as lines:
-            return json.loads(next(itertools.islice(lines, place, None)))
+        return whole_row(next(itertools.islice(self._lines(), place, None)), self._file, place)
+
+    def each_row(self) -> Iterator[dict[str, Any]]:
+        """Yield every request whole, warm-up included."""
+        return (whole_row(line, self._file, n) for n, line in enumerate(self._lines()))
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
         """Return every request whole, warm-up included: for short runs; `frame` holds a million."""
-        with (self.folder / "requests.jsonl").open(encoding="utf-8", errors="replace") as lines:
-            return [json.loads(line) for line in itertools.islice(lines, len(self.frame))]
+        return list(self.each_row())
 
     @cached_property
     def level(self) -> int:
@@ -338,21 +291,30 @@ def load_run(run: str | os.PathLike | None = None, *, sample: bool = False) -> R
     """Load a run: its folder, the name of one under the results folder, or the latest in a folder.
 
     Without an argument it is the latest of all. Where there is none yet, `sample` gives a copy of
-    the one that ships with the kit. Raises UsageError when there is none.
+    the one that ships with the kit. Raises UsageError when there is none. Damaged runs beside it
+    are named on standard error.
     """
     path = user_path(run) if run else Path()
     path = path.parent if path.name in ("run.json", "requests.jsonl") else path
     folder = path if run and path.is_dir() else results_folder() / (run or "")
     if (folder / "run.json").is_file() or (run and not folder.is_dir()):
         return Run(folder)
-    runs = []
+    runs: list[Run] = []
+    damaged: list[UsageError] = []
     for path in folder.rglob("run.json"):
-        with contextlib.suppress(UsageError):  # an old or damaged run must not hide the others
+        try:
             runs.append(Run(path.parent))
+        except UsageError as error:  # it must not hide the others
+            damaged.append(error)
+    if damaged and not runs:
+        raise damaged[0]
+    for problem in damaged:
+        print("passed over:", *lines(str(problem)), file=sys.stderr)
     if runs:
         return max(runs, key=lambda run: run.info.started_at)
     if sample and not run:
-        return Run(shutil.copytree(DATA / SAMPLE, folder / SAMPLE, dirs_exist_ok=True))
+        with writing(folder):
+            return Run(shutil.copytree(DATA / SAMPLE, folder / SAMPLE, dirs_exist_ok=True))
     raise UsageError(
         f"There is no run in {folder} yet; measure one with: "
         "python -m helpers benchmark (or notebook 03)."

@@ -6,15 +6,18 @@ line. Reading skips the chunk times: they are most of the bytes, and no figure n
 """
 
 import itertools
+import json
 from collections.abc import Iterator
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import numpy as np
 
+from ..common import show
 from ..common.errors import UsageError
 from ..timing.metrics import METRICS
 
@@ -63,15 +66,32 @@ class Row:
         return {**values, **{name: figures.get(name) for name in METRICS}}
 
 
+# What a damaged or edited file may hold and no request can have.
+Time = Annotated[float, msgspec.Meta(ge=0)] | None
+RANGES: dict[str, Any] = {
+    "started_at": datetime | None,
+    "phase": Literal["cold", "warmup", "measure"],
+    "status": Literal["ok", "failed", "skipped"],
+    "round": Annotated[int, msgspec.Meta(ge=0, le=10**9)],
+    "concurrency": Annotated[int, msgspec.Meta(ge=1, le=10**9)],
+    **dict.fromkeys(("scheduled_s", "sent_s", "ended_s", "connect_s"), Time),
+}
+KEY = ["model", "prompt_id", "round", "concurrency"]  # of a measured request
+
+
 # A line as far as figures need it. A record of an older kit lacks some fields with a default.
 RowRecord = msgspec.defstruct(
     "RowRecord",
     [
-        (part.name, part.type, msgspec.NODEFAULT if part.default is MISSING else part.default)
+        (
+            part.name,
+            RANGES.get(part.name, part.type),
+            msgspec.NODEFAULT if part.default is MISSING else part.default,
+        )
         for part in fields(Row)
         if part.name not in ("figures", "chunk_times_s")
     ]
-    + [(name, float | None, None) for name in METRICS],
+    + [(name, Time if name.endswith("_s") else float | None, None) for name in METRICS],
     gc=False,
 )
 # What a summary gives of a metric besides its median.
@@ -115,7 +135,36 @@ def read_rows(path: Path) -> "pd.DataFrame":
         rate = columns["completion_tokens"] / columns["latency_s"]
     known = columns["request_tokens_per_s"]
     columns["request_tokens_per_s"] = np.where(np.isnan(known) & (rate > 0), rate, known)
-    return pd.DataFrame(columns, copy=False)
+    frame = pd.DataFrame(columns, copy=False)
+    _refuse_repeats(frame, path)
+    return frame
+
+
+def _refuse_repeats(frame: "pd.DataFrame", path: Path) -> None:
+    """Raise UsageError when a request was measured twice: pasted in, or by two processes."""
+    places = np.flatnonzero(frame["phase"] == "measure")
+    measured = frame[KEY].iloc[places]
+    if (again := measured.duplicated().to_numpy()).any():
+        place = places[again.argmax()]
+        model, prompt, number, _ = frame[KEY].iloc[place]
+        raise damage(path, place, f"{model} has answered {prompt} in round {number} before")
+
+
+def damage(path: Path, place: int, reason: object) -> UsageError:
+    """Return the error for line `place` of a file, from 0, with what is wrong with it."""
+    return UsageError(
+        f"{path} is damaged in line {place + 1} ({show.one_line(str(reason), 100)}); "
+        "delete that line, or measure again."
+    )
+
+
+def whole_row(line: str, path: Path, place: int) -> dict[str, Any]:
+    """Return a line of requests.jsonl with its chunk times. Raises UsageError when damaged."""
+    try:
+        row = json.loads(line)
+        return row | {"chunk_times_s": msgspec.convert(row.get("chunk_times_s", []), list[float])}
+    except (ValueError, RecursionError) as error:
+        raise damage(path, place, error) from None
 
 
 def _column(name: str, values: list, tables: dict[str, dict]) -> np.ndarray:
@@ -126,20 +175,19 @@ def _column(name: str, values: list, tables: dict[str, dict]) -> np.ndarray:
             codes = [table.setdefault(value, len(table) - 1) for value in values]
         return np.array(codes, dtype=np.int32)
     if name == "started_at":
-        return np.array([value and value[:23] for value in values], dtype="datetime64[ms]")
+        naive = [value and value.replace(tzinfo=None) for value in values]
+        return np.array(naive, dtype="datetime64[ms]")
     return np.array(values, dtype=np.int64 if name in COUNTS else float)
 
 
 def _records(path: Path) -> Iterator[Any]:
     decoder = msgspec.json.Decoder(RowRecord)
     with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
-        for number, line in enumerate(lines, 1):
+        for place, line in enumerate(lines):
             try:
                 record = decoder.decode(line)
-            except msgspec.MsgspecError:
+            except (ValueError, RecursionError) as error:
                 if not line.endswith("\n"):
                     return  # a kill left it half-written
-                raise UsageError(
-                    f"{path} is damaged in line {number}; delete that line, or measure again."
-                ) from None
+                raise damage(path, place, error) from None
             yield record

@@ -19,7 +19,7 @@ from ..timing.refusals import in_words
 from ..timing.send import LEAD_S, Answer, send_block
 from ..timing.transport import Exchange
 from .plan import Plan
-from .record import Recorder
+from .recorder import Recorder
 from .rows import Row
 from .schedule import Batch, Job
 

@@ -38,7 +38,8 @@ from .info import (
     what_differs,
 )
 from .plan import Plan, make_plan
-from .record import Recorder, Run, load_run
+from .record import Run, load_run
+from .recorder import Recorder
 from .schedule import Job, Key, Schedule
 from .sender import Sender
 
@@ -214,6 +215,7 @@ class _Session:
             for block in self._schedule.blocks(group, self._wants_more):
                 for row in self._sender.send(block):
                     self._keep(row, row.figures)
+                self._recorder.sync()
             self._note_energy(group)
             if not together:
                 with contextlib.suppress(KitError):  # the next load tells when memory stays taken

@@ -9,22 +9,21 @@ import hashlib
 import json
 import os
 import tempfile
-from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection, answer_challenge, deliver_challenge
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import psutil
 
+from ..common.files import replace
 from ..common.paths import BUILT_IN_MODELS, model_cache
 from ..models import cache
 
 # What a caller may ask for: methods of `service.SdkRuntime`.
 ACTIONS = {"list", "providers", "load", "unload", "download", "record", "register"}
 ACTIONS |= {"arrived", "remove"}
-HANDSHAKE_S = 10.0
 STATE_FILE, LOCK_FILE, LOG_FILE = "service.json", "service.lock", "service.log"
+HANDSHAKE_S = 5.0
 SERVED_CODE = ("control_line.py", "service.py", "catalog.py", "fetch.py", "templates/*")
 
 
@@ -38,33 +37,34 @@ def receive(connection: Connection) -> dict:
     return json.loads(connection.recv_bytes())
 
 
-class _InTime:
-    """Let the standard library's handshake read a connection, which must not stay silent."""
+def shake_hands(connection: Connection, key: bytes, *, service: bool) -> None:
+    """Prove to each other that both sides know the key; neither waits long for a silent one.
+
+    Only the service that wrote the state file knows it: clock, port and process number may change.
+    Raises OSError, EOFError, AssertionError or AuthenticationError when the other side does not.
+    """
+    prompt: Any = _Prompt(connection)
+    steps = [deliver_challenge, answer_challenge]
+    for step in steps if service else reversed(steps):
+        step(prompt, key)
+
+
+class _Prompt:
+    """Give a connection whose answers have to come soon."""
 
     def __init__(self, connection: Connection):
-        self._connection, self.send_bytes = connection, connection.send_bytes
+        self.send_bytes, self._connection = connection.send_bytes, connection
 
-    def recv_bytes(self, maxlength: int | None = None) -> bytes:
+    def recv_bytes(self, limit: int) -> bytes:
         if not self._connection.poll(HANDSHAKE_S):
-            raise AuthenticationError("silent")
-        return self._connection.recv_bytes(maxlength)
-
-
-def check_key(connection: Connection, key: bytes) -> None:
-    """Prove to each other that both sides have the key, as `Client(address, authkey)` expects it.
-
-    Raises AuthenticationError, also when the other side says nothing for HANDSHAKE_S.
-    """
-    line: Any = _InTime(connection)
-    deliver_challenge(line, key)
-    answer_challenge(line, key)
+            raise EOFError
+        return self._connection.recv_bytes(limit)
 
 
 class State(msgspec.Struct, frozen=True):
     """Say where the service of a folder listens and what it is."""
 
     pid: int
-    create_time: float
     address: tuple[str, int]
     key: str  # hexadecimal
     fingerprint: str
@@ -75,11 +75,10 @@ class State(msgspec.Struct, frozen=True):
 
 def write_state(folder: Path, **about: Any) -> None:
     """Write the state file, which has the key: a temporary file is its owner's alone."""
-    created = psutil.Process().create_time()
-    state = State(os.getpid(), created, fingerprint=fingerprint(), **about)
+    state = State(os.getpid(), fingerprint=fingerprint(), **about)
     with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
         file.write(msgspec.json.encode(state))
-    Path(file.name).replace(folder / STATE_FILE)
+    replace(Path(file.name), folder / STATE_FILE)
 
 
 def fingerprint() -> str:

@@ -9,6 +9,7 @@ import contextlib
 import functools
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Connection
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from ..common.errors import KitError, plain
 from ..common.foreign import mask
 from ..common.paths import PROJECT, home, service_folder
 from ..common.templates import paragraph
+from . import control_line
 from .control_line import ACTIONS, LOG_FILE, STATE_FILE, State, fingerprint, receive, send
 
 START_LIMIT_S = 60.0
@@ -171,15 +173,15 @@ def find(folder: Path | None = None) -> tuple[Connection, State] | None:
 
     A service that serves other code or settings is stopped.
     """
+    if not (state := _read_state(folder or service_folder())):
+        return None
     try:
-        file = (folder or service_folder()) / STATE_FILE
-        state = msgspec.json.decode(file.read_bytes(), type=State)
-        # Another process may have the number by now, and yet another the port.
-        if abs(psutil.Process(state.pid).create_time() - state.create_time) > 1:
-            return None
-        connection = Client(state.address, authkey=bytes.fromhex(state.key))
-        assert isinstance(connection, Connection)  # the address is not that of a Windows pipe
-    except (OSError, EOFError, ValueError, msgspec.MsgspecError, psutil.Error, AuthenticationError):
+        with socket.create_connection(state.address, control_line.HANDSHAKE_S) as sock:
+            sock.settimeout(None)
+            connection = Connection(sock.detach())
+        # Another program may have the port by now.
+        control_line.shake_hands(connection, bytes.fromhex(state.key), service=False)
+    except (OSError, EOFError, ValueError, AssertionError, AuthenticationError):
         return None
     if state.fingerprint == fingerprint():
         return connection, state
@@ -188,27 +190,41 @@ def find(folder: Path | None = None) -> tuple[Connection, State] | None:
 
 
 def stop_service() -> bool:
-    """End this checkout's service; return False when none was running."""
-    found = find()
-    if found:
+    """End this checkout's service, also one that does not answer; False when none was running."""
+    if found := find():
         _stop(*found)
-    return found is not None
+        return True
+    state = _read_state(service_folder())
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(state.pid) if state else None
+        if process and str(service_folder()) in process.cmdline():  # else the number is another's
+            process.kill()
+            return True
+    return False
+
+
+def _read_state(folder: Path) -> State | None:
+    try:
+        return msgspec.json.decode((folder / STATE_FILE).read_bytes(), type=State)
+    except (OSError, ValueError):
+        return None
 
 
 def _start(folder: Path) -> tuple[Connection, State]:
     child = _spawn(folder)
-    deadline = time.monotonic() + START_LIMIT_S
+    pause_s, deadline = 0.02, time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline:
         if found := find(folder):  # ours, or that of a process which started one meanwhile
             return found
         if child.poll():
             raise KitError(f"Foundry Local did not start: {_last_line(folder / LOG_FILE)}")
-        time.sleep(0.02)
+        time.sleep(pause_s)
         if child.poll() == 0:
             # Another service held the folder: it is about to be found, or about to be gone.
-            child = _spawn(folder)
+            child, pause_s = _spawn(folder), min(2 * pause_s, 5.0)
     raise KitError(
-        f"Foundry Local did not start within {START_LIMIT_S:.0f} s; its log: {folder / LOG_FILE}"
+        f"Foundry Local did not start within {START_LIMIT_S:.0f} s; end what is left of it with: "
+        f"python -m helpers stop. Its log: {folder / LOG_FILE}"
     )
 
 

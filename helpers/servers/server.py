@@ -13,6 +13,7 @@ import httpx2
 from ..common import machine
 from ..common.errors import EndpointError, KitError, UsageError
 from ..common.foreign import KEY_VARIABLE, clean, mask, masked
+from ..common.show import lines
 from ..common.templates import paragraph
 from ..models import lineup
 from ..timing.connection import by_proxy, proxy_for, tls_context
@@ -72,10 +73,10 @@ class Reply:
         return paragraph("servers/figures.jinja", reply=self, tokens=tokens, rate=rate)
 
     def __str__(self) -> str:
-        return f"{self.text}\n\n[{self.figures()}]"
+        return "\n".join([*lines(self.text), "", f"[{self.figures()}]"])
 
     def _repr_markdown_(self) -> str:
-        quoted = "\n".join(f"    {line}" for line in self.text.splitlines())
+        quoted = "\n".join(f"    {line}" for line in lines(self.text))
         return f"{quoted}\n\n*{self.figures()}*"
 
 

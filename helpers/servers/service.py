@@ -26,17 +26,9 @@ from ..common.errors import KitError, plain
 from ..common.paths import BUILT_IN_MODELS, model_cache
 from ..models import cache
 from ..models.built_in import built_in_packages, install_built_in
+from . import control_line
 from .catalog import azure_catalog, serve_catalog
-from .control_line import (
-    ACTIONS,
-    LOCK_FILE,
-    LOG_FILE,
-    STATE_FILE,
-    check_key,
-    receive,
-    send,
-    write_state,
-)
+from .control_line import ACTIONS, LOCK_FILE, LOG_FILE, STATE_FILE, receive, send
 from .fetch import Fetch, describe, record_files
 
 if TYPE_CHECKING:
@@ -208,7 +200,7 @@ class Control:
     def __init__(self, runtime: SdkRuntime):
         self._runtime = runtime
         self._key = secrets.token_bytes(32)
-        self._listener = Listener(("127.0.0.1", 0))
+        self._listener = Listener(("127.0.0.1", 0), backlog=64)
         self._stop = threading.Event()
         self._clients: set[Connection] = set()
         self._left_alone_since = time.monotonic()
@@ -216,34 +208,39 @@ class Control:
 
     def run(self, folder: Path) -> None:
         """Write the state file, serve, and remove the state file at the end."""
+        (folder / STATE_FILE).unlink(missing_ok=True)  # of one that was killed
         signal.signal(signal.SIGTERM, lambda *_: self._stop.set())
         threading.Thread(target=self._accept, daemon=True).start()
         line = {"address": self._listener.address, "key": self._key.hex()}
-        write_state(folder, **line, **self._runtime.about)
         try:
-            while not self._stop.wait(0.5):
-                if not self._clients and time.monotonic() - self._left_alone_since > self._linger_s:
+            while True:
+                if not (folder / STATE_FILE).exists():  # also when somebody has cleaned up
+                    control_line.write_state(folder, **line, **self._runtime.about)
+                if self._stop.wait(0.5) or self._left_alone():
                     break
         finally:
             (folder / STATE_FILE).unlink(missing_ok=True)
+
+    def _left_alone(self) -> bool:
+        return not self._clients and time.monotonic() - self._left_alone_since > self._linger_s
 
     def _accept(self) -> None:
         while True:
             try:
                 connection = self._listener.accept()
-            except OSError:  # a broken client must not end the service
+            except OSError:  # too many files are open, say
+                self._stop.wait(0.1)
                 continue
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: Connection) -> None:
         try:
-            # Here and not in accept(), where a caller that says nothing would shut out all others.
-            check_key(connection, self._key)
+            control_line.shake_hands(connection, self._key, service=True)
             self._clients.add(connection)
             while True:
                 send(connection, self._answer(receive(connection), connection))
-        except (EOFError, OSError, ValueError, AuthenticationError):
-            pass  # the client has gone, which ends its lease, or was never one
+        except (EOFError, OSError, AssertionError, AuthenticationError):
+            pass  # the client has gone: that ends its lease
         finally:
             connection.close()
             if connection in self._clients:

@@ -1,5 +1,7 @@
 """The one updating line, in a terminal and in a notebook."""
 
+import contextlib
+import os
 import sys
 from types import SimpleNamespace
 
@@ -8,7 +10,8 @@ import pytest
 from helpers.common.progress import Progress
 
 
-def test_in_a_terminal_the_line_counts_and_goes_away(capsys):
+def test_in_a_terminal_the_line_counts_and_goes_away(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with Progress(2, "requests") as line:
         line.step("small")
         line.more(1)
@@ -19,6 +22,41 @@ def test_in_a_terminal_the_line_counts_and_goes_away(capsys):
     assert shown.out == ""
     assert "requests" in shown.err
     assert shown.err.rstrip(" ").endswith("\r")
+
+
+def test_in_a_log_each_state_is_a_line_of_plain_text(capsys, monkeypatch):
+    monkeypatch.setattr("helpers.common.progress.LINE_EVERY_S", 0)
+    with Progress(2, "requests") as line:
+        line.step("small")
+        line.step("la\x1b[31mr\u202ege\n")
+    first, *steps, last = capsys.readouterr().err.split("\n")[:-1]
+    assert first == "0/2 requests [00:00]"
+    assert steps == ["1/2 requests [00:00] small", "2/2 requests [00:00] large"]
+    assert last.startswith("2 of 2 requests in ")
+
+
+def test_a_log_is_not_flooded(capsys):
+    with Progress(1000, "requests") as line:
+        for _ in range(1000):
+            line.step("small")
+    assert capsys.readouterr().err.count("\n") == 2
+
+
+@pytest.mark.parametrize("closed", [True, False], ids=["its reader has gone", "there is none"])
+def test_without_a_standard_error_the_work_goes_on(monkeypatch, closed):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", encoding="utf-8") as broken:
+        monkeypatch.setattr(sys, "stderr", broken if closed else None)
+        monkeypatch.setattr("helpers.common.progress.LINE_EVERY_S", 0)
+        with Progress(2, "requests") as line:
+            line.step("small")
+            line.step("large")
+            assert line.n == 2
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            broken.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), writer)
 
 
 def test_a_line_that_is_not_shown_prints_nothing(capsys):

@@ -62,7 +62,7 @@ def test_a_measured_number_has_three_digits_at_most_and_no_exponent(size):
 
 
 def test_one_line_has_no_line_break_and_no_control_character():
-    assert one_line("a\nb\r\nc\td\x00e\x1b[31mf\u2028g\u202eh") == "a b c d e [31mf g h"
+    assert one_line("a\nb\r\nc\td\x00e\x1b[31mf\u2028g\u202eh") == "a b c d ef gh"
     assert one_line("  a   b ") == "a b"
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from helpers import load_run, write_report
 from helpers.common.paths import DATA
-from helpers.measure.record import SAMPLE, Recorder, Run
+from helpers.measure.record import SAMPLE, Run
+from helpers.measure.recorder import Recorder
 from helpers.measure.two_runs import compare_runs
 
 FORMS = sorted(path for path in (Path(__file__).parent / "data").iterdir())

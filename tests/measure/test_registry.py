@@ -10,7 +10,7 @@ from helpers.timing import metrics
 new = metrics.Metric("words_per_s", "Words/s", "words/s", lambda timeline: 7.0, True)
 metrics.METRICS[new.name] = new
 from helpers.measure.info import RunInfo
-from helpers.measure.record import Recorder
+from helpers.measure.recorder import Recorder
 from helpers.measure.rows import Row
 from helpers.timing.stream import Timeline
 plan = {"prompts": {"name": "mine", "prompts": [{"id": "p", "text": "Hello"}]}}

@@ -7,7 +7,7 @@ import pytest
 
 from helpers.common.errors import UsageError
 from helpers.measure import rows
-from helpers.measure.record import Row
+from helpers.measure.rows import Row
 
 
 def some_rows(count):
@@ -76,7 +76,7 @@ def test_a_damaged_line_is_named(tmp_path, damage):
     lines = path.read_bytes().split(b"\n")
     lines[2] = damage
     path.write_bytes(b"\n".join(lines))
-    with pytest.raises(UsageError, match=r"requests\.jsonl is damaged in line 3;"):
+    with pytest.raises(UsageError, match=r"requests\.jsonl is damaged in line 3 \(.+\); delete"):
         rows.read_rows(path)
 
 

@@ -13,7 +13,7 @@ import pytest
 from helpers import benchmark, connect, load_run, write_report
 from helpers.common.errors import UsageError
 from helpers.measure.plan import make_plan
-from helpers.measure.record import Row
+from helpers.measure.rows import Row
 from helpers.models import lineup
 from helpers.timing.metrics import METRICS
 from support.loopback import DONE, Answer, delta, error_answer, event, serving, streamed, usage

@@ -13,7 +13,9 @@ from helpers.common.errors import UsageError
 from helpers.common.show import Table
 from helpers.decision.scorecard import Scorecard
 from helpers.measure.info import SCHEMA
-from helpers.measure.record import Recorder, Row, Run, load_run
+from helpers.measure.record import Run, load_run
+from helpers.measure.recorder import Recorder
+from helpers.measure.rows import Row
 from helpers.models.prompts import prompt_list
 from helpers.quality.facets import score_facets
 from helpers.report import charts, page

@@ -7,7 +7,9 @@ import numpy as np
 from helpers.common import machine
 from helpers.common.files import write_json
 from helpers.measure.info import RunInfo
-from helpers.measure.record import Recorder, Row, Run
+from helpers.measure.record import Run
+from helpers.measure.recorder import Recorder
+from helpers.measure.rows import Row
 from helpers.timing.metrics import METRICS
 
 NASTY = (
