@@ -42,12 +42,25 @@ class Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class IndexFile(Entry):
+    """Name a file in a wheel of the package index, and what its bytes must be."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    version: Annotated[str, Field(pattern=r"^[0-9][0-9A-Za-z.]*$")]
+    file: Annotated[str, Field(pattern=r"^[^\\]+\.gguf$")]
+    bytes: Positive
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    wheel_bytes: Positive
+
+
 class ModelEntry(Entry):
     """Describe one model. The keys `licence` and `formerly` are read for one more release."""
 
     capabilities: tuple[Text, ...]
     size_mb: Annotated[float, Field(gt=0)] | None
-    source: Literal["built-in", "catalog"] = "catalog"
+    source: Literal["built-in", "package-index", "catalog"] = "catalog"
+    package: IndexFile | None = None  # with the source "package-index"
+    adapter: Text | None = None  # a LoRA folder in data/, added to the package's weights
     license: Annotated[Text | None, Field(validation_alias=AliasChoices("license", "licence"))] = (
         None
     )
@@ -57,6 +70,12 @@ class ModelEntry(Entry):
         tuple[Identifier, ...], Field(validation_alias=AliasChoices("renamed_from", "formerly"))
     ] = ()
     note: str = ""
+
+    @model_validator(mode="after")
+    def _package_is_named(self) -> "ModelEntry":
+        if (self.source == "package-index") != (self.package is not None):
+            raise ValueError("package and the source 'package-index' go together")
+        return self
 
 
 class Facet(Entry):
