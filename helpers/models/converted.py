@@ -14,7 +14,7 @@ from ..common.show import size
 from . import cache
 from .adapter import CONFIG, WEIGHTS, Adapter
 from .gguf import GgufFile, write_model
-from .lineup import ALIAS, load_models
+from .lineup import ALIAS, alias_from, load_models
 
 SOURCE, PUBLISHER = "gguf", "Own"
 ORIGIN = "conversion.json"  # which bytes a folder was converted from, beside its files
@@ -44,7 +44,7 @@ def from_gguf(
     name that does not do, KitError when disk or memory do not suffice.
     """
     path = Path(path)
-    alias = re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._") if name is None else name
+    alias = alias_from(path) if name is None else name
     if not re.fullmatch(ALIAS, alias):
         letters = "lower-case letters, digits, '.', '_' and '-'"
         raise UsageError(f"'{alias}' is not a name for a model; use {letters}.")

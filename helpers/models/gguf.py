@@ -24,6 +24,7 @@ PIECE = 2**21  # numbers that are unpacked at once
 # Whether llama.cpp keeps the rows of queries and keys in pairs for its form of rotation.
 IN_PAIRS = {"llama": True, "qwen2": False}
 PAIRED = ("attn_q.", "attn_k.")
+FACTORS = "rope_freqs.weight"  # by which a longer context turns more slowly
 KINDS = ("key", "value")
 
 
@@ -86,14 +87,16 @@ class GgufFile:
             context=context or min(longest, CONTEXT),
             epsilon=float(self._need("attention.layer_norm_rms_epsilon")),
             angles=self._angles(size, scaling),
-            tied="output.weight" not in self._tensors,
+            tied=not self.has("output.weight"),
         )
 
-    def vector(self, name: str) -> NDArray[np.float32] | None:
-        """Return a vector, or None where the model has none of that name."""
-        if name not in self._tensors:
-            return None
-        return self._unpack(name, self._in_halves(name, self._tensors[name].data))
+    def vector(self, name: str) -> NDArray[np.float32]:
+        """Return a vector."""
+        return self._unpack(name, self._in_halves(name, self._tensor(name).data))
+
+    def has(self, name: str) -> bool:
+        """Tell whether the model has weights of this name."""
+        return name in self._tensors
 
     def shape(self, name: str) -> tuple[int, int]:
         """Return rows and columns of a matrix."""
@@ -127,8 +130,9 @@ class GgufFile:
         angles = base ** -(np.arange(0, size, 2) / size)
         if scaling == "linear":
             angles /= float(self._need("rope.scaling.factor"))
-        factors = self.vector("rope_freqs.weight")
-        return (angles if factors is None else angles / factors).astype(np.float32)
+        if self.has(FACTORS):
+            angles = angles / self.vector(FACTORS)
+        return angles.astype(np.float32)
 
     def _in_halves(self, name: str, data: NDArray) -> NDArray:
         """Return rows of queries or keys by halves of a head, as ONNX Runtime rotates them."""
@@ -155,7 +159,7 @@ class GgufFile:
         return values
 
     def _tensor(self, name: str) -> Any:
-        if name not in self._tensors:
+        if not self.has(name):
             raise UsageError(
                 f"{self.path} lacks {name}: it is not a whole model of the architecture "
                 f"'{self.architecture}', or one of several parts."

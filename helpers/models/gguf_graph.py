@@ -45,8 +45,11 @@ class Decoder:
 class Source(Protocol):
     """Give the weights of a decoder by their names in GGUF."""
 
-    def vector(self, name: str) -> NDArray[np.float32] | None:
-        """Return a vector, or None where the model has none of that name."""
+    def has(self, name: str) -> bool:
+        """Tell whether there are weights of this name."""
+
+    def vector(self, name: str) -> NDArray[np.float32]:
+        """Return a vector."""
 
     def shape(self, name: str) -> tuple[int, int]:
         """Return rows and columns of a matrix."""
@@ -89,9 +92,9 @@ def _decoder_graph(writer: "_Writer", decoder: Decoder) -> None:
     lengths = _lengths(writer)
     embedding = writer.matrix("token_embd.weight")
     gathered: Values = {"bits": 8, "block_size": BLOCK, "gather_axis": 0, "quantize_axis": 1}
-    table = (writer.alias(embedding, decoder.vocabulary, decoder.hidden), "input_ids")
+    table = writer.name_bytes(embedding, "embedding", decoder.vocabulary, decoder.hidden)
     # A byte of 128 is 0 without being told, as in MatMulNBits.
-    stream = writer.node("GatherBlockQuantized", *table, embedding.scales, **gathered)
+    stream = writer.node("GatherBlockQuantized", table, "input_ids", embedding.scales, **gathered)
     attention: Values = {
         "num_heads": decoder.heads,
         "kv_num_heads": decoder.kv_heads,
@@ -182,9 +185,8 @@ class _Writer:
         self.nodes.append(made)
         return output
 
-    def add(self, name: str, values: NDArray | None) -> str:
+    def add(self, name: str, values: NDArray) -> str:
         """Write an array; return its name."""
-        assert values is not None, name
         if values.nbytes < SMALL:  # shapes are inferred from these, and only from within the graph
             self.initializers.append(numpy_helper.from_array(values, name))
             return name
@@ -203,31 +205,28 @@ class _Writer:
             self._file.write(data.tobytes())
             scales.append(piece_scales)
         matrix = _Matrix(names[0], rows, columns, offset)
-        blocks = (rows, columns // BLOCK, BLOCK)
-        self._initializer(matrix.name, blocks, np.dtype(np.uint8), offset)
         self.add(matrix.scales, np.concatenate(scales))
         return matrix
 
-    def alias(self, matrix: _Matrix, *shape: int) -> str:
-        """Name the bytes of a matrix a second time, in another shape."""
-        name = f"{matrix.name}.rows"
+    def name_bytes(self, matrix: _Matrix, name: str, *shape: int) -> str:
+        """Give the bytes of a matrix a name and a shape; the same bytes may have several."""
         self._initializer(name, shape, np.dtype(np.uint8), matrix.offset)
         return name
 
     def multiply(self, value: str, *names: str) -> str:
         """Multiply by matrices as one and add their biases, where the model has any."""
-        found = [self.source.vector(f"{name}.bias") for name in names]
+        biases = [f"{name}.bias" for name in names]
         bias = None
-        if any(vector is not None for vector in found):
-            rows = [self.source.shape(f"{name}.weight")[0] for name in names]
-            zeros = (np.zeros(count, np.float32) for count in rows)
-            pairs = zip(found, zeros, strict=True)
-            whole = [zero if vector is None else vector for vector, zero in pairs]
-            bias = self.add(f"{names[0]}.bias", np.concatenate(whole))
+        if all(self.source.has(name) for name in biases):
+            vectors = [self.source.vector(name) for name in biases]
+            bias = self.add(biases[0], np.concatenate(vectors))
         return self.multiply_by(value, self.matrix(*(f"{name}.weight" for name in names)), bias)
 
     def multiply_by(self, value: str, matrix: _Matrix, bias: str | None, output: str = "") -> str:
-        inputs = [value, matrix.name, matrix.scales, *(["", "", bias] if bias else [])]
+        """Multiply by a matrix whose bytes have been written, and add a bias."""
+        blocks = (matrix.rows, matrix.columns // BLOCK, BLOCK)
+        data = self.name_bytes(matrix, matrix.name, *blocks)
+        inputs = [value, data, matrix.scales, *(["", "", bias] if bias else [])]
         sizes: Values = {"N": matrix.rows, "K": matrix.columns, "bits": 8, "block_size": BLOCK}
         return self.node("MatMulNBits", *inputs, output=output, **sizes, **INT8_ACTIVATIONS)
 

@@ -12,7 +12,8 @@ from ..common.errors import UsageError
 from ..common.files import write_json, write_text
 
 CONTROL, USER_DEFINED = 3, 4  # kinds of tokens
-SPECIAL = ("bos", "eos", "unknown")
+ENDS = ("eos", "eot", "eom")  # of an answer: of a text, of a turn, of a message
+SPECIAL = (*ENDS, "bos", "unknown", "padding")
 # Where a text is cut before pairs of bytes are joined, by the name that llama.cpp gives the rule.
 # One pattern after the other is applied, because the runtime knows these and refuses many others.
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -51,10 +52,13 @@ def write_tokenizer(get: Metadata, folder: Path, place: Path, context: int) -> d
             f"{place} has no chat template, so it is not a model to chat with; "
             "convert its instruct version."
         )
-    tokens = get("tokenizer.ggml.tokens")
-    bos, eos, unknown = (get(f"tokenizer.ggml.{name}_token_id") for name in SPECIAL)
-    stops = [get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot", "eom")]
-    stops = list(dict.fromkeys(stop for stop in stops if stop is not None))
+    tokens = get("tokenizer.ggml.tokens") or []
+    ids = {name: get(f"tokenizer.ggml.{name}_token_id") for name in SPECIAL}
+    for number in ids.values():
+        if number is not None and not 0 <= number < len(tokens):
+            raise UsageError(f"{place} names the token {number}, and has {len(tokens)}.")
+    named = {name: tokens[number] for name, number in ids.items() if number is not None}
+    stops = list(dict.fromkeys(ids[name] for name in ENDS if name in named))
     if not stops:
         raise UsageError(f"{place} names no token that ends an answer, so it cannot be served.")
     write_text(folder / "tokenizer.json", json.dumps(_tokenizer(get, tokens, patterns)))
@@ -62,18 +66,17 @@ def write_tokenizer(get: Metadata, folder: Path, place: Path, context: int) -> d
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "add_bos_token": bool(get("tokenizer.ggml.add_bos_token")) and "bos_token" not in template,
-        "bos_token": None if bos is None else tokens[bos],
-        "eos_token": None if eos is None else tokens[eos],
-        "unk_token": None if unknown is None else tokens[unknown],
+        "bos_token": named.get("bos"),
+        "eos_token": named.get("eos"),
+        "unk_token": named.get("unknown"),
         "model_max_length": context,
         "clean_up_tokenization_spaces": False,
     }
     write_json(folder / "tokenizer_config.json", config)
-    padding = get("tokenizer.ggml.padding_token_id")
     return {
-        "bos_token_id": stops[0] if bos is None else bos,
+        "bos_token_id": ids["bos"] if "bos" in named else stops[0],
         "eos_token_id": stops if len(stops) > 1 else stops[0],
-        "pad_token_id": stops[0] if padding is None else padding,
+        "pad_token_id": ids["padding"] if "padding" in named else stops[0],
     }
 
 

@@ -249,6 +249,13 @@ def unknown(
     )
 
 
+def alias_from(path: Path) -> str:
+    """Return an alias for a file or a folder, from its name."""
+    path = path.resolve()
+    name = path.name if path.is_dir() else path.stem
+    return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._") or "model"
+
+
 def nearest(alias: str, known: Iterable[str]) -> list[str]:
     """Return up to three names like this one: spelled alike, or containing it."""
     known = list(known)
