@@ -9,8 +9,7 @@ from pathlib import Path
 
 from ..common.errors import KitError, UsageError
 from ..common.files import write_json
-from ..common.paths import free_disk_gb, home, model_cache
-from ..common.show import size
+from ..common.paths import home, model_cache, refuse_full_disk
 from . import cache
 from .adapter import CONFIG, WEIGHTS, Adapter
 from .gguf import GgufFile, write_model
@@ -18,7 +17,7 @@ from .lineup import ALIAS, alias_from, load_models
 
 SOURCE, PUBLISHER = "gguf", "Own"
 ORIGIN = "conversion.json"  # which bytes a folder was converted from, beside its files
-CONVERTER = 1  # counts the changes of what is written, so that an older folder is made again
+BYTES_EACH = 1.13  # a byte, and its share of a scale
 SPARE_BYTES = 50e6  # tokenizer, tables of angles, the end of the disk
 Note = Callable[[str], None]
 
@@ -54,11 +53,6 @@ def from_gguf(
     return alias
 
 
-def model_id(alias: str) -> str:
-    """Return the id under which Foundry Local serves a converted model."""
-    return f"{alias}-generic-cpu:{CONVERTER}"
-
-
 def convert(
     path: Path,
     alias: str,
@@ -69,7 +63,7 @@ def convert(
     note: Note,
 ) -> Path:
     """Make a folder in the cache, at once or not at all; return it."""
-    served = model_id(alias)
+    served = cache.converted_id(alias)
     folder = model_cache() / publisher / served.replace(":", "-")
     origin = _origin(path, Path(adapter) if adapter else None, context)
     waiting = lambda: note("another process is converting it; waiting for that")  # noqa: E731
@@ -96,19 +90,14 @@ def _convert(
     origin: dict,
 ) -> None:
     file = GgufFile(path, Adapter(Path(adapter)) if adapter else None)
-    needed, free = file.parameters * 1.13 + SPARE_BYTES, 1e9 * free_disk_gb()
-    if needed > free:
-        raise KitError(
-            f"{alias} needs {size(needed)}, and {size(free)} are free where models are kept; "
-            "free some space, or name another disk in WORKSHOP_HOME."
-        )
+    refuse_full_disk(alias, file.parameters * BYTES_EACH + SPARE_BYTES)
     incoming = home() / "incoming" / folder.name
     shutil.rmtree(incoming, ignore_errors=True)
     try:
         incoming.mkdir(parents=True)
         decoder = write_model(file, incoming, origin["context"])
         write_json(incoming / ORIGIN, origin)
-        served = model_id(alias)
+        served = cache.converted_id(alias)
         write_json(incoming / "inference_model.json", {"Name": served, "PromptTemplate": None})
         name, _, version = served.rpartition(":")
         facts = {"alias": alias, "name": name, "version": int(version), "context": decoder.context}
@@ -128,7 +117,7 @@ def _origin(path: Path, adapter: Path | None, context: int | None) -> dict:
     files = {"gguf": path}
     if adapter:
         files |= {"adapter": adapter / WEIGHTS, "adapter_config": adapter / CONFIG}
-    origin: dict = {"converter": CONVERTER, "file": path.name, "context": context}
+    origin: dict = {"converter": cache.CONVERTER, "file": path.name, "context": context}
     for name, file in files.items():
         try:
             origin[name] = cache.sha256(file)

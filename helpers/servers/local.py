@@ -7,7 +7,7 @@ from ..common import machine
 from ..common.errors import KitError, MirrorError
 from ..common.paths import home, model_cache, service_folder
 from ..models import lineup, mirror, package_index
-from ..models.cache import Package, download_lock
+from ..models.cache import Package, converted_id, download_lock
 from .foundry import Note, Progress, Runtime, RuntimeStopped, ignore, private_service
 from .keep_warm import Traffic
 from .model_table import ModelInfo, ModelTable, free_memory_mb
@@ -182,7 +182,7 @@ class BuiltIn(OnRuntime):
     def _on_the_index(self, cached: set[str]) -> list[ModelInfo]:
         row = {"source": package_index.SOURCE, "cached": False, "loaded": False, "device": "CPU"}
         wanted = [alias for alias, e in self._lineup.items() if e.source == package_index.SOURCE]
-        ids = {package_index.model_id(alias): alias for alias in wanted}
+        ids = {converted_id(alias): alias for alias in wanted}
         rows = (row | {"id": name, "alias": ids[name]} for name in ids if name not in cached)
         return [self._info(row) for row in rows]
 

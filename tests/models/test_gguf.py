@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from helpers import from_gguf
+from helpers.common import paths
 from helpers.common.errors import KitError, UsageError
 from helpers.common.paths import home, model_cache
-from helpers.models import cache, converted
+from helpers.models import cache
 from helpers.models.gguf import GgufFile, write_model
 from support.gguf_files import CONTEXT, logits, write_gguf
 from support.onnx_graphs import IDS, converted_folder, session, step
@@ -192,7 +193,7 @@ def test_names_and_contexts_that_do_not_do_are_told(tmp_path):
 def test_too_little_disk_or_memory_and_ctrl_c_leave_nothing_behind(tmp_path, monkeypatch):
     path = write_gguf(tmp_path / "m.gguf")
     with monkeypatch.context() as patch:
-        patch.setattr(converted, "free_disk_gb", lambda: 0.01)
+        patch.setattr(paths, "free_disk_gb", lambda: 0.01)
         with pytest.raises(KitError, match=r"refused needs 50\.\d MB, and 10\.0 MB are free"):
             from_gguf(path, "refused")
     for error, seen, message in (

