@@ -112,7 +112,7 @@ def _tokenizer(get: Metadata, tokens: list[str], patterns: tuple[str, ...]) -> d
         "vocab": {token: number for number, token in enumerate(tokens)},
         "merges": get("tokenizer.ggml.merges"),
         "byte_fallback": False,
-        "ignore_merges": patterns == LLAMA3,
+        "ignore_merges": patterns == LLAMA3,  # the runtime looks whole words up in any case
     }
     return {
         "version": "1.0",

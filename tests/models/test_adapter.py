@@ -7,6 +7,7 @@ import pytest
 import safetensors.numpy
 
 from helpers.common.errors import UsageError
+from helpers.models import gguf
 from helpers.models.adapter import NAMES, Adapter
 from support.gguf_files import FEED, HEADS, HIDDEN, KV_HEADS, LAYERS, logits, write_gguf
 from support.onnx_graphs import IDS, converted_folder, session, step
@@ -44,8 +45,9 @@ def in_pairs(rows, heads):
 @pytest.mark.parametrize(("rslora", "dtype"), [(False, np.float32), (True, np.float16)])
 @pytest.mark.parametrize("architecture", ["llama", "qwen2"])
 def test_an_adapter_changes_what_the_model_computes_as_peft_defines_it(
-    tmp_path, architecture, rslora, dtype
+    tmp_path, monkeypatch, architecture, rslora, dtype
 ):
+    monkeypatch.setattr(gguf, "PIECE", 500)  # 7 rows at a time
     path = write_gguf(tmp_path / "m.gguf", architecture)
     factors = write_adapter(tmp_path / "lora", use_rslora=rslora, dtype=dtype)
     scale, changes = 8 / (RANK**0.5 if rslora else RANK), {}

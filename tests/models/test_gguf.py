@@ -53,14 +53,18 @@ def test_the_arithmetic_in_bytes_stays_near(tmp_path):
     assert np.corrcoef(found, expected)[0, 1] > 0.999
 
 
-def test_biases_and_the_factors_of_a_longer_rotation_are_used(tmp_path):
-    plain = write_gguf(tmp_path / "plain.gguf", biases=True)
-    found, _ = step(session(converted_folder(plain, tmp_path / "a")), IDS)
-    assert found == pytest.approx(logits(plain, IDS)[-1], abs=1e-3)
-    scaling = {"llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": 2.0}
-    scaled = write_gguf(tmp_path / "scaled.gguf", biases=True, metadata=scaling)
-    other, _ = step(session(converted_folder(scaled, tmp_path / "b")), IDS)
-    assert np.abs(other - found).max() > 0.01
+SCALING = {"llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": 2.0}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"biases": True}, {"factors": True}, {"metadata": SCALING}, {"tied": False}]
+)
+def test_biases_and_rotations_for_a_longer_context_are_as_in_the_file(tmp_path, changes):
+    plain = write_gguf(tmp_path / "plain.gguf")
+    path = write_gguf(tmp_path / "m.gguf", **changes)
+    found, _ = step(session(converted_folder(path, tmp_path / "out")), IDS)
+    assert found == pytest.approx(logits(path, IDS)[-1], abs=1e-3)
+    assert np.abs(found - logits(plain, IDS)[-1]).max() > 0.05
 
 
 def test_a_converted_model_is_served_measured_and_removed_like_any_other(server, tmp_path):
@@ -165,6 +169,16 @@ def test_a_file_cut_off_anywhere_or_of_another_kind_is_told(tmp_path):
     with pytest.raises(UsageError, match="cannot be read"):
         from_gguf(tmp_path, "refused")
     nothing_is_left("refused")
+
+
+def test_a_length_that_the_file_cannot_hold_is_told_at_once(tmp_path):
+    """The package would go on counting for years."""
+    path = tmp_path / "long.gguf"
+    parts = [b"GGUF", (3).to_bytes(4, "little"), bytes(8), (1).to_bytes(8, "little")]
+    parts += [(1).to_bytes(8, "little"), b"x", (9).to_bytes(4, "little"), bytes(4)]
+    path.write_bytes(b"".join([*parts, (2**40).to_bytes(8, "little"), b"abc"]))
+    with pytest.raises(UsageError, match=r"not a whole GGUF file \(it ends too early\)"):
+        from_gguf(path, "refused")
 
 
 def test_numbers_that_are_not_finite_are_told(tmp_path):

