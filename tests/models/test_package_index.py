@@ -206,7 +206,7 @@ def test_ctrl_c_leaves_nothing_half_made_and_no_process(wheels, pip_settings, ow
         "package_index.fetch_file(lineup.IndexFile.model_validate(json.loads(sys.argv[1])))"
     )
     with index(wheel, hold=True) as (served, half):
-        pip_settings(INDEX_URL=f"{served.url}/simple")
+        pip_settings(INDEX_URL=f"{served.url}/simple", DEFAULT_TIMEOUT=300)  # pip would wait
         command = [sys.executable, "-c", script, json.dumps(source(wheels))]
         process = subprocess.Popen(
             command, cwd=PROJECT, stderr=subprocess.DEVNULL, start_new_session=True
