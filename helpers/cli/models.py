@@ -91,6 +91,29 @@ def cache(*, remove: tuple[str, ...] = (), yes: bool = False) -> None:
     print(cache_contents())
 
 
+def convert(
+    file: str,
+    /,
+    *,
+    name: str | None = None,
+    adapter: str | None = None,
+    context: Whole | None = None,
+) -> None:
+    """Turn a GGUF file into a model that Foundry Local serves.
+
+    Args:
+        file: FILE.gguf
+        name: alias of the model (default: the name of the file)
+        adapter: folder of a LoRA adapter that PEFT has saved, to be added to the weights
+        context: positions (default: 8192, or fewer if the model has fewer)
+    """
+    from .. import from_gguf
+
+    say = functools.partial(print, file=sys.stderr)
+    alias = from_gguf(file, name, adapter, context=context, note=say)
+    print(f"{alias} is in the cache; measure it with: python -m helpers benchmark --models {alias}")
+
+
 def mirror(*alias: str, host: str = "127.0.0.1", port: Whole = 8321) -> None:
     """Serve the models of this machine's cache (default: all that are whole) to a room.
 
@@ -160,4 +183,4 @@ def stop() -> None:
     print("stopped" if foundry.stop_service() else "not running")
 
 
-COMMANDS = (check, models, download, prefetch, verify, cache, mirror, chat, stop)
+COMMANDS = (check, models, download, convert, prefetch, verify, cache, mirror, chat, stop)

@@ -40,6 +40,10 @@ class MirrorError(KitError):
     """Report a classroom mirror that is unreachable, refuses, or breaks its promise."""
 
 
+class PackageIndexError(KitError):
+    """Report that the package index did not deliver a model, or delivered another."""
+
+
 def plain(message: str) -> str:
     """Return a native runtime's message without the C++ source location at its start."""
     return re.sub(r"^[\w./]+\.(?:cc|cpp|h):\d+ .*?\)(?: const)? ", "", message)

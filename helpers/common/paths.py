@@ -54,6 +54,15 @@ def free_disk_gb() -> float:
     return shutil.disk_usage(folder).free / 1e9
 
 
+def refuse_full_disk(what: str, needed_bytes: float) -> None:
+    """Raise KitError unless so many bytes are free where models are kept."""
+    if needed_bytes > 1e9 * free_disk_gb():
+        raise KitError(
+            f"{what} needs {needed_bytes / 1e6:,.1f} MB, and {1e3 * free_disk_gb():,.1f} MB are "
+            "free where models are kept; free some space, or name another disk in WORKSHOP_HOME."
+        )
+
+
 def service_folder() -> Path:
     """Return the folder of the runtime, which belongs to one checkout and one Python."""
     key = hashlib.sha256(f"{PROJECT}\n{sys.prefix}".encode()).hexdigest()[:12]

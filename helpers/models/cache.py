@@ -25,6 +25,7 @@ from ..common.validation import explain
 RECORD = "workshop.json"
 USED = ".workshop-used"
 MAX_FILES = 1000
+CONVERTER = 1  # counts the changes of what is written from GGUF, so that it is made again
 OURS = {RECORD, USED}
 # Foundry Local keeps files with these endings beside a download that is under way.
 SDK_STATE = (".dlstate", "download.tmp", ".download.lock", ".download.progress")
@@ -142,6 +143,11 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.file} ({self.reason})"
+
+
+def converted_id(alias: str) -> str:
+    """Return the id under which Foundry Local serves a model that was converted from GGUF."""
+    return f"{alias}-generic-cpu:{CONVERTER}"
 
 
 def read_record(folder: Path) -> Record | None:

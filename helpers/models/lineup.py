@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..common.errors import UnknownModel, UsageError
 from ..common.files import read_text
@@ -28,12 +28,25 @@ class Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class IndexFile(Entry):
+    """Name a file in a wheel of the package index, and what its bytes must be."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    version: Annotated[str, Field(pattern=r"^[0-9][0-9A-Za-z.]*$")]
+    file: Annotated[str, Field(pattern=r"^[^\\]+\.gguf$")]
+    bytes: Positive
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    wheel_bytes: Positive
+
+
 class ModelEntry(Entry):
     """Describe one model. The keys `licence` and `formerly` are read for one more release."""
 
     capabilities: tuple[Text, ...]
     size_mb: Annotated[float, Field(gt=0)] | None
-    source: Literal["built-in", "catalog"] = "catalog"
+    source: Literal["built-in", "package-index", "catalog"] = "catalog"
+    package: IndexFile | None = None  # with the source "package-index"
+    adapter: Text | None = None  # a LoRA folder in data/, added to the package's weights
     license: Annotated[Text | None, Field(validation_alias=AliasChoices("license", "licence"))] = (
         None
     )
@@ -43,6 +56,12 @@ class ModelEntry(Entry):
         tuple[Identifier, ...], Field(validation_alias=AliasChoices("renamed_from", "formerly"))
     ] = ()
     note: str = ""
+
+    @model_validator(mode="after")
+    def _package_is_named(self) -> "ModelEntry":
+        if (self.source == "package-index") != (self.package is not None):
+            raise ValueError("package and the source 'package-index' go together")
+        return self
 
 
 class Lineup(Shown, dict[str, ModelEntry]):
@@ -123,6 +142,13 @@ def last_part(name: str) -> str:
         return name
     hub = re.search(r"models--[^/\\]+?--([^/\\]+)", name)
     return hub[1] if hub else re.split(r"[/\\]", name.rstrip("/\\"))[-1] or name
+
+
+def alias_from(path: Path) -> str:
+    """Return an alias for a file or a folder, from its name."""
+    path = path.resolve()
+    name = path.name if path.is_dir() else path.stem
+    return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._") or "model"
 
 
 def nearest(alias: str, known: Iterable[str]) -> list[str]:

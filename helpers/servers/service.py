@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 LINGER_S = 300.0
 UNLOAD_LIMIT_S = 5.0
+OWN_URI = "azureml://registries/workshop/"  # of models that only this cache has
 
 
 def main(folder: Path) -> None:
@@ -71,10 +72,16 @@ class SdkRuntime:
     def list(self) -> list[dict]:
         """Return every model of the catalogs, each alias with its preferred variant first."""
         records = {record.package.id: record for _, record in cache.records(model_cache())}
+        for folder, record in cache.records(model_cache()):
+            known = self._manager.catalog.get_model_variant(record.package.id)
+            # What another process has put into the cache, such as a converted model.
+            if not (known and known.is_cached) and not cache.verify(folder, record):
+                self.arrived(record.package.id)
         return [
             self._row(variant, records.get(variant.id))
             for model in self._manager.catalog.list_models()
             for variant in sorted(model.variants, key=lambda v: v.id != model.id)
+            if variant.id in records or not variant.info.uri.startswith(OWN_URI)
         ]
 
     def providers(self) -> dict[str, bool]:

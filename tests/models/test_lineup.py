@@ -90,7 +90,10 @@ def test_a_byte_order_mark_is_no_mistake(write):
         ({"a": {**GOOD, "capabilities": "chat"}}, ["a.capabilities", "tuple", "'chat'"]),
         ({"a": {**GOOD, "capabilities": [""]}}, ["a.capabilities.0"]),
         ({"a": {**GOOD, "capabilities": [" "]}}, ["a.capabilities.0"]),
-        ({"a": {**GOOD, "source": "cloud"}}, ["a.source", "'built-in' or 'catalog'", "'cloud'"]),
+        (
+            {"a": {**GOOD, "source": "cloud"}},
+            ["a.source", "'built-in', 'package-index' or 'catalog'", "'cloud'"],
+        ),
         ({"a": {**GOOD, "context": 1.5}}, ["a.context", "integer", "1.5"]),
         ({"a": {**GOOD, "formerly": ["Old Name"]}}, ["a.formerly.0", "'Old Name'"]),
         ({"a": "chat"}, [" a: ", "'chat'"]),
