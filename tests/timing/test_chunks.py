@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from helpers.measure.record import Row
+from helpers.measure.rows import Row
 from helpers.measure.rows import read_rows
 from helpers.timing.framing import Packets
 from helpers.timing.metrics import measure

@@ -256,7 +256,7 @@ def test_ctrl_c_at_a_rate_keeps_what_was_measured(tmp_path):
 def at(start: float, latency_s: float, number: int = 1, **fields):
     return answer(
         "small",
-        fields.pop("prompt", "short"),
+        fields.pop("prompt", f"{start} and {latency_s}"),
         number,
         latency_s,
         sent_s=start,
