@@ -99,7 +99,7 @@ def _read(exchange: Exchange) -> Timeline:
     framed = head.length != UNTIL_CLOSED
     if framed and complete:
         failure = None  # whatever the connection did after that
-    elif failure is None and not complete:
+    elif failure is None and not complete and not exchange.is_done():
         failure = f"the answer was cut off after {len(bytes(packets))} bytes"
     packets = decompress(packets, head.headers.get("content-encoding", ""))
     if not 200 <= head.status < 300:
@@ -230,6 +230,11 @@ def _events(packets: Packets) -> Iterator[tuple[float, bytes, bytes]]:
         if line.startswith(b"data:"):
             data.append(line[5:].removeprefix(b" "))
             arrived_s = times_s[ended_in]
+            if data[-1].startswith(b"[DONE]") and data[-1].rstrip() == b"[DONE]":
+                if event := b"\n".join(data[:-1]).strip():
+                    yield arrived_s, name, event
+                yield arrived_s, b"", b"[DONE]"  # no line follows: the loop stops here as well
+                return
         elif not line:
             if event := b"\n".join(data).strip():  # an event without data does not count
                 yield arrived_s, name, event

@@ -99,15 +99,15 @@ class Exchange:
         self._has_text = self._has_text or _TEXT.search(latest) is not None
         # A server may keep the connection open although asked to close it.
         if self.head.length != CHUNKED:
-            return 0 < self.head.length <= self._received or self._is_done()
-        return self._is_done() or (
+            return 0 < self.head.length <= self._received or self.is_done()
+        return self.is_done() or (
             self._tail.endswith(b"\r\n\r\n")
             and _LAST_CHUNK.search(self._tail) is not None
             # The bytes of a last chunk may also be text: only the whole message tells.
             and dechunk(bytes(self.raw), self.head.body)[1]
         )
 
-    def _is_done(self) -> bool:
+    def is_done(self) -> bool:
         """Return whether a stream said `[DONE]`: some servers then keep it open, or break it."""
         # Text ends in `}`; only after anything else is it worth to put HTTP chunks together.
         if b"[DONE]" not in self._tail and b"}" in self._tail[-16:]:

@@ -120,6 +120,13 @@ def test_a_stream_that_said_done_is_whole_at_once_whatever_its_connection_does(s
     assert found.ended_at - found.written_at < 10  # the limit on stalls
 
 
+def test_nonsense_before_done_is_named_and_not_taken_for_a_cut():
+    script = streamed([HELLO, b"data: {oops\n\n", DONE]).script[:-1]
+    with serving(chat=Answer(script, "keep")) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    assert found.error == "a chunk of the stream is not JSON: '{oops'"
+
+
 def test_words_about_done_do_not_end_a_stream():
     text = "data: [DONE]\ndata: [DONE]"
     steps = [event(delta(text)), GAP_S, WORLD, STOP, DONE]
