@@ -60,12 +60,11 @@ def compare(path: Path, folder: Path, chosen: argparse.Namespace) -> list[str]:
     """Return a row: what the conversion took, and how the answers differ."""
     folder.mkdir()
     took_s, peak_mb = convert(path, folder)
-    model = genai.Model(str(folder))
-    tokenizer = genai.Tokenizer(model)
+    tokenizer = genai.Tokenizer(genai.Model(str(folder)))
     reference = transformers.AutoModelForCausalLM.from_pretrained(
         path.parent, gguf_file=path.name, dtype=torch.float32
     )
-    graph = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+    graph = Graph(folder)
     differences, spreads, forced, free = [], [], [], []
     for prompt in prompts(chosen.prompts):
         messages = json.dumps([{"role": "user", "content": prompt}])
@@ -80,11 +79,9 @@ def compare(path: Path, folder: Path, chosen: argparse.Namespace) -> list[str]:
         differences += [np.abs(found - logits)]
         spreads += [logits.std()]
         forced += [found.argmax(-1) == logits.argmax(-1)]
-        own = greedy(model, ids, len(expected))
-        free += [
-            [a == b for a, b in zip(own, expected, strict=False)]
-            + [False] * (len(expected) - len(own))
-        ]
+        own = greedy(graph, ids, expected, found)
+        free += [[a == b for a, b in zip(own, expected, strict=True)]]
+        print(f"{len(forced)} of {chosen.prompts}", file=sys.stderr, flush=True)
     same_ids = [int(i) for i in tokenizer.encode(TEXT)] == transformers.PreTrainedTokenizerFast(
         tokenizer_file=str(folder / "tokenizer.json")
     )(TEXT)["input_ids"]
@@ -150,34 +147,55 @@ def answer(model, ids: list[int], count: int) -> tuple[list[int], np.ndarray]:
     return made.sequences[0, len(ids) :].tolist(), torch.cat(made.logits).numpy()
 
 
-def replay(graph: onnxruntime.InferenceSession, ids: list[int], then: list[int]) -> np.ndarray:
+class Graph:
+    """Run the graph of a converted model, and keep the keys and values of what it has read."""
+
+    def __init__(self, folder: Path):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # waiting threads would only disturb
+        self._session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options)
+        inputs = {i.name: i.shape for i in self._session.get_inputs() if i.name.startswith("past")}
+        self._empty = {
+            name: np.zeros((1, shape[1], 0, shape[3]), np.float32) for name, shape in inputs.items()
+        }
+        self._outputs = ["logits", *(n.replace("past_key_values", "present") for n in inputs)]
+        self._past, self._read = self._empty, 0
+
+    def start(self) -> None:
+        """Forget what was read."""
+        self._past, self._read = self._empty, 0
+
+    def step(self, ids: list[int]) -> np.ndarray:
+        """Read more ids; return the logits of what comes next."""
+        self._read += len(ids)
+        mask = np.ones((1, self._read), np.int64)
+        feed = {"input_ids": np.array([ids]), "attention_mask": mask, **self._past}
+        logits, *present = self._session.run(self._outputs, feed)
+        self._past = dict(zip(self._empty, present, strict=True))
+        return logits[0, -1]
+
+
+def replay(graph: Graph, ids: list[int], then: list[int]) -> np.ndarray:
     """Return the converted model's logits of every step of the same answer."""
-    inputs = {i.name: i.shape for i in graph.get_inputs() if i.name.startswith("past")}
-    past = {
-        name: np.zeros((1, shape[1], 0, shape[3]), np.float32) for name, shape in inputs.items()
-    }
-    names = ["logits", *(name.replace("past_key_values", "present") for name in inputs)]
-    rows, total, new = [], 0, ids
-    for token in [*then[:-1], None]:
-        total += len(new)
-        feed = {"input_ids": np.array([new]), "attention_mask": np.ones((1, total), np.int64)}
-        logits, *present = graph.run(names, {**feed, **past})
-        past, new = dict(zip(inputs, present, strict=True)), [token]
-        rows.append(logits[0, -1])
-    return np.array(rows)
+    graph.start()
+    return np.array([graph.step(new) for new in (ids, *([token] for token in then[:-1]))])
 
 
-def greedy(model: genai.Model, ids: list[int], count: int) -> list[int]:
-    """Return the greedy answer of the converted model."""
-    parameters = genai.GeneratorParams(model)
-    parameters.set_search_options(max_length=len(ids) + count, do_sample=False)
-    generator = genai.Generator(model, parameters)
-    generator.append_tokens(ids)
-    made: list[int] = []
-    while not generator.is_done() and len(made) < count:
-        generator.generate_next_token()
-        made.append(int(generator.get_next_tokens()[0]))
-    return made
+def greedy(graph: Graph, ids: list[int], expected: list[int], found: np.ndarray) -> list[int]:
+    """Return the converted model's own answer, which is the expected one until it first differs."""
+    chosen = found.argmax(-1).tolist()
+    same = next(
+        (n for n, pair in enumerate(zip(chosen, expected, strict=True)) if pair[0] != pair[1]), None
+    )
+    if same is None:
+        return expected
+    own = [*expected[:same], chosen[same]]
+    graph.start()
+    logits = graph.step([*ids, *own])
+    while len(own) < len(expected):
+        own.append(int(logits.argmax()))
+        logits = graph.step(own[-1:])
+    return own
 
 
 def in_bytes(path: Path, target: Path) -> None:
@@ -203,4 +221,5 @@ def in_bytes(path: Path, target: Path) -> None:
 
 if __name__ == "__main__":
     transformers.logging.set_verbosity_error()
+    torch.set_num_threads(1)
     main()
