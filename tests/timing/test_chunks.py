@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from helpers.measure.rows import Row
-from helpers.measure.rows import read_rows
+from helpers.measure.rows import Row, read_rows
 from helpers.timing.framing import Packets
 from helpers.timing.metrics import measure
 from helpers.timing.stream import Timeline, parse
