@@ -15,6 +15,8 @@ RUN = 8  # words: a run as long as this in two texts is no chance
 NOTES = written.load()
 CALENDAR = "monday tuesday wednesday thursday friday saturday sunday january february march april june july august september october november december".split()
 
+OWNERS = {"The", "Everyone", "Everybody"}
+
 
 def words(text):
     return re.findall(r"\w+", text.casefold())
@@ -40,7 +42,9 @@ def strangers(text, note):
     known |= {day for day in CALENDAR for word in known if len(word) > 2 and day.startswith(word)}
     owners = " ".join(action.owner or "" for action in note.actions)
     marked = re.findall(r"(?<![.?!:] )(?<!^)\b[A-Z][^\W_]+|\d+", text)
-    marked += set(re.findall(r"[A-Z]\w+", text)) & set(re.findall(r"[A-Z]\w+", owners)) - {"The"}
+    marked += set(re.findall(r"[A-Z]\w+", text)) & set(re.findall(r"[A-Z]\w+", owners)) - OWNERS
+    # A day may be abbreviated, or one of many.
+    marked = [word.removesuffix("s") if word.casefold()[:-1] in CALENDAR else word for word in marked]
     return [word for word in marked if word.casefold() not in known]
 
 
