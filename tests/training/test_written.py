@@ -39,13 +39,12 @@ def answers(note):
 def strangers(text, note):
     """Return numbers, names and owners of an answer that its note does not have."""
     known = set(words(note.notes)) | set(re.findall(r"\d+", note.notes))
-    known |= {day for day in CALENDAR for word in known if len(word) > 2 and day.startswith(word)}
+    # A day may be abbreviated, or one of many.
+    known |= {day for day in CALENDAR for word in known if len(word) > 2 and day.startswith(word.removesuffix("s"))}
     owners = " ".join(action.owner or "" for action in note.actions)
     marked = re.findall(r"(?<![.?!:] )(?<!^)\b[A-Z][^\W_]+|\d+", text)
     marked += set(re.findall(r"[A-Z]\w+", text)) & set(re.findall(r"[A-Z]\w+", owners)) - OWNERS
-    # A day may be abbreviated, or one of many.
-    marked = [word.removesuffix("s") if word.casefold()[:-1] in CALENDAR else word for word in marked]
-    return [word for word in marked if word.casefold() not in known]
+    return [word for word in marked if word.casefold().removesuffix("s") not in known and word.casefold() not in known]
 
 
 def test_there_are_enough_notes_of_many_lengths():
