@@ -72,9 +72,11 @@ def tune(gguf: Path, work: Path, output: Path, steps: int = STEPS) -> None:
             _keep(checkpoint, step, parameters, optimizer)
             pace = (time.perf_counter() - began) / (step - first)
             print(f"step {step} of {steps}: loss {smooth:.3f}, {pace:.1f} s a step", flush=True)
+        if step == steps:
+            lora.save(parameters, gguf.name, output / ALIAS)
         if step % VALIDATE_EVERY == 0 or step == steps:
             _note_down(work, step, smooth, validate(model, tokenizer))
-    lora.save(parameters, gguf.name, output / ALIAS)
+
 
 
 def schedule(step: int, steps: int) -> float:
