@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -71,10 +71,3 @@ def save(parameters: dict[str, nn.Parameter], base: str, folder: Path) -> None:
         "inference_mode": True,
     }
     write_json(folder / CONFIG, config)
-
-
-def restore(parameters: dict[str, nn.Parameter], folder: Path) -> None:
-    """Read what `save` wrote."""
-    tensors = load_file(folder / WEIGHTS)
-    for name, parameter in parameters.items():
-        parameter.data.copy_(tensors[name])

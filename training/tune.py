@@ -1,7 +1,8 @@
 """Tune a public model for meeting notes, on the CPU: `python -m training tune --gguf FILE`.
 
 It may be stopped at any time and goes on from the checkpoint. The first part of the steps reads the
-recipe's text alone, the rest mostly the notes that were written for this.
+recipe's text alone, the rest mostly the notes that were written for this. A step is about 10
+seconds on two cores that have nothing else to do.
 """
 
 import json
@@ -17,19 +18,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from helpers.common.files import write_json
+
 from . import lora, rows, scoring, written
 from .evaluate import handwritten
 from .marks import marks, strangers
 from .settings import MAX_OUTPUT, SEED
 
 ALIAS = "smollm2-135m-notes"
-STEPS = 900
+STEPS = 1000
 BATCH_TOKENS = 2048
 GENERATED_PART = 0.3  # of the steps, before the first written note
 DECAY_FROM = 0.5
 RATE, WARM_UP = 1e-3, 20
-CHECKPOINT_EVERY, VALIDATE_EVERY = 10, 60  # steps
-VALIDATION_NOTES = 8
+CHECKPOINT_EVERY, VALIDATE_EVERY = 10, 100  # steps
+VALIDATION_NOTES = 16
+ANSWERS_AT_ONCE = 12
 
 
 class Reply:
@@ -49,9 +53,10 @@ def load(gguf: Path) -> tuple[nn.Module, Any]:
     return AutoModelForCausalLM.from_pretrained(**where, **plain), tokenizer
 
 
-def tune(gguf: Path, work: Path, output: Path, steps: int = STEPS) -> None:
-    """Train to the end of the steps and write the adapter to `<output>/smollm2-135m-notes`."""
+def tune(gguf: Path, work: Path, output: Path, scale: float = 1.0) -> None:
+    """Train, and write the adapter to `<output>/smollm2-135m-notes` and its scores to `work`."""
     torch.manual_seed(SEED)
+    steps = max(2, int(STEPS * scale))
     model, tokenizer = load(gguf)
     parameters = lora.add(model)
     optimizer = torch.optim.AdamW(parameters.values(), lr=RATE, betas=(0.9, 0.98), weight_decay=0)
@@ -59,9 +64,9 @@ def tune(gguf: Path, work: Path, output: Path, steps: int = STEPS) -> None:
     work.mkdir(parents=True, exist_ok=True)
     step = _resume(checkpoint, parameters, optimizer)
     began, first, smooth = time.perf_counter(), step, None
+    drawn = rows.Rows(tokenizer, written.split(validation=False))
     while step < steps:
         late = step >= GENERATED_PART * steps
-        drawn = rows.Rows(tokenizer, written.split(validation=False))
         batch = drawn.batch(f"{SEED}/{step}", BATCH_TOKENS, with_written=late)
         for group in optimizer.param_groups:
             group["lr"] = RATE * schedule(step, steps)
@@ -72,11 +77,13 @@ def tune(gguf: Path, work: Path, output: Path, steps: int = STEPS) -> None:
             _keep(checkpoint, step, parameters, optimizer)
             pace = (time.perf_counter() - began) / (step - first)
             print(f"step {step} of {steps}: loss {smooth:.3f}, {pace:.1f} s a step", flush=True)
-        if step == steps:
-            lora.save(parameters, gguf.name, output / ALIAS)
-        if step % VALIDATE_EVERY == 0 or step == steps:
+        if step % VALIDATE_EVERY == 0 and step < steps:
             _note_down(work, step, smooth, validate(model, tokenizer))
-
+    lora.save(parameters, gguf.name, output / ALIAS)
+    _note_down(work, step, smooth, validate(model, tokenizer))
+    scores = examine(model, tokenizer, work / "handwritten.jsonl")
+    write_json(work / "handwritten.json", scores)
+    print(json.dumps(scores, indent=1), flush=True)
 
 
 def schedule(step: int, steps: int) -> float:
@@ -153,8 +160,7 @@ def validate(model: nn.Module, tokenizer) -> dict[str, float]:
     ]
     replies = reply(model, tokenizer, [made.request for _, made in asked])
     judged = [
-        (made, answer.text, note.notes)
-        for (note, made), answer in zip(asked, replies, strict=True)
+        (made, answer.text, note.notes) for (note, made), answer in zip(asked, replies, strict=True)
     ]
     refusals = [text.strip() == made.answer for made, text, _ in judged if _refuses(made)]
     plain = [entry for entry in judged if not _refuses(entry[0])]
@@ -181,18 +187,16 @@ def _mean(values: Sequence[float]) -> float:
 
 
 @torch.no_grad()
-def reply(model: nn.Module, tokenizer, requests: Sequence[str], size: int = 12) -> list[Reply]:
+def reply(model: nn.Module, tokenizer, requests: Sequence[str]) -> list[Reply]:
     """Return greedy answers, made for requests of similar length together."""
     tokenizer.padding_side = "left"
     order = sorted(range(len(requests)), key=lambda n: len(requests[n]))
     replies: dict[int, Reply] = {}
-    for begin in range(0, len(order), size):
-        chosen = order[begin : begin + size]
+    for begin in range(0, len(order), ANSWERS_AT_ONCE):
+        chosen = order[begin : begin + ANSWERS_AT_ONCE]
         texts = [rows.HEAD + requests[n] + rows.TURN for n in chosen]
         inputs = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
-        made = model.generate(
-            **inputs, max_new_tokens=MAX_OUTPUT, do_sample=False, pad_token_id=0
-        )
+        made = model.generate(**inputs, max_new_tokens=MAX_OUTPUT, do_sample=False, pad_token_id=0)
         for n, ids in zip(chosen, made[:, inputs.input_ids.shape[1] :], strict=True):
             stopped = bool((ids == tokenizer.eos_token_id).any())
             text = tokenizer.decode(ids, skip_special_tokens=True)
@@ -200,11 +204,8 @@ def reply(model: nn.Module, tokenizer, requests: Sequence[str], size: int = 12) 
     return [replies[n] for n in range(len(requests))]
 
 
-def examine(gguf: Path, folder: Path | None, answers: Path) -> dict[str, Any]:
-    """Return the scores on the hand-written test set, of torch; keep the answers in a file."""
-    model, tokenizer = load(gguf)
-    if folder:
-        lora.restore(lora.add(model), folder)
+def examine(model: nn.Module, tokenizer, answers: Path) -> dict[str, Any]:
+    """Return the scores of torch's answers on the hand-written test set; keep them in a file."""
     turns = handwritten()
     replies = reply(model, tokenizer, [turn["user"] for turn in turns])
     scored = [scoring.score(turn, text) for turn, text in zip(turns, replies, strict=True)]
@@ -215,4 +216,3 @@ def examine(gguf: Path, folder: Path | None, answers: Path) -> dict[str, Any]:
         bool(strangers(text.text, turn["user"])) for turn, text in zip(turns, replies, strict=True)
     ]
     return {**scoring.summary(scored), "with_invented": _mean(invented)}
-

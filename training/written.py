@@ -171,10 +171,10 @@ def _missing(rng: Random, note: Note) -> _Made | None:
 
 def _derived(rng: Random, note: Note) -> list[_Made]:
     """Return questions about the actions: who, when, and what somebody has to do."""
+    owners = dict.fromkeys(action.owner for action in note.actions if action.owner)
     made = [_who(rng, action) for action in note.actions]
     made += [_when(rng, action) for action in note.actions if action.owner]
-    made += [_what(rng, note, owner) for owner in {action.owner: 0 for action in note.actions}]
-    return [asked for asked in made if asked]
+    return made + [_what(rng, note, owner) for owner in owners]
 
 
 def _who(rng: Random, action: Action) -> _Made:
@@ -193,9 +193,7 @@ def _when(rng: Random, action: Action) -> _Made:
     return "question", "question", text, f"{action.date[0].upper()}{action.date[1:]}."
 
 
-def _what(rng: Random, note: Note, owner: str | None) -> _Made | None:
-    if owner is None:
-        return None
+def _what(rng: Random, note: Note, owner: str) -> _Made:
     question = rng.choice(["What will {} do?", "What is {}'s task?", "What does {} have to do?"])
     mine = [f"{a.task} {a.date or ''}".strip() for a in note.actions if a.owner == owner]
     return "question", "question", question.format(owner), f"{owner} will {' and '.join(mine)}."

@@ -13,7 +13,26 @@ from training.settings import DATA_FOLDER
 
 RUN = 8  # words: a run as long as this in two texts is no chance
 NOTES = written.load()
-CALENDAR = "monday tuesday wednesday thursday friday saturday sunday january february march april june july august september october november december".split()
+CALENDAR = [
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+    "january",
+    "february",
+    "march",
+    "april",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
 
 OWNERS = {"The", "Everyone", "Everybody"}
 
@@ -28,8 +47,7 @@ def runs(text):
 
 
 def answers(note):
-    for sentence in note.summary:
-        yield sentence
+    yield from note.summary
     for action in note.actions:
         yield str(action).removeprefix("- ").replace("Nobody yet: ", "")
     for _, answer in note.questions:
@@ -40,11 +58,20 @@ def strangers(text, note):
     """Return numbers, names and owners of an answer that its note does not have."""
     known = set(words(note.notes)) | set(re.findall(r"\d+", note.notes))
     # A day may be abbreviated, or one of many.
-    known |= {day for day in CALENDAR for word in known if len(word) > 2 and day.startswith(word.removesuffix("s"))}
+    known |= {
+        day
+        for day in CALENDAR
+        for word in known
+        if len(word) > 2 and day.startswith(word.removesuffix("s"))
+    }
     owners = " ".join(action.owner or "" for action in note.actions)
     marked = re.findall(r"(?<![.?!:] )(?<!^)\b[A-Z][^\W_]+|\d+", text)
     marked += set(re.findall(r"[A-Z]\w+", text)) & set(re.findall(r"[A-Z]\w+", owners)) - OWNERS
-    return [word for word in marked if word.casefold().removesuffix("s") not in known and word.casefold() not in known]
+    return [
+        word
+        for word in marked
+        if word.casefold().removesuffix("s") not in known and word.casefold() not in known
+    ]
 
 
 def test_there_are_enough_notes_of_many_lengths():
@@ -89,7 +116,11 @@ def test_no_note_shares_a_run_of_words_with_a_test_note():
 def test_no_two_notes_share_a_sentence():
     of_note = [runs(note.notes) for note in NOTES]
     counts = Counter(run for found in of_note for run in found)
-    shared = {note.id for note, found in zip(NOTES, of_note, strict=True) if any(counts[run] > 1 for run in found)}
+    shared = {
+        note.id
+        for note, found in zip(NOTES, of_note, strict=True)
+        if any(counts[run] > 1 for run in found)
+    }
     assert shared == set()
 
 
