@@ -130,17 +130,27 @@ def _actions(rng: Random, note: Note) -> _Made:
 
 def _formatted(rng: Random, note: Note) -> _Made | None:
     """Return a summary as a number of sentences or bullets that the note's own allows."""
+    pieces = [piece for sentence in note.summary for piece in _pieces(sentence)]
+    if rng.random() < 0.4 and len(pieces) > 1:
+        count = min(rng.choice([2, 3, 3, 4]), len(pieces))
+        lines = [f"- {item.removesuffix('.')}" for item in _join(pieces, count)]
+        wording = rng.choice(["as {} bullets", "in {} bullet points", "in {} bullets"])
+        return "format", "format", _counted(rng, wording, count), "\n".join(lines)
     count = rng.randint(1, len(note.summary))
-    if rng.random() < 0.4 and len(note.summary) > 1:
-        items = _join(note.summary, max(count, 2))
-        number = rng.choice([COUNTS[len(items) - 1], str(len(items))])
-        wording = rng.choice([f"as {number} bullets", f"in {number} bullet points"])
-        return "format", "format", wording, "\n".join(f"- {item[:-1]}" for item in items)
-    parts = _join(note.summary, count)
-    if sentences(" ".join(parts)) != len(parts):
+    text = " ".join(_join(note.summary, count))
+    if sentences(text) != count:
         return None
-    number = rng.choice([COUNTS[count - 1], str(count)])
-    return "format", "format", f"in {number} sentence{'s' * (count > 1)}", " ".join(parts)
+    return "format", "format", _counted(rng, f"in {{}} sentence{'s' * (count > 1)}", count), text
+
+
+def _counted(rng: Random, wording: str, count: int) -> str:
+    return wording.format(rng.choice([COUNTS[count - 1], str(count)]))
+
+
+def _pieces(sentence: str) -> list[str]:
+    """Return the parts of a sentence between semicolons, each as a sentence."""
+    parts = sentence.removesuffix(".").split("; ")
+    return [f"{part[0].upper()}{part[1:]}." for part in parts]
 
 
 def _join(parts: Sequence[str], count: int) -> list[str]:
