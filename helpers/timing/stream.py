@@ -134,8 +134,6 @@ def parse(
         problem = "a chunk of the stream is nested too deep"
     if collector.ended and failure:
         failure = problem = None
-    if problem and bytes(packets).rstrip().endswith(b"[DONE]"):
-        failure = None  # all of it came, and it makes no sense
     collector.finish()
     failure = collector.error or failure or problem
     if failure is None and collector.is_blank:
