@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 import tabulate
 
 tabulate.PRESERVE_WHITESPACE = False
+JOINERS = "\u200c\u200d"
+# Soft hyphen, zero-width spaces, and marks of direction that open nothing: none parts two words.
+UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff\u061c\u200e\u200f"))
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,12 @@ def format_cell(value: object) -> str:
 
 
 def one_line(text: str, width: int = 400) -> str:
-    """Return text without line breaks or control characters, shortened to `width`."""
-    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    """Return text without line breaks or control characters, shortened to `width`.
+
+    What joins letters of Persian or parts of an emoji stays; what is there but unseen goes.
+    """
+    seen = text.translate(UNSEEN)
+    flat = " ".join("".join(c if c.isprintable() or c in JOINERS else " " for c in seen).split())
     return flat if len(flat) <= width else f"{flat[: width - 3]}..."
 
 

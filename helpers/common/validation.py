@@ -32,7 +32,7 @@ def checked(model: type[Model], values: Mapping[str, object], kind: str) -> Mode
 
 def _clause(item: ErrorDetails, model: type[BaseModel] | None, prefix: str) -> str:
     parts = [str(part) for part in item["loc"] if part != "[key]"]
-    place = ".".join([prefix, *parts] if prefix else parts)
+    place = one_line(".".join([prefix, *parts] if prefix else parts), 200)
     if item["type"] == "extra_forbidden" and model is not None and len(parts) == 1:
         clause = f"unknown field, expected one of {', '.join(model.model_fields)}"
     else:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..common.errors import UsageError
-from ..models import lineup
+from ..models.lineup import model_list
+from ..models.prompts import PromptSet, load_prompts, prompt_list
 from ..timing.slo import Slo, parse_slo
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Plan(Settings):
     model_config = ConfigDict(extra="forbid")
 
     models: tuple[str, ...] = Field(min_length=1)
-    prompts: lineup.PromptSet
+    prompts: PromptSet
 
     @model_validator(mode="after")
     def _settings_agree(self) -> "Plan":
@@ -168,22 +169,19 @@ def _levels(value: object) -> Sequence[object]:
     return levels
 
 
-def _prompt_set(prompts) -> lineup.PromptSet:
-    if isinstance(prompts, lineup.PromptSet):
+def _prompt_set(prompts) -> PromptSet:
+    if isinstance(prompts, PromptSet):
         return prompts
     if isinstance(prompts, (list, tuple)):
-        return lineup.prompt_list(prompts)
-    return lineup.load_prompts(prompts)
+        return prompt_list(prompts)
+    return load_prompts(prompts)
 
 
 def _model_list(models, server: "Server") -> list[str]:
-    if isinstance(models, str):
-        models = [name.strip() for name in models.split(",") if name.strip()]
-    if models is None:
-        models = server.default_models()
-    if not models:
+    names = server.default_models() if models is None else model_list(models)
+    if not names:
         raise UsageError(
             "Which models? Name them with --models a,b or BENCH_MODELS; "
             "see them with: python -m helpers models"
         )
-    return list(dict.fromkeys(models))
+    return names

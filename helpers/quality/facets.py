@@ -6,7 +6,6 @@ words, not by meaning: a right answer in other words counts as wrong.
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,12 +19,13 @@ from ..common.errors import UsageError
 from ..common.show import Shown, Table
 from ..common.validation import explain
 from ..measure.record import Run
-from ..models.lineup import MONTHS, AnswerFormat, Facet, Prompt, PromptSet, load_prompts
+from ..models.prompts import MONTHS, AnswerFormat, Facet, Prompt, PromptSet, load_prompts
 from ..timing import intervals
 from .answers import Key, distinct, mean_by_prompt, weighted_mean
+from .text import LETTER, count_items, count_sentences, count_words, fold, phrase_pattern, plain
 
 NEAR = 90  # two words or more, without digits, may differ in one letter of ten: "mailroom scaner"
-NUMBER = r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?"
+NUMBER = rf"(?<!{LETTER})(?<!\.)[-+]?\d[\d,]*(?:\.\d+)?"
 NUMBER_WORDS = (
     *("zero", "one", "two", "three", "four", "five", "six"),
     *("seven", "eight", "nine", "ten", "eleven", "twelve"),
@@ -210,31 +210,24 @@ def score_facets(run: Run, prompts: PromptSet | str | None = None) -> Quality:
 
 def find(facet: Facet, answer: str) -> str | None:
     """Return the words of the answer that a facet matches, or None."""
-    text = _plain(answer)
+    text = plain(answer)
     if facet.number is not None:
         return _number(facet.number, text)
     if facet.date is not None:
         return _match(_date_pattern(facet.date), text)
     if facet.regex is not None:
-        return _match(facet.regex, text)
-    phrases = (_phrase(_plain(phrase), text) for phrase in facet.any_of or ())
+        return _match(facet.regex, text) or _match(facet.regex, fold(answer))
+    phrases = (_phrase(plain(phrase), text) for phrase in facet.any_of or ())
     return next((words for words in phrases if words), None)
 
 
-def _plain(text: str) -> str:
-    """Write spaces, quotes, dashes and letters in one way."""
-    alike = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014\u2011", "''\"\"---")
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().translate(alike).split())
-
-
-def _phrase(phrase: str, text: str) -> str | None:
-    # From the beginning of a word: "retriev" finds "retrieval", but "art" does not find "part".
-    if words := _match(rf"(?<!\w){re.escape(phrase)}\w*", text):
-        return words
-    if " " not in phrase or re.search(r"\d", phrase) or len(text) < len(phrase):
+def _phrase(phrase: str, answer: str) -> str | None:
+    if not phrase or (words := _match(phrase_pattern(phrase), answer)):
+        return words if phrase else None
+    if " " not in phrase or re.search(r"\d", phrase) or len(answer) < len(phrase):
         return None
-    near = fuzz.partial_ratio_alignment(phrase, text, score_cutoff=NEAR)
-    return text[near.dest_start : near.dest_end].strip() if near else None
+    near = fuzz.partial_ratio_alignment(phrase, answer, score_cutoff=NEAR)
+    return answer[near.dest_start : near.dest_end].strip() if near else None
 
 
 def _match(pattern: str, text: str) -> str | None:
@@ -244,7 +237,8 @@ def _match(pattern: str, text: str) -> str | None:
 
 def _number(wanted: float, text: str) -> str | None:
     for match in re.finditer(NUMBER, text):
-        value = float(match[0].replace(",", ""))
+        decimal_comma = re.fullmatch(r"[-+]?\d+,(?:\d\d?|\d{4,})", match[0])  # 6,50
+        value = float(match[0].replace(",", "." if decimal_comma else ""))
         if abs(value - wanted) <= 1e-9 * max(1, abs(value)):
             return match[0]
     words = [word for value, word in enumerate(NUMBER_WORDS) if value == wanted]
@@ -252,7 +246,7 @@ def _number(wanted: float, text: str) -> str | None:
 
 
 def _date_pattern(date: str) -> str:
-    """Return a pattern for a day of a month: 14 March, March 14th, 14.03., 14/3, 2026-03-14."""
+    """Return a pattern for a day: 14 March, March 14th, 14.03., 14/3, 2026-03-14, or in Chinese."""
     day, month = date.split()
     number = MONTHS.index(month) + 1
     name = rf"(?:{month}|{month[:3]}\.?)"
@@ -261,32 +255,19 @@ def _date_pattern(date: str) -> str:
         rf"{name} 0?{day}(?:st|nd|rd|th)?(?!\d)",
         rf"0?{day}[./]0?{number}(?![\d])",
         rf"\d{{4}}-{number:02d}-{int(day):02d}",
+        rf"0?{number}\u6708\s?0?{day}\u65e5",
     )
     return rf"(?<!\d)(?:{'|'.join(ways)})"
 
 
 def _form_checks(form: AnswerFormat, answer: str) -> list[FacetCheck]:
     checks = []
-    for unit, n in {"sentences": sentences(answer), "bullets": bullets(answer)}.items():
+    for unit, n in {"sentences": count_sentences(answer), "bullets": count_items(answer)}.items():
         asked = getattr(form, unit)
         if asked is not None:
             checks.append(FacetCheck(f"{asked} {unit}", "form", n == asked, f"{n} {unit}"))
     if form.max_words is not None:
-        n = len(answer.split())
+        n = count_words(answer)
         name, passed = f"at most {form.max_words} words", 0 < n <= form.max_words
         checks.append(FacetCheck(name, "form", passed, f"{n} words"))
     return checks
-
-
-def sentences(text: str) -> int:
-    """Count sentences. Abbreviations such as "Dr." do not end one."""
-    abbreviations = r"\b(?:dr|mr|ms|mrs|st|e\.g|i\.e|etc|vs|no)\."
-    text = re.sub(abbreviations, " ", text.strip(), flags=re.IGNORECASE)
-    ends = re.findall(r"[.!?]+[\"')\]]*(?=\s|$)", text)
-    return len(ends) + bool(re.search(r"\w[^.!?]*$", text))
-
-
-def bullets(text: str) -> int:
-    """Count lines that begin as list items: "-", "*", a round bullet or a number."""
-    item = re.compile(r"\s*(?:[-*\u2022]|\d+[.)])\s+\S")
-    return sum(bool(item.match(line)) for line in text.splitlines())

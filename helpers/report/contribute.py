@@ -14,12 +14,13 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..common.errors import UsageError
-from ..common.files import write_text
+from ..common.files import read_text, write_text
 from ..common.show import Table, one_line
 from ..common.validation import explain
 from ..decision.scorecard import COLUMNS
 from ..measure.record import Run
 from ..models.lineup import Lineup, load_models
+from ..models.prompts import MAX_NAME
 from ..timing.intervals import P95_NEEDS
 from . import page
 from .report import make_report
@@ -75,7 +76,7 @@ class Contribution(Strict):
 
     form: Literal[1]
     measured_on: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
-    prompt_set: Name
+    prompt_set: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
     prompts: Count
     rounds: Count
     temperature: Figure
@@ -200,10 +201,7 @@ def _text(path: Path) -> str:
         raise UsageError(
             f"{path} is larger than {MAX_BYTES // 1000} kB; a contribution is a summary."
         )
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise UsageError(f"{path} is not UTF-8 text.") from None
+    return read_text(path)
 
 
 def _check_private(texts: dict[str, str]) -> None:

@@ -20,6 +20,7 @@ from ..common.show import Shown, Table, count, size
 from ..models import cache
 from ..models.built_in import built_in_packages, install_built_in
 from ..models.cache import Package, Record
+from ..models.lineup import model_list
 from .foundry import Note, Runtime
 from .local import BuiltIn
 from .model_table import ModelInfo
@@ -45,7 +46,7 @@ def download(
     A model that cannot be had is listed with the reason, and the rest goes on. Raises UsageError
     when neither aliases nor a mirror are given, MirrorError when that mirror does not answer.
     """
-    names = list(dict.fromkeys(_on_the_mirror(server) if aliases is None else aliases))
+    names = model_list(_on_the_mirror(server) if aliases is None else aliases)
     refusal, outcomes = _lack_of_room(server, names), Outcomes()
     for name in names:
         outcomes.look(name, partial(_download_one, server, name, refusal, progress))
@@ -91,14 +92,14 @@ def verify(
     """
     if not isinstance(server, BuiltIn):
         skipped = f"its files are not on this machine, but at {server.where}"
-        return Outcomes(Check(alias, "skipped", skipped) for alias in aliases or ())
+        return Outcomes(Check(alias, "skipped", skipped) for alias in model_list(aliases))
     for model in server.models():
         if model.cached and model.files_sha256 is None:
             with suppress(KitError):
                 server.runtime.record(model.id)
     records = list(cache.records(model_cache()))
     held = dict.fromkeys(record.package.alias for _, record in records)
-    names = held if aliases is None else dict.fromkeys(aliases)
+    names = [*held] if aliases is None else model_list(aliases)
     missing = f"is not in the cache; it holds {', '.join(held)}."
     outcomes = Outcomes(Check(name, "failed", missing) for name in names if name not in held)
     chosen = [(folder, record) for folder, record in records if record.package.alias in names]

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import urllib.parse
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self
@@ -110,6 +110,10 @@ class Server:
         raise UsageError(
             paragraph("servers/which_models.jinja", where=self.where, offered=sorted(offered)[:5])
         )
+
+    def model_names(self, chosen: str | Iterable[str] | None) -> list[str]:
+        """Return the names of a list or of a text with commas; without any, the default models."""
+        return lineup.model_list(chosen) or self.default_models()
 
     def resolve(self, name: str) -> ModelInfo:
         """Return the model with this alias or id. Raises UnknownModel with near misses."""

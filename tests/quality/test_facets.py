@@ -6,7 +6,7 @@ import pytest
 
 from helpers.common.errors import UsageError
 from helpers.common.paths import PROJECT
-from helpers.models.lineup import AnswerFormat, Facet, Prompt, load_prompts, prompt_list
+from helpers.models.prompts import AnswerFormat, Facet, Prompt, load_prompts, prompt_list
 from helpers.quality import facets
 from support.records import HALF, RIGHT, WRONG, recorded
 
@@ -54,37 +54,6 @@ def facet(**match) -> Facet:
 )
 def test_a_facet_finds_its_words(match, answer, words):
     assert facets.find(facet(**match), answer) == words
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [
-        ("", 0),
-        ("One.", 1),
-        ("One. Two!", 2),
-        ("One. Two", 2),
-        ("It costs 6.50. Fine?", 2),
-        ("Dr. Osei owns it.", 1),
-        ('He said "go." Then left.', 2),
-    ],
-)
-def test_sentences_are_counted(text, count):
-    assert facets.sentences(text) == count
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [
-        ("", 0),
-        ("- a\n- b", 2),
-        ("* a\n  * b\ntext", 2),
-        ("1. a\n2) b", 2),
-        ("-a", 0),
-        ("12 apples", 0),
-    ],
-)
-def test_bullets_are_counted(text, count):
-    assert facets.bullets(text) == count
 
 
 PROMPT = Prompt(

@@ -4,7 +4,9 @@ import json
 import os
 import shutil
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from helpers.common.errors import UsageError
 from helpers.report.contribute import FILES, contribute, verify_contribution
@@ -59,7 +61,7 @@ def edit(folder, name: str, change) -> None:
         (lambda f: (f / "run.sh").write_text("rm -rf /"), r"run\.sh does not belong"),
         (lambda f: (f / "result.json").write_text("{"), r"result\.json: invalid JSON"),
         (lambda f: (f / "result.json").write_text("[" * 100_000), r"result\.json"),
-        (lambda f: (f / "result.json").write_bytes(b"\xff\xfe"), "not UTF-8"),
+        (lambda f: (f / "result.json").write_bytes(b"\xff"), "cannot be read as UTF-8"),
         (lambda f: (f / "result.json").write_text(" " * 300_000), "larger than 200 kB"),
         (
             lambda f: (f / "models.json").write_text(
@@ -168,3 +170,63 @@ def test_contribute_from_the_command_line(helpers_command, tmp_path):
     (tmp_path / "gift" / "result.json").write_text("{}", encoding="utf-8")
     bad = helpers_command("contribute", "--check", str(tmp_path / "gift"))
     assert (bad.returncode, "Traceback" in bad.stderr) == (2, False)
+
+
+WORDS = [
+    "{",
+    "}",
+    "[",
+    "]",
+    '"model"',
+    '"form"',
+    ":",
+    ",",
+    "1",
+    "1e999",
+    "-1",
+    "NaN",
+    "null",
+    '"\\ud800"',
+    "\n",
+    "<b",
+    "\x00",
+]
+HARM = (
+    st.binary(max_size=80)
+    | st.lists(st.sampled_from(WORDS), max_size=20).map("".join).map(str.encode)
+    | st.just(b"[" * 9_000)
+    | st.just(b'{"a":' * 9_000)
+    | st.just(b"9" * 4_400)
+)
+
+
+@hypothesis.settings(
+    max_examples=30, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+)
+@hypothesis.given(
+    name=st.sampled_from(FILES),
+    harm=HARM,
+    keep=st.integers(0, 400),
+    encoding=st.sampled_from(["utf-8", "utf-16"]),
+)
+def test_contributions_of_any_bytes_end_in_sentences(given, tmp_path, name, harm, keep, encoding):
+    sent = tmp_path / "sent"
+    shutil.copytree(given, sent, dirs_exist_ok=True)
+    whole = (given / name).read_text(encoding="utf-8")
+    (sent / name).write_bytes(whole[:keep].encode(encoding) + harm + whole[keep:].encode(encoding))
+    try:
+        said = verify_contribution(sent)
+    except UsageError as error:
+        said = [str(error)]
+    assert all(line.endswith(".") and len(line) < 2000 for line in said), said
+    assert not any("\n" in line or "\x1b" in line for line in said)
+
+
+def test_a_set_with_a_name_of_words_can_be_given_back(tmp_path):
+    run = record(
+        tmp_path,
+        {"m": about(size_mb=1.0)},
+        rows_of("m"),
+        prompts={"name": "My جلسه‌ها", "prompts": [{"id": "Q 1", "text": "x"}]},
+    )
+    assert verify_contribution(contribute(run, tmp_path / "gift"))[0].startswith("1 model on ")

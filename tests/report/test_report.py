@@ -14,7 +14,7 @@ from helpers.common.show import Table
 from helpers.decision.scorecard import Scorecard
 from helpers.measure.info import SCHEMA
 from helpers.measure.record import Recorder, Row, Run, load_run
-from helpers.models import lineup
+from helpers.models.prompts import prompt_list
 from helpers.quality.facets import score_facets
 from helpers.report import charts, page
 from helpers.report.comparison import compare_models
@@ -661,7 +661,7 @@ def test_nasty_names_cannot_leave_the_chart(tmp_path):
 
 
 def test_prompts_of_a_set_show_themselves_without_markup():
-    shown = lineup.prompt_list(["<b>|x"])._repr_html_()
+    shown = prompt_list(["<b>|x"])._repr_html_()
     assert "<b>" not in shown
     assert "&lt;b&gt;|x" in shown
 

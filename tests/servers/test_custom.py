@@ -222,6 +222,57 @@ def test_what_a_function_raises_in_the_middle_of_its_answer_is_a_failure_too(fun
         next(pieces)
 
 
+async def later(prompt, **params):
+    return "An answer."
+
+
+async def pieces_later(prompt, **params):
+    yield "An answer."
+
+
+def stops(error):
+    def function(prompt, **params):
+        raise error
+
+    return function
+
+
+@pytest.mark.filterwarnings("error")  # a coroutine that was never awaited
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda prompt, **params: {"text": "An answer."}, "returned a value of the type dict"),
+        (lambda prompt, **params: {"a", "b"}, "returned a value of the type set"),
+        (lambda prompt, **params: b"An answer.", "returned a value of the type bytes"),
+        (lambda prompt, **params: bytearray(b"x"), "returned a value of the type bytearray"),
+        (lambda prompt, **params: 4, "returned a value of the type int"),
+        (lambda prompt, **params: None, r"returned nothing \(None\)"),
+        (later, "returned a coroutine, so it is an async function"),
+        (pieces_later, "returned a coroutine, so it is an async function"),
+        (lambda prompt, **params: [b"An answer."], "yielded a value of the type bytes"),
+        (lambda prompt, **params: iter(["An ", {"text": "answer"}]), "yielded a value of the type dict"),
+        (lambda prompt, **params: (word for word in ["An ", None]), r"yielded nothing \(None\)"),
+        (lambda prompt: "An answer.", "TypeError: .*unexpected keyword argument"),
+        (stops(SystemExit("done")), "stopped with SystemExit: done"),
+        (stops(StopIteration()), "stopped with"),
+    ],
+)  # fmt: skip
+def test_what_is_no_text_is_refused_in_words_and_never_an_answer(function, answer, words):
+    model = function(answer)
+    with pytest.raises(EndpointError, match=words):
+        model.generate("x", max_tokens=3)
+    with pytest.raises(EndpointError, match=words):
+        list(model.stream("x", max_tokens=3))
+    assert model.server.listed_ids() == ["mine"]  # it serves on
+
+
+@pytest.mark.parametrize(
+    "answer", [["An ", "answer."], ("An ", "answer."), iter(["An ", "answer."])]
+)
+def test_pieces_may_come_from_any_sequence_or_iterator(function, answer):
+    assert function(lambda prompt, **params: answer).generate("x") == "An answer."
+
+
 def test_a_function_gets_the_settings_of_the_request(function):
     seen = []
     model = function(lambda prompt, **params: seen.append((prompt, params)) or "ok")
@@ -285,6 +336,7 @@ def test_the_function_server_answers_bad_requests_in_openai_shape(function):
         b"[]",
         b'{"messages": []}',
         b'{"messages": [{"role": "system", "content": "x"}]}',
+        b'{"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}]}]}',
     ):
         status, body = asked("/chat/completions", data)
         assert (status, "Expected a JSON object with messages" in body["error"]["message"]) == (
@@ -306,6 +358,8 @@ def test_the_function_server_answers_bad_requests_in_openai_shape(function):
         ("raise OSError('gone')", "cannot be run .OSError: gone"),
         ("1/0", "ZeroDivisionError"),
         ("def generate(:", "SyntaxError"),
+        ("import sys\nsys.exit('usage: ...')", "SystemExit: usage"),
+        ("stream = True\ngenerate = 5", "has nothing to call"),
     ],
 )
 def test_a_file_that_is_no_model_is_told(tmp_path, source, words):
