@@ -189,6 +189,11 @@ class Quality(Shown):
             needed=PROMPTS_NEEDED,
         )[0]
 
+    def sentences(self) -> list[str]:
+        """Say which models were taught on texts like these prompts."""
+        taught = [model for model in self.run.models if model in self.prompts.taught_on]
+        return templates.sentences("quality/taught.jinja", models=taught, name=self.prompts.name)
+
     def details(self, prompt_id: str) -> Table:
         """Return the checks of each model's first answer. Raises UsageError for a wrong id."""
         prompts = {prompt.id: prompt for prompt in self.prompts.prompts}

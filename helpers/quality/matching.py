@@ -54,8 +54,8 @@ SAYS = (
 )
 REFERS = r"\b(?:does?|takes?|owns?|handles?|will do) (?:it|this|that)\b|\bresponsible|\bin charge\b"
 PERSON = re.compile(
-    r"\b[A-Z][\w'-]+(?= (?:will|has|is|can|to|and)\b|:|\s*->| \(| [a-z]+s (?:the|an?|it|them|up|in"
-    r"|on|to|for|with|from|her|his|our|whether|if)\b)"
+    r"\b[A-Z][\w'-]*[a-z](?= (?:will|has|is|can|to|and)\b|:|\s*->| \("
+    r"| [a-z]+s (?:the|an?|it|them|up|in|on|to|for|with|from|her|his|our|whether|if)\b)"
 )
 SPEAKER = re.compile(r"^(?:\[[\d:]+\] *|[\d:]+ +)?([^\W\d][\w'-]+): ", re.MULTILINE)
 NEW_CLAUSE = re.compile(
@@ -139,7 +139,7 @@ def _owner(facet: Facet, prompt: Prompt, answer: str) -> Outcome:
         name
         for i, clause in enumerate(said)
         for name in others
-        if about[i] and not any(ours[i : i + 2]) and _acts(name, clause)
+        if about[i] and not ours[i] and _acts(name, clause)
     ]
     if swapped and not any(a and o for a, o in zip(about, ours, strict=True)):
         return Outcome("contradicted", swapped[0])
@@ -167,7 +167,7 @@ def _acts(name: str, clause: str, *, saying: bool = False) -> bool:
 
 
 def _denied(before: str, after: str) -> bool:
-    near = " ".join(before.split()[-4:])
+    near = " ".join(re.split(r"\bbut\b", before)[-1].split()[-4:])
     return bool(
         re.search(rf"(?:{NOT}|{DROPPED})(?:\s+[\w'-]+){{0,2}}\s*$", near) or re.search(AFTER, after)
     )
