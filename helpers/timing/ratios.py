@@ -60,7 +60,7 @@ class Comparison:
         if self.low is None or self.high is None or not self.ratio or self.drift is not None:
             return None
         effect, half = abs(math.log(self.ratio)), math.log(self.high / self.low) / 2
-        if self.apart or half > effect * MAX_WIDENING:
+        if self.apart or half >= effect * MAX_WIDENING:
             return None
         more = math.ceil(self.rounds[1] * ((half / effect) ** 2 - 1)) or 1
         return more if more <= MAX_MORE_ROUNDS else None
