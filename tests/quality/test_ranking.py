@@ -83,14 +83,16 @@ def test_nothing_that_reads_no_notes_comes_near_a_summary(name):
             "another summary": other,
             **reference_answers(prompt),
         }
-        rules = bad.pop("rules baseline")
-        kinds.setdefault("rules baseline", []).append(quality(prompt, rules))
-        kinds.setdefault("missing", []).append(quality(prompt, changed(template, 0, "")))
+        facts = [place for place, slot in enumerate(SLOT.finditer(template)) if slot[3]] or [0]
+        summaries = {
+            "missing": [quality(prompt, changed(template, place, "")) for place in facts],
+            "wrong": [quality(prompt, changed(template, place, "wrong")) for place in facts],
+        }
+        for kind, values in summaries.items():
+            kinds.setdefault(kind, []).append(float(np.mean(values)))
         for kind, answer in bad.items():
             kinds.setdefault(kind, []).append(quality(prompt, answer))
     means = {kind: float(np.mean(values)) for kind, values in kinds.items()}
-    floor = means.pop("missing")
-    print(name, floor, means)
-    assert {kind for kind, mean in means.items() if mean > 0.66 * floor} <= {"rules baseline"}, (
-        means
-    )
+    missing, wrong, rules = (means.pop(kind) for kind in ("missing", "wrong", "rules baseline"))
+    assert max(means.values()) < wrong / 2 <= missing / 2, (name, means)
+    assert rules < missing, (name, rules)
