@@ -20,7 +20,7 @@ from functools import cache
 from random import Random
 from typing import NamedTuple
 
-from helpers.quality.facets import sentences
+from helpers.quality.text import count_sentences
 
 from . import answers, phrases
 from .settings import DATA_FOLDER
@@ -138,7 +138,7 @@ def _formatted(rng: Random, note: Note) -> _Made | None:
         return "format", "format", _counted(rng, wording, count), "\n".join(lines)
     count = rng.randint(1, len(note.summary))
     text = " ".join(_join(note.summary, count))
-    if sentences(text) != count:
+    if count_sentences(text) != count:
         return None
     return "format", "format", _counted(rng, f"in {{}} sentence{'s' * (count > 1)}", count), text
 

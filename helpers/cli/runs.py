@@ -248,15 +248,16 @@ def compare(
     return 1 if failed else 0
 
 
-def workshop(*, output: str | None = None) -> None:
+def workshop(*, output: str | None = None, full: bool = False) -> None:
     """Run the whole course headless and write its report.
 
     Args:
         output: folder for results (default: results/)
+        full: measure all meeting notes and not only the course's part, as a decision needs
     """
     from ..course import notebooks
 
-    _show_decision(notebooks.workshop(output))
+    _show_decision(notebooks.workshop(output, full=full))
 
 
 def progress() -> None:

@@ -1,11 +1,13 @@
 """Commands around quality and decisions: score, judge, route, contribute."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from ..common.errors import UsageError
 from ..common.paths import user_path
+from ..common.show import count
 from .options import Endpoint, LimitOptions, RunFolder, Whole, given
 
 
@@ -117,4 +119,32 @@ def contribute(
     print(*verify_contribution(folder), sep="\n")
 
 
-COMMANDS = (annotate, judge, route, contribute)
+def prompts(
+    action: Literal["new"], notes: str, /, *, output: str = "my-prompts.json", yes: bool = False
+) -> None:
+    """Make a prompt set of your own notes: a text file, or a folder of them.
+
+    Args:
+        notes: NOTES: the file or folder
+        output: the new file (default: my-prompts.json)
+        yes: take every proposed facet without asking
+    """
+    from ..common.files import write_json
+    from ..models.prompts import load_prompts
+    from ..quality.proposals import make_set, read_notes
+
+    path = Path(output)
+    if path.exists():
+        raise UsageError(f"{path} exists; name another file with --output.")
+    try:
+        entry = make_set(read_notes(Path(notes).expanduser()), None if yes else input)
+    except EOFError:
+        raise UsageError("Nobody answered; take all proposals with --yes, then edit.") from None
+    write_json(path, {"mine": entry})
+    made = load_prompts(path)
+    facets = sum(len(prompt.facets) for prompt in made.prompts)
+    print(f"{path}: {count(len(made), 'prompt')} with {count(facets, 'facet')}; read them.")
+    print(f"Then: python -m helpers benchmark --prompts {path}")
+
+
+COMMANDS = (prompts, annotate, judge, route, contribute)

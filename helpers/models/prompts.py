@@ -10,7 +10,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AliasChoices, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from ..common.errors import UsageError
 from ..common.files import TEXTS, read_folder, read_text, sheet_rows
@@ -19,6 +26,7 @@ from ..common.show import Shown, Table, count, join_words, one_line
 from .lineup import Entry, Identifier, Positive, Text, first_repeated, parse_entry, parse_json
 
 DEFAULT_PROMPT_SET = "meeting-notes"
+COURSE, ALL = "course", ":all"
 MAX_NAME = 80  # characters
 JSON_LINES, SHEETS = (".jsonl", ".ndjson"), (".csv", ".tsv")
 MONTHS = tuple(calendar.month_name)[1:]
@@ -38,6 +46,8 @@ class Facet(Entry):
     """Describe something that an answer must (or must not) contain.
 
     It is any one of some phrases, a number, a day ("14 March") or a regular expression.
+    `instead_of` lists what contradicts it when an answer says that: other people, other days, a
+    plan that was dropped. `about` has words of the task that an owner or a day belongs to.
     """
 
     id: Identifier
@@ -45,6 +55,8 @@ class Facet(Entry):
     number: Annotated[float, Field(allow_inf_nan=False)] | None = None
     date: Day | None = None
     regex: Text | None = None
+    instead_of: tuple[Text, ...] = ()
+    about: tuple[Text, ...] = ()
     kind: Literal["required", "optional", "forbidden"] = "required"
 
     @model_validator(mode="after")
@@ -77,20 +89,38 @@ class AnswerFormat(Entry):
         return ", ".join(filter(None, (sentences, bullets, words)))
 
 
+def _join_lines(text: object) -> object:
+    lines = isinstance(text, list) and all(isinstance(line, str) for line in text)
+    return "\n".join(text) if isinstance(text, list) and lines else text
+
+
 class Prompt(Entry):
-    """Hold one prompt, with what its answer is expected to contain."""
+    """Hold one prompt, with what its answer is expected to contain.
+
+    The text may be a list of lines. `tags` say what kind of prompt it is; those tagged "course"
+    are the part of their set that is used unless all are asked for.
+    """
 
     id: Name
-    text: Annotated[Text, Field(validation_alias=AliasChoices("text", "prompt"))]
+    text: Annotated[
+        Text,
+        Field(validation_alias=AliasChoices("text", "prompt")),
+        BeforeValidator(_join_lines),
+    ]
+    tags: tuple[Identifier, ...] = ()
     facets: tuple[Facet, ...] = ()
     format: AnswerFormat | None = None
 
 
 class PromptSet(Shown, Entry):
-    """Hold a named, fixed list of prompts. One without an id is called p1, p2, ... by its place."""
+    """Hold a named, fixed list of prompts. One without an id is called p1, p2, ... by its place.
+
+    `taught_on` names the models that were taught on texts like these.
+    """
 
     name: Name
     title: str = ""
+    taught_on: tuple[Identifier, ...] = ()
     prompts: tuple[Prompt, ...] = Field(min_length=1)
 
     @field_validator("prompts", mode="before")
@@ -125,9 +155,12 @@ def load_prompts(source: str | Path | None = None) -> PromptSet:
     """Read a prompt set: the name of a shipped set, a file, `FILE:SET`, or a folder of texts.
 
     A file is JSON, JSON lines, CSV with a column prompt or text, or text with one prompt a line.
+    Of a set with prompts tagged "course" these are read, and all of them with `:all` at the end.
     Raises UsageError naming the file, the field and the mistake, or the sets in the file.
     """
-    path, name = _split_source(os.path.expanduser(source or DEFAULT_PROMPT_SET))
+    named = os.path.expanduser(source or DEFAULT_PROMPT_SET)
+    whole = named.endswith(ALL) and not os.path.exists(named)
+    path, name = _split_source(named.removesuffix(ALL) if whole else named)
     raw = _read(path)
     sets = {"list": raw} if isinstance(raw, list) else raw
     if not isinstance(sets, dict) or not sets:
@@ -141,7 +174,17 @@ def load_prompts(source: str | Path | None = None) -> PromptSet:
         raise UsageError(f"{path}: {problem}; it has {one_line(', '.join(sets))}.")
     entry = sets[name]
     fields = entry if isinstance(entry, dict) else {"prompts": entry}
-    return parse_entry(PromptSet, {"name": name, **fields}, path, name)
+    prompts = parse_entry(PromptSet, {"name": name, **fields}, path, name)
+    return prompts if whole else _course_part(prompts)
+
+
+def _course_part(prompts: PromptSet) -> PromptSet:
+    """Return the prompts tagged "course", or all where none is; the title says how many more."""
+    part = tuple(prompt for prompt in prompts.prompts if COURSE in prompt.tags)
+    if len(part) in (0, len(prompts)):
+        return prompts
+    title = f"{prompts.title} ({len(part)} of {len(prompts)}; all: {prompts.name}{ALL})"
+    return prompts.model_copy(update={"prompts": part, "title": title.strip()})
 
 
 def prompt_list(texts: Iterable[str]) -> PromptSet:

@@ -155,7 +155,7 @@ def quality_and_speed(run: Run) -> Chart:
     axes.set_xlim(left=0)
     axes.set_ylim(0, 1.05)
     axes.set_xlabel(f"median latency{unit} with its 95 % interval")
-    axes.set_ylabel("quality (share of checks passed)")
+    axes.set_ylabel("quality (0 to 1)")
     draw.legend(figure)
     finding = f"No other model beats {join_words([row['model'] for row in front])}"
     if len(front) == len(rows) > 1:

@@ -99,7 +99,7 @@ class Report:
         sections = [
             Section("Table", self.card.table(), costs),
             Section("Decision", ranking, self.decision.sentences()[1:]),
-            Section("Quality", judged, self.ratings.sentences()),
+            Section("Quality", judged, score_facets(run).sentences() + self.ratings.sentences()),
             Section("Highlights", points=found),
             Section("Charts", pictures=charts.for_report(run)),
             Section("Load", load, load_notes, load_test.for_report(run)),

@@ -406,9 +406,12 @@ def test_files_of_any_bytes_end_in_prompts_or_in_a_sentence(tmp_path, content, e
 def test_shipped_prompts():
     raw = json.loads((DATA / "prompts.json").read_text(encoding="utf-8"))
     for name, entry in raw.items():
-        prompts = load_prompts(name)
+        prompts = load_prompts(f"{name}:all")
         assert (prompts.name, prompts.title) == (name, entry["title"])
-        assert [p.text for p in prompts.prompts] == [p["text"] for p in entry["prompts"]]
+        assert [p.text for p in prompts.prompts] == [
+            "\n".join(p["text"]) if isinstance(p["text"], list) else p["text"]
+            for p in entry["prompts"]
+        ]
     assert load_prompts() == load_prompts(DEFAULT_PROMPT_SET)
 
 

@@ -83,7 +83,7 @@ PROMPT = Prompt(
         ),  # a forbidden one that is named is one more check, failed
         ("Ana owns it. It is due.", 1 / 3),
         ("", 0.0),
-        ("Monday", 1 / 4),
+        ("Monday", 0.0),  # a day by itself is a list, not a sentence
     ],
 )
 def test_quality_is_the_share_of_checks_that_are_passed(answer, expected):
@@ -138,7 +138,7 @@ def test_a_run_is_judged_model_by_model_with_intervals(tmp_path):
     )  # cut to what is possible
     assert (good["prompts_judged"], good["facet_recall"]) == (6, pytest.approx(11 / 12))
     assert judged.compare() == [
-        "Quality: poor passes 67 in 100 checks fewer than good (95 % interval 24 to 100, 6 prompts)."
+        "Quality: poor is 0.67 below good (95 % interval 0.24 to 1.00, 6 prompts)."
     ]
     assert "good" in str(judged)
     assert "<table" in judged._repr_html_()
@@ -152,8 +152,9 @@ def test_equal_and_unclear_quality_is_said_to_be_so(tmp_path):
         )
     )
     assert judged.compare() == [
-        "Quality: same and a pass the same share of checks on each of 6 prompts.",
-        "Quality: cannot tell mixed and a apart with 6 prompts.",
+        "Quality: same and a have the same quality on each of 6 prompts.",
+        "Quality: cannot tell mixed and a apart: the difference is 0.00 (97.5 % interval -0.71 to 0.71, "
+        "6 prompts); to settle a difference of 0.1: 280 more prompts.",
     ]
 
 
@@ -171,7 +172,9 @@ def test_two_prompts_are_too_few_for_an_interval_or_a_verdict(tmp_path):
         recorded(tmp_path, {"good": [RIGHT, RIGHT], "poor": [WRONG, WRONG]})
     )
     assert [row["quality_low"] for row in judged.summary] == [None, None]
-    assert judged.compare() == ["Quality: cannot tell poor and good apart with 2 prompts."]
+    assert judged.compare() == [
+        "Quality: cannot tell poor and good apart with 2 prompts; an interval needs 5."
+    ]
 
 
 def test_a_model_without_answers_and_a_prompt_without_expectations_are_shown_as_unknown(tmp_path):
@@ -211,8 +214,8 @@ def test_a_run_can_be_judged_again_by_edited_facets(tmp_path):
 def test_the_example_in_the_docs_is_a_valid_prompt():
     text = (PROJECT / "docs" / "quality.md").read_text(encoding="utf-8")
     prompt = Prompt.model_validate_json(text.split("```json\n")[1].split("```")[0])
-    answer = "They repair the oven by March 14th for 6.50 euros. Room 12 is closed."
-    assert [check.passed for check in facets.score(prompt, answer).checks] == [True] * 6
+    answer = "Ana will repair the oven by March 14th for 6.50 euros. Room 12 is closed."
+    assert [check.passed for check in facets.score(prompt, answer).checks] == [True] * 7
 
 
 def test_the_shipped_prompts_with_facets_can_be_passed_and_failed():

@@ -416,7 +416,7 @@ def test_quality_is_in_every_form_of_the_report(tmp_path):
         prompt.facets = facets
     text = write_report(run).read_text(encoding="utf-8")
     assert "![Quality against median latency of good and poor" in text
-    assert "- Quality: cannot tell poor and good apart with 3 prompts." in text
+    assert "- Quality: cannot tell poor and good apart with 3 prompts; an interval needs 5." in text
     assert [
         float(row["quality"]) for row in csv.DictReader(io.StringIO(summary_csv(Scorecard(run))))
     ] == [

@@ -61,7 +61,10 @@ def test_equal_models_cannot_be_told_apart():
     result = compared(measured(random, 8, 3), measured(random, 8, 3))
     assert not result.apart
     assert str(result).startswith("Latency: cannot tell new and old apart (ratio ")
-    assert str(result).endswith(", 3 rounds, 8 prompts).")
+    more = result.more_rounds
+    assert more and str(result).endswith(
+        f", 3 rounds, 8 prompts; to settle it: about {more} more rounds)."
+    )
 
 
 def test_the_same_figures_cannot_be_told_apart():
