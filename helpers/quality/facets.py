@@ -141,12 +141,10 @@ class Quality(Shown):
     @cached_property
     def references(self) -> dict[str, dict[str, float]]:
         """Return the quality of answers that need no model, by their name and by prompt id."""
-        asked = {prompt.id for prompt in self.prompts.prompts if prompt.id in self.run.prompts}
-        values: dict[str, dict[str, float]] = {}
-        for name, scores in self._reference_scores.items():
-            found = {prompt: of.quality for prompt, of in scores.items() if prompt in asked}
-            values[name] = {p: quality for p, quality in found.items() if quality is not None}
-        return values
+        return {
+            name: {prompt: of.quality for prompt, of in scores.items() if of.quality is not None}
+            for name, scores in self._reference_scores.items()
+        }
 
     @cached_property
     def _reference_scores(self) -> dict[str, dict[str, Score]]:

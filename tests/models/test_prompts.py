@@ -3,6 +3,7 @@
 import codecs
 import json
 import os
+from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -421,4 +422,38 @@ def test_the_sessions_prompts_are_word_for_word():
         "List 3 privacy benefits of local inference.",
         "Summarize why model size impacts latency on consumer hardware.",
         "Provide two scenarios where an SLM is preferable to an LLM.",
+    ]
+
+
+@pytest.mark.parametrize("name", ["meeting-notes", "long-notes"])
+def test_a_set_for_decisions_is_balanced(name):
+    prompts = load_prompts(f"{name}:all").prompts
+    counts = Counter(tag for prompt in prompts for tag in prompt.tags)
+    assert len(prompts) >= (40 if name == "meeting-notes" else 8)
+    least = 4 if name == "meeting-notes" else 1
+    layouts = ("mail", "chat", "minutes", "dictated", "handover", "negation", "dropped-plan")
+    assert {tag: counts[tag] for tag in layouts if counts[tag] < least} == {}
+    words = [len(prompt.text.split()) for prompt in prompts]
+    assert min(words) >= (40 if name == "meeting-notes" else 600)
+    for prompt in prompts:
+        owners = [facet for facet in prompt.facets if facet.id.startswith("owner")]
+        assert owners or "missing-fact" in prompt.tags, prompt.id
+        assert any(facet.id.startswith("decision") for facet in prompt.facets), prompt.id
+
+
+def test_the_course_takes_its_part_of_a_set_and_all_is_a_word_away(tmp_path):
+    part, whole = load_prompts("meeting-notes"), load_prompts("meeting-notes:all")
+    assert 8 <= len(part) <= 12 < len(whole)
+    assert {prompt.id for prompt in part.prompts} < {prompt.id for prompt in whole.prompts}
+    assert f"({len(part)} of {len(whole)}; all: meeting-notes:all)" in part.title
+    tags = {tag for prompt in part.prompts for tag in prompt.tags}
+    assert {"mail", "chat", "minutes", "shorthand", "dictated", "correction", "negation"} <= tags
+    path = tmp_path / "mine.json"
+    lines = [{"text": "a", "tags": ["course"]}, {"text": "b"}]
+    path.write_text(json.dumps({"s": {"prompts": lines}}), encoding="utf-8")
+    assert [len(load_prompts(f"{path}{end}")) for end in ("", ":s", ":all", ":s:all")] == [
+        1,
+        1,
+        2,
+        2,
     ]

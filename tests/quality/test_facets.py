@@ -2,11 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from helpers.common.errors import UsageError
 from helpers.common.paths import PROJECT
-from helpers.models.prompts import AnswerFormat, Facet, Prompt, load_prompts, prompt_list
+from helpers.models.prompts import AnswerFormat, Facet, Prompt, PromptSet, load_prompts, prompt_list
 from helpers.quality import facets
 from support.records import HALF, RIGHT, WRONG, recorded
 
@@ -228,3 +229,59 @@ def test_the_shipped_prompts_with_facets_can_be_passed_and_failed():
                     or not one.any_of
                 ), (name, prompt.id, one.id)
                 assert facets.find(one, "") is None
+
+
+# ---------------------------------------------------------------- what stands beside a model
+
+NOTED = [
+    {
+        "id": f"p{n}",
+        "text": "Summarize the meeting notes: Bo has spoken for a long time about the weather of last "
+        f"week. We agreed to repair oven {n}. Ana will do it by 14 March. Who pays is open.",
+        "facets": [
+            {"id": "decision", "any_of": ["repair oven"]},
+            {"id": "owner", "any_of": ["Ana"]},
+            {"id": "due", "date": "14 March"},
+        ],
+    }
+    for n in range(1, 7)
+]
+GOOD, BAD = (
+    "They repair oven; Ana by 14 March.",
+    "They repair oven; Bo does it by 20 March with Eve.",
+)
+
+
+def test_answers_without_a_model_stand_below_the_models_in_the_same_columns(tmp_path):
+    judged = facets.score_facets(recorded(tmp_path, {"good": [GOOD] * 6, "poor": [BAD] * 6}, NOTED))
+    assert list(judged.references) == ["copy of the notes", "first two sentences", "rules baseline"]
+    assert all(len(values) == 6 for values in judged.references.values())
+    assert max(judged.references["copy of the notes"].values()) < 0.1
+    good, poor = judged.summary
+    assert (good["quality"], good["contradicted"], good["unsupported"]) == (1, 0, 0)
+    assert (poor["quality"], poor["contradicted"], poor["unsupported"]) == (0, 1, 1)
+    table = judged.table()
+    assert [row[0] for row in table.rows] == ["good", "poor", *judged.references]
+    assert len(table.headers) == 8
+    details = str(judged.details("p1"))
+    assert "contradicted: Bo" in details
+    assert "20, Eve" in details
+
+
+def test_a_verdict_says_how_many_prompts_would_settle_a_difference():
+    differences = [0.3, -0.2, 0.1, 0.0, -0.1, 0.2]
+    more = facets.prompts_to_settle(differences)
+    assert more is not None
+    spread = np.std(differences, ddof=1)
+    assert len(differences) + more == pytest.approx((2.8016 * spread / 0.1) ** 2, abs=1)
+    assert facets.prompts_to_settle([0.1] * 9) is None
+    assert facets.prompts_to_settle([0.1, 0.2]) is None
+    assert facets.prompts_to_settle([0.01, -0.01] * 20) == 0
+
+
+def test_models_that_were_taught_on_texts_like_these_are_named(tmp_path):
+    run = recorded(tmp_path, {"good": [GOOD] * 6, "poor": [BAD] * 6}, NOTED)
+    taught = PromptSet(name="mine", taught_on=("poor", "another"), prompts=NOTED)
+    assert facets.score_facets(run).sentences() == []
+    (sentence,) = facets.score_facets(run, taught).sentences()
+    assert sentence.startswith("poor was taught on texts like mine.")
