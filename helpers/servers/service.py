@@ -80,7 +80,7 @@ class SdkRuntime:
             self._row(variant, records.get(variant.id))
             for model in self._manager.catalog.list_models()
             for variant in sorted(model.variants, key=lambda v: v.id != model.id)
-            if variant.id in records or not variant.info.uri.startswith(OWN_URI)
+            if variant.id in records or not (variant.info.uri or "").startswith(OWN_URI)
         ]
 
     def providers(self) -> dict[str, bool]:
