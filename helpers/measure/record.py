@@ -306,13 +306,14 @@ def load_run(run: str | os.PathLike | None = None, *, sample: bool = False) -> R
             runs.append(Run(path.parent))
         except UsageError as error:  # it must not hide the others
             damaged.append(error)
-    if damaged and not runs:
+    shipped = sample and not run
+    if damaged and not runs and not shipped:
         raise damaged[0]
     for problem in damaged:
         print("passed over:", *lines(str(problem)), file=sys.stderr)
     if runs:
         return max(runs, key=lambda run: run.info.started_at)
-    if sample and not run:
+    if shipped:
         with writing(folder):
             return Run(shutil.copytree(DATA / SAMPLE, folder / SAMPLE, dirs_exist_ok=True))
     raise UsageError(

@@ -64,8 +64,8 @@ def test_a_model_that_is_missing_does_not_stop_the_others(tmp_path):
 
 def test_an_endpoint_that_offers_nothing_of_the_line_up_is_told_in_a_sentence(tmp_path):
     with (
-        serving(["something-else"]) as endpoint,
-        pytest.raises(KitError, match=r"Which models\? .* but something-else\. Name them"),
+        serving(["something-else", "another"]) as endpoint,
+        pytest.raises(KitError, match=r"Which models\? .* but another, something-else\. Name them"),
     ):
         notebooks.execute(
             notebook("02_smoke_test"), tmp_path / "02.ipynb", {"endpoint": endpoint.base_url}
