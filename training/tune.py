@@ -78,10 +78,10 @@ def tune(gguf: Path, work: Path, output: Path, scale: float = 1.0) -> None:
             pace = (time.perf_counter() - began) / (step - first)
             print(f"step {step} of {steps}: loss {smooth:.3f}, {pace:.1f} s a step", flush=True)
         if step % VALIDATE_EVERY == 0 and step < steps:
-            _note_down(work, step, smooth, validate(model, tokenizer))
+            _note_down(work, step, smooth, validate(model, tokenizer, scale))
     lora.save(parameters, gguf.name, output / ALIAS)
-    _note_down(work, step, smooth, validate(model, tokenizer))
-    scores = examine(model, tokenizer, work / "handwritten.jsonl")
+    _note_down(work, step, smooth, validate(model, tokenizer, scale))
+    scores = examine(model, tokenizer, work / "handwritten.jsonl", scale)
     write_json(work / "handwritten.json", scores)
     print(json.dumps(scores, indent=1), flush=True)
 
@@ -147,9 +147,9 @@ def _note_down(work: Path, step: int, smooth: float | None, figures: dict[str, f
 
 
 @torch.no_grad()
-def validate(model: nn.Module, tokenizer) -> dict[str, float]:
+def validate(model: nn.Module, tokenizer, scale: float = 1.0) -> dict[str, float]:
     """Return what the model makes of written notes that it is not trained on."""
-    notes = written.split(validation=True)[:VALIDATION_NOTES]
+    notes = written.split(validation=True)[: max(2, int(VALIDATION_NOTES * scale))]
     drawn, rng = rows.Rows(tokenizer, notes), Random(SEED)
     found = [loss(model, rows.collate([drawn.of_note(rng, note, True)])).item() for note in notes]
     asked = [
@@ -204,9 +204,9 @@ def reply(model: nn.Module, tokenizer, requests: Sequence[str]) -> list[Reply]:
     return [replies[n] for n in range(len(requests))]
 
 
-def examine(model: nn.Module, tokenizer, answers: Path) -> dict[str, Any]:
+def examine(model: nn.Module, tokenizer, answers: Path, scale: float = 1.0) -> dict[str, Any]:
     """Return the scores of torch's answers on the hand-written test set; keep them in a file."""
-    turns = handwritten()
+    turns = handwritten(scale)
     replies = reply(model, tokenizer, [turn["user"] for turn in turns])
     scored = [scoring.score(turn, text) for turn, text in zip(turns, replies, strict=True)]
     with answers.open("w", encoding="utf-8", newline="\n") as file:
