@@ -17,7 +17,7 @@ from helpers.measure.info import RunInfo
 from helpers.measure.plan import Plan
 from helpers.measure.recorder import Recorder
 from helpers.measure.rows import Row
-from helpers.models import lineup
+from helpers.models.prompts import load_prompts
 
 MODELS = ("pocket-nano", "pocket-mini", "pocket-mini-int4", "pocket-midi")
 STEPS = ("read", "summary", "models compared", "report", "two runs compared")
@@ -40,7 +40,7 @@ regression.compare_runs(run, Run(sys.argv[1])); step()
 
 def make(folder: Path, rows: int) -> Path:
     """Make a finished run of `rows` requests: 4 models, the 8 shipped prompts, enough rounds."""
-    prompts = lineup.load_prompts()
+    prompts = load_prompts()
     rounds = -(-rows // (len(MODELS) * len(prompts)))
     plan = Plan(models=MODELS, prompts=prompts).model_dump(mode="json") | {"rounds": rounds}
     info = {

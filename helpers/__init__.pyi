@@ -16,8 +16,10 @@ from .decision.selection import decide as decide
 from .measure.merge import merge_runs as merge_runs
 from .measure.record import load_run as load_run
 from .measure.session import benchmark as benchmark
+from .models.converted import from_gguf as from_gguf
 from .models.lineup import load_models as load_models
-from .models.lineup import load_prompts as load_prompts
+from .models.lineup import model_list as model_list
+from .models.prompts import load_prompts as load_prompts
 from .quality.agreement import ratings as ratings
 from .quality.facets import score_facets as score_facets
 from .quality.model_judge import ask_judge as ask_judge

@@ -21,6 +21,11 @@ SETTINGS = (
 )
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores, because many tests wait for a server."""
+    return min((os.cpu_count() or 1) + 1, 4)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def clean_environment(tmp_path_factory):
     """A fresh home and results folder, no reach for the Azure catalog, and no process left behind at the end."""

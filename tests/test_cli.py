@@ -6,8 +6,10 @@ import re
 import pytest
 
 from helpers import load_run
+from helpers.cli.app import main
 from helpers.common.paths import BUILT_IN_MODELS, model_cache
 from helpers.models import built_in, cache
+from support.gguf_files import write_gguf
 from support.loopback import error_answer, serving
 
 
@@ -210,7 +212,7 @@ MISTAKES = [
     (["chat", "poket-mini", "--prompt", "Hello"], 1, "did you mean pocket-mini"),
     (["chat", "pocket-mini", "--prompt", "word " * 5000], 1, "maximum context length"),
     (
-        ["models", "--endpoint", "localhost:5273"],
+        ["models", "--endpoint", "some words"],
         2,
         "expected something like http://localhost:5273/v1",
     ),
@@ -273,3 +275,61 @@ def test_stop_ends_the_runtime_and_says_so(own_home, helpers_command):
     helpers_command("models")
     assert helpers_command("stop").stdout == "stopped\n"
     assert helpers_command("stop").stdout == "not running\n"
+
+
+def test_a_gguf_file_is_converted_and_measured_from_a_terminal(
+    server, helpers_command, tmp_path, capsys
+):
+    path = write_gguf(tmp_path / "m.gguf")
+    done = helpers_command("convert", str(path), "--name", "from-a-terminal")
+    assert done.returncode == 0, done.stderr
+    assert "python -m helpers benchmark --models from-a-terminal" in done.stdout
+    assert "from-a-terminal" in helpers_command("models", "--source", "gguf").stdout
+    for wrong, message in (
+        (["none.gguf"], "none.gguf cannot be read"),
+        ([str(path), "--context", "9999"], "A context of 9,999 tokens was asked for"),
+        (
+            [str(path), "--adapter", str(tmp_path)],
+            f"{tmp_path / 'adapter_model.safetensors'} cannot be read",
+        ),
+    ):
+        assert main(["convert", *wrong]) == 2
+        assert f"error: {message}" in capsys.readouterr().err
+
+
+def test_own_models_share_a_table_with_the_kits_without_a_change_to_it(
+    server, helpers_command, tmp_path
+):
+    """A function, a folder and another line-up, in one run."""
+    own = tmp_path / "My rules.py"
+    own.write_text("def generate(prompt, **params):\n    return 'Ines repairs the gate.'\n")
+    line_up = tmp_path / "models.json"
+    entry = {"source": "built-in", "capabilities": ["chat"], "size_mb": 2.5, "license": "MIT"}
+    line_up.write_text(json.dumps({"pocket-nano": entry}))
+    done = helpers_command(
+        *("benchmark", "--custom", str(own), "--folder", str(BUILT_IN_MODELS / "pocket-mini")),
+        *("--line-up", str(line_up), "--prompt", "Say hello.", "--rounds", "1", "--warmup", "0"),
+        *("--cold", "0", "--no-resources", "--quiet", "--json", "--output", str(tmp_path)),
+    )
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["models"]
+    assert [(row["model"].split(" @ ")[0], row["n_ok"]) for row in rows] == [
+        ("pocket-nano", 1),  # all of the line-up that is built in
+        ("my-rules", 1),
+        ("pocket-mini", 1),
+    ]
+
+
+def test_own_models_that_are_not_there_are_told_before_the_first_request(server, capsys, tmp_path):
+    empty = tmp_path / "empty.py"
+    empty.write_text("")
+    for options, message in (
+        (["--custom", str(tmp_path / "none.py")], "none.py cannot be run"),
+        (["--custom", str(empty)], "has nothing to call"),
+        (["--folder", str(tmp_path)], "holds no genai_config.json"),
+        (["--line-up", str(empty)], "is not valid JSON"),
+        (["--custom", str(empty), "--resume"], "Give either --custom or --resume"),
+        (["--custom", str(empty), "--variants"], "Give either --custom or --variants"),
+    ):
+        assert main(["benchmark", *options]) == 2
+        assert message in capsys.readouterr().err

@@ -2,7 +2,7 @@
 
 Steps can be named to run only those, and every step goes on where it was stopped. `generate`,
 `evaluate`, `speed` and `package` need no more than the kit itself; `train` and `export` need the
-packages of training/requirements.txt.
+packages of training/requirements.txt. `tune` adapts a public model instead, from its GGUF file.
 """
 
 import argparse
@@ -15,9 +15,9 @@ from . import generate, settings
 from .settings import Model
 
 STEPS = ("generate", "train", "export", "evaluate", "speed", "package")
-STUDIES = ("precisions", "gaps")
-EXTRAS = ("torch", "transformers", "onnxruntime_genai", "onnx", "onnx_ir")
-NEED_EXTRAS = {"train", "export", "precisions"}
+STUDIES = ("precisions", "gaps", "tune")
+EXTRAS = ("torch", "transformers", "onnxruntime_genai", "onnx", "onnx_ir", "gguf", "accelerate")
+NEED_EXTRAS = {"train", "export", "precisions", "tune"}
 NEED_TEXT = {"generate", "train", "evaluate", "speed", "precisions"}
 
 
@@ -42,6 +42,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--scale", type=float, default=1.0, help="part of text and steps, 0.01 for a smoke run"
     )
+    parser.add_argument("--gguf", type=Path, help="the model that tune adapts, a GGUF file")
     arguments = parser.parse_args(argv)
     for step in arguments.steps:
         if step not in STEPS + STUDIES:
@@ -51,6 +52,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"unknown model {unknown[0]!r}; choose from {', '.join(settings.MODELS)}")
     if not 0 < arguments.scale <= 1:
         parser.error(f"--scale must be above 0 and at most 1, not {arguments.scale}")
+    if "tune" in arguments.steps and not (arguments.gguf and arguments.gguf.is_file()):
+        parser.error(f"tune needs --gguf with a GGUF file, not {arguments.gguf}")
     return arguments
 
 
@@ -61,13 +64,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     missing = [name for name in EXTRAS if importlib.util.find_spec(name) is None]
     if missing and NEED_EXTRAS & steps:
         sys.exit(
-            f"error: training and export need {', '.join(missing)}; install them with: "
+            f"error: training, tuning and export need {', '.join(missing)}; install them with: "
             "python -m pip install -r training/requirements.txt"
         )
     work, output = arguments.work.resolve(), arguments.output.resolve()
     models = [settings.MODELS[alias] for alias in arguments.models.split(",")]
     if NEED_TEXT & steps:
         generate.write(work / "text", settings.SEED, arguments.scale)
+    if "tune" in steps:
+        from . import tune
+
+        tune.tune(arguments.gguf.resolve(), work / tune.ALIAS, output, arguments.scale)
     _make(steps, models, work, output, arguments.scale)
     _study(steps, models, work, output, arguments.scale)
     _describe(steps, models, work, output, arguments.scale)

@@ -6,13 +6,13 @@ import statistics
 from collections.abc import Collection, Sequence
 from typing import Any, Protocol, TypedDict
 
-from helpers.quality.facets import bullets, sentences
+from helpers.quality.text import count_items, count_sentences
 
 from .generate import Turn
 from .settings import SEED
 
 RESAMPLES = 10_000
-COUNTERS = {"sentences": sentences, "bullets": bullets}
+COUNTERS = {"sentences": count_sentences, "bullets": count_items}
 
 
 class Reply(Protocol):

@@ -22,11 +22,16 @@ def check(*, endpoint: Endpoint = None) -> int:
 def models(
     *, filters: FilterOptions | None = None, endpoint: Endpoint = None, mirror: Mirror = None
 ) -> None:
-    """List the models that can be had."""
+    """List the models that can be had; with --fits, also how fast each will probably be here."""
     from .. import connect
 
     with connect(endpoint, mirror=mirror) as server:
-        print(server.models().where(**given(filters)))
+        listed = server.models().where(**given(filters))
+    print(listed)
+    if filters and filters.fits:
+        from ..measure.forecast import forecast
+
+        print("", forecast(listed), sep="\n")
 
 
 def download(*alias: str, endpoint: Endpoint = None, mirror: Mirror = None) -> int:
@@ -84,6 +89,29 @@ def cache(*, remove: tuple[str, ...] = (), yes: bool = False) -> None:
         remove_stored(stored)
         print(f"removed {stored.alias}", file=sys.stderr)
     print(cache_contents())
+
+
+def convert(
+    file: str,
+    /,
+    *,
+    name: str | None = None,
+    adapter: str | None = None,
+    context: Whole | None = None,
+) -> None:
+    """Turn a GGUF file into a model that Foundry Local serves.
+
+    Args:
+        file: FILE.gguf
+        name: alias of the model (default: the name of the file)
+        adapter: folder of a LoRA adapter that PEFT has saved, to be added to the weights
+        context: positions (default: 8192, or fewer if the model has fewer)
+    """
+    from .. import from_gguf
+
+    say = functools.partial(print, file=sys.stderr)
+    alias = from_gguf(file, name, adapter, context=context, note=say)
+    print(f"{alias} is in the cache; measure it with: python -m helpers benchmark --models {alias}")
 
 
 def mirror(*alias: str, host: str = "127.0.0.1", port: Whole = 8321) -> None:
@@ -155,4 +183,4 @@ def stop() -> None:
     print("stopped" if foundry.stop_service() else "not running")
 
 
-COMMANDS = (check, models, download, prefetch, verify, cache, mirror, chat, stop)
+COMMANDS = (check, models, download, convert, prefetch, verify, cache, mirror, chat, stop)

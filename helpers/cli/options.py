@@ -61,7 +61,7 @@ class FilterOptions:
     device: str | None = None
     task: str | None = None
     capability: str | None = None
-    source: Literal["built-in", "mirror", "catalog"] | None = None
+    source: Literal["built-in", "gguf", "mirror", "package-index", "catalog"] | None = None
     cached: bool | None = None
     fits: bool | None = None
 
@@ -74,6 +74,7 @@ class AnswerOptions:
     temperature: float | None = None
     seed: Whole | None = None
     timeout_s: Annotated[float | None, Parameter(name="--timeout")] = None
+    leave_out: str | None = None
 
 
 @described

@@ -1,7 +1,9 @@
 """Commands around runs: measure, report, compare, and run the whole course."""
 
+import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +14,8 @@ from .options import ChoiceOptions, Endpoint, PlanOptions, PriceOptions, choices
 
 if TYPE_CHECKING:
     from ..measure.record import Run
+    from ..models.lineup import Lineup
+    from ..servers.server import Server
 
 INTERRUPTED = 130
 HOW_TO_READ = (
@@ -35,6 +39,9 @@ class BenchmarkOptions:
     against: str | None = None
     against_models: str | None = None
     against_key_env: str = "FOUNDRY_LOCAL_API_KEY"
+    custom: str | None = None
+    folder: str | None = None
+    line_up: str | None = None
     json: bool = False
     quiet: bool = False
 
@@ -44,14 +51,35 @@ class BenchmarkOptions:
             raise UsageError(
                 "--force goes with --resume RUN: it goes on although something changed."
             )
-        kept = [name for name in ("output", "calibrate", "against") if getattr(self, name)]
+        names = ("output", "calibrate", "against", "custom", "folder")
+        kept = [name for name in names if getattr(self, name)]
         if self.resume is not None and kept:
             raise UsageError(
                 f"Give either --{kept[0]} or --resume, not both: "
                 "a resumed run keeps its folder, its calibration and its server."
             )
-        if self.against and self.variants:
-            raise UsageError("Give either --against or --variants, not both.")
+        for name in ("against", "custom", "folder"):
+            if getattr(self, name) and self.variants:
+                raise UsageError(f"Give either --{name} or --variants, not both.")
+
+    def lineup(self) -> "Lineup | None":
+        """Return the line-up of a file, or None for the one that ships."""
+        from ..models.lineup import load_models
+
+        return load_models(self.line_up) if self.line_up else None
+
+    def others(self) -> "Iterator[tuple[Server, str | None]]":
+        """Yield each further server to measure, with its models; None for what it offers."""
+        from .. import FoundryFolder, PythonModel, connect
+        from ..models.lineup import alias_from
+
+        if self.against:
+            key = self.against_key_env
+            yield connect(self.against, models=self.lineup(), key_variable=key), self.against_models
+        for path, adapter in ((self.custom, PythonModel), (self.folder, FoundryFolder)):
+            if path:
+                alias = alias_from(Path(path))
+                yield adapter(alias).load(path).server, alias
 
 
 def benchmark(
@@ -90,7 +118,7 @@ def _resume(options: BenchmarkOptions, settings: dict, endpoint: str | None) -> 
     from .. import connect
     from ..measure.session import resume
 
-    with connect(endpoint) as server:
+    with connect(endpoint, models=options.lineup()) as server:
         run = resume(
             server,
             options.resume or None,
@@ -107,9 +135,9 @@ def _resume(options: BenchmarkOptions, settings: dict, endpoint: str | None) -> 
 def _measure(
     options: BenchmarkOptions, settings: dict, endpoint: str | None
 ) -> tuple["Run", "Run"]:
-    """Measure the plan, on a second server too if one is named.
+    """Measure the plan, on further servers too if any are named.
 
-    Return the run to report (both, merged, where there are two) and the run measured last.
+    Return the run to report (all, merged, where there are several) and the run measured last.
     Every address and every setting is checked before the first request.
     """
     from .. import benchmark, calibrate, connect, merge_runs
@@ -117,27 +145,26 @@ def _measure(
 
     settings = settings | {"prompts": options.prompts, "prompt": options.prompt}
     where: dict[str, Any] = {"output": options.output, "progress": not options.quiet}
-    other = None
-    if options.against:
-        other = connect(options.against, key_variable=options.against_key_env)
-    with connect(endpoint) as server:
+    with contextlib.ExitStack() as opened:
+        others = []
+        for other, theirs in options.others():
+            opened.enter_context(other)
+            others.append((other, make_plan(other, models=theirs, **settings)[0].models))
+        server = opened.enter_context(connect(endpoint, models=options.lineup()))
         models: str | list[str] | None = options.models
         plan, _ = make_plan(server, models=models, **settings)
         if options.variants:
             table = server.variants(plan.models)
             print(table.note or "Every model is there for more than one device.", file=sys.stderr)
             models = table.names()
-        if other is not None:
-            theirs, _ = make_plan(other, models=options.against_models, **settings)
         calibration = None
         if options.calibrate:
             calibration = calibrate(plan.concurrency, progress=not options.quiet)
-        first = benchmark(server, models=models, calibration=calibration, **where, **settings)
-    if other is None or first.status != "finished":
-        return first, first
-    with other:
-        second = benchmark(other, models=theirs.models, **where, **settings)
-    return merge_runs([first, second], options.output), second
+        runs = [benchmark(server, models=models, calibration=calibration, **where, **settings)]
+        for other, names in others:
+            if runs[-1].status == "finished":
+                runs.append(benchmark(other, models=names, **where, **settings))
+    return merge_runs(runs, options.output) if len(runs) > 1 else runs[0], runs[-1]
 
 
 def calibrate(
@@ -221,15 +248,16 @@ def compare(
     return 1 if failed else 0
 
 
-def workshop(*, output: str | None = None) -> None:
+def workshop(*, output: str | None = None, full: bool = False) -> None:
     """Run the whole course headless and write its report.
 
     Args:
         output: folder for results (default: results/)
+        full: measure all meeting notes and not only the course's part, as a decision needs
     """
     from ..course import notebooks
 
-    _show_decision(notebooks.workshop(output))
+    _show_decision(notebooks.workshop(output, full=full))
 
 
 def progress() -> None:

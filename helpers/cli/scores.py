@@ -1,11 +1,13 @@
 """Commands around quality and decisions: score, judge, route, contribute."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from ..common.errors import UsageError
+from ..common.paths import user_path
+from ..common.show import count
 from .options import Endpoint, LimitOptions, RunFolder, Whole, given
 
 
@@ -27,7 +29,7 @@ def annotate(
         print(f"{rater} has scored all {len(blind.items)} answers of {loaded.folder.name}.")
         return
     safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in rater)
-    path = Path(output) if output else loaded.folder / f"annotations-{safe}.csv"
+    path = user_path(output) if output else loaded.folder / f"annotations-{safe}.csv"
     if path.exists():
         raise UsageError(
             f"{path} exists and may hold scores; fill it in, or name another file with --output."
@@ -109,12 +111,40 @@ def contribute(
     from ..report.contribute import contribute, verify_contribution
 
     if verify:
-        print(*verify_contribution(Path(verify)), sep="\n")
+        print(*verify_contribution(user_path(verify)), sep="\n")
         return
     loaded = load_run(run)
-    folder = contribute(loaded, Path(output) if output else loaded.folder / "contribution")
+    folder = contribute(loaded, user_path(output) if output else loaded.folder / "contribution")
     print(f"{folder}: look through it, then send it. What the check says:")
     print(*verify_contribution(folder), sep="\n")
 
 
-COMMANDS = (annotate, judge, route, contribute)
+def prompts(
+    action: Literal["new"], notes: str, /, *, output: str = "my-prompts.json", yes: bool = False
+) -> None:
+    """Make a prompt set of your own notes: a text file, or a folder of them.
+
+    Args:
+        notes: NOTES: the file or folder
+        output: the new file (default: my-prompts.json)
+        yes: take every proposed facet without asking
+    """
+    from ..common.files import write_json
+    from ..models.prompts import load_prompts
+    from ..quality.proposals import make_set, read_notes
+
+    path = Path(output)
+    if path.exists():
+        raise UsageError(f"{path} exists; name another file with --output.")
+    try:
+        entry = make_set(read_notes(Path(notes).expanduser()), None if yes else input)
+    except EOFError:
+        raise UsageError("Nobody answered; take all proposals with --yes, then edit.") from None
+    write_json(path, {"mine": entry})
+    made = load_prompts(path)
+    facets = sum(len(prompt.facets) for prompt in made.prompts)
+    print(f"{path}: {count(len(made), 'prompt')} with {count(facets, 'facet')}; read them.")
+    print(f"Then: python -m helpers benchmark --prompts {path}")
+
+
+COMMANDS = (prompts, annotate, judge, route, contribute)

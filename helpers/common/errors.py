@@ -2,9 +2,14 @@
 
 import re
 
+from .foreign import mask
+
 
 class KitError(Exception):
-    """Report a foreseeable mistake: what happened, where, and what to do next."""
+    """Report a foreseeable mistake: what happened, where, and what to do next. No key is in it."""
+
+    def __init__(self, message: object = ""):
+        super().__init__(mask(str(message)))
 
     def _render_traceback_(self) -> list[str]:
         """Return the lines that IPython prints in place of a traceback."""
@@ -33,6 +38,10 @@ class UnsafePackage(KitError):
 
 class MirrorError(KitError):
     """Report a classroom mirror that is unreachable, refuses, or breaks its promise."""
+
+
+class PackageIndexError(KitError):
+    """Report that the package index did not deliver a model, or delivered another."""
 
 
 def plain(message: str) -> str:

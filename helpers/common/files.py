@@ -1,10 +1,13 @@
-"""Write files so that no reader and no kill ever sees half of one, and stamp the time."""
+"""Write files so that no reader and no kill ever sees half of one, and read what people wrote."""
 
 import contextlib
+import csv
 import datetime
 import errno
+import io
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -13,13 +16,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from .errors import FileError
+from .errors import FileError, UsageError
 
 FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 MAX_PATH = 259  # characters, on Windows without long paths
 # On Windows a virus scanner or an indexer may hold a file that has just been written.
 WAITS_S = (0.05, 0.1, 0.2, 0.4, 0.8) if sys.platform == "win32" else ()
 MAKE_ROOM = "Make room, close it in other programs, or choose another place."
+
+MAX_TEXT = 64_000_000  # bytes of a file that a person made
+NOT_TEXT = re.compile(r"[\0-\x08\x0e-\x19\x1c-\x1f]")  # also UTF-16 of Persian, without its mark
+TEXTS = (".txt", ".md", ".text", "")  # the files of a folder that are read, by their ending
 
 
 def write_json(path: Path, value: object) -> None:
@@ -161,3 +168,80 @@ def read_json_lines(path: Path) -> list[Any]:
         except (ValueError, RecursionError) as error:
             raise ValueError(f"line {number} is not JSON ({error})") from None
     return values
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file that a person made, in UTF-8 or UTF-16, with or without a mark.
+
+    Lines end in `\\n`. Raises UsageError when the file cannot be read or is not text.
+    """
+    try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise UsageError(f"{path} cannot be read: it is not a file.")  # a pipe may never end
+        with path.open("rb") as file:
+            data = file.read(MAX_TEXT + 1)
+    except FileNotFoundError:
+        raise UsageError(
+            f"There is no file {path}; check the name, "
+            "or leave it out to use the one that ships with the kit."
+        ) from None
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{str(path)[:200]!r} cannot be read: {reason}.") from None
+    if len(data) > MAX_TEXT:
+        raise UsageError(f"{path} is larger than {MAX_TEXT // 10**6} MB; split it.")
+    try:
+        text = data.decode(json.detect_encoding(data))
+        wrong = NOT_TEXT.search(text)
+        wrong_at = wrong.start() if wrong else -1
+    except UnicodeDecodeError as error:
+        text, wrong_at = "", error.start
+    if wrong_at >= 0:
+        line = (text or data.decode("latin-1")).count("\n", 0, wrong_at) + 1
+        raise UsageError(
+            f"{path} cannot be read as UTF-8 or UTF-16 text (line {line}); save it as UTF-8."
+        )
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_folder(folder: Path) -> dict[str, str]:
+    """Return the texts of a folder by file name: what ends in .txt or .md, or has no ending.
+
+    Raises UsageError when there are none, or when one is empty or not text.
+    """
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.is_file())
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be read: {error}.") from None
+    visible = [path for path in paths if not path.name.startswith(".")]
+    texts = {path.name: read_text(path) for path in visible if path.suffix.lower() in TEXTS}
+    if not texts:
+        raise UsageError(f"{folder} holds no text; put files that end in .txt or .md into it.")
+    if empty := [name for name, text in texts.items() if not text.strip()]:
+        raise UsageError(f"{folder / empty[0]} is empty; write something into it, or remove it.")
+    return texts
+
+
+def separator(sheet: str) -> str:
+    """Return what parts the cells of a sheet: what `sep=` says, or what the first line has most."""
+    first = sheet.partition("\n")[0]
+    stated = re.fullmatch(r"sep=([,;|\t])", first, re.IGNORECASE)
+    return stated[1] if stated else max(",;\t", key=first.count)
+
+
+def sheet_rows(sheet: str, path: Path) -> tuple[list[str], list[tuple[int, dict]]]:
+    """Return the first line's names, and each row by name with the number of its last line.
+
+    Raises UsageError naming the file when the cells cannot be told apart.
+    """
+    lines = io.StringIO(sheet, newline="")
+    skipped = int(sheet[:4].lower() == "sep=")
+    if skipped:
+        next(lines)
+    try:
+        rows = csv.DictReader(lines, delimiter=separator(sheet), strict=True)
+        return list(rows.fieldnames or ()), [(rows.line_num + skipped, row) for row in rows]
+    except csv.Error as error:
+        raise UsageError(
+            f"{path}: its cells cannot be told apart ({error}); save it as CSV in UTF-8."
+        ) from None

@@ -30,6 +30,7 @@ _SPELLED = re.compile(
     r"%(?:25)*([0-9A-Fa-f]{2})|\\+u00([0-9A-Fa-f]{2})|(&#?\w{1,8};)|\\+([^\sA-Za-z\d])|\\+[nrt]"
     r"|(?:\s|[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff])+"
 )
+_HALF_SPELLED = re.compile(r"(?:%(?:25)*[0-9A-Fa-f]?|\\+(?:u0{0,2}[0-9A-Fa-f]?)?|&#?\w{0,8})\Z")
 _USER = re.compile(
     r"(?<=//)(?:[^\s/?#@:\[]*:(?!\d{1,5}(?:[/?#,;)'\"]|\Z))\S*(?<!/)@|[^\s/?#]*@)"
     r"|(?<![\w.%+-])(?!mailto:)[\w.%+-]+:[^\s:/\\@]+@(?=[\w\[])"
@@ -108,16 +109,25 @@ def masked(pieces: Iterable[str]) -> Iterator[str]:
     held = ""
     for piece in pieces:
         held += piece
-        plain, starts, _ = _unspell(held) if _known() else ("", [], [])
-        longest = max(map(len, _known()), default=0)
-        tails = range(max(0, len(plain) - longest), len(plain))
-        open_at = (starts[at] for at in tails if any(n.startswith(plain[at:]) for n in _known()))
-        ready = next(open_at, len(held))
+        ready = _settled(held)
         if ready:
             yield mask(held[:ready])
         held = held[ready:]
     if held:
         yield mask(held)
+
+
+def _settled(text: str) -> int:
+    """Return the length of what cannot become part of a secret, whatever comes next."""
+    needles = _known()
+    if not needles:
+        return len(text)
+    half = _HALF_SPELLED.search(text)
+    end = half.start() if half else len(text)
+    plain, starts, _ = _unspell(text[:end])
+    tails = range(max(0, len(plain) - max(map(len, needles))), len(plain))
+    begun = (starts[at] for at in tails if any(n.startswith(plain[at:]) for n in needles))
+    return next(begun, end)
 
 
 def _spans(plain: str, needle: str) -> Iterator[tuple[int, int]]:

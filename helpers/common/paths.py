@@ -8,7 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
-from .errors import KitError
+from .errors import KitError, UsageError
 from .files import make_writable
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -18,9 +18,27 @@ BUILT_IN_MODELS = DATA / "models"
 
 def home() -> Path:
     """Return the folder that all checkouts share: `WORKSHOP_HOME`, else the user's cache folder."""
-    if configured := os.environ.get("WORKSHOP_HOME"):
-        return Path(configured).expanduser()
-    return platformdirs.user_cache_path("foundry-local-workshop", appauthor=False)
+    return _from_variable("WORKSHOP_HOME") or platformdirs.user_cache_path(
+        "foundry-local-workshop", appauthor=False
+    )
+
+
+def user_path(text: str | os.PathLike[str]) -> Path:
+    """Return a path that a person wrote as an absolute one; `~` is the person's home folder."""
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:  # ~nobody
+        raise UsageError(f"{text}: {error}.") from None
+
+
+def _from_variable(name: str) -> Path | None:
+    """Return the folder in a variable; a relative one is made absolute for whoever starts here."""
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return None
+    path = user_path(text)
+    os.environ[name] = str(path)
+    return path
 
 
 def model_cache() -> Path:
@@ -36,6 +54,15 @@ def free_disk_gb() -> float:
     return shutil.disk_usage(folder).free / 1e9
 
 
+def refuse_full_disk(what: str, needed_bytes: float) -> None:
+    """Raise KitError unless so many bytes are free where models are kept."""
+    if needed_bytes > 1e9 * free_disk_gb():
+        raise KitError(
+            f"{what} needs {needed_bytes / 1e6:,.1f} MB, and {1e3 * free_disk_gb():,.1f} MB are "
+            "free where models are kept; free some space, or name another disk in WORKSHOP_HOME."
+        )
+
+
 def service_folder() -> Path:
     """Return the folder of the runtime, which belongs to one checkout and one Python."""
     key = hashlib.sha256(f"{PROJECT}\n{sys.prefix}".encode()).hexdigest()[:12]
@@ -44,7 +71,8 @@ def service_folder() -> Path:
 
 def results_folder(chosen: str | os.PathLike[str] | None = None) -> Path:
     """Make and return the chosen folder, else the one of `WORKSHOP_RESULTS`, else `results/`."""
-    folder = Path(chosen or os.environ.get("WORKSHOP_RESULTS") or PROJECT / "results").expanduser()
+    folder = user_path(chosen) if chosen else _from_variable("WORKSHOP_RESULTS")
+    folder = folder or PROJECT / "results"
     try:
         make_writable(folder)
     except OSError as error:

@@ -10,6 +10,8 @@ import tabulate
 from .foreign import visible
 
 tabulate.PRESERVE_WHITESPACE = False
+# Soft hyphen, zero-width spaces, and marks of direction that open nothing: none parts two words.
+UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff\u061c\u200e\u200f"))
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,11 @@ def format_cell(value: object) -> str:
 
 
 def one_line(text: str, width: int = 400) -> str:
-    """Return text without line breaks, controls and escapes, shortened to `width`."""
-    flat = " ".join(visible(text).split())
+    """Return text without line breaks, controls and escapes, shortened to `width`.
+
+    What joins letters of Persian or parts of an emoji stays; what is there but unseen goes.
+    """
+    flat = " ".join(visible(text.translate(UNSEEN)).split())
     return flat if len(flat) <= width else f"{flat[: width - 3]}..."
 
 

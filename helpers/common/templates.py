@@ -1,10 +1,14 @@
 """Fill in the templates that hold the kit's sentences, beside the code that says them."""
 
-from functools import cache
+from __future__ import annotations
 
-import jinja2
+from functools import cache
+from typing import TYPE_CHECKING
 
 from . import show
+
+if TYPE_CHECKING:  # slow to import, and most commands have nothing to say
+    import jinja2
 
 MAX_CHARACTERS = 600  # of one value
 
@@ -12,6 +16,8 @@ MAX_CHARACTERS = 600  # of one value
 @cache
 def environment(folder: str, **options) -> jinja2.Environment:
     """Return the environment of a folder's templates, with the filters that all folders share."""
+    import jinja2
+
     shared = jinja2.Environment(
         loader=jinja2.PackageLoader(f"helpers.{folder}"),
         undefined=jinja2.StrictUndefined,
@@ -38,7 +44,8 @@ def sentences(template: str, **values: object) -> list[str]:
     """
     folder, _, name = template.partition("/")
     chosen = environment(folder, finalize=one_line).get_template(name)
-    return [line.strip() for line in chosen.render(**values).split("\n") if line.strip()]
+    lines = (" ".join(line.split()) for line in chosen.render(**values).split("\n"))
+    return [line for line in lines if line]
 
 
 def paragraph(template: str, **values: object) -> str:

@@ -1,7 +1,8 @@
 """Say in one sentence what is wrong with data that a person wrote."""
 
+import difflib
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -32,12 +33,28 @@ def checked(model: type[Model], values: Mapping[str, object], kind: str) -> Mode
 
 def _clause(item: ErrorDetails, model: type[BaseModel] | None, prefix: str) -> str:
     parts = [str(part) for part in item["loc"] if part != "[key]"]
-    place = ".".join([prefix, *parts] if prefix else parts)
-    if item["type"] == "extra_forbidden" and model is not None and len(parts) == 1:
-        clause = f"unknown field, expected one of {', '.join(model.model_fields)}"
+    place = one_line(".".join([prefix, *parts] if prefix else parts), 200)
+    if item["type"] == "extra_forbidden" and model is not None:
+        fields = list(_owner(model, parts).model_fields)
+        near = difflib.get_close_matches(parts[-1].replace("-", "_"), fields, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        clause = f"unknown field{hint}, expected one of {', '.join(fields)}"
     else:
         message = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
         clause = f"{message[0].lower()}{message[1:]}"
         if item["type"] not in ("missing", "value_error", "json_invalid"):
             clause += f", found {one_line(repr(item['input']), 60)}"
     return f"{place}: {clause}" if place else clause
+
+
+def _owner(model: type[BaseModel], parts: list[str]) -> type[BaseModel]:
+    """Return the model inside `model` that the last of these parts would be a field of."""
+    for part in parts[:-1]:
+        field = model.model_fields.get(part)
+        nested = list(get_args(field.annotation)) if field else []
+        while nested:
+            inner = nested.pop()
+            nested += get_args(inner)
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                model = inner
+    return model

@@ -11,9 +11,11 @@ from pathlib import Path
 from ..common.errors import KitError, UsageError
 from ..common.files import now
 from ..common.paths import PROJECT, results_folder
+from ..models.prompts import ALL, DEFAULT_PROMPT_SET
 from ..servers import foundry
 
 NOTEBOOKS = PROJECT / "notebooks"
+ALL_NOTES = {"prompts": f"{DEFAULT_PROMPT_SET}{ALL}"}
 
 
 def notebook_files() -> list[Path]:
@@ -61,11 +63,11 @@ def parameter_names(notebook: Path) -> set[str]:
     return set(re.findall(r"^(\w+) = ", "\n".join(tagged), re.MULTILINE))
 
 
-def workshop(output: str | None = None) -> Path:
-    """Run the whole course and return the path of the report."""
+def workshop(output: str | None = None, *, full: bool = False) -> Path:
+    """Run the whole course, `full` with all meeting notes, and return the path of the report."""
     folder = results_folder(output) / f"workshop-{now()[:19].replace(':', '-')}"
     settings = {
-        "03_benchmark": {"output": str(folder)},
+        "03_benchmark": {"output": str(folder), **(ALL_NOTES if full else {})},
         "04_compare": {"run": str(folder)},
         "05_quality": {"run": str(folder)},
         "06_custom_model": {"output": str(folder / "custom")},

@@ -70,7 +70,7 @@ def costs(run: Run, prices: Prices) -> dict[str, dict[str, float | str | None]]:
 
 def _cost_here(run: Run, row: dict, prices: Prices) -> tuple[float | None, list[str]]:
     record = run.info.models[row["model"]]
-    if record.source == "endpoint":
+    if (record.source or "").startswith("endpoint"):
         return None, ["another machine: neither its energy nor its price is known here"]
     if not row["n_ok"]:
         return None, []

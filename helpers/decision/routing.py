@@ -14,7 +14,9 @@ from .selection import decide
 if TYPE_CHECKING:
     from ..servers.server import Reply, Server
 
-LETTERS_PER_TOKEN = 3  # of English text; real tokens are longer, so this errs on the safe side
+# In UTF-8: three letters of English, one character of Chinese. Real tokens are longer, so this errs
+# on the safe side.
+BYTES_PER_TOKEN = 3
 
 
 @dataclass
@@ -109,7 +111,9 @@ def _unfit(prompt: str, needs: Collection[str], entry: lineup.ModelEntry | None)
         return "not in the line-up, so its capabilities are unknown"
     if lacking := [need for need in needs if need not in entry.capabilities]:
         return f"is not tagged {join_words(lacking)}"
-    tokens = len(prompt) // LETTERS_PER_TOKEN
+    digits = sum(letter.isdigit() for letter in prompt)  # often a token each
+    n_bytes = len(prompt.encode("utf-8", "surrogatepass"))
+    tokens = (n_bytes + (BYTES_PER_TOKEN - 1) * digits) // BYTES_PER_TOKEN
     if entry.context and tokens > entry.context:
         return f"the prompt is about {tokens:,} tokens long and its context holds {entry.context:,}"
     return ""

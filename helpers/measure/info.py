@@ -98,6 +98,7 @@ class ModelRecord(Recorded):
     energy_source: str | None = None
     not_measured: dict[str, str] = {}  # the name of a figure to the reason
     warmup: Warmup | None = None
+    left_out: dict[str, str] = {}  # fields that the server refused, with their other names or ""
     from_run: str | None = None  # of a merged run: the folder that it came from
     server: ServerRecord | None = None  # of a merged run
 
@@ -176,7 +177,7 @@ class RunInfo(Recorded):
             **self.environment.machine,
             **{f"plan {name}": value for name, value in settings.items()},
             **self.ground(models),
-            **self._of_models(models, MODEL_FACTS),
+            **self._of_models(models, (*MODEL_FACTS, "left_out")),
         }
 
     def _of_models(self, models: Iterable[str], names: Sequence[str]) -> dict[str, object]:

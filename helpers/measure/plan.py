@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..common.errors import UsageError
-from ..models import lineup
+from ..models.lineup import last_part, model_list
+from ..models.prompts import PromptSet, load_prompts, prompt_list
+from ..timing.refusals import parse_leave_out
 from ..timing.slo import Slo, parse_slo
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class Settings(BaseModel):
     timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 120.0
     # The longest silence within an answer; a quarter of timeout_s where it is None.
     stall_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    leave_out: dict[str, str] = {}  # fields that are not sent, with their other names or ""
 
     @field_validator("target", mode="before")
     @classmethod
@@ -61,7 +64,7 @@ class Plan(Settings):
     model_config = ConfigDict(extra="forbid")
 
     models: tuple[str, ...] = Field(min_length=1)
-    prompts: lineup.PromptSet
+    prompts: PromptSet
 
     @model_validator(mode="after")
     def _settings_agree(self) -> "Plan":
@@ -127,6 +130,8 @@ def make_plan(
         chosen["sweep"] = levels if len(levels) > 1 else ()
     if isinstance(chosen.get("slo"), str):
         chosen["slo"] = parse_slo(chosen["slo"])
+    if "leave_out" in chosen:
+        chosen["leave_out"] = parse_leave_out(chosen["leave_out"])
     try:
         return Plan.model_validate(chosen), origin
     except ValidationError as error:
@@ -168,22 +173,22 @@ def _levels(value: object) -> Sequence[object]:
     return levels
 
 
-def _prompt_set(prompts) -> lineup.PromptSet:
-    if isinstance(prompts, lineup.PromptSet):
+def _prompt_set(prompts) -> PromptSet:
+    if isinstance(prompts, PromptSet):
         return prompts
     if isinstance(prompts, (list, tuple)):
-        return lineup.prompt_list(prompts)
-    return lineup.load_prompts(prompts)
+        return prompt_list(prompts)
+    return load_prompts(prompts)
 
 
 def _model_list(models, server: "Server") -> list[str]:
-    if isinstance(models, str):
-        models = [name.strip() for name in models.split(",") if name.strip()]
-    if models is None:
-        models = server.default_models()
-    if not models:
+    names = server.default_models() if models is None else model_list(models)
+    if not names:
         raise UsageError(
             "Which models? Name them with --models a,b or BENCH_MODELS; "
             "see them with: python -m helpers models"
         )
-    return list(dict.fromkeys(models))
+    # The record shows the last part of a path on a server.
+    paths = {name for name in names if last_part(name) != name}
+    shown = [server.resolve(name).alias if name in paths else name for name in names]
+    return shown if len(set(shown)) == len(names) else names

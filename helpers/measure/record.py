@@ -16,7 +16,7 @@ import numpy as np
 
 from ..common.errors import UsageError
 from ..common.files import writing
-from ..common.paths import DATA, results_folder
+from ..common.paths import DATA, results_folder, user_path
 from ..common.show import Shown, Table, lines
 from ..timing import drift
 from ..timing.intervals import Summary, summarize
@@ -268,16 +268,6 @@ class Run(Shown):
             for (model, metric), rows in samples.items()
         ]
 
-    @cached_property
-    def first_uses(self) -> list[drift.FirstUse]:
-        """Tell for each model if the first use of a prompt was slower than its repeats."""
-        warmed = self.frame.loc[(self.frame["phase"] != "measure").to_numpy(), "prompt_id"].unique()
-        samples = {model: self.sample(model, "ttft_s") for model in self.models}
-        return [
-            drift.first_use(m, rows["prompt_id"], rows["round"], rows["ttft_s"], warmed=warmed)
-            for m, rows in samples.items()
-        ]
-
     def table(self) -> Table:
         """Show the summary, without the samples."""
         headers = [name for name in self.summary[0] if name not in NOT_IN_TABLE]
@@ -304,9 +294,9 @@ def load_run(run: str | os.PathLike | None = None, *, sample: bool = False) -> R
     the one that ships with the kit. Raises UsageError when there is none. Damaged runs beside it
     are named on standard error.
     """
-    given = Path(run or "").expanduser()
-    given = given.parent if given.name == "run.json" else given
-    folder = given if run and given.is_dir() else results_folder() / given
+    path = user_path(run) if run else Path()
+    path = path.parent if path.name in ("run.json", "requests.jsonl") else path
+    folder = path if run and path.is_dir() else results_folder() / (run or "")
     if (folder / "run.json").is_file() or (run and not folder.is_dir()):
         return Run(folder)
     runs: list[Run] = []
@@ -316,13 +306,14 @@ def load_run(run: str | os.PathLike | None = None, *, sample: bool = False) -> R
             runs.append(Run(path.parent))
         except UsageError as error:  # it must not hide the others
             damaged.append(error)
-    if damaged and not runs:
+    shipped = sample and not run
+    if damaged and not runs and not shipped:
         raise damaged[0]
     for problem in damaged:
         print("passed over:", *lines(str(problem)), file=sys.stderr)
     if runs:
         return max(runs, key=lambda run: run.info.started_at)
-    if sample and not run:
+    if shipped:
         with writing(folder):
             return Run(shutil.copytree(DATA / SAMPLE, folder / SAMPLE, dirs_exist_ok=True))
     raise UsageError(

@@ -50,6 +50,7 @@ class Row:
     completion_tokens: int | None = None
     token_source: str = "none"
     finish_reason: str | None = None
+    token_problem: str | None = None  # why a count of the server is not used
     chunk_times_s: tuple[float, ...] = ()
     text: str = ""
     concurrency: int = 1  # requests kept under way at once; 1 in an open loop too

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..models import lineup
+from ..models.prompts import Prompt
 from ..timing.send import LEAD_S, arrivals
 from .plan import Plan
 
@@ -19,7 +19,7 @@ class Job:
     """One request of the plan."""
 
     model: str
-    prompt: lineup.Prompt
+    prompt: Prompt
     round: int
     concurrency: int = 1
     phase: str = "measure"

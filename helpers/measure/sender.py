@@ -1,6 +1,7 @@
 """Send requests and record each as it ends. A model that keeps failing is given up."""
 
 import contextlib
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from ..servers.server import ModelInfo, Server
 from ..timing import send as sending
 from ..timing import stream
 from ..timing.metrics import measure
-from ..timing.send import Answer, send_block
+from ..timing.refusals import in_words
+from ..timing.send import LEAD_S, Answer, send_block
 from ..timing.transport import Exchange
 from .plan import Plan
 from .recorder import Recorder
@@ -22,7 +24,15 @@ from .rows import Row
 from .schedule import Batch, Job
 
 FAILURES_IN_A_ROW = 3
-REQUEST_SETTINGS = ("max_tokens", "temperature", "seed", "stream", "timeout_s", "stall_s")
+REQUEST_SETTINGS = (
+    "max_tokens",
+    "temperature",
+    "seed",
+    "stream",
+    "timeout_s",
+    "stall_s",
+    "leave_out",
+)
 
 
 class Sender:
@@ -43,20 +53,31 @@ class Sender:
         self.clock_s = 0.0
 
     def send(self, block: Batch) -> Iterator[Row]:
-        """Send a block, each request when there is room or when it is due; yield recorded rows."""
+        """Send a block, each request when there is room or when it is due; yield recorded rows.
+
+        A request that a server refused for one of its fields is sent again without that field.
+        """
         if not block.jobs:
             return
         first, began, ended_s = block.jobs[0], time.time(), 0.0
         limit = first.concurrency if block.due_s is None else sending.MAX_OPEN
         energy = self.energy.get(first.model) if first.phase == "measure" else None
+        refused: list[Answer[Job]] = []
         answers = send_block(block.jobs, self._prepare, limit=limit, due_s=block.due_s)
         with self._server.timed(), energy or contextlib.nullcontext():
             for answer in answers:
+                if self._adapt(answer):
+                    refused.append(answer)
+                    continue
                 row = self._row(answer, began)
                 self._take(row)
                 ended_s = max(ended_s, answer.ended_s)
                 yield row
         self.clock_s += ended_s
+        refused.sort(key=lambda answer: answer.scheduled_s or 0.0)
+        times = [answer.scheduled_s or 0.0 for answer in refused]
+        due_s = None if block.due_s is None else [LEAD_S + time - times[0] for time in times]
+        yield from self.send(Batch([answer.job for answer in refused], due_s))
 
     def send_one(self, job: Job) -> Row:
         """Send a single request of the warm-up or of a cold start."""
@@ -85,6 +106,20 @@ class Sender:
         except KitError as error:  # the runtime had died and did not start again
             return stream.Timeline(error=str(error))
 
+    def _adapt(self, answer: Answer[Job]) -> bool:
+        """Record and say once which fields a server refused; return whether it refused one."""
+        alias, timeline = answer.job.model, answer.timeline
+        if timeline is None or not timeline.refused:
+            return False
+        model, record = self.ready[alias], self._recorder.info.models[alias]
+        self._server.adapt(model, timeline.refused)
+        if record.left_out != (left_out := self._server.left_out[model.id]):
+            record.left_out = dict(left_out)
+            self._recorder.save()
+            said = f"{alias}: {in_words(left_out)}, as the server refuses it ({timeline.error})"
+            self._line.write(said, file=sys.stderr)
+        return True
+
     def _row(self, answer: Answer, began: float) -> Row:
         """Make the row of an answer; `began` is the wall-clock time at which the block began."""
         job, model = answer.job, self.ready.get(answer.job.model)
@@ -109,6 +144,7 @@ class Sender:
             completion_tokens=timeline.completion_tokens,
             token_source=timeline.token_source,
             finish_reason=timeline.finish_reason,
+            token_problem=timeline.token_problem,
             chunk_times_s=tuple(round(t, 6) for t in timeline.chunk_times_s),
             text=timeline.text,
             scheduled_s=_later(answer.scheduled_s, self.clock_s),

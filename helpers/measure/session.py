@@ -231,6 +231,9 @@ class _Session:
                 continue
             self._sender.ready[alias] = model
             record = _describe(model, self._models[alias])
+            left_out = self._server.left_out.setdefault(model.id, {})
+            left_out |= record.left_out  # of a run that is resumed
+            record.left_out = dict(left_out)
             reasons = record.not_measured
             if model.files_sha256:
                 record.disk_mb = model.size_mb
@@ -356,11 +359,13 @@ class _Session:
         return True
 
     def _half_widths(self, alias: str) -> dict[str, float | None]:
-        rounds = [number for number, _ in self._kept[alias]]
-        widths = {}
+        kept, widths = self._kept[alias], {}
         for metric in ("ttft_s", "latency_s") if self._plan.stream else ("latency_s",):
-            values = [figures[metric] for _, figures in self._kept[alias]]
-            widths[metric] = drift.relative_width(values, rounds)
+            # nan comes from a record; a server may also not stream although it was asked to
+            known = [(n, f[metric]) for n, f in kept if f[metric] and f[metric] == f[metric]]
+            if known or metric == "latency_s" or not kept:
+                rounds, values = zip(*known, strict=True) if known else ((), ())
+                widths[metric] = drift.relative_width(values, rounds)
         return widths
 
     def _note_energy(self, group: Sequence[str]) -> None:

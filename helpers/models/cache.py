@@ -12,11 +12,11 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 import filelock
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..common.errors import KitError, UnsafePackage
 from ..common.files import now, write_text
@@ -25,6 +25,7 @@ from ..common.validation import explain
 RECORD = "workshop.json"
 USED = ".workshop-used"
 MAX_FILES = 1000
+CONVERTER = 1  # counts the changes of what is written from GGUF, so that it is made again
 OURS = {RECORD, USED}
 # Foundry Local keeps files with these endings beside a download that is under way.
 SDK_STATE = (".dlstate", "download.tmp", ".download.lock", ".download.progress")
@@ -89,7 +90,17 @@ class Package(BaseModel):
     parent: Words | None = None
     context: Annotated[int, Field(gt=0)] | None = None
     max_output_tokens: Annotated[int, Field(gt=0)] | None = None
-    capabilities: Annotated[tuple[Words, ...], Field(max_length=50)] = ()
+    capabilities: Annotated[tuple[Words, ...], Field(max_length=50, fail_fast=True)] = ()
+
+    @field_validator("files")
+    @classmethod
+    def _fall_apart(cls, files: dict[str, File]) -> dict[str, File]:
+        # Windows and macOS ignore case; a name cannot be a file and a folder.
+        names = {name.lower() for name in files}
+        folders = {parent for name in names for parent in map(str, PurePosixPath(name).parents)}
+        if len(names) < len(files) or names & folders:
+            raise ValueError("two files fall together on some systems")
+        return files
 
     @property
     def id(self) -> str:
@@ -132,6 +143,11 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.file} ({self.reason})"
+
+
+def converted_id(alias: str) -> str:
+    """Return the id under which Foundry Local serves a model that was converted from GGUF."""
+    return f"{alias}-generic-cpu:{CONVERTER}"
 
 
 def read_record(folder: Path) -> Record | None:
@@ -290,3 +306,19 @@ def disk_error(error: OSError, folder: Path, kept: str = "") -> KitError:
 def _stamp(path: Path) -> Stamp:
     facts = path.stat()
     return facts.st_size, facts.st_mtime_ns
+
+
+def kv_cache_mb(folder: Path) -> float | None:
+    """Return the size of a full context's key-value cache in MB; None when it is not known.
+
+    2 (keys and values) x layers x key-value heads x head size x positions x 2 bytes, from
+    `genai_config.json`; a CPU model may keep 4 bytes each.
+    """
+    try:
+        config = json.loads((folder / "genai_config.json").read_text(encoding="utf-8"))
+        decoder = config["model"]["decoder"]
+        positions = config["search"].get("max_length") or config["model"]["context_length"]
+        heads = decoder["num_hidden_layers"] * decoder["num_key_value_heads"]
+        return 2 * heads * decoder["head_size"] * positions * 2 / 1e6
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None

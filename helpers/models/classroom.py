@@ -24,8 +24,10 @@ from starlette.templating import Jinja2Templates
 from starlette.types import Message, Receive, Scope, Send
 
 from ..common.errors import UsageError
+from ..common.foreign import clean
 from ..common.paths import BUILT_IN_MODELS, model_cache
 from ..common.show import count, size
+from ..common.web import configure, is_in_the_room
 from . import cache
 from .built_in import install_built_in
 from .cache import Package
@@ -33,6 +35,7 @@ from .mirror import KIT, NAME_HEADER, PORT
 
 MAX_CONNECTIONS = 200
 MAX_CLIENTS = 300
+MAX_BODY_BYTES = 2**16  # nobody has to send any
 CHUNK = 2**20
 CATALOG_FOR_S = 2.0
 REFRESH_S = 2
@@ -153,7 +156,7 @@ class Classroom:
         """Return the client of a request, known by its address and the name that it may give."""
         address = request.client.host if request.client else "unknown"
         name = urllib.parse.unquote(request.headers.get(NAME_HEADER, ""), errors="replace")
-        name = "".join(c for c in name if c.isprintable())[:40].strip()
+        name = clean(name, 40)
         key = (address, name)
         if key not in self._attendees and len(self._attendees) >= MAX_CLIENTS:
             key, name = ("", ""), "others"
@@ -199,9 +202,10 @@ def serve(
         say(f"Serving {catalog} from {catalog.folder}")
         _explain_how_to_join(host, addresses, say)
         classroom = Classroom(catalog, addresses)
-        config = uvicorn.Config(
+        config = configure(
             classroom.app,
-            http="h11",
+            is_in_the_room,
+            max_bytes=MAX_BODY_BYTES,
             log_level="error",
             limit_concurrency=MAX_CONNECTIONS,
             timeout_graceful_shutdown=2,

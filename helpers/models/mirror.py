@@ -8,6 +8,8 @@ import http.client
 import json
 import os
 import shutil
+import socket
+import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -20,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..common.errors import MirrorError, UnsafePackage, UsageError
 from ..common.files import make_writable
-from ..common.show import one_line
+from ..common.foreign import clean, remember_address
 from ..common.validation import explain
 from . import cache
 from .cache import Package, Progress, ignore
@@ -31,13 +33,14 @@ NAME_HEADER = "Workshop-Name"
 PORT = 8321
 KIT = "foundry-local-workshop"
 CHUNK = 2**18  # one read from the network; what a killed client may have to fetch again
-MAX_LIST_BYTES = 8 * 2**20  # what is longer is cut off, and so no list
+MAX_LIST_BYTES = 2**20  # what is longer is cut off, and so no list
 LISTED_FOR_S = 10.0
 CONNECT_S = 3.0
-STALL_S = 20.0
+STALL_S = 20.0  # also for a whole list, and for the head of any answer
 RETRY_S = 0.5
 MAX_RETRY_S = 10.0
 MAX_FAILURES = 6
+MIN_BYTES = 2**16  # in STALL_S: what comes more slowly counts as nothing
 TRY_VERIFY = "Tell whoever runs it to try: python -m helpers verify"
 
 Note = Callable[[str], None]
@@ -50,15 +53,15 @@ class Listing(BaseModel):
 
     mirror: Literal["foundry-local-workshop"]
     version: Literal[1] = 1
-    models: tuple[Package, ...] = Field(max_length=1000)
+    models: tuple[Package, ...] = Field(max_length=1000, fail_fast=True)
 
     @field_validator("models")
     @classmethod
     def _differ(cls, models: tuple[Package, ...]) -> tuple[Package, ...]:
-        # Names that differ in case alone share a folder on some systems.
-        folders = {package.folder(Path()).as_posix().lower() for package in models}
-        if len(folders) < len(models):
-            raise ValueError("a model is listed twice")
+        # Names that differ in case alone share a folder on some systems. Ids are file names too.
+        for kind in (lambda p: p.folder(Path()).as_posix(), lambda p: p.id):
+            if len({kind(package).lower() for package in models}) < len(models):
+                raise ValueError("a model is listed twice")
         return models
 
 
@@ -97,6 +100,7 @@ class Mirror:
         Raises MirrorError when the mirror fails or breaks its word, KitError when the disk fails.
         """
         folder = package.folder(target)
+        _refuse_twin(folder, target)
         incoming = home / "incoming" / folder.name
         waiting = lambda: note("another process is fetching it; waiting for that")  # noqa: E731
         try:
@@ -153,7 +157,7 @@ class Mirror:
             try:
                 self._receive(path, size, file, progress)
             except _TryAgain as error:
-                failures = 1 if file.tell() > before else failures + 1
+                failures = 1 if file.tell() > before + MIN_BYTES else failures + 1
                 if failures >= MAX_FAILURES:
                     raise MirrorError(
                         f"The mirror at {self.url} does not deliver ({error}). "
@@ -166,23 +170,28 @@ class Mirror:
 
     def _receive(self, path: str, size: int, file: FileIO, progress: Progress) -> None:
         """Ask once for the rest of a file. Raises _TryAgain for what may pass by itself."""
-        start = file.tell()
-        buffer = memoryview(bytearray(CHUNK))
+        start = mark = file.tell()
+        since = time.monotonic()
         with self._request("GET", path, f"bytes={start}-") as answer:
             self._check_range(answer, path, f"bytes {start}-{size - 1}/{size}")
             while missing := size - file.tell():
                 try:
-                    count = answer.readinto(buffer[:missing])
+                    piece = answer.read1(min(missing, CHUNK))
                 except TimeoutError:
                     raise _TryAgain(f"nothing has come for {self._stall_s:.0f} s") from None
                 except (OSError, HTTPException):
-                    count = 0
-                if not count:
+                    piece = b""
+                if not piece:
                     raise _TryAgain("the connection was cut")
-                piece = buffer[:count]
                 while piece:
                     piece = piece[file.write(piece) :]
                 progress(file.tell())
+                if time.monotonic() - since > self._stall_s:
+                    if file.tell() - mark < MIN_BYTES:
+                        raise _TryAgain(
+                            f"less than {MIN_BYTES >> 10} kB came in {self._stall_s:.0f} s"
+                        )
+                    mark, since = file.tell(), time.monotonic()
 
     def _check_range(self, answer: HTTPResponse, path: str, span: str) -> None:
         """Raise MirrorError, or _TryAgain, unless the answer is the rest of the file."""
@@ -203,8 +212,11 @@ class Mirror:
 
     def _list(self) -> list[Package]:
         try:
-            with self._request("GET", "/manifest.json") as answer:
+            began = time.monotonic()
+            with self._request("GET", "/manifest.json", whole=True) as answer:
                 status, body = answer.status, answer.read(MAX_LIST_BYTES)
+            if time.monotonic() - began > self._stall_s:
+                raise _TryAgain(f"its list was not whole after {self._stall_s:.0f} s")
         except (_TryAgain, OSError, HTTPException) as error:
             raise MirrorError(
                 f"No mirror answers at {self.url} ({error}); is it running there "
@@ -220,24 +232,38 @@ class Mirror:
         except ValidationError as error:
             raise MirrorError(
                 f"The mirror at {self.url} offers what cannot be trusted, "
-                f"{one_line(explain(error), 300)}. Nothing was fetched."
+                f"{clean(explain(error))}. Nothing was fetched."
             ) from None
 
     @contextlib.contextmanager
-    def _request(self, method: str, path: str, span: str = "") -> Iterator[HTTPResponse]:
-        """Send one request, by raw reads: httpx2 reached six tenths of their speed."""
+    def _request(
+        self, method: str, path: str, span: str = "", whole: bool = False
+    ) -> Iterator[HTTPResponse]:
+        """Send one request, by raw reads: httpx2 reached six tenths of their speed.
+
+        The head of the answer must come within the stall limit; with `whole` all of it.
+        """
         name = urllib.parse.quote(os.environ.get(NAME_VARIABLE, ""))
         headers = {"Range": span, NAME_HEADER: name}
         connection = http.client.HTTPConnection(self._host.netloc, timeout=CONNECT_S)
-        with contextlib.closing(connection):
+        alarm: threading.Timer | None = None
+        try:
             try:
                 connection.connect()
                 connection.sock.settimeout(self._stall_s)
+                alarm = threading.Timer(self._stall_s, _cut, [connection.sock])
+                alarm.start()
                 connection.request(method, urllib.parse.quote(path), headers=headers)
                 answer = connection.getresponse()
             except (OSError, HTTPException) as error:
-                raise _TryAgain(f"no answer from {self._host.netloc}: {error}") from None
+                raise _TryAgain(f"no answer from {self._host.netloc}: {clean(error)}") from None
+            if not whole:
+                alarm.cancel()
             yield answer
+        finally:
+            if alarm:
+                alarm.cancel()
+            connection.close()
 
     def _report_arrival(self, package: Package) -> None:
         """Tell the live page of the room. It does not matter whether the mirror hears it."""
@@ -260,6 +286,7 @@ def mirror_from_env(address: str | None) -> Mirror | None:
 
 def parse_mirror_url(address: str) -> str:
     """Return an address as `http://host:port`. Raises UsageError when it is not one."""
+    remember_address(address)
     text = address.strip()
     with contextlib.suppress(ValueError):  # a port that is not a number, for instance
         parts = urllib.parse.urlsplit(text if "://" in text else f"http://{text}")
@@ -267,9 +294,15 @@ def parse_mirror_url(address: str) -> str:
         if parts.scheme == "http" and parts.hostname and parts.port != 0 and plain:
             return f"http://{parts.netloc}"
     raise UsageError(
-        f"'{address}' is not the address of a mirror; "
+        f"'{clean(address, 100)}' is not the address of a mirror; "
         f"expected something like http://192.168.1.20:{PORT}"
     )
+
+
+def _cut(sock: socket.socket) -> None:
+    """End a connection on which another thread waits."""
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def _after(done: int, progress: Progress) -> Progress:
@@ -281,6 +314,18 @@ def _is_here(package: Package, folder: Path) -> bool:
     if record is None or record.package.digest != package.digest:
         return False
     return not cache.verify(folder, record)
+
+
+def _refuse_twin(folder: Path, target: Path) -> None:
+    """Refuse a name that another model's folder has on a system that ignores case."""
+    name = folder.relative_to(target).as_posix()
+    for path in target.glob("*/*"):
+        other = path.relative_to(target).as_posix()
+        if other != name and other.lower() == name.lower():
+            raise UnsafePackage(
+                f"{name} would fall together with {other} in {target}; refused. "
+                "Remove that one first if it is the same model: python -m helpers cache"
+            )
 
 
 def _refuse_false_name(package: Package, incoming: Path) -> None:

@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from ..common.show import Shown, Table
+from ..common.templates import sentences
 from ..measure.record import Run
 from ..timing.intervals import Estimate
 from . import facets
 from .answers import Key, distinct, mean_by_prompt
 from .model_judge import JudgeResult, read_judges
 from .people import Annotation, for_run
-from .words import sentences
 
 ANSWERS_NEEDED = 10
 RESAMPLES = 2000
@@ -45,7 +45,7 @@ class Agreement:
         return bool(self.spearman and self.spearman.low and self.spearman.low > 0)
 
     def __str__(self) -> str:
-        return sentences("pair.jinja", pair=self, needed=ANSWERS_NEEDED)[0]
+        return sentences("quality/pair.jinja", pair=self, needed=ANSWERS_NEEDED)[0]
 
 
 @dataclass(frozen=True, repr=False)
@@ -104,7 +104,7 @@ class Ratings(Shown):
         related = [pair for pair in self.pairs if source in (pair.one, pair.two)]
         if any(pair.shown for pair in related):
             return ""
-        return sentences("warning.jinja", source=source, pair=next(iter(related), None))[0]
+        return sentences("quality/warning.jinja", source=source, pair=next(iter(related), None))[0]
 
     @property
     def stale(self) -> int:
@@ -116,7 +116,7 @@ class Ratings(Shown):
 
     def sentences(self) -> list[str]:
         """Say who agrees, how many judges' replies could be used, and which scores are stale."""
-        return sentences("ratings.jinja", ratings=self)
+        return sentences("quality/ratings.jinja", ratings=self)
 
     def table(self) -> Table:
         """Return each model's quality from each source, 0 to 1, over the prompts that it scored."""

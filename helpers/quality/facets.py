@@ -1,36 +1,50 @@
-"""Score an answer by expected facets and by the form asked for, so that a person can disagree.
+"""Score an answer by expected facets and by what it adds or copies, so that a person can disagree.
 
 An answer gets a list of checks, one for each required facet and one for the form. Quality is the
-share that it passes; a forbidden facet that it names is one more check, failed. The match is by
-words, not by meaning: a right answer in other words counts as wrong.
+share that it passes, less what it contradicts or invents, times what is left for copying and
+length. The match is by words, not by meaning: a right answer in other words counts as missing.
 """
 
-import re
-import unicodedata
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from pydantic import ValidationError
-from rapidfuzz import fuzz
 
+from ..common import templates
 from ..common.errors import UsageError
 from ..common.show import Shown, Table
 from ..common.validation import explain
 from ..measure.record import Run
-from ..models.lineup import MONTHS, AnswerFormat, Facet, Prompt, PromptSet, load_prompts
+from ..models.prompts import AnswerFormat, Prompt, PromptSet, load_prompts
 from ..timing import intervals
-from . import words
 from .answers import Key, distinct, mean_by_prompt, weighted_mean
+from .faithfulness import Faithfulness, check_answer
+from .matching import find as find
+from .matching import outcome
+from .references import reference_answers
+from .text import count_items, count_sentences, count_words
 
-NEAR = 90  # two words or more, without digits, may differ in one letter of ten: "mailroom scaner"
-NUMBER = r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?"
-NUMBER_WORDS = (
-    *("zero", "one", "two", "three", "four", "five", "six"),
-    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
-)
 PROMPTS_NEEDED = 5  # for a verdict
+DIFFERENCE, POWER = 0.1, 0.8  # a difference in quality that matters, and how often it shall be seen
+SHOWN = {
+    "model": "model",
+    "quality": "quality",
+    "quality_low": "95 % interval",
+    "facet_recall": "facets right",
+    "format_ok": "format kept",
+    "forbidden_hits": "forbidden named",
+    "contradicted": "answers that contradict",
+    "unsupported": "that invent",
+    "length": "length of notes",
+    "copied": "copied",
+}
+RARE = ("format_ok", "forbidden_hits")  # shown only where there are any
+PARTS = ("invented", "length of notes", "copied", "quality")
+UNSUPPORTED = 0.5  # of a check: less than for a contradiction, as a capital may mark no name
+FACTS_OF_A_SUMMARY = 3  # from so many checks on, a list of names and days is no answer
 
 
 @dataclass(frozen=True)
@@ -41,38 +55,56 @@ class FacetCheck:
     kind: str  # required, optional, forbidden, form
     passed: bool
     found: str
+    contradicted: bool = False
 
     def __str__(self) -> str:
-        verdict = "yes" if self.passed else "no"
+        verdict = "yes" if self.passed else "contradicted" if self.contradicted else "no"
         return f"{verdict}: {self.found}" if self.found else verdict
 
 
 @dataclass(frozen=True)
 class Score:
-    """Hold the checks of one answer."""
+    """Hold the checks of one answer, and what it adds to its prompt and takes over from it."""
 
     checks: Sequence[FacetCheck]
+    faithfulness: Faithfulness
 
     @property
     def quality(self) -> float | None:
-        """Return the share of passed checks, 0 to 1; None where the prompt expects nothing.
+        """Return the composed score, 0 to 1; None where the prompt expects nothing.
 
-        Required facets and the form count, and each forbidden facet that the answer names.
+        Required facets and the form count, and each forbidden facet that the answer names. What is
+        missing is not earned; what is contradicted also costs one, and what is unsupported half.
         """
-        counted = [check.passed for check in self.checks if check.kind in ("required", "form")]
+        counted = [check for check in self.checks if check.kind in ("required", "form")]
         named = [c.name for c in self.checks if c.kind == "forbidden" and not c.passed]
         n = len(counted) + len(named)
-        return sum(counted) / n if n else None
+        if not n:
+            return None
+        facts: float = sum(check.passed - check.contradicted for check in counted)
+        facts -= UNSUPPORTED * len(self.faithfulness.unsupported)
+        prose = self.faithfulness.prose if n >= FACTS_OF_A_SUMMARY else 1.0
+        return max(0.0, facts / n) * prose * self.faithfulness.own_work
+
+    @property
+    def contradicted(self) -> bool:
+        """Tell whether the answer contradicts what is expected."""
+        return any(check.contradicted for check in self.checks)
 
 
 def score(prompt: Prompt, answer: str) -> Score:
     """Check one answer against what its prompt expects."""
     checks = []
     for facet in prompt.facets:
-        found = find(facet, answer)
-        passed = (found is None) == (facet.kind == "forbidden")
-        checks.append(FacetCheck(facet.id, facet.kind, passed, found or ""))
-    return Score(checks + _form_checks(prompt.format or AnswerFormat(), answer))
+        if facet.kind == "forbidden":
+            found = find(facet, answer)
+            checks.append(FacetCheck(facet.id, facet.kind, found is None, found or ""))
+        else:
+            word, found = outcome(facet, prompt, answer)
+            wrong = word == "contradicted" and facet.kind == "required"
+            checks.append(FacetCheck(facet.id, facet.kind, word == "right", found, wrong))
+    form = _form_checks(prompt.format or AnswerFormat(), answer)
+    return Score(checks + form, check_answer(prompt.text, answer))
 
 
 @dataclass(frozen=True, repr=False)
@@ -107,29 +139,31 @@ class Quality(Shown):
         return mean_by_prompt(self.run, self.shares)
 
     @cached_property
+    def references(self) -> dict[str, dict[str, float]]:
+        """Return the quality of answers that need no model, by their name and by prompt id."""
+        return {
+            name: {prompt: of.quality for prompt, of in scores.items() if of.quality is not None}
+            for name, scores in self._reference_scores.items()
+        }
+
+    @cached_property
+    def _reference_scores(self) -> dict[str, dict[str, Score]]:
+        scores: dict[str, dict[str, Score]] = {}
+        for prompt in filter(_expects, self.prompts.prompts):
+            for name, answer in reference_answers(prompt).items():
+                scores.setdefault(name, {})[prompt.id] = score(prompt, answer)
+        return scores
+
+    @cached_property
     def summary(self) -> list[dict]:
         """Return a row for each model: mean quality, its 95 % interval, and the checks behind."""
         return [self._row(model) for model in self.run.models]
 
     def _row(self, model: str) -> dict:
-        values = list(self.by_prompt(model).values())
-        # Where all prompts agree, a few of them do not show how much others would differ.
-        differ = len(set(values)) > 1
-        low, high = intervals.interval_of_mean(values if differ else [], within=(0, 1))
         answers = [a for a in distinct(self.run) if a.model == model and a.key in self.scores]
-        checks = [(check, a.n) for a in answers for check in self.scores[a.key].checks]
-        named = [n for check, n in checks if check.kind == "forbidden" and not check.passed]
-        return {
-            "model": model,
-            "quality": float(np.mean(values)) if values else None,
-            "quality_low": low,
-            "quality_high": high,
-            "prompts_judged": len(values),
-            "facet_recall": _share_passed(checks, "required"),
-            "format_ok": _share_passed(checks, "form"),
-            "forbidden_hits": sum(named),
-            "answers_judged": sum(answer.n for answer in answers),
-        }
+        scored = [(self.scores[a.key], a.n) for a in answers]
+        values = list(self.by_prompt(model).values())
+        return {"model": model, **_quality(values), **_behind(scored)}
 
     def compare(self) -> list[str]:
         """Compare others with the first model that has answers, at 95 % together (Bonferroni)."""
@@ -141,9 +175,22 @@ class Quality(Shown):
         differences = [ours[prompt] - theirs[prompt] for prompt in ours if prompt in theirs]
         enough = differences if len(differences) >= PROMPTS_NEEDED else []
         bounds = intervals.interval_of_mean(enough, confidence=confidence, within=(-1, 1))
-        names = {"model": model, "baseline": baseline, "confidence": confidence}
-        values = {"differences": differences, "bounds": bounds}
-        return words.sentences("verdict.jinja", **names, **values)[0]
+        return templates.sentences(
+            "quality/verdict.jinja",
+            model=model,
+            baseline=baseline,
+            confidence=confidence,
+            differences=differences,
+            bounds=bounds,
+            more=prompts_to_settle(differences, confidence),
+            difference=DIFFERENCE,
+            needed=PROMPTS_NEEDED,
+        )[0]
+
+    def sentences(self) -> list[str]:
+        """Say which models were taught on texts like these prompts."""
+        taught = [model for model in self.run.models if model in self.prompts.taught_on]
+        return templates.sentences("quality/taught.jinja", models=taught, name=self.prompts.name)
 
     def details(self, prompt_id: str) -> Table:
         """Return the checks of each model's first answer. Raises UsageError for a wrong id."""
@@ -155,22 +202,84 @@ class Quality(Shown):
         prompt, columns = prompts[prompt_id], {}
         for answer in distinct(self.run):
             if answer.prompt == prompt_id and answer.model not in columns:
-                columns[answer.model] = score(prompt, answer.text).checks
+                columns[answer.model] = _parts(score(prompt, answer.text))
         expected = [(check.name, check.kind) for check in score(prompt, "").checks]
-        rows = [
-            [*names, *map(str, checks)]
-            for names, *checks in zip(expected, *columns.values(), strict=True)
-        ]
+        names = [*expected, *((part, "every answer") for part in PARTS)]
+        rows = [[*name, *parts] for name, *parts in zip(names, *columns.values(), strict=True)]
         note = f"'{prompt_id}' expects nothing in particular: give it facets in prompts.json."
         return Table(("check", "kind", *columns), rows, note="" if expected else note)
 
     def table(self) -> Table:
-        """Return the summary as a table."""
-        headers = [name for name in self.summary[0] if name != "answers_judged"]
+        """Return each model's quality and what is behind it, then that of answers without a model.
+
+        The interval is 95 %, over prompts.
+        """
+        rows = list(self.summary)
+        for name, scores in self._reference_scores.items():
+            values = list(self.references[name].values())
+            answers = [(scores[prompt], 1) for prompt in self.references[name]]
+            rows.append({"model": name, **_quality(values), **_behind(answers)})
+        shown = {n: h for n, h in SHOWN.items() if n not in RARE or any(row[n] for row in rows)}
+        cells = [[_interval(row) if n == "quality_low" else row[n] for n in shown] for row in rows]
         silent = [p.id for p in self.prompts.prompts if not _expects(p)]
         note = f"Not judged, because nothing is expected of them: {', '.join(silent)}."
-        rows = [[row[name] for name in headers] for row in self.summary]
-        return Table(headers, rows, note=note if silent else "")
+        return Table([*shown.values()], cells, note=note if silent else "")
+
+
+def _quality(values: Sequence[float]) -> dict:
+    """Return the mean over prompts and its interval."""
+    # Where all prompts agree, a few of them do not show how much others would differ.
+    differ = len(set(values)) > 1
+    low, high = intervals.interval_of_mean(values if differ else [], within=(0, 1))
+    mean = float(np.mean(values)) if values else None
+    return {
+        "quality": mean,
+        "quality_low": low,
+        "quality_high": high,
+        "prompts_judged": len(values),
+    }
+
+
+def _behind(scored: Sequence[tuple[Score, int]]) -> dict:
+    """Return what is behind the quality of answers, each with how often it was given."""
+    checks = [(check, n) for of, n in scored for check in of.checks]
+    faithful = [(of.faithfulness, n) for of, n in scored]
+    return {
+        "facet_recall": _share_passed(checks, "required"),
+        "format_ok": _share_passed(checks, "form"),
+        "forbidden_hits": sum(n for c, n in checks if c.kind == "forbidden" and not c.passed),
+        "contradicted": _mean((float(of.contradicted), n) for of, n in scored),
+        "unsupported": _mean((float(bool(of.unsupported)), n) for of, n in faithful),
+        "length": _mean((of.length, n) for of, n in faithful),
+        "copied": _mean((of.copied, n) for of, n in faithful),
+        "answers_judged": sum(n for _, n in scored),
+    }
+
+
+def _interval(row: Mapping) -> str | None:
+    known = row["quality_low"] is not None
+    return f"{row['quality_low']:.2f} to {row['quality_high']:.2f}" if known else None
+
+
+def prompts_to_settle(differences: Sequence[float], confidence: float = 0.95) -> int | None:
+    """Return how many more prompts show a difference of 0.1 in quality in four of five runs.
+
+    None where the differences so far are too few, or too much alike, to say so.
+    """
+    from scipy import special
+
+    if len(differences) < PROMPTS_NEEDED or not np.ptp(differences):
+        return None
+    z = special.ndtri((1 + confidence) / 2) + special.ndtri(POWER)
+    needed = math.ceil((z * np.std(differences, ddof=1) / DIFFERENCE) ** 2)
+    return max(0, needed - len(differences))
+
+
+def _parts(of: Score) -> list[object]:
+    """Return the checks of an answer, then what `PARTS` names."""
+    faithful = of.faithfulness
+    invented = ", ".join(faithful.unsupported) or "nothing"
+    return [*map(str, of.checks), invented, faithful.length, faithful.copied, of.quality]
 
 
 def _expects(prompt: Prompt) -> bool:
@@ -178,8 +287,12 @@ def _expects(prompt: Prompt) -> bool:
 
 
 def _share_passed(checks: Sequence[tuple[FacetCheck, int]], kind: str) -> float | None:
-    counted = [(check.passed, n) for check, n in checks if check.kind == kind]
-    return weighted_mean(counted) if counted else None
+    return _mean((float(check.passed), n) for check, n in checks if check.kind == kind)
+
+
+def _mean(counted: Iterable[tuple[float | None, int]]) -> float | None:
+    known = [(value, n) for value, n in counted if value is not None]
+    return weighted_mean(known) if known else None
 
 
 def score_facets(run: Run, prompts: PromptSet | str | None = None) -> Quality:
@@ -208,85 +321,14 @@ def score_facets(run: Run, prompts: PromptSet | str | None = None) -> Quality:
     return Quality(run, now.model_copy(update={"prompts": shared}))
 
 
-def find(facet: Facet, answer: str) -> str | None:
-    """Return the words of the answer that a facet matches, or None."""
-    text = _plain(answer)
-    if facet.number is not None:
-        return _number(facet.number, text)
-    if facet.date is not None:
-        return _match(_date_pattern(facet.date), text)
-    if facet.regex is not None:
-        return _match(facet.regex, text)
-    phrases = (_phrase(_plain(phrase), text) for phrase in facet.any_of or ())
-    return next((words for words in phrases if words), None)
-
-
-def _plain(text: str) -> str:
-    """Write spaces, quotes, dashes and letters in one way."""
-    alike = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014\u2011", "''\"\"---")
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().translate(alike).split())
-
-
-def _phrase(phrase: str, text: str) -> str | None:
-    # From the beginning of a word: "retriev" finds "retrieval", but "art" does not find "part".
-    if words := _match(rf"(?<!\w){re.escape(phrase)}\w*", text):
-        return words
-    if " " not in phrase or re.search(r"\d", phrase) or len(text) < len(phrase):
-        return None
-    near = fuzz.partial_ratio_alignment(phrase, text, score_cutoff=NEAR)
-    return text[near.dest_start : near.dest_end].strip() if near else None
-
-
-def _match(pattern: str, text: str) -> str | None:
-    match = re.search(pattern, text, re.IGNORECASE)
-    return match[0] if match else None
-
-
-def _number(wanted: float, text: str) -> str | None:
-    for match in re.finditer(NUMBER, text):
-        value = float(match[0].replace(",", ""))
-        if abs(value - wanted) <= 1e-9 * max(1, abs(value)):
-            return match[0]
-    words = [word for value, word in enumerate(NUMBER_WORDS) if value == wanted]
-    return _match(rf"\b{words[0]}\b", text) if words else None
-
-
-def _date_pattern(date: str) -> str:
-    """Return a pattern for a day of a month: 14 March, March 14th, 14.03., 14/3, 2026-03-14."""
-    day, month = date.split()
-    number = MONTHS.index(month) + 1
-    name = rf"(?:{month}|{month[:3]}\.?)"
-    ways = (
-        rf"0?{day}(?:st|nd|rd|th)?(?: of)? {name}(?!\w)",
-        rf"{name} 0?{day}(?:st|nd|rd|th)?(?!\d)",
-        rf"0?{day}[./]0?{number}(?![\d])",
-        rf"\d{{4}}-{number:02d}-{int(day):02d}",
-    )
-    return rf"(?<!\d)(?:{'|'.join(ways)})"
-
-
 def _form_checks(form: AnswerFormat, answer: str) -> list[FacetCheck]:
     checks = []
-    for unit, n in {"sentences": sentences(answer), "bullets": bullets(answer)}.items():
+    for unit, n in {"sentences": count_sentences(answer), "bullets": count_items(answer)}.items():
         asked = getattr(form, unit)
         if asked is not None:
             checks.append(FacetCheck(f"{asked} {unit}", "form", n == asked, f"{n} {unit}"))
     if form.max_words is not None:
-        n = len(answer.split())
+        n = count_words(answer)
         name, passed = f"at most {form.max_words} words", 0 < n <= form.max_words
         checks.append(FacetCheck(name, "form", passed, f"{n} words"))
     return checks
-
-
-def sentences(text: str) -> int:
-    """Count sentences. Abbreviations such as "Dr." do not end one."""
-    abbreviations = r"\b(?:dr|mr|ms|mrs|st|e\.g|i\.e|etc|vs|no)\."
-    text = re.sub(abbreviations, " ", text.strip(), flags=re.IGNORECASE)
-    ends = re.findall(r"[.!?]+[\"')\]]*(?=\s|$)", text)
-    return len(ends) + bool(re.search(r"\w[^.!?]*$", text))
-
-
-def bullets(text: str) -> int:
-    """Count lines that begin as list items: "-", "*", a round bullet or a number."""
-    item = re.compile(r"\s*(?:[-*\u2022]|\d+[.)])\s+\S")
-    return sum(bool(item.match(line)) for line in text.splitlines())

@@ -13,10 +13,10 @@ from ..common.errors import EndpointError, UsageError
 from ..common.files import append_json, now, read_json_lines
 from ..common.progress import Progress
 from ..common.show import Shown, one_line
+from ..common.templates import sentences
 from ..measure.record import Run
 from .answers import Answer, Key, distinct
-from .people import SCALE
-from .words import sentences
+from .people import score_of
 
 if TYPE_CHECKING:
     from ..servers.server import Server
@@ -26,6 +26,7 @@ RUBRIC_VERSION = 1
 RUBRIC = Path(__file__).with_name("templates") / "rubric.txt"
 REQUEST = dict(max_tokens=200, temperature=0.0, stream=False, timeout_s=120.0)
 MAX_FAILURES_IN_A_ROW = 3
+MAX_REPLY = 20_000  # characters at the end of a reply
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,9 @@ class JudgeResult(Shown):
     def sentences(self) -> list[str]:
         """Return a warning about a judge of its own answers, and how many replies could be used."""
         silent = sum(j.error is not None for j in self.judgements)
-        return sentences("judge.jinja", result=self, replies=len(self.judgements), silent=silent)
+        return sentences(
+            "quality/judge.jinja", result=self, replies=len(self.judgements), silent=silent
+        )
 
 
 def ask_judge(
@@ -124,15 +127,18 @@ def read_judges(run: Run) -> list[JudgeResult]:
 def parse(reply: str) -> tuple[int | None, str]:
     """Return score and reason of a judge's reply; (None, "") without a score on the scale."""
     # Judges wrap JSON in a fence or think aloud before it: the last object that fits counts.
-    for text in reversed(re.findall(r"\{[^{}]*\}", reply)):
+    found: tuple[int | None, str] = None, ""
+    reply, at = reply[-MAX_REPLY:], 0
+    while (at := reply.find("{", at)) >= 0:
         try:
-            fields = json.loads(text)
-        except ValueError:
-            continue
-        score = fields.get("score")
-        if isinstance(score, int) and not isinstance(score, bool) and score in SCALE:
-            return score, one_line(str(fields.get("reason", "")), 300)
-    return None, ""
+            fields, end = json.JSONDecoder(strict=False).raw_decode(reply, at)
+        except (ValueError, RecursionError):
+            fields, end = {}, at
+        if (score := score_of(fields.get("score"))) is None:
+            at += 1  # perhaps an object within this one
+        else:
+            found, at = (score, one_line(str(fields.get("reason", "")), 300)), end
+    return found
 
 
 def _question(asked: str, answer: str) -> str:

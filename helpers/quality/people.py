@@ -1,22 +1,23 @@
 """Collect scores that people give: 1 to 5 for one exact answer, entered blind, in a CSV file.
 
-Each line is a score: model, prompt, answer (the first 16 digits of its SHA-256), rater, score,
-note. The file only grows: a later line of the same rater for the same answer counts, and the
-earlier one stays. `model` may be empty, as the hash names the answer. A line without a score is
-still to be done.
+Each line is a score: model, prompt, answer (h and the first 16 digits of its SHA-256), rater,
+score, note. The file only grows: a later line of the same rater for the same answer counts, and
+the earlier one stays. `model` may be empty, as the hash names the answer. A line without a score
+is still to be done.
 """
 
 import csv
 import io
 import os
 import random
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
 from ..common.errors import KitError, UsageError
-from ..common.files import write_text
+from ..common.files import read_text, separator, sheet_rows, write_text
 from ..common.paths import DATA
 from ..common.show import Shown, Table, one_line, sanitize_for_csv
 from ..measure.record import Run
@@ -25,6 +26,8 @@ from .answers import Answer, Key, distinct
 FILE = DATA / "annotations.csv"
 COLUMNS = ("model", "prompt", "answer", "rater", "score", "note")
 SCALE = {1: "useless", 2: "poor", 3: "usable after editing", 4: "good", 5: "nothing to improve"}
+HASH = "h"  # before a hash in a file: a spreadsheet takes 5326786376725692 for a number
+MARK = "\ufeff"  # by it, Excel knows UTF-8
 MAX_NOTE, MAX_PROMPT, MAX_ANSWER = 300, 2000, 4000  # characters in a file
 
 
@@ -57,21 +60,14 @@ def for_run(run: Run, *files: Path) -> list[Annotation]:
 
 
 def _read(file: Path) -> Iterator[Annotation]:
-    try:
-        text = _drop_half_line(file.read_text(encoding="utf-8-sig"))
-        sheet = csv.DictReader(io.StringIO(text), delimiter=_separator(text), strict=True)
-        rows = [(sheet.line_num, row) for row in sheet]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(
-            f"{file} cannot be read as UTF-8 text with separated cells ({error}); "
-            "save it as CSV in UTF-8."
-        ) from None
-    if missing := [name for name in COLUMNS if name not in (sheet.fieldnames or COLUMNS)]:
+    text = _drop_half_line(read_text(file))
+    header, rows = sheet_rows(text, file)
+    if text.strip() and (missing := [name for name in COLUMNS if name not in header]):
         raise UsageError(
             f"{file}: the first line lacks {', '.join(missing)}; expected {','.join(COLUMNS)}."
         )
     for line, row in rows:
-        if (row["score"] or "").strip():  # without a score, it is still to be done
+        if (row.get("score") or "").strip():  # without a score, it is still to be done
             try:
                 yield _annotation(row)
             except UsageError as error:
@@ -85,33 +81,38 @@ def _annotation(row: dict) -> Annotation:
             "put a note that contains a comma in quotes."
         )
     cells = {name: row[name].strip().removeprefix("'") for name in COLUMNS}
-    if cells["score"] not in map(str, SCALE):
+    if (score := score_of(cells["score"])) is None:
         raise UsageError(
             f"score {one_line(cells['score'], 20)!r} is not on the scale; "
             "expected a whole number from 1 (useless) to 5 (nothing to improve)."
         )
-    if not cells["rater"] or not cells["answer"]:
+    answer = cells["answer"].lower().removeprefix(HASH)
+    if not cells["rater"] or not answer:
         raise UsageError("a score needs a rater and the answer's hash.")
-    return Annotation(**{**cells, "answer": cells["answer"].lower(), "score": int(cells["score"])})
+    return Annotation(**{**cells, "answer": answer, "score": score})
+
+
+def score_of(value: object) -> int | None:
+    """Return a score on the scale, also from "4" or 4.0; None for anything else."""
+    try:
+        number = float(str(value).replace(",", "."))
+    except ValueError:
+        return None
+    return int(number) if number in SCALE else None
 
 
 def append(annotations: Sequence[Annotation], file: Path = FILE) -> None:
     """Add scores to a file; they are on the disk when this returns. Raises KitError otherwise."""
-    rows = [
-        [sanitize_for_csv(cell) if isinstance(cell, str) else cell for cell in astuple(annotation)]
-        for annotation in annotations
-    ]
+    rows = [_cells(annotation) for annotation in annotations]
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("a+", encoding="utf-8", errors="surrogateescape", newline="") as target:
-            target.seek(0)
-            text = target.read()
-            kept = _drop_half_line(text)
-            if kept != text:
-                target.truncate(len(kept.encode("utf-8", "surrogateescape")))
-            if kept and not kept.endswith("\n"):
-                target.write("\n")
-            target.write(_csv(rows if kept else [COLUMNS, *rows], _separator(kept)))
+        text = read_text(file) if file.exists() else ""
+        kept = _drop_half_line(text) if text.strip() else ""
+        if kept != text or not kept or not file.read_bytes().startswith(MARK.encode()):
+            write_text(file, MARK + (kept or _csv([COLUMNS])))
+        with file.open("a", encoding="utf-8", newline="") as target:
+            line_end = "\n" if kept and not kept.endswith("\n") else ""
+            target.write(line_end + _csv(rows, separator(kept)))
             target.flush()
             os.fsync(target.fileno())
     except OSError as error:
@@ -121,22 +122,31 @@ def append(annotations: Sequence[Annotation], file: Path = FILE) -> None:
         ) from None
 
 
-def _csv(rows: Iterable[Sequence], separator: str = ",") -> str:
+def _cells(annotation: Annotation) -> list[object]:
+    cells = {name: sanitize_for_csv(str(value)) for name, value in asdict(annotation).items()}
+    return list((cells | _key_cells(annotation.key)).values())
+
+
+def _key_cells(key: Key) -> dict[str, str]:
+    """Return the cells of prompt and answer, such that a spreadsheet makes no number of them."""
+    prompt = sanitize_for_csv(key[0])
+    if re.search(r"\d|(?i:^true$|^false$)", prompt) and not re.match(r"'|p\d+$", prompt):
+        prompt = f"'{prompt}"
+    return {"prompt": prompt, "answer": HASH + key[1]}
+
+
+def _csv(rows: Iterable[Sequence], delimiter: str = ",") -> str:
     lines = io.StringIO()
-    csv.writer(lines, delimiter=separator, lineterminator="\n").writerows(rows)
+    csv.writer(lines, delimiter=delimiter, lineterminator="\n").writerows(rows)
     return lines.getvalue()
-
-
-def _separator(text: str) -> str:
-    """Return what parts the cells: half of Europe's spreadsheets write semicolons."""
-    return ";" if text.partition("\n")[0].count(";") >= len(COLUMNS) - 1 else ","
 
 
 def _drop_half_line(text: str) -> str:
     """Drop a last line that a kill cut off, and keep a whole one that an editor did not end."""
     last = text.rpartition("\n")[2]
-    cells = next(csv.reader([last], delimiter=_separator(text)), [])
-    return text if len(cells) >= len(COLUMNS) else text.removesuffix(last)
+    cells = re.sub(r'"[^"]*"', "", last)
+    whole = cells.count(separator(text)) >= len(COLUMNS) - 1 and '"' not in cells
+    return text if whole else text.removesuffix(last)
 
 
 @dataclass
@@ -193,8 +203,8 @@ class BlindRating(Shown):
         for item in self.todo:
             asked = sanitize_for_csv(self.run.prompts.get(item.prompt, ""), MAX_PROMPT)
             text = sanitize_for_csv(item.text, MAX_ANSWER)
-            rows.append(["", *item.key, rater, "", "", asked, text])
-        write_text(path, _csv([[*COLUMNS, "asked", "text"], *rows]))
+            rows.append(["", *_key_cells(item.key).values(), rater, "", "", asked, text])
+        write_text(path, MARK + _csv([[*COLUMNS, "asked", "text"], *rows]))
         return path
 
     def table(self) -> Table:

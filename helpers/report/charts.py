@@ -15,7 +15,6 @@ from ..timing.metrics import COMPARED, METRICS
 from . import draw
 from .comparison import compare_models
 from .draw import Chart
-from .sentences import no_drift
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,8 +33,8 @@ def for_report(run: Run) -> dict[str, Chart]:
         charts["quality"] = quality_and_speed(run)
     charts |= {"models": per_model(run), "footprint": footprint(run), "prompts": per_prompt(run)}
     if any(row["ttft_p50_s"] is not None for row in run.summary):
-        charts |= {"prompts-ttft": per_prompt(run, "ttft_s"), "stream": arrivals(run)}
-    return charts | {"drift": drift(run)}
+        charts["stream"] = arrivals(run)
+    return charts
 
 
 def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
@@ -156,7 +155,7 @@ def quality_and_speed(run: Run) -> Chart:
     axes.set_xlim(left=0)
     axes.set_ylim(0, 1.05)
     axes.set_xlabel(f"median latency{unit} with its 95 % interval")
-    axes.set_ylabel("quality (share of checks passed)")
+    axes.set_ylabel("quality (0 to 1)")
     draw.legend(figure)
     finding = f"No other model beats {join_words([row['model'] for row in front])}"
     if len(front) == len(rows) > 1:
@@ -252,40 +251,6 @@ def _range_sentence(label: str, values: Sequence[float | None], names: Sequence[
     ends = [f"{value:,.3g} MB ({name})" for value, name in known]
     words = f"from {ends[0]} to {ends[-1]}" if len(ends) > 1 else "".join(ends) or "not measured"
     return f"{label[0].upper()}{label[1:]}: {words}."
-
-
-def drift(run: Run) -> Chart:
-    """Draw each latency over the median of its model and prompt, by round.
-
-    A line that rises shows a machine that got slower or busier.
-    """
-    frame = run.headline[(run.headline["status"] == "ok").to_numpy()]
-    if len(frame) < 2:
-        return draw.empty_chart(
-            "Drift takes two answered requests to see, so there is nothing to draw."
-        )
-    typical = frame.groupby(["model", "prompt_id"], observed=True)["latency_s"].transform("median")
-    frame = frame.assign(ratio=frame["latency_s"] / typical)
-    figure, (axes,) = draw.new_figure(height=3)
-    step, models = draw.step_for(len(frame)), _answered(run)
-    for index, model in enumerate(models):
-        mine = frame[(frame["model"] == model).to_numpy()]
-        medians = mine.groupby("round")["ratio"].median()
-        x = mine["round"] + 0.1 * (index - (len(models) - 1) / 2)
-        draw.dots(axes, index, x[::step], mine["ratio"][::step], alpha=0.3, ms=4, mec="none")
-        draw.dots(axes, index, medians.index, medians, ls="-", lw=2, ms=5, label=model)
-    axes.axhline(1, color="0.4", lw=1, ls="--")
-    low, high = frame["ratio"].quantile([0.01, 0.99])
-    axes.set_ylim(min(0.5, low * 0.9), min(max(1.5, high * 1.1), 5))
-    axes.locator_params(axis="x", integer=True)
-    axes.set_xlabel("round; line: median of the round")
-    axes.set_ylabel("latency / median of its prompt")
-    draw.legend(figure)
-    latency = [drift for drift in run.drifts if drift.metric == "latency_s"]
-    finding = " ".join(str(drift) for drift in latency if drift.found)
-    finding = finding or no_drift(latency, " of the latency")
-    alt = f"Latency by round for {join_words(models)}, over the median of its prompt."
-    return Chart(figure, alt, finding + draw.thinned(step))
 
 
 def _answered(run: Run) -> list[str]:

@@ -8,33 +8,44 @@ README.md          the same in words
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..common.errors import UsageError
-from ..common.files import write_text
+from ..common.files import read_text, write_text
 from ..common.show import Table, one_line
 from ..common.validation import explain
 from ..decision.scorecard import COLUMNS
 from ..measure.record import Run
-from ..models.lineup import Lineup, load_models
+from ..models.lineup import Lineup, last_part, load_models
+from ..models.prompts import MAX_NAME
 from ..timing.intervals import P95_NEEDS
 from . import page
 from .report import make_report
 
 FILES = ("models.json", "result.json", "environment.json", "README.md")
 MAX_BYTES = 200_000
-# Patterns of what does not belong in a contribution.
+# Patterns of what does not belong in a contribution. Each looks at a bounded number of characters
+# from a place where it can begin, so that no text takes long.
 PRIVATE = "|".join(
     (
-        r"https?://",
+        r"(?i:https?|wss?|ftp|file)://",
         r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])",
-        r"[\w.+-]+@[\w-]+\.[A-Za-z]{2,}",
-        r"(?:/home/|/Users/|[A-Za-z]:\\)\S+",
-        r"(?:sk|key|ghp|hf|xox[bp])[-_][A-Za-z0-9]{12,}",
-        r"(?i:bearer)\s+\S{8,}",
+        r"(?<![\w.:])(?:[0-9A-Fa-f]{1,4}:){3,7}[0-9A-Fa-f:]{1,20}",
+        r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.[A-Za-z]{2,}",
+        r"(?:/home/|/Users/|/roo[t]/|(?<![\w~])~/|(?<!\w)[A-Za-z]:[\\/])\S",
+        r"\\{2,4}\w{1,40}\\",
+        # Keys: a prefix, some parts, and at least 12 letters and digits in a row.
+        r"(?<![A-Za-z0-9])(?:sk|pk|rk|key|api|gh[a-z]|github_pat|glpat|hf|gsk|csk|xai|pplx|nvapi|r8"
+        r"|dop_v1|tgp_v1|xox[a-z])[-_](?:[A-Za-z0-9]{1,12}[-_]){0,3}[A-Za-z0-9]{12,}",
+        r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{12,}|AIza[\w-]{20,}|eyJ[\w-]{12,}\.[\w-]{8,}",
+        r"(?<![A-Za-z0-9])[0-9a-f]{32}(?![A-Za-z0-9])",
+        r"-----BEGIN [A-Z ]{0,30}KEY",
+        r"(?i:bearer|basic)\s{1,9}[\w.~+/=-]{8,}",
+        r"(?i:api[-_ ]?key|access[-_ ]?token|secret|passw(?:or)?d)[\"']?\s{0,9}[:=]\s{0,9}\S{6}",
     )
 )
 # Every measured number of the scorecard; prices are a matter of the reader's own.
@@ -42,7 +53,9 @@ FIGURES = [name for name in COLUMNS if name.endswith(("_s", "_p50", "_mb", "_per
 Figure = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
 FigureName = Annotated[str, Field(pattern=f"^({'|'.join(FIGURES)})$")]
 Count = Annotated[int, Field(ge=0, le=10**9)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}( @ (local|endpoint))?$")]
+Name = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9@][A-Za-z0-9._:/@+-]{0,99}( @ (local|endpoint))?$")
+]
 Word = Annotated[str, Field(max_length=200)] | None
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -75,7 +88,7 @@ class Contribution(Strict):
 
     form: Literal[1]
     measured_on: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
-    prompt_set: Name
+    prompt_set: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
     prompts: Count
     rounds: Count
     temperature: Figure
@@ -119,8 +132,15 @@ def contribute(run: Run, folder: Path) -> Path:
     texts["README.md"] = page.render("contribution.md.jinja", run=run, table=public)
     _check_private(texts)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        write_text(folder / name, text)
+    try:
+        for name, text in texts.items():
+            write_text(folder / name, text)
+        verify_contribution(folder)
+    except UsageError as error:
+        shutil.rmtree(folder)
+        raise UsageError(
+            f"Nothing was written, since it would not pass the check: {error}"
+        ) from None
     return folder
 
 
@@ -158,12 +178,14 @@ def verify_contribution(folder: Path) -> list[str]:
 
 def _alias(model: str) -> str:
     """Return the name for `models.json`: no server, and only letters that an alias may have."""
-    return re.sub(r"[^a-z0-9._-]+", "-", model.partition(" @ ")[0].lower()).strip("-._") or "model"
+    name = last_part(model.partition(" @ ")[0]).lower()
+    return re.sub(r"[^a-z0-9._-]+", "-", name).strip("-._") or "model"
 
 
 def _public(model: str) -> str:
-    """Return a name that hides the host of a server."""
+    """Return a name without the host of a server and the folders on it."""
     name, at, place = model.partition(" @ ")
+    name = re.sub(r"[^A-Za-z0-9._:/@+-]+", "-", last_part(name)).lstrip("-._:/+")[:100] or "model"
     return f"{name}{at}{place if place == 'local' else 'endpoint'}" if at else name
 
 
@@ -180,7 +202,7 @@ def _result(run: Run, rows: list[dict]) -> dict:
     return {
         "form": 1,
         "measured_on": run.info.started_at[:10],
-        "prompt_set": plan.prompts.name,
+        "prompt_set": _public(plan.prompts.name),
         "prompts": len(plan.prompts.prompts),
         **{name: getattr(plan, name) for name in ("rounds", "temperature", "max_tokens")},
         "concurrency": run.level,
@@ -200,10 +222,7 @@ def _text(path: Path) -> str:
         raise UsageError(
             f"{path} is larger than {MAX_BYTES // 1000} kB; a contribution is a summary."
         )
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise UsageError(f"{path} is not UTF-8 text.") from None
+    return read_text(path)
 
 
 def _check_private(texts: dict[str, str]) -> None:

@@ -7,8 +7,10 @@ without pyplot, which would keep state.
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ..common.show import one_line
 from . import page
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class Chart:
         self.figure.savefig(out, format="png", dpi=110)
         return out.getvalue()
 
+    @cached_property
     def svg(self) -> bytes:
         """Return the picture as SVG with letters as shapes: the same bytes for the same run."""
         import matplotlib
@@ -121,5 +124,5 @@ def thinned(step: int) -> str:
 
 def short_name(name: str, width: int = 34) -> str:
     """Return a name for a chart, where matplotlib reads a dollar sign as mathematics."""
-    plain = "".join(c if c.isprintable() else " " for c in name).replace("$", r"\$")
+    plain = one_line(name).replace("$", r"\$")
     return plain if len(plain) <= width else f"{plain[: width - 3]}..."

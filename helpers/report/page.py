@@ -11,6 +11,7 @@ import jinja2
 
 from ..common import show, templates
 from ..decision.cost import money
+from ..timing.refusals import in_words
 
 
 def render(template: str, **values: object) -> str:
@@ -37,6 +38,7 @@ def _environment(**options) -> jinja2.Environment:
         "base64": _base64,
         "sha256": lambda text: hashlib.sha256(text.encode()).digest(),
         "money": money,
+        "fields": in_words,
     }
     return environment
 

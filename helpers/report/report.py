@@ -99,7 +99,7 @@ class Report:
         sections = [
             Section("Table", self.card.table(), costs),
             Section("Decision", ranking, self.decision.sentences()[1:]),
-            Section("Quality", judged, self.ratings.sentences()),
+            Section("Quality", judged, score_facets(run).sentences() + self.ratings.sentences()),
             Section("Highlights", points=found),
             Section("Charts", pictures=charts.for_report(run)),
             Section("Load", load, load_notes, load_test.for_report(run)),
@@ -154,7 +154,7 @@ def write_report(run: Run, **choices) -> Path:
     write_text(folder / "summary.csv", summary_csv(report.card))
     for section in report.sections:
         for name, chart in section.pictures.items():
-            (folder / f"{name}.png").write_bytes(chart.png())
+            (folder / f"{name}.svg").write_bytes(chart.svg)
     for name in ("decision.md", "report.html", "benchmark_report.md"):
         text = page.render(f"{name}.jinja", report=report, dimensions=DIMENSIONS)
         write_text(folder / name, text)

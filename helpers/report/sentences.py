@@ -1,15 +1,14 @@
 """Say in sentences what a run shows: its highlights, its limitations, its environment."""
 
-from collections.abc import Sequence
-
 from ..common import machine
 from ..decision.scorecard import COLUMNS, Scorecard
 from ..measure.record import Run
 from ..quality.facets import score_facets
-from ..timing.drift import DRIFT_NEEDS, Drift
+from ..timing.drift import DRIFT_NEEDS
 from ..timing.instrument_error import WITHIN_ERROR
 from . import page
 from .comparison import compare_models, compare_two
+from .prompt_cache import first_uses
 
 
 def highlights(run: Run) -> list[str]:
@@ -66,11 +65,14 @@ def limits(run: Run) -> list[str]:
     said = page.sentences(
         "limits.jinja",
         run=run,
+        first_uses=first_uses(run),
         rated={model: len(run.sample(model, "output_tokens_per_s")) for model in run.models},
+        endings={model: _endings(run, model) for model in run.models},
         unmeasured=unmeasured,
         estimated=estimated,
         watts_variable=machine.WATTS_VARIABLE,
-        no_drift=no_drift(run.drifts) if run.drifts else "",
+        rounds=max((drift.n for drift in run.drifts), default=None),
+        drift_needs=DRIFT_NEEDS,
     )
     said += run.info.joined_notes
     return said + page.sentences(
@@ -82,12 +84,17 @@ def limits(run: Run) -> list[str]:
     )
 
 
-def no_drift(drifts: Sequence[Drift], figure: str = "") -> str:
-    """Say that no drift was found, or that the run has too few rounds to look for it.
-
-    `figure` names what was looked at: " of the latency".
-    """
-    rounds = max((drift.n for drift in drifts), default=0)
-    if rounds >= DRIFT_NEEDS:
-        return f"No drift{figure} found over {rounds} rounds."
-    return f"It takes {DRIFT_NEEDS} rounds to look for drift{figure}; this run has {rounds}."
+def _endings(run: Run, model: str) -> dict[str, int | str | None]:
+    """Count the headline answers of a model that ended or came in an unusual way."""
+    rows = run.headline[(run.headline["model"] == model).to_numpy()]
+    answered = rows[(rows["status"] == "ok").to_numpy()]
+    reasons = rows["finish_reason"].astype(str).str.lower()
+    return {
+        "requests": len(rows),
+        "length": int(reasons.str.contains("length|max_tokens").sum()),
+        "filtered": int(reasons.str.contains("filter|safety|sensitive").sum()),
+        "whole": int(answered["ttft_s"].isna().sum()) if run.info.plan.stream else 0,
+        "broken": int(answered["text"].astype(str).str.contains("\ufffd").sum()),
+        "uncounted": int(rows["token_problem"].notna().sum()),
+        "problem": next(iter(rows["token_problem"].dropna()), None),
+    }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import ssl
 import threading
 import urllib.parse
@@ -12,7 +13,8 @@ import jinja2
 
 from ..models import cache
 from ..models.cache import Package
-from ..timing.connection import proxy_for
+from ..timing.connection import proxy_for, tls_context
+from ..timing.framing import Failure
 
 AZURE_CATALOG = "https://api.catalog.azureml.ms/asset-gallery/v1.0/models"
 ENTRY = jinja2.Template(
@@ -23,6 +25,8 @@ UNTRUSTED = (
     "reachable, but its certificate is not trusted here ({}): a proxy may read TLS; "
     "name that proxy's certificate in SSL_CERT_FILE"
 )
+LOOPBACK = ("127.0.0.1", "localhost")
+MAX_BYTES, READ_S = 2**20, 10.0  # of a request
 PROBE_S = 2.0
 PROBE_READ_S = 0.2  # once connected, a slow answer is as good as any
 
@@ -39,8 +43,28 @@ def serve_catalog(folder: Path) -> str:
     """
 
     class Handler(BaseHTTPRequestHandler):
+        timeout = READ_S
+
+        def setup(self) -> None:
+            super().setup()
+            # What drips is never silent for long.
+            self._alarm = threading.Timer(READ_S, self.connection.shutdown, [socket.SHUT_RD])
+            self._alarm.daemon = True
+            self._alarm.start()
+
+        def finish(self) -> None:
+            self._alarm.cancel()
+            super().finish()
+
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            size, host = self.headers.get("Content-Length", "0"), self.headers.get("Host", "")
+            # A page in a browser sends its Origin, and may have a name that leads here.
+            if "Origin" in self.headers or host.partition(":")[0] not in LOOPBACK:
+                return self.send_error(403)
+            if not size.isdecimal() or int(size[:18]) > MAX_BYTES:
+                return self.send_error(413)
+            if len(self.rfile.read(int(size))) < int(size):
+                return self.send_error(408)
             found = [catalog_entry(record.package) for _, record in cache.records(folder)]
             page = {"totalCount": len(found), "continuationToken": "", "summaries": found}
             body = json.dumps(page).encode()
@@ -49,6 +73,7 @@ def serve_catalog(folder: Path) -> str:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+            return None
 
         def log_message(self, *_) -> None:
             pass
@@ -74,7 +99,10 @@ def azure_catalog(wait_s: float = PROBE_S) -> dict[str, str | None]:
     thread.join(wait_s)
     if notes:
         return {"url": url, "note": notes[0]}
-    proxy = proxy_for(url)
+    try:
+        proxy = proxy_for(url)
+    except Failure as error:
+        return {"url": None, "note": f"not reachable ({error})"}
     advice = "" if proxy or url != AZURE_CATALOG else "; behind a proxy set HTTPS_PROXY"
     host = urllib.parse.urlsplit(proxy or url).hostname
     return {"url": None, "note": f"not reachable ({host}){advice}"}
@@ -85,7 +113,11 @@ def _probe(url: str, wait_s: float) -> list[str]:
     import httpx2  # slow to import, and not needed when the catalog is switched off
 
     try:
-        httpx2.head(url, timeout=httpx2.Timeout(wait_s, read=PROBE_READ_S))
+        wait = httpx2.Timeout(wait_s, read=PROBE_READ_S)
+        proxy, trust = proxy_for(url), tls_context()
+        httpx2.head(url, timeout=wait, trust_env=False, proxy=proxy, verify=trust)
+    except Failure:
+        return []
     except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
         reason: BaseException | None = error
         while reason:

@@ -147,10 +147,11 @@ class LocalCatalog(OnRuntime, Remote):
 def _read_function(path: Path) -> Callable | None:
     try:
         defined = runpy.run_path(str(path))
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script may end by itself
         reason = f"{type(error).__name__}: {error}"
         raise UsageError(f"{path} cannot be run ({reason}); give {EXPECTED}.") from None
-    return defined.get("stream") or defined.get("generate")
+    functions = (defined.get(name) for name in ("stream", "generate"))
+    return next(filter(callable, functions), None)
 
 
 def _lineup_of(alias: str, size_mb: float | None, license: str | None = None) -> Lineup:

@@ -20,6 +20,7 @@ from ..common.show import Shown, Table, count, size
 from ..models import cache
 from ..models.built_in import built_in_packages, install_built_in
 from ..models.cache import Package, Record
+from ..models.lineup import model_list
 from .foundry import Note, Runtime
 from .local import BuiltIn
 from .model_table import ModelInfo
@@ -45,7 +46,7 @@ def download(
     A model that cannot be had is listed with the reason, and the rest goes on. Raises UsageError
     when neither aliases nor a mirror are given, MirrorError when that mirror does not answer.
     """
-    names = list(dict.fromkeys(_on_the_mirror(server) if aliases is None else aliases))
+    names = model_list(_on_the_mirror(server) if aliases is None else aliases)
     refusal, outcomes = _lack_of_room(server, names), Outcomes()
     for name in names:
         outcomes.look(name, partial(_download_one, server, name, refusal, progress))
@@ -91,14 +92,14 @@ def verify(
     """
     if not isinstance(server, BuiltIn):
         skipped = f"its files are not on this machine, but at {server.where}"
-        return Outcomes(Check(alias, "skipped", skipped) for alias in aliases or ())
+        return Outcomes(Check(alias, "skipped", skipped) for alias in model_list(aliases))
     for model in server.models():
         if model.cached and model.files_sha256 is None:
             with suppress(KitError):
                 server.runtime.record(model.id)
     records = list(cache.records(model_cache()))
     held = dict.fromkeys(record.package.alias for _, record in records)
-    names = held if aliases is None else dict.fromkeys(aliases)
+    names = [*held] if aliases is None else model_list(aliases)
     missing = f"is not in the cache; it holds {', '.join(held)}."
     outcomes = Outcomes(Check(name, "failed", missing) for name in names if name not in held)
     chosen = [(folder, record) for folder, record in records if record.package.alias in names]
@@ -155,9 +156,10 @@ def cache_contents() -> Contents:
     Models that are still being fetched are listed with what has arrived of them.
     """
     contents = [_stored(path) for path in model_cache().glob("*/*") if path.is_dir()]
-    for path in (home() / "incoming").glob("*"):
-        if path.is_dir():
-            contents.append(StoredModel(path.name, path.name, path, "partial", _bytes_in(path)))
+    for state, folder in (("partial", "incoming"), ("package", "packages")):
+        for path in (home() / folder).glob("*"):
+            if path.is_dir():
+                contents.append(StoredModel(path.name, path.name, path, state, _bytes_in(path)))
     return Contents(sorted(contents, key=lambda stored: -stored.bytes))
 
 
@@ -217,7 +219,7 @@ def _lack_of_room(server: Server, names: Sequence[str]) -> str | None:
             if model.cached is False:
                 missing.append(model)
     asked_gb = sum(model.size_mb or 0 for model in missing) / 1000
-    rule_gb = DISK_GB if any(model.source != "mirror" for model in missing) else 0
+    rule_gb = DISK_GB if any(model.source == "catalog" for model in missing) else 0
     needed_gb, free_gb = max(asked_gb, rule_gb), free_disk_gb()
     if not missing or free_gb >= needed_gb:
         return None
@@ -287,7 +289,10 @@ def _repair(server: BuiltIn, folder: Path, record: Record, note: Note) -> str:
         install_built_in(BUILT_IN_MODELS, model_cache())
         return "the kit"
     start_over = f"Start over with: python -m helpers cache --remove {package.alias}"
-    if reason := _why_not_offered(server, package):
+    if record.source == "gguf":
+        raise KitError(f"It cannot be repaired. {start_over}, then convert it again.")
+    from_index = record.source == "package-index"
+    if not from_index and (reason := _why_not_offered(server, package)):
         raise KitError(f"It cannot be repaired now ({reason}). {start_over}, then download it.")
     server.runtime.remove(package.id)
     try:

@@ -8,6 +8,7 @@ minutes after the last has closed, so nothing is left behind.
 import contextlib
 import functools
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -23,14 +24,16 @@ import msgspec
 import psutil
 
 from ..common.errors import KitError, plain
-from ..common.paths import PROJECT, service_folder
+from ..common.foreign import mask
+from ..common.paths import PROJECT, home, service_folder
+from ..common.templates import paragraph
 from . import control_line
 from .control_line import ACTIONS, LOG_FILE, STATE_FILE, State, fingerprint, receive, send
-from .words import sentence
 
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 15.0
 DEATH_S = 0.5
+SECRET = "(?i)(key|token|secret|password)$|^FOUNDRY_LOCAL_ENDPOINT$"  # names of variables
 NO_WINDOW = 0
 if sys.platform == "win32":
     NO_WINDOW = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
@@ -133,7 +136,7 @@ class Runtime:
                 raise
             except (OSError, EOFError):
                 self.close()
-                during = f" during '{action}{f' {name}' if name else ''}'"
+                during = f"during '{action}{f' {name}' if name else ''}'"
                 raise RuntimeStopped(self._obituary(during)) from None
         if "error" in answer:
             reason = plain(answer["error"])
@@ -145,7 +148,9 @@ class Runtime:
         if child := _children.get(self._state.pid):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 code = child.wait(DEATH_S)
-        return sentence("ended", code=code, during=during, log=self._folder / LOG_FILE)
+        return paragraph(
+            "servers/ended.jinja", code=code, during=during, log=self._folder / LOG_FILE
+        )
 
 
 @contextlib.contextmanager
@@ -234,7 +239,7 @@ def _spawn(folder: Path) -> subprocess.Popen:
         child = subprocess.Popen(
             [sys.executable, "-m", "helpers.servers.service", str(folder)],
             cwd=PROJECT,
-            env=os.environ | _settings(),
+            env=_environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -245,12 +250,17 @@ def _spawn(folder: Path) -> subprocess.Popen:
     return child
 
 
-def _settings() -> dict[str, str]:
-    """Return what the service's environment has of its own: loopback is direct, no telemetry."""
+def _environment() -> dict[str, str]:
+    """Return the service's environment: no keys, loopback direct, no telemetry, the same home."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not (re.search(SECRET, name) or mask(value) != value) or name.lower().endswith("_proxy")
+    }
     configured = os.environ.get("NO_PROXY") or os.environ.get("no_proxy")
     direct = ",".join(filter(None, [configured, "127.0.0.1,localhost"]))
-    settings = {"NO_PROXY": direct, "no_proxy": direct}
-    return settings | {"ORT_TELEMETRY_DISABLED": "1", "PYTHONUTF8": "1"}
+    settings = {"NO_PROXY": direct, "no_proxy": direct, "WORKSHOP_HOME": str(home())}
+    return inherited | settings | {"ORT_TELEMETRY_DISABLED": "1", "PYTHONUTF8": "1"}
 
 
 def _stop(connection: Connection, state: State) -> None:

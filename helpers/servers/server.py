@@ -1,10 +1,10 @@
 """Ask a server for one answer with its figures, and define what all servers share."""
 
 import contextlib
-import json
+import ssl
 import urllib.parse
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
@@ -12,19 +12,21 @@ import httpx2
 
 from ..common import machine
 from ..common.errors import EndpointError, KitError, UsageError
+from ..common.foreign import KEY_VARIABLE, clean, mask, masked
 from ..common.show import lines
+from ..common.templates import paragraph
 from ..models import lineup
-from ..timing.connection import is_loopback
+from ..timing.connection import by_proxy, proxy_for, tls_context
 from ..timing.framing import Failure
 from ..timing.metrics import METRICS, measure
-from ..timing.stream import Collector, Timeline, explain_refusal, send
+from ..timing.refusals import explain_refusal, parse_leave_out, refused_fields, without
+from ..timing.stream import Timeline, read_text, send
 from ..timing.transport import Exchange
 from .foundry import Note, Progress, Runtime, RuntimeStopped, ignore
 from .keep_warm import EVERY_S, Pings, Traffic, ping_every
+from .listing import ids_in
 from .model_table import ModelInfo, ModelTable
-from .words import sentence
 
-KEY_VARIABLE = "FOUNDRY_LOCAL_API_KEY"
 Messages = str | Sequence[dict]  # one question, or a conversation
 MAX_TOKENS = 150
 TIMEOUT_S = 120.0
@@ -33,6 +35,10 @@ PING: dict = {"max_tokens": 1, "stream": False, "timeout_s": 30.0}
 NOT_FROM_HERE = (
     "not measurable from here: the server's process is on another machine, or not known to the kit"
 )
+
+
+class Unlisted(EndpointError):
+    """Report that a server gives no list of models, or none at the moment."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class Reply:
     def figures(self) -> str:
         """Return one line: TTFT, latency, tokens, rate."""
         tokens, rate = self.timeline.completion_tokens, self.output_tokens_per_s
-        return sentence("figures", reply=self, tokens=tokens, rate=rate)
+        return paragraph("servers/figures.jinja", reply=self, tokens=tokens, rate=rate)
 
     def __str__(self) -> str:
         return "\n".join([*lines(self.text), "", f"[{self.figures()}]"])
@@ -85,6 +91,7 @@ class Server:
         self._lineup = lineup.load_models() if models is None else models
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._traffic = Traffic()
+        self.left_out: dict[str, dict[str, str]] = {}  # by model id: what it refused, see `adapt`
 
     @property
     def base_url(self) -> str:
@@ -96,7 +103,7 @@ class Server:
         """Return the address for records: without user name, password, query or key."""
         parts = urllib.parse.urlsplit(self.base_url)
         host = parts.netloc.rpartition("@")[2]
-        return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
+        return mask(urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", "")))
 
     def models(self) -> ModelTable:
         """Return every model that this server offers."""
@@ -108,7 +115,12 @@ class Server:
         built_in = [alias for alias in self._lineup.built_in if alias in offered]
         if chosen := built_in or [alias for alias in self._lineup if alias in offered]:
             return chosen
-        raise UsageError(sentence("which_models", where=self.where, offered=sorted(offered)[:5]))
+        about = {"where": self.where, "offered": sorted(offered)[:5], "note": self.models().note}
+        raise UsageError(paragraph("servers/which_models.jinja", **about))
+
+    def model_names(self, chosen: str | Iterable[str] | None) -> list[str]:
+        """Return the names of a list or of a text with commas; without any, the default models."""
+        return lineup.model_list(chosen) or self.default_models()
 
     def resolve(self, name: str) -> ModelInfo:
         """Return the model with this alias or id. Raises UnknownModel with near misses."""
@@ -154,24 +166,46 @@ class Server:
         stream: bool = True,
         timeout_s: float = TIMEOUT_S,
         stall_s: float | None = None,
+        leave_out: str | Mapping[str, str] | None = None,
     ) -> Exchange:
-        """Return a request to a loaded model. Raises KitError where a dead runtime stays dead."""
+        """Return a request to a loaded model. Raises KitError where a dead runtime stays dead.
+
+        `leave_out` has fields not to send, each with the name to use instead or "", or as a text:
+        `temperature,max_tokens=max_completion_tokens`.
+        """
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else [*prompt]
         body: dict[str, object] = {"model": model.id, "messages": messages}
         body |= {"max_tokens": max_tokens, "temperature": temperature, "stream": stream}
         body |= {} if seed is None else {"seed": seed}
         body |= {"stream_options": {"include_usage": True}} if stream else {}
+        for changes in (parse_leave_out(leave_out), self.left_out.get(model.id, {})):
+            body = without(body, changes)
         url = f"{self.base_url}/chat/completions"
         return Exchange(url, body, timeout_s, self._headers, stall_s)
 
+    def adapt(self, model: ModelInfo, refused: Mapping[str, str]) -> bool:
+        """Send no field again that a model refused; return whether there is one.
+
+        `refused` maps fields to the name to use instead, or "". An other name that is refused too
+        is left out.
+        """
+        known = self.left_out.setdefault(model.id, {})
+        for name, other in refused.items():
+            renamed = next((first for first, second in known.items() if second == name), None)
+            known.update({name: other} if renamed is None else {renamed: ""})
+        return bool(refused)
+
     def request(self, model: ModelInfo, prompt: Messages, **options) -> Timeline:
         """Time one request, with the options of `prepare`; the timeline says what went wrong."""
-        try:
-            request = self.prepare(model, prompt, **options)
-        except KitError as error:  # the runtime had died and did not start again
-            return Timeline(error=str(error))
-        with self.timed():
-            return send(request)
+        while True:
+            try:
+                request = self.prepare(model, prompt, **options)
+            except KitError as error:  # the runtime had died and did not start again
+                return Timeline(error=str(error))
+            with self.timed():
+                timeline = send(request)
+            if not self.adapt(model, timeline.refused):
+                return timeline
 
     def timed(self) -> contextlib.AbstractContextManager:
         """Hold back the pings that keep models warm while requests are timed."""
@@ -201,23 +235,24 @@ class Server:
         breaks off.
         """
         model = self._loaded_model(name)
-        request = self.prepare(model, prompt, **options)
+        with contextlib.closing(self._pieces(model, self.prepare(model, prompt, **options))) as raw:
+            yield from masked(raw)
+
+    def _pieces(self, model: ModelInfo, request: Exchange) -> Generator[str, None, None]:
         try:
             settings = self._http(request.timeout_s)
             with httpx2.stream("POST", request.url, json=request.body, **settings) as answer:
-                if answer.status_code != 200:
-                    body = answer.read()
-                    raise Failure(explain_refusal(answer.status_code, answer.headers, body))
-                chunks = Collector()
-                for line in answer.iter_lines():
-                    data = line.removeprefix("data:").strip()
-                    if line.startswith("data:") and data != "[DONE]":
-                        chunks.take(0.0, json.loads(data))
-                    while chunks.texts:
-                        yield chunks.texts.pop()[0]
-        except (httpx2.HTTPError, ValueError, Failure) as error:
-            reason = str(error).rstrip(".")
+                if answer.is_success:
+                    yield from read_text(answer.iter_bytes())
+                    return
+                status, body = answer.status_code, answer.read()
+            if not self.adapt(model, refused_fields(status, body, request.body)):
+                raise Failure(explain_refusal(status, answer.headers, body))
+        except (httpx2.HTTPError, Failure) as error:
+            reason = clean(error).rstrip(".")
             raise EndpointError(f"{model.alias} did not answer: {reason}.") from None
+        changed = without(request.body, self.left_out[model.id])
+        yield from self._pieces(model, replace(request, body=changed))
 
     def _loaded_model(self, name: str) -> ModelInfo:
         model = self.resolve(name)
@@ -244,29 +279,45 @@ class Server:
             yield pings
 
     def listed_ids(self) -> list[str]:
-        """Return the ids that `GET /v1/models` names. Raises EndpointError without a list."""
+        """Return the ids that `GET /v1/models` names.
+
+        Raises Unlisted when the server offers no list now, EndpointError when it is no such server.
+        """
         try:
             answer = self._get(f"{self.base_url}/models")
-            if answer.status_code == 200:
-                return [model["id"] for model in answer.json()["data"]]
+            ids = ids_in(answer.json()) if answer.status_code == 200 else []
         except httpx2.HTTPError as error:
             raise EndpointError(
-                f"Cannot reach {self.where} ({error}); "
+                f"Cannot reach {self.where}{by_proxy(self.base_url)} ({clean(error)}); "
                 "is the service running, and the address right?"
             ) from None
-        except (httpx2.InvalidURL, ValueError, TypeError, KeyError):
+        except (httpx2.InvalidURL, ValueError, RecursionError):
+            ids = None
+        if ids is None:
             other = "does not answer like an OpenAI-compatible server; check the address."
-            raise EndpointError(f"{self.where} {other}") from None
+            raise EndpointError(f"{self.where} {other}")
+        if answer.status_code == 200:
+            return ids
         about = {"where": self.where, "status": answer.status_code, "key_variable": KEY_VARIABLE}
-        raise EndpointError(sentence("refused", **about))
+        refused = answer.status_code in (401, 403)
+        words = paragraph("servers/refused.jinja", **about)
+        raise (EndpointError if refused else Unlisted)(words)
 
     def _get(self, url: str, timeout_s: float = LIST_LIMIT_S) -> httpx2.Response:
         return httpx2.get(url, **self._http(timeout_s))
 
     def _http(self, timeout_s: float) -> dict:
-        proxied = not is_loopback(self.base_url)
-        settings = {"timeout": timeout_s, "follow_redirects": True, "trust_env": proxied}
-        return {"headers": self._headers, **settings}
+        """Return the settings of a request that is not timed; proxy and trust as for timed ones."""
+        try:
+            proxy, verify = proxy_for(self.base_url), self._trust
+        except Failure as error:
+            raise EndpointError(f"{self.where} cannot be asked: {error}.") from None
+        settings = {"headers": self._headers, "timeout": timeout_s, "follow_redirects": True}
+        return {**settings, "trust_env": False, "proxy": proxy, "verify": verify}
+
+    @cached_property
+    def _trust(self) -> ssl.SSLContext:
+        return tls_context()  # it takes 30 ms
 
     @property
     def pid(self) -> int | None:

@@ -8,7 +8,6 @@ An open connection is also a lease: with none left for LINGER_S seconds the proc
 """
 
 import contextlib
-import json
 import os
 import secrets
 import signal
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 
 LINGER_S = 300.0
 UNLOAD_LIMIT_S = 5.0
+OWN_URI = "azureml://registries/workshop/"  # of models that only this cache has
 
 
 def main(folder: Path) -> None:
@@ -72,10 +72,16 @@ class SdkRuntime:
     def list(self) -> list[dict]:
         """Return every model of the catalogs, each alias with its preferred variant first."""
         records = {record.package.id: record for _, record in cache.records(model_cache())}
+        for folder, record in cache.records(model_cache()):
+            known = self._manager.catalog.get_model_variant(record.package.id)
+            # What another process has put into the cache, such as a converted model.
+            if not (known and known.is_cached) and not cache.verify(folder, record):
+                self.arrived(record.package.id)
         return [
             self._row(variant, records.get(variant.id))
             for model in self._manager.catalog.list_models()
             for variant in sorted(model.variants, key=lambda v: v.id != model.id)
+            if variant.id in records or not (variant.info.uri or "").startswith(OWN_URI)
         ]
 
     def providers(self) -> dict[str, bool]:
@@ -159,7 +165,7 @@ class SdkRuntime:
             "id": info.id,
             "source": "built-in" if model.id in self._built_in else source,
             "size_mb": round(record.package.bytes / 1e6, 1) if record else info.file_size_mb,
-            "kv_cache_mb": kv_cache_mb(Path(model.get_path())) if cached else None,
+            "kv_cache_mb": cache.kv_cache_mb(Path(model.get_path())) if cached else None,
             "cached": cached,
             "loaded": model.is_loaded,
             "files_sha256": record.package.digest if record and cached else None,
@@ -193,22 +199,6 @@ def _start_manager(folder: Path, azure_url: str | None) -> "FoundryLocalManager"
         reason += f"; port {port} may be taken: {advice}" if port else ""
         raise KitError(f"{reason}.") from None
     return manager
-
-
-def kv_cache_mb(folder: Path) -> float | None:
-    """Return the size of a full context's key-value cache in MB; None when it is not known.
-
-    2 (keys and values) x layers x key-value heads x head size x positions x 2 bytes, from
-    `genai_config.json`; a CPU model may keep 4 bytes each.
-    """
-    try:
-        config = json.loads((folder / "genai_config.json").read_text(encoding="utf-8"))
-        decoder = config["model"]["decoder"]
-        positions = config["search"].get("max_length") or config["model"]["context_length"]
-        heads = decoder["num_hidden_layers"] * decoder["num_key_value_heads"]
-        return 2 * heads * decoder["head_size"] * positions * 2 / 1e6
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
 
 
 class Control:

@@ -13,7 +13,8 @@ from ..common import machine
 from ..common.errors import KitError
 from ..common.paths import PROJECT, free_disk_gb, results_folder
 from ..common.show import Shown, Table, count
-from ..models import lineup
+from ..models.lineup import load_models, model_list
+from ..models.prompts import load_prompts
 from .connect import connect
 from .server import Server
 
@@ -70,7 +71,7 @@ def check_setup(endpoint: str | None = None) -> Checks:
 def validate(server: Server, models: Iterable[str], prompt: str = "Say hello.") -> Checks:
     """Check that each model is cached, loaded, listed by `/v1/models`, and answers a test chat."""
     results = Checks()
-    for alias in models:
+    for alias in model_list(models):
         results.look(alias, partial(_model, server, alias, prompt))
     return results
 
@@ -132,7 +133,7 @@ def _memory() -> tuple[str, str]:
 
 
 def _data_files() -> tuple[str, str]:
-    models, prompts = count(len(lineup.load_models()), "model"), len(lineup.load_prompts())
+    models, prompts = count(len(load_models()), "model"), len(load_prompts())
     return "OK", f"{models} in the line-up, {count(prompts, 'meeting-notes prompt')}"
 
 

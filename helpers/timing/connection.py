@@ -1,8 +1,10 @@
 """Open the connection for one POST: by the proxy that applies, with the system's certificates."""
 
 import base64
+import fnmatch
 import http.client
 import ipaddress
+import os
 import re
 import socket
 import ssl
@@ -31,11 +33,6 @@ def connect(
         raise ValueError("it names no host")
     name = f"[{host}]" if ":" in host else host
     proxy = urllib.parse.urlsplit(proxy_for(url) or "")
-    if proxy.hostname and proxy.scheme != "http":
-        raise Failure(
-            f"a proxy of the kind {proxy.scheme}:// cannot be used for {parts.scheme}://{name}; "
-            "name an http:// proxy"
-        )
     target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
     headers = {"Host": name + (f":{parts.port}" if parts.port else ""), **headers}
     headers |= _credentials("Authorization", parts)
@@ -47,9 +44,7 @@ def connect(
     address = (proxy.hostname, proxy.port or 80) if proxy.hostname else (host, port)
     opener: http.client.HTTPConnection
     if secure:
-        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.set_alpn_protocols(["http/1.1"])
-        opener = http.client.HTTPSConnection(*address, timeout=timeout_s, context=context)
+        opener = http.client.HTTPSConnection(*address, timeout=timeout_s, context=tls_context())
     else:
         opener = http.client.HTTPConnection(*address, timeout=timeout_s)
     if proxy.hostname and secure:
@@ -89,23 +84,89 @@ def _credentials(header: str, parts: urllib.parse.SplitResult) -> dict[str, str]
     return {header: f"Basic {base64.b64encode(words.encode()).decode()}"}
 
 
+def tls_context() -> ssl.SSLContext:
+    """Return a context that trusts the system's certificates and those of `SSL_CERT_FILE`.
+
+    Raises Failure when that file holds none.
+    """
+    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_alpn_protocols(["http/1.1"])
+    if path := os.environ.get("SSL_CERT_FILE"):
+        try:
+            context.load_verify_locations(path)
+        except OSError as error:  # an SSLError is one too
+            reason = error.strerror or "it holds no certificate"
+            raise Failure(f"SSL_CERT_FILE names {path}, which cannot be used ({reason})") from None
+    return context
+
+
 def proxy_for(url: str) -> str | None:
-    """Return the proxy that the environment names for an address; None for loopback."""
+    """Return the proxy that the environment names for an address; None for loopback.
+
+    This one rule holds for all requests of the kit. Raises Failure for a kind that cannot be used.
+    """
     parts = urllib.parse.urlsplit(url)
-    if is_loopback(url) or urllib.request.proxy_bypass(parts.hostname or ""):
+    host = (parts.hostname or "").rstrip(".")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    if is_loopback(url) or _goes_direct(host, port) or urllib.request.proxy_bypass(host):
         return None
     proxies = urllib.request.getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+    if not proxy:
+        return None
+    kind, separator, _ = proxy.partition("://")
+    if separator and kind.lower() != "http":
+        raise Failure(
+            f"a proxy of the kind {kind}:// cannot be used for {parts.scheme}://{host}; "
+            "name an http:// proxy"
+        )
+    return proxy if separator else f"http://{proxy}"
+
+
+def by_proxy(url: str) -> str:
+    """Return ` through the proxy HOST:PORT` where a request goes through one, else nothing."""
+    try:
+        proxy = proxy_for(url)
+    except (Failure, ValueError):
+        return ""
+    return f" through the proxy {host_of(proxy)}" if proxy else ""
+
+
+def _goes_direct(host: str, port: int) -> bool:
+    """Tell whether `NO_PROXY` names a host: by name, domain, pattern, range, with or without port.
+
+    `example.org`, `.example.org` and `*.example.org` all hold for the domain and what is below it.
+    """
+    entries = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    for entry in re.split(r"[,;\s]+", entries.lower()):
+        name, only_port = entry, None
+        if match := re.fullmatch(r"(\[[^]]*\]|[^:]*):(\d+)", entry):
+            name, only_port = match[1], int(match[2])
+        name = name.strip("[]")
+        if not name or only_port not in (None, port):
+            continue
+        domain = name.removeprefix("*").removeprefix(".")
+        if name == "*" or host == domain or host.endswith(f".{domain}"):
+            return True
+        if fnmatch.fnmatchcase(host, name) or (name == "<local>" and "." not in host):
+            return True
+        try:
+            if ipaddress.ip_address(host) in ipaddress.ip_network(name, strict=False):
+                return True
+        except ValueError:
+            pass  # one of them is a name
+    return False
 
 
 def is_loopback(url: str) -> bool:
     """Return whether an address names this machine."""
-    host = urllib.parse.urlsplit(url).hostname or ""
+    host = (urllib.parse.urlsplit(url).hostname or "").rstrip(".")
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return host == "localhost" or host.endswith(".localhost")
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified
 
 
 def host_of(url: str) -> str:

@@ -1,4 +1,4 @@
-"""Judge whether figures hold still: warm-up, interval widths, drift over a run, prompt caches."""
+"""Judge whether figures hold still: warm-up, interval widths, drift over a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .intervals import Estimate, interval_of_mean, medians_by, summarize
+from .intervals import Estimate, medians_by, summarize
 from .metrics import METRICS
 
 SETTLE_WINDOW = 3  # answers; the last ones are compared with as many before them
@@ -14,8 +14,6 @@ SETTLED_WITHIN = 0.10
 # With 5 rounds even a perfect order is too likely by chance once several figures are looked at.
 DRIFT_NEEDS = 6
 BLOCKS = 200  # Theil and Sen look at every pair
-PROMPTS_NEEDED = 5
-CACHED_FROM = 1.10  # a first use this much slower than repeats is worth a sentence
 
 
 def is_settled(latencies_s: Sequence[float]) -> bool:
@@ -90,47 +88,3 @@ def drift(
     slope, _, low, high = stats.theilslopes(of_rounds, alpha=confidence)
     change, low, high = (float(np.expm1(x * (len(of_rounds) - 1))) for x in (slope, low, high))
     return Drift(change, low, high, confidence, n, model=model, metric=metric)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FirstUse(Estimate):
-    """Compare the TTFT of the first use of a prompt with that of its repeats.
-
-    The value is their ratio, a geometric mean over `n` prompts; the medians are seconds.
-    """
-
-    model: str
-    first_s: float | None = None
-    repeat_s: float | None = None
-
-    @property
-    def cached(self) -> bool:
-        """Return whether repeats are certainly faster by a tenth, as from a prompt cache."""
-        return self.low is not None and self.low > CACHED_FROM
-
-
-def first_use(
-    model: str,
-    prompts: ArrayLike,
-    rounds: ArrayLike,
-    ttft_s: ArrayLike,
-    *,
-    warmed: ArrayLike = (),
-) -> FirstUse:
-    """Compare round 1 with rounds 2 and 3 prompt by prompt; later rounds would add drift.
-
-    Prompts of the warm-up (`warmed`) are left out. The interval is Student's t over the logarithms,
-    and needs 5 prompts.
-    """
-    import pandas as pd
-
-    rows = pd.DataFrame({"prompt": np.asarray(prompts), "round": rounds, "ttft_s": ttft_s})
-    rows = rows[~rows["prompt"].isin(np.asarray(warmed)) & rows["round"].isin((1, 2, 3))]
-    medians = rows["ttft_s"].groupby([rows["prompt"], rows["round"] == 1]).median()
-    pairs = medians.unstack().reindex(columns=[True, False]).dropna()
-    if len(pairs) < PROMPTS_NEEDED:
-        return FirstUse(model=model, n=len(pairs))
-    logs = np.log(pairs[True] / pairs[False])
-    ratio, low, high = (float(np.exp(x)) for x in (logs.mean(), *interval_of_mean(logs)))
-    first_s, repeat_s = float(pairs[True].median()), float(pairs[False].median())
-    return FirstUse(ratio, low, high, n=len(pairs), model=model, first_s=first_s, repeat_s=repeat_s)

@@ -4,12 +4,15 @@ They raise `Failure` for what cannot become an answer.
 """
 
 import re
+import zlib
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 
 MAX_HEAD_BYTES = 2**16
+MAX_RESPONSE_BYTES = 32 * 2**20
+TOO_LARGE = f"the server sent more than {MAX_RESPONSE_BYTES >> 20} MB"
 CHUNKED, UNTIL_CLOSED = -1, 0
 _STATUS = re.compile(r"HTTP/1\.[01] (\d{3})")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;.*)?")
@@ -74,8 +77,45 @@ def unpack(raw: Packets, head: Head) -> tuple[Packets, bool]:
     if head.length == CHUNKED:
         spans, complete = dechunk(blob, head.body)
     else:
-        spans, complete = [(head.body, len(blob))], len(blob) >= head.length
+        end = head.length or len(blob)  # what comes after Content-Length is not of this answer
+        spans, complete = [(head.body, min(end, len(blob)))], len(blob) >= end
     return _cut(raw, blob, spans), complete
+
+
+def decompress(body: Packets, encoding: str) -> Packets:
+    """Return the bytes of an answer that was compressed unasked; each arrives with its packet.
+
+    Raises Failure for a compression that is not known, and for too large an answer.
+    """
+    start = bytes(body)[:3]
+    names = {name.strip().lower() for name in encoding.split(",")} - {"", "identity"}
+    if not names and not start.startswith(b"\x1f\x8b"):  # gzip shows itself
+        return body
+    if not names <= {"gzip", "x-gzip", "deflate"}:
+        raise Failure(f"the answer is compressed ({encoding}), although that was not asked for")
+    if start.startswith((b"dat", b'{"', b"eve", b": ")):  # it only says so
+        return body
+    # `deflate` with the header of zlib has a checksum in its first two bytes; some leave it out.
+    bare = "deflate" in names and start[:2] != b"\x1f\x8b" and int.from_bytes(start[:2]) % 31
+    bits, plain, size = -15 if bare else 47, Packets(), 0
+    decoder = zlib.decompressobj(bits)
+    for arrived_s, piece in zip(body.times_s, body.pieces, strict=True):
+        while piece:
+            try:
+                part = decoder.decompress(piece, MAX_RESPONSE_BYTES - size + 1)
+            except zlib.error as error:
+                raise Failure(
+                    f"the answer is compressed ({encoding}) and damaged: {error}"
+                ) from None
+            size += len(part)
+            if size > MAX_RESPONSE_BYTES:
+                raise Failure(TOO_LARGE)
+            plain.times_s.append(arrived_s)
+            plain.pieces.append(part)
+            piece = decoder.unused_data  # each flush may begin anew
+            if decoder.eof:
+                decoder = zlib.decompressobj(bits)
+    return plain
 
 
 def dechunk(blob: bytes, offset: int) -> tuple[list[tuple[int, int]], bool]:

@@ -16,6 +16,7 @@ from .metrics import METRICS
 
 DRIFT = 0.05  # the standard deviation of one sitting's speed, as a share
 ROUNDS_NEEDED = 3
+MAX_WIDENING, MAX_MORE_ROUNDS = 1000, 1000  # beyond, two are alike for all that rounds can tell
 
 Values = Mapping[str, Sequence[tuple[float, float]] | np.ndarray]
 """Prompt id to (round, value) of each answer; arrays of shape (answers, 2) are fastest."""
@@ -42,11 +43,27 @@ class Comparison:
     comparisons: int = 1
     prompts: int = 0
     rounds: tuple[int, int] = (0, 0)
+    drift: float | None = None
 
     @property
     def apart(self) -> bool:
         """Tell if the interval leaves out 1, so that the data tells the two apart."""
         return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
+
+    @property
+    def more_rounds(self) -> int | None:
+        """Return how many more rounds would tell the two apart if the ratio stays as it is.
+
+        None where they are apart, where it would take more than 1,000, and between two sittings,
+        whose drift no round can narrow.
+        """
+        if self.low is None or self.high is None or not self.ratio or self.drift is not None:
+            return None
+        effect, half = abs(math.log(self.ratio)), math.log(self.high / self.low) / 2
+        if self.apart or half >= effect * MAX_WIDENING:
+            return None
+        more = math.ceil(self.rounds[1] * ((half / effect) ** 2 - 1)) or 1
+        return more if more <= MAX_MORE_ROUNDS else None
 
     @property
     def verdict(self) -> str:
@@ -77,7 +94,11 @@ class Comparison:
         bounds = f"{self.confidence * 100:.4g} % interval {{:.3g}} to {{:.3g}}, {sample}"
         if not self.apart:
             bounds = bounds.format(self.low, self.high)
-            return f"{subject}: cannot tell {pair} apart (ratio {self.ratio:.3g}, {bounds})."
+            more = self.more_rounds
+            settle = f"; to settle it: about {count(more, 'more round')}" if more else ""
+            return (
+                f"{subject}: cannot tell {pair} apart (ratio {self.ratio:.3g}, {bounds}{settle})."
+            )
         larger, smaller = (self.model, self.baseline) if self.baseline else ("after", "before")
         factor, low, high = self.ratio, self.low, self.high
         if factor < 1:
@@ -113,7 +134,9 @@ def compare_rounds(
     differ, a second half width allows for two that each vary by `drift` (normal, a share).
     """
     confidence = 1 - 0.05 / max(comparisons, 1)
-    result = Comparison(model, metric, baseline, confidence=confidence, comparisons=comparisons)
+    result = Comparison(
+        model, metric, baseline, confidence=confidence, comparisons=comparisons, drift=drift
+    )
     if drift is None:
         before, after = _pair_rounds(before, after)
     prompts = [p for p in before if len(before[p]) and len(after.get(p, ()))]

@@ -4,21 +4,22 @@
 format is that of WHATWG HTML, section 9.2, with OpenAI's chunks as data.
 """
 
+import codecs
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from itertools import accumulate
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, chain
 
-from ..common.errors import plain
-from .connection import host_of
-from .framing import UNTIL_CLOSED, Failure, Packets, unpack
+from ..common.foreign import clean, mask
+from .chunks import DONE, Collector
+from .connection import by_proxy, host_of
+from .framing import UNTIL_CLOSED, Failure, Packets, decompress, unpack
+from .refusals import explain_refusal, refused_fields, snippet, words_in
 from .transport import Exchange, Streams
 
-DONE = object()
-T = TypeVar("T")
+MAX_ERROR = 600  # characters: a server's words, and ours around them
 _LINE = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|\Z)")
 
 
@@ -27,9 +28,11 @@ class Timeline:
     """Hold what one request did, in seconds since just before it was written.
 
     `chunk_times_s` has the arrival of every chunk with text (answer or reasoning); it is empty when
-    the request was not streamed. `latency_s` is the arrival of the last text, not of a late usage
-    chunk or `[DONE]`. `connect_s` is the time to open the connection, before that. `written_at` and
-    `ended_at` are times of perf_counter; `ended_at` is when the last byte came, or it was given up.
+    the answer was not streamed. `token_problem` says why a count of the server is not used, and
+    `refused` has the fields that it refused, with their other names. `latency_s` is the arrival of
+    the last text, not of a late usage chunk or `[DONE]`. `connect_s` is the time to open the
+    connection, before that. `written_at` and `ended_at` are times of perf_counter; `ended_at` is
+    when the last byte came, or it was given up.
     """
 
     status: str = "failed"
@@ -42,6 +45,8 @@ class Timeline:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     finish_reason: str | None = None
+    token_problem: str | None = None
+    refused: Mapping[str, str] = field(default_factory=dict)
     connect_s: float | None = None
     written_at: float | None = None
     ended_at: float | None = None
@@ -67,33 +72,42 @@ def send(exchange: Exchange) -> Timeline:
 
 def read(exchange: Exchange) -> Timeline:
     """Read an exchange that is over. It takes a while: best when nothing is being timed."""
-    failure, packets, framed, head = exchange.failure, Packets(), False, exchange.head
-    if head is not None:
-        packets, complete = unpack(exchange.raw, head)
-        framed = head.length != UNTIL_CLOSED
-        if failure is None and not complete:
-            failure = f"the answer was cut off after {len(bytes(packets))} bytes"
-        elif failure is None and head.status != 200:
-            failure = explain_refusal(head.status, head.headers, bytes(packets))
-    elif exchange.written_at is not None:
-        reason = failure or "it closed the connection without an HTTP answer"
-        failure = f"no answer from {host_of(exchange.url)}: {reason}"
-    streamed = bool(exchange.body.get("stream"))
-    timeline = parse(packets, streamed=streamed, failure=failure, framed=framed)
+    try:
+        timeline = _read(exchange)
+    except Failure as error:
+        timeline = Timeline(error=str(error))
     return replace(
         timeline,
-        error=_without_key(timeline.error, exchange.headers),
+        text=mask(timeline.text),
+        reasoning=mask(timeline.reasoning),
+        error=timeline.error and clean(timeline.error, MAX_ERROR) + by_proxy(exchange.url),
+        finish_reason=timeline.finish_reason and clean(timeline.finish_reason, 40),
         connect_s=exchange.connect_s,
         written_at=exchange.written_at,
         ended_at=exchange.ended_at,
     )
 
 
-def _without_key(error: str | None, headers: Mapping[str, str]) -> str | None:
-    for name, value in headers.items():
-        for word in value.split()[1:] if name.lower() == "authorization" else ():
-            error = error and error.replace(word, "[key]")
-    return error
+def _read(exchange: Exchange) -> Timeline:
+    failure, head = exchange.failure, exchange.head
+    if head is None:
+        if exchange.written_at is not None:
+            reason = failure or "it closed the connection without an HTTP answer"
+            failure = f"no answer from {host_of(exchange.url)}: {reason}"
+        return Timeline(error=failure)
+    packets, complete = unpack(exchange.raw, head)
+    framed = head.length != UNTIL_CLOSED
+    if framed and complete:
+        failure = None  # whatever the connection did after that
+    elif failure is None and not complete and not exchange.is_done():
+        failure = f"the answer was cut off after {len(bytes(packets))} bytes"
+    packets = decompress(packets, head.headers.get("content-encoding", ""))
+    if not 200 <= head.status < 300:
+        refused = refused_fields(head.status, bytes(packets), exchange.body)
+        error = explain_refusal(head.status, head.headers, bytes(packets))
+        return Timeline(error=error, refused=refused)
+    streamed = bool(exchange.body.get("stream"))
+    return parse(packets, streamed=streamed, failure=failure, framed=framed)
 
 
 def parse(
@@ -101,175 +115,144 @@ def parse(
 ) -> Timeline:
     """Turn stamped bytes into a `Timeline`; pure, so that recorded streams can be replayed.
 
-    `failure` is what the transport already knows; what arrived before it is still read. Where
-    nothing in HTTP marks the end (`framed` is false: the connection just closed), a stream that
-    never says that it is done counts as cut.
+    `failure` is what the transport already knows; what arrived before it is still read, and after
+    the end of an answer it no longer counts. Where nothing in HTTP marks the end (`framed` is
+    false: the connection just closed), a stream that never says that it is done counts as cut.
     """
-    collector = Collector()
+    collector, problem = Collector(), None
+    whole = not streamed or _is_object(packets)  # some servers ignore `stream`
+    chunk: object = None
     try:
-        if failure is None or streamed:
-            for arrived_s, chunk in _chunks(packets) if streamed else _whole(packets):
-                collector.take(arrived_s, chunk)
+        for arrived_s, chunk in _whole(packets) if whole else _chunks(packets):
+            collector.take(arrived_s, chunk)
+        useful = (collector.texts or collector.finish_reason) if whole else chunk
+        if streamed and packets.pieces and not useful:
+            raise Failure(f"expected a stream of events, found {snippet(bytes(packets))}")
     except Failure as error:
-        failure = failure or str(error)
-    if failure is None and not collector.texts:
-        failure = "the answer was empty"
-    if failure is None and streamed and not (framed or collector.ended):
+        problem = str(error)
+    except RecursionError:
+        problem = "a chunk of the stream is nested too deep"
+    if collector.ended and failure:
+        failure = problem = None
+    collector.finish()
+    failure = collector.error or failure or problem
+    if failure is None and collector.is_blank:
+        reason = collector.finish_reason
+        failure = "the answer was empty" + (f" (finish_reason {reason:.40})" if reason else "")
+    if failure is None and not (whole or framed or collector.ended):
         failure = (
             "the connection closed and nothing marks the end of the answer: "
             "no length, no finish_reason, no [DONE]"
         )
+    return _timeline(collector, failure, whole)
+
+
+def _timeline(collector: Collector, failure: str | None, whole: bool) -> Timeline:
     answer, reasoning, first_answer_s = collector.split()
+    prompt_tokens, completion_tokens, token_problem = collector.tokens(answer, reasoning)
     return Timeline(
         status="failed" if failure else "ok",
         error=failure,
         text=answer,
         reasoning=reasoning,
-        chunk_times_s=tuple(collector.times_s) if streamed else (),
-        first_answer_s=first_answer_s if streamed else None,
+        chunk_times_s=() if whole else tuple(collector.times_s),
+        first_answer_s=None if whole else first_answer_s,
         latency_s=collector.times_s[-1] if collector.times_s else None,
-        prompt_tokens=collector.usage.get("prompt_tokens"),
-        completion_tokens=collector.usage.get("completion_tokens"),
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
         finish_reason=collector.finish_reason,
+        token_problem=token_problem,
     )
 
 
-class Collector:
-    """Collect text, arrival times, usage and the reason for the end, chunk by chunk."""
+def read_text(blocks: Iterable[bytes]) -> Iterator[str]:
+    """Yield the text of an answer as its bytes come, for a person to read.
 
-    def __init__(self):
-        self.texts: list[tuple[str, str]] = []  # answer and reasoning of each chunk with text ...
-        self.times_s: list[float] = []  # ... and its arrival
-        self.finish_reason: str | None = None
-        self.usage: dict[str, int] = {}
-        self.ended = False
-
-    def take(self, arrived_s: float, chunk: object) -> None:
-        """Add a chunk; raises Failure for one that reports an error or makes no sense."""
-        if chunk is DONE:
-            self.ended = True
-            return
-        fields = _expect(dict, chunk, "a JSON object in the stream")
-        if error := fields.get("error"):
-            raise Failure(_message(error))
-        self.usage = _usage(fields) or self.usage
-        for choice in _expect(list, fields.get("choices") or [], "a list of choices")[:1]:
-            self._take_choice(arrived_s, _expect(dict, choice, "an object as choice"))
-        self.ended = self.ended or self.finish_reason is not None
-
-    def _take_choice(self, arrived_s: float, choice: dict) -> None:
-        self.finish_reason = choice.get("finish_reason") or self.finish_reason
-        # A stream says `delta`, a whole answer `message`; Foundry Local 0.8 sends both.
-        delta = choice.get("delta") or choice.get("message") or {}
-        delta = _expect(dict, delta, "an object as delta")
-        reasoning = delta.get("reasoning_content") or delta.get("reasoning") or ""
-        reasoning = _expect(str, reasoning, "text as content")
-        answer = _expect(str, delta.get("content") or "", "text as content")
-        if answer or reasoning:
-            self.texts.append((answer, reasoning))
-            self.times_s.append(arrived_s)
-
-    def split(self) -> tuple[str, str, float | None]:
-        """Return the answer, the reasoning, and when the first text of the answer came.
-
-        Some servers leave a model's `<think> ... </think>` in the content, or only its end because
-        the prompt ended with the start. It is reasoning, and the answer begins after it.
-        """
-        whole = "".join(answer for answer, _ in self.texts)
-        thought, end, rest = whole.partition("</think>")
-        opened = thought.lstrip().startswith("<think>")
-        if not opened and (not end or "<think>" in thought):
-            thought, rest = "", whole
-        start = len(whole) - len(rest.lstrip() if thought else rest)
-        reached = accumulate(len(answer) for answer, _ in self.texts)
-        arrivals = zip(self.times_s, reached, strict=True)
-        first_answer_s = next((at for at, length in arrivals if length > start), None)
-        inside = thought.lstrip().removeprefix("<think>").strip()
-        reasoning = "".join(reasoning for _, reasoning in self.texts) + inside
-        return _mend(whole[start:]), _mend(reasoning), first_answer_s
-
-
-def _expect(kind: type[T], value: object, words: str) -> T:
-    if not isinstance(value, kind):
-        raise Failure(f"expected {words}, found {value!r:.80}")
-    return value
-
-
-def _mend(text: str) -> str:
-    """Join the halves of a surrogate pair that came in two chunks; a lone half becomes U+FFFD."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    Raises Failure for an answer that reports an error or makes no sense.
+    """
+    collector, rest, shown = Collector(), b"", 0
+    for block in chain(blocks, [b"\n\n"]):
+        rest += block
+        end = max(rest.rfind(b"\n\n"), rest.rfind(b"\n\r\n")) + 1  # 0 where no event is whole
+        events, rest = Packets([0.0], [rest[:end]]), rest[end:]
+        for _, chunk in _whole(events) if _is_object(events) else _chunks(events):
+            collector.take(0.0, chunk)
+            for answer, _ in collector.texts[shown:]:
+                shown += 1
+                yield answer
+            if chunk is DONE:
+                return
+    if collector.error:
+        raise Failure(collector.error)
 
 
 def _chunks(packets: Packets) -> Iterator[tuple[float, object]]:
     """Yield (arrival, decoded chunk) for each event up to `[DONE]`."""
-    events = 0
-    for arrived_s, data in _events(packets):
+    for arrived_s, name, data in _events(packets):
         if data == b"[DONE]":
             yield arrived_s, DONE
             return
-        events += 1
-        yield arrived_s, _decode(data, "a chunk of the stream")
-    if packets.pieces and not events:
-        raise Failure(f"expected a stream of events, found {_snippet(bytes(packets))}")
+        if name == b"error":
+            words = words_in(data) or data.decode("utf-8", "replace")
+            yield arrived_s, {"error": {"message": words}}
+        else:
+            yield arrived_s, _decode(data, "a chunk of the stream")
 
 
 def _whole(packets: Packets) -> Iterator[tuple[float, object]]:
     arrived_s = packets.times_s[-1] if packets.times_s else 0.0
     yield arrived_s, _decode(bytes(packets), "the answer")
+    yield arrived_s, DONE
 
 
-def _events(packets: Packets) -> Iterator[tuple[float, bytes]]:
-    """Yield (arrival, data) of each event. It arrives with the end of its last data line."""
+def _is_object(packets: Packets) -> bool:
+    """Return whether a body is one JSON object instead of a stream."""
+    body = bytes(packets).removeprefix(codecs.BOM_UTF8).lstrip()
+    try:
+        return body.startswith(b"{") and isinstance(_decode(body, ""), dict)
+    except Failure:
+        return False
+
+
+def _events(packets: Packets) -> Iterator[tuple[float, bytes, bytes]]:
+    """Yield (arrival, name, data) of each event. It arrives with the end of its last data line."""
     ends = list(accumulate(map(len, packets.pieces)))
-    data: list[bytes] = []
-    arrived_s = 0.0
-    for match in _LINE.finditer(bytes(packets)):
+    times_s = [*packets.times_s, *packets.times_s[-1:]]  # the last line may end with the last byte
+    name, data = b"", list[bytes]()
+    arrived_s, body = 0.0, bytes(packets)
+    start = len(codecs.BOM_UTF8) if body.startswith(codecs.BOM_UTF8) else 0
+    for match in _LINE.finditer(body, start):
         line = match[1]
-        if line.startswith(b"error:"):  # the field of llama.cpp up to September 2025
-            line = b'data:{"error":' + line[6:] + b"}"
+        if line:
+            ended_in = bisect_right(ends, match.end(1))
         if line.startswith(b"data:"):
             data.append(line[5:].removeprefix(b" "))
-            arrived_s = packets.times_s[min(bisect_right(ends, match.end(1)), len(ends) - 1)]
-        elif not line and data:
+            arrived_s = times_s[ended_in]
+            if data[-1].startswith(b"[DONE]") and data[-1].rstrip() == b"[DONE]":
+                if event := b"\n".join(data[:-1]).strip():
+                    yield arrived_s, name, event
+                yield arrived_s, b"", b"[DONE]"  # no line follows: the loop stops here as well
+                return
+        elif not line:
             if event := b"\n".join(data).strip():  # an event without data does not count
-                yield arrived_s, event
-            data = []
+                yield arrived_s, name, event
+            name, data = b"", []
+        elif line.startswith(b"event:"):
+            name = line[6:].strip()
+        elif line.startswith(b"error:"):  # the field of llama.cpp up to September 2025
+            name, data, arrived_s = b"error", [line[6:]], times_s[ended_in]
+        elif line.startswith(b"{"):  # JSON lines, and errors that a proxy writes into a stream
+            yield times_s[ended_in], b"", line
     if event := b"\n".join(data).strip():  # the blank line after the last event may be missing
-        yield arrived_s, event
+        yield arrived_s, name, event
 
 
 def _decode(data: bytes, name: str) -> object:
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
-        raise Failure(f"{name} is not JSON: {_snippet(data)}") from None
-
-
-def _usage(chunk: dict) -> dict[str, int]:
-    usage = chunk.get("usage")
-    if not isinstance(usage, dict):
-        return {}
-    counts = {name: usage.get(name) for name in ("prompt_tokens", "completion_tokens")}
-    return {name: count for name, count in counts.items() if isinstance(count, int)}
-
-
-def explain_refusal(status: int, headers: Mapping[str, str], body: bytes) -> str:
-    """Say why a server answered with an HTTP status other than 200."""
-    if 300 <= status < 400 and (goal := headers.get("location")):
-        return f"HTTP {status}: the server redirects to {goal!r:.120}; use that address"
-    try:
-        message = _message(json.loads(body)["error"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        message = _snippet(body)
-    if wait := headers.get("retry-after", "")[:40]:
-        message += f" (the server asks to wait: Retry-After {wait})"
-    return f"HTTP {status}: {message}"
-
-
-def _message(error: object) -> str:
-    return plain(str(error.get("message") or error) if isinstance(error, dict) else str(error))
-
-
-def _snippet(data: bytes) -> str:
-    text = " ".join(data.decode("utf-8", "replace").split())
-    return repr(text[:80] + ("..." if len(text) > 80 else ""))
+        pass
+    try:  # a wrong byte, a bare control character or an endless number does not cost the answer
+        return json.loads(data.decode("utf-8", "replace"), strict=False, parse_int=float)
+    except (ValueError, RecursionError):
+        raise Failure(f"{name} is not JSON: {snippet(data)}") from None

@@ -25,13 +25,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .connection import connect, host_of
-from .framing import CHUNKED, Failure, Head, Packets, dechunk, parse_head
+from .framing import (
+    CHUNKED,
+    MAX_RESPONSE_BYTES,
+    TOO_LARGE,
+    Failure,
+    Head,
+    Packets,
+    dechunk,
+    parse_head,
+)
 
-MAX_RESPONSE_BYTES = 32 * 2**20
 LOOK_S = 0.05  # how often the loop looks for requests whose time is up
 # A last chunk may have an extension and trailers (RFC 9112, section 7.1).
 _LAST_CHUNK = re.compile(rb"\r\n0+[ \t]*(?:;[^\r\n]*)?\r\n(?:[^\r\n]+\r\n)*\r\n\Z")
-_TEXT = re.compile(rb'"(?:content|reasoning_content|reasoning)"\s*:\s*"[^"]')
+# The end of a stream, also where it comes in HTTP chunks of a few bytes.
+_DONE = re.compile(rb"[\r\n]data: ?\[DONE\]\s*(?:\Z|[\r\n])")
+_CHUNK_LINE = re.compile(rb"\r\n[0-9A-Fa-f]+\r\n")
+_TEXT = re.compile(rb'"(?:content|reasoning_content|reasoning|text|thinking)"\s*:\s*"[^"]')
 # It keeps the server's next packet coming; Linux forgets it after a while.
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 _BLOCKED = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -77,23 +88,31 @@ class Exchange:
         self.raw.times_s.append(now)
         self.raw.pieces.append(piece)
         self._received += len(piece)
-        self._tail = (self._tail + piece)[-1024:]
+        latest = self._tail + piece
+        self._tail = latest[-1024:]
         if self.head is None:
             self.head = parse_head(bytes(self.raw))
         if self._received > MAX_RESPONSE_BYTES:
-            raise Failure(f"the server sent more than {MAX_RESPONSE_BYTES >> 20} MB")
+            raise Failure(TOO_LARGE)
         if self.head is None:
             return False
-        self._has_text = self._has_text or _TEXT.search(piece) is not None
+        self._has_text = self._has_text or _TEXT.search(latest) is not None
         # A server may keep the connection open although asked to close it.
-        if self.head.length == CHUNKED:
-            return (
-                self._tail.endswith(b"\r\n\r\n")
-                and _LAST_CHUNK.search(self._tail) is not None
-                # The bytes of a last chunk may also be text: only the whole message tells.
-                and dechunk(bytes(self.raw), self.head.body)[1]
-            )
-        return 0 < self.head.length <= self._received
+        if self.head.length != CHUNKED:
+            return 0 < self.head.length <= self._received or self.is_done()
+        return self.is_done() or (
+            self._tail.endswith(b"\r\n\r\n")
+            and _LAST_CHUNK.search(self._tail) is not None
+            # The bytes of a last chunk may also be text: only the whole message tells.
+            and dechunk(bytes(self.raw), self.head.body)[1]
+        )
+
+    def is_done(self) -> bool:
+        """Return whether a stream said `[DONE]`: some servers then keep it open, or break it."""
+        # Text ends in `}`; only after anything else is it worth to put HTTP chunks together.
+        if b"[DONE]" not in self._tail and b"}" in self._tail[-16:]:
+            return False
+        return _DONE.search(_CHUNK_LINE.sub(b"", self._tail)) is not None
 
     def overdue(self, now: float) -> str | None:
         """Return what is wrong when too much time has passed, else None."""

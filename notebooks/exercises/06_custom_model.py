@@ -1,7 +1,7 @@
 """Exercises of notebook 06: the smallest useful model, and a stream."""
 
 from helpers.course.exercises import Exercise, Todo, is_blank
-from helpers.quality.facets import bullets
+from helpers.quality.text import count_items
 
 NOTES = "We met late. The team decided to repair the gate. Ines will do it by Friday. Lunch was good."
 
@@ -15,9 +15,9 @@ def generate_mistake(generate):
         return (
             "the request itself is in the answer. The notes begin after the first ': '."
         )
-    if bullets(text) != 2:
+    if count_items(text) != 2:
         return (
-            f"the prompt asks for 2 bullets, and the answer has {bullets(text)}. Begin each line "
+            f"the prompt asks for 2 bullets, and the answer has {count_items(text)}. Begin each line "
             "with '- '."
         )
     if "repair the gate" not in text or "Ines" not in text:

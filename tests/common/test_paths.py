@@ -1,5 +1,6 @@
 """Folders of the kit: where the variables say, else where the package or the user's cache is."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -20,6 +21,25 @@ def test_the_home_is_where_the_variable_says(monkeypatch, tmp_path):
     assert paths.model_cache() == tmp_path / "kit" / "models"
     monkeypatch.setenv("WORKSHOP_HOME", "~/kit")
     assert paths.home() == Path.home() / "kit"
+
+
+@pytest.mark.parametrize("variable", ["WORKSHOP_HOME", "WORKSHOP_RESULTS"])
+def test_a_relative_folder_stays_the_same_for_a_process_that_works_elsewhere(
+    monkeypatch, tmp_path, variable
+):
+    folder = {"WORKSHOP_HOME": paths.home, "WORKSHOP_RESULTS": paths.results_folder}[variable]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(variable, "kit")
+    assert folder() == tmp_path / "kit"
+    monkeypatch.chdir(tmp_path.parent)
+    assert folder() == tmp_path / "kit"
+    assert os.environ[variable] == str(tmp_path / "kit")
+
+
+def test_the_home_of_somebody_who_is_not_there_is_one_sentence(monkeypatch):
+    monkeypatch.setenv("WORKSHOP_HOME", "~nobody-of-that-name/kit")
+    with pytest.raises(KitError, match="~nobody-of-that-name/kit"):
+        paths.home()
 
 
 def test_without_the_variable_the_home_is_in_the_users_cache(monkeypatch):

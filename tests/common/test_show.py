@@ -66,6 +66,16 @@ def test_one_line_has_no_line_break_and_no_control_character():
     assert one_line("  a   b ") == "a b"
 
 
+def test_one_line_keeps_what_joins_letters_and_drops_what_nobody_sees():
+    family, want = (
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+    )
+    assert one_line(f"{want} {family}") == f"{want} {family}"
+    assert one_line("mail\u00adroom \ufeffa\u200b, b\u200f.") == "mailroom a, b."
+    assert sanitize_for_csv("\u200b=1+1") == "'=1+1"
+
+
 def test_long_text_is_shortened():
     assert one_line("x" * 20, width=20) == "x" * 20
     assert one_line("x" * 21, width=20) == "x" * 17 + "..."

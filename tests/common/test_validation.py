@@ -41,7 +41,7 @@ def sentence(raw: object, prefix: str = "") -> str:
         ({"rounds": 0}, "rounds: must be greater than or equal to 1, found 0"),
         (
             {"rounds": 1, "roundz": 2},
-            "roundz: unknown field, expected one of rounds, text, size, parts",
+            "roundz: unknown field (did you mean rounds?), expected one of rounds, text, size, parts",
         ),
         (
             {"rounds": 1, "parts": [{"kind": "c"}]},

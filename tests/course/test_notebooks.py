@@ -199,9 +199,9 @@ def test_the_course_leaves_a_report_with_every_file(executed):
         "benchmark_report.md",
         "decision.md",
         "report.html",
-        "models.png",
-        "quality.png",
-        "prompts.png",
+        "models.svg",
+        "quality.svg",
+        "prompts.svg",
     }
     assert files <= {path.name for path in run.folder.iterdir()}
     assert all(row["n_ok"] == 6 for row in run.summary)

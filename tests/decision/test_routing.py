@@ -79,6 +79,26 @@ def test_a_prompt_that_fits_no_context_and_a_tag_that_nobody_has(measured, model
         route("Hi", {"vision"}, run=measured, models=models)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "tokens"),
+    [
+        ("会" * 200, 200),
+        ("ประชุม" * 40, 240),
+        ("می‌خواهم " * 20, 120),
+        ("привет " * 30, 130),
+        ("\U0001f468\u200d\U0001f469 " * 30, 120),
+        ("0123456789" * 20, 200),
+        ("\ud800" * 200, 200),  # half a character, from a broken command line
+    ],
+)
+def test_a_prompt_in_any_script_is_not_taken_for_shorter_than_it_is(
+    measured, models, prompt, tokens
+):
+    found = route(prompt, {"chat"}, run=measured, models=models)
+    assert found.choices == []
+    assert f"about {tokens} tokens long and its context holds 100" in found.why["good"]
+
+
 def test_the_next_model_answers_when_the_files_of_the_first_are_damaged(own_home, tmp_path):
     """The real runtime: one model is not there at all, one has lost its weights, the third answers."""
     with connect() as server:

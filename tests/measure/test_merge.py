@@ -90,7 +90,7 @@ def test_a_second_server_that_is_not_there_is_told_before_anything_is_measured(
     )
     assert done.returncode == 1
     assert "Cannot reach http://127.0.0.1:9/v1" in done.stderr
-    with serving(["nobody-knows"]) as cloud:
+    with serving(["nobody-knows", "nor-this"]) as cloud:
         done = helpers_command(
             "benchmark",
             "--models",

@@ -32,6 +32,14 @@ def test_a_record_is_read_summarized_and_reported(tmp_path, folder):
     assert compare_runs(run, run).changes[0].ratio == pytest.approx(1)
 
 
+@pytest.mark.parametrize("given", ["run.json", "requests.jsonl", "", "~"])
+def test_a_run_may_be_given_by_its_folder_or_by_a_file_in_it(tmp_path, monkeypatch, given):
+    folder = Path(shutil.copytree(FORMS[0], tmp_path / "one"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert load_run("~/one" if given == "~" else folder / given).folder == folder
+
+
 def test_a_record_of_the_first_release_has_defaults_for_what_it_lacks():
     run = Run(FORMS[0])
     assert (run.info.plan.sweep, run.info.plan.slo, run.info.resumed) == ((), None, [])

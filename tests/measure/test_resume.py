@@ -12,7 +12,7 @@ from helpers import benchmark as full_benchmark
 from helpers import connect, load_run, write_report
 from helpers.common.errors import UsageError
 from helpers.measure.session import resume
-from support.loopback import DONE, delta, event, serving, streamed, usage
+from support.loopback import DONE, delta, error_answer, event, serving, streamed, usage
 from support.records import edit_info
 
 PROMPTS = ["Hello", "List 3 privacy benefits of local inference.", "Who are you?"]
@@ -206,7 +206,11 @@ def test_a_run_that_is_being_measured_is_left_alone(server, tmp_path):
 
 
 def test_a_model_that_had_been_given_up_is_not_asked_again_for_rows_on_record(tmp_path):
-    with serving(["tiny"], GOOD) as endpoint, connect(endpoint.base_url) as remote:
+    gone = error_answer(404, "no such model")
+    with (
+        serving(["tiny"], lambda r: gone if r.json["model"] == "gone" else GOOD) as endpoint,
+        connect(endpoint.base_url) as remote,
+    ):
         run = interrupted(
             benchmark(
                 remote,

@@ -32,6 +32,7 @@ ROW_FIELDS = [
     "completion_tokens",
     "token_source",
     "finish_reason",
+    "token_problem",
     "chunk_times_s",
     "text",
     "concurrency",

@@ -2,11 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from helpers.common.errors import UsageError
 from helpers.common.paths import PROJECT
-from helpers.models.lineup import AnswerFormat, Facet, Prompt, load_prompts, prompt_list
+from helpers.models.prompts import AnswerFormat, Facet, Prompt, PromptSet, load_prompts, prompt_list
 from helpers.quality import facets
 from support.records import HALF, RIGHT, WRONG, recorded
 
@@ -56,37 +57,6 @@ def test_a_facet_finds_its_words(match, answer, words):
     assert facets.find(facet(**match), answer) == words
 
 
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [
-        ("", 0),
-        ("One.", 1),
-        ("One. Two!", 2),
-        ("One. Two", 2),
-        ("It costs 6.50. Fine?", 2),
-        ("Dr. Osei owns it.", 1),
-        ('He said "go." Then left.', 2),
-    ],
-)
-def test_sentences_are_counted(text, count):
-    assert facets.sentences(text) == count
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [
-        ("", 0),
-        ("- a\n- b", 2),
-        ("* a\n  * b\ntext", 2),
-        ("1. a\n2) b", 2),
-        ("-a", 0),
-        ("12 apples", 0),
-    ],
-)
-def test_bullets_are_counted(text, count):
-    assert facets.bullets(text) == count
-
-
 PROMPT = Prompt(
     id="p",
     text="Summarize",
@@ -114,7 +84,7 @@ PROMPT = Prompt(
         ),  # a forbidden one that is named is one more check, failed
         ("Ana owns it. It is due.", 1 / 3),
         ("", 0.0),
-        ("Monday", 1 / 4),
+        ("Monday", 0.0),  # a day by itself is a list, not a sentence
     ],
 )
 def test_quality_is_the_share_of_checks_that_are_passed(answer, expected):
@@ -169,7 +139,7 @@ def test_a_run_is_judged_model_by_model_with_intervals(tmp_path):
     )  # cut to what is possible
     assert (good["prompts_judged"], good["facet_recall"]) == (6, pytest.approx(11 / 12))
     assert judged.compare() == [
-        "Quality: poor passes 67 in 100 checks fewer than good (95 % interval 24 to 100, 6 prompts)."
+        "Quality: poor is 0.67 below good (95 % interval 0.24 to 1.00, 6 prompts)."
     ]
     assert "good" in str(judged)
     assert "<table" in judged._repr_html_()
@@ -183,8 +153,9 @@ def test_equal_and_unclear_quality_is_said_to_be_so(tmp_path):
         )
     )
     assert judged.compare() == [
-        "Quality: same and a pass the same share of checks on each of 6 prompts.",
-        "Quality: cannot tell mixed and a apart with 6 prompts.",
+        "Quality: same and a have the same quality on each of 6 prompts.",
+        "Quality: cannot tell mixed and a apart: the difference is 0.00 (97.5 % interval -0.71 to 0.71, "
+        "6 prompts); to settle a difference of 0.1: 280 more prompts.",
     ]
 
 
@@ -202,7 +173,9 @@ def test_two_prompts_are_too_few_for_an_interval_or_a_verdict(tmp_path):
         recorded(tmp_path, {"good": [RIGHT, RIGHT], "poor": [WRONG, WRONG]})
     )
     assert [row["quality_low"] for row in judged.summary] == [None, None]
-    assert judged.compare() == ["Quality: cannot tell poor and good apart with 2 prompts."]
+    assert judged.compare() == [
+        "Quality: cannot tell poor and good apart with 2 prompts; an interval needs 5."
+    ]
 
 
 def test_a_model_without_answers_and_a_prompt_without_expectations_are_shown_as_unknown(tmp_path):
@@ -242,8 +215,8 @@ def test_a_run_can_be_judged_again_by_edited_facets(tmp_path):
 def test_the_example_in_the_docs_is_a_valid_prompt():
     text = (PROJECT / "docs" / "quality.md").read_text(encoding="utf-8")
     prompt = Prompt.model_validate_json(text.split("```json\n")[1].split("```")[0])
-    answer = "They repair the oven by March 14th for 6.50 euros. Room 12 is closed."
-    assert [check.passed for check in facets.score(prompt, answer).checks] == [True] * 6
+    answer = "Ana will repair the oven by March 14th for 6.50 euros. Room 12 is closed."
+    assert [check.passed for check in facets.score(prompt, answer).checks] == [True] * 7
 
 
 def test_the_shipped_prompts_with_facets_can_be_passed_and_failed():
@@ -256,3 +229,59 @@ def test_the_shipped_prompts_with_facets_can_be_passed_and_failed():
                     or not one.any_of
                 ), (name, prompt.id, one.id)
                 assert facets.find(one, "") is None
+
+
+# ---------------------------------------------------------------- what stands beside a model
+
+NOTED = [
+    {
+        "id": f"p{n}",
+        "text": "Summarize the meeting notes: Bo has spoken for a long time about the weather of last "
+        f"week. We agreed to repair oven {n}. Ana will do it by 14 March. Who pays is open.",
+        "facets": [
+            {"id": "decision", "any_of": ["repair oven"]},
+            {"id": "owner", "any_of": ["Ana"]},
+            {"id": "due", "date": "14 March"},
+        ],
+    }
+    for n in range(1, 7)
+]
+GOOD, BAD = (
+    "They repair oven; Ana by 14 March.",
+    "They repair oven; Bo does it by 20 March with Eve.",
+)
+
+
+def test_answers_without_a_model_stand_below_the_models_in_the_same_columns(tmp_path):
+    judged = facets.score_facets(recorded(tmp_path, {"good": [GOOD] * 6, "poor": [BAD] * 6}, NOTED))
+    assert list(judged.references) == ["copy of the notes", "first two sentences", "rules baseline"]
+    assert all(len(values) == 6 for values in judged.references.values())
+    assert max(judged.references["copy of the notes"].values()) < 0.1
+    good, poor = judged.summary
+    assert (good["quality"], good["contradicted"], good["unsupported"]) == (1, 0, 0)
+    assert (poor["quality"], poor["contradicted"], poor["unsupported"]) == (0, 1, 1)
+    table = judged.table()
+    assert [row[0] for row in table.rows] == ["good", "poor", *judged.references]
+    assert len(table.headers) == 8
+    details = str(judged.details("p1"))
+    assert "contradicted: Bo" in details
+    assert "20, Eve" in details
+
+
+def test_a_verdict_says_how_many_prompts_would_settle_a_difference():
+    differences = [0.3, -0.2, 0.1, 0.0, -0.1, 0.2]
+    more = facets.prompts_to_settle(differences)
+    assert more is not None
+    spread = np.std(differences, ddof=1)
+    assert len(differences) + more == pytest.approx((2.8016 * spread / 0.1) ** 2, abs=1)
+    assert facets.prompts_to_settle([0.1] * 9) is None
+    assert facets.prompts_to_settle([0.1, 0.2]) is None
+    assert facets.prompts_to_settle([0.01, -0.01] * 20) == 0
+
+
+def test_models_that_were_taught_on_texts_like_these_are_named(tmp_path):
+    run = recorded(tmp_path, {"good": [GOOD] * 6, "poor": [BAD] * 6}, NOTED)
+    taught = PromptSet(name="mine", taught_on=("poor", "another"), prompts=NOTED)
+    assert facets.score_facets(run).sentences() == []
+    (sentence,) = facets.score_facets(run, taught).sentences()
+    assert sentence.startswith("poor was taught on texts like mine.")

@@ -1,11 +1,14 @@
 """Scores that people give: blind, for one exact answer, in a file that only grows."""
 
+import contextlib
 import csv
 import os
 import subprocess
 import sys
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from helpers.common.errors import UsageError
 from helpers.common.paths import PROJECT
@@ -44,14 +47,15 @@ def test_what_ships_is_a_header_and_no_invented_score():
 
 
 def test_scores_come_back_as_they_were_given(file):
-    given = [
+    scores = [
         Annotation("m", "p1", "ab12", "Ana, Dr.", 4, 'he said "no", then left'),
         Annotation("m", "p2", "ab13", "=cmd", 1, "-1+1"),
     ]
-    append(given[:1], file)
-    append(given[1:], file)
-    assert read_annotations(file) == given
-    rows = list(csv.reader(file.open(encoding="utf-8")))
+    append(scores[:1], file)
+    append(scores[1:], file)
+    assert read_annotations(file) == scores
+    assert file.read_bytes().startswith(b"\xef\xbb\xbfmodel,")  # Excel takes it for UTF-8
+    rows = list(csv.reader(file.open(encoding="utf-8-sig")))
     assert rows[0] == list(COLUMNS)
     assert rows[2][3] == "'=cmd" and rows[2][5] == "'-1+1"  # a spreadsheet must not run them
 
@@ -91,9 +95,87 @@ def test_what_a_spreadsheet_saves_can_be_read(file):
         ).encode()
     )
     assert read_annotations(file) == [Annotation("", "p1", "ab12", "ana", 4, "gut; ja")]
-    file.write_bytes(b"model,prompt\xff")
-    with pytest.raises(UsageError, match="cannot be read as UTF-8"):
+
+
+SCORED = "model,prompt,answer,rater,score,note\r\n,p1,h00AB12,ana,4,sch\u00f6n\r\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        SCORED.encode(),
+        SCORED.encode("utf-8-sig"),
+        SCORED.encode("utf-16"),
+        SCORED.replace(",", "\t").encode("utf-16"),  # what Excel calls Unicode text
+        ("sep=;\r\n" + SCORED.replace(",", ";")).encode("utf-8-sig"),
+        ("SEP=,\n" + SCORED).encode(),
+        SCORED.replace("\r\n", "\r").encode(),  # Excel for Mac, of old
+        SCORED.replace(",4,", ",4.0,").encode(),  # pandas
+        SCORED.replace(",4,", ",'4,").encode(),
+        SCORED.replace("h00AB12", "00ab12").encode(),  # a sheet of an earlier release
+    ],
+    ids=range(10),
+)
+def test_a_sheet_is_read_and_added_to_as_spreadsheets_save_it(file, content):
+    first = Annotation("", "p1", "00ab12", "ana", 4, "sch\u00f6n")
+    file.write_bytes(content)
+    assert read_annotations(file) == [first]
+    more = Annotation(
+        "m", "p2", "5326786376725692", "bob", 5, "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
+    )
+    append([more], file)
+    assert read_annotations(file) == [first, more]
+    assert file.read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+@pytest.mark.parametrize(
+    "prompt", ["007", "1-2", "1e5", "TRUE", "mar1", "p1", "Q 1", "-1", "=1", "'1", "a b"]
+)
+def test_no_spreadsheet_makes_a_number_of_an_id_or_a_hash(file, prompt):
+    scored = Annotation("m", prompt, "31207648473230e7", "ana", 4)
+    append([scored], file)
+    cells = list(csv.reader(file.open(encoding="utf-8-sig")))[1]
+    for cell in cells[1:3]:
+        assert cell[0] in "'ahp", cell
+    assert cells[1] not in ("mar1", "TRUE")
+    assert read_annotations(file) == [scored]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [(b"model,prompt\xff", 1), ((SCORED + "caf").encode() + b"\xe9,1", 3), (b"PK\x03\x04\x00", 1)],
+)
+def test_a_sheet_that_is_not_text_is_told_and_nothing_is_added_to_it(file, content, line):
+    file.write_bytes(content)
+    told = rf"scores\.csv cannot be read as UTF-8 or UTF-16 text \(line {line}\); save it as UTF-8"
+    with pytest.raises(UsageError, match=told):
         read_annotations(file)
+    with pytest.raises(UsageError, match=told):
+        append([Annotation("m", "p2", "ab", "bob", 5)], file)
+    assert file.read_bytes() == content
+
+
+SHEETS = st.binary(max_size=80) | st.lists(
+    st.sampled_from([*COLUMNS, ",", ";", "\t", "\n", "\r", '"', "'", "sep=", "4", "4.0", "h12", "\ufeff",
+        "\x00", "x" * 140_000, ",p1,ab,ana,4,\n", ",".join(COLUMNS) + "\n"]),
+    max_size=20,
+).map(lambda parts: "".join(parts).encode())  # fmt: skip
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@given(SHEETS)
+def test_sheets_of_any_bytes_end_in_scores_or_in_a_sentence(tmp_path, content):
+    file = tmp_path / "any.csv"
+    file.write_bytes(content)
+    try:
+        before = read_annotations(file)
+    except UsageError as error:
+        assert str(file) in str(error) and str(error).endswith(".") and len(str(error)) < 1000
+        return
+    more = Annotation("m", "p9", "ab", "zoe", 5)
+    append([more], file)
+    with contextlib.suppress(UsageError):  # a sheet without the columns
+        assert read_annotations(file)[: len(before)] == before
 
 
 def test_empty_lines_and_lines_without_a_score_are_still_to_do(file):
@@ -101,7 +183,10 @@ def test_empty_lines_and_lines_without_a_score_are_still_to_do(file):
     assert [a.score for a in read_annotations(file)] == [2]
 
 
-@pytest.mark.parametrize("half", ["m,p2,ab,an", "m,p2,ab,ana,", "m", 'm,p2,"a'])
+@pytest.mark.parametrize(
+    "half",
+    ["m,p2,ab,an", "m,p2,ab,ana,", "m", 'm,p2,"a', 'm,p2,ab,ana,3,"no, b', 'm,p2,ab,"Ana, Dr.",3'],
+)
 def test_a_half_line_of_a_kill_is_passed_over_and_cut_off_by_the_next_score(file, half):
     file.write_text(head("m,p1,ab,ana,3,") + half, encoding="utf-8")
     assert [a.prompt for a in read_annotations(file)] == ["p1"]
@@ -184,7 +269,8 @@ def test_a_score_off_the_scale_is_refused(run, file, score):
 
 def test_a_sheet_is_blind_and_counts_once_it_is_filled_in(run, tmp_path):
     sheet = BlindRating(run, "ana").sheet(run.folder / "annotations-ana.csv")
-    text = sheet.read_text(encoding="utf-8")
+    assert sheet.read_bytes().startswith(b"\xef\xbb\xbf")
+    text = sheet.read_text(encoding="utf-8-sig")
     assert "secret" not in text
     assert ratings(run).raters == {}
     rows = list(csv.DictReader(text.splitlines()))

@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
 import shutil
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from helpers.common.errors import UsageError
-from helpers.report.contribute import FILES, contribute, verify_contribution
+from helpers.report.contribute import FILES, PRIVATE, contribute, verify_contribution
 from support.records import about, record, rows_of
 
 
@@ -59,7 +62,7 @@ def edit(folder, name: str, change) -> None:
         (lambda f: (f / "run.sh").write_text("rm -rf /"), r"run\.sh does not belong"),
         (lambda f: (f / "result.json").write_text("{"), r"result\.json: invalid JSON"),
         (lambda f: (f / "result.json").write_text("[" * 100_000), r"result\.json"),
-        (lambda f: (f / "result.json").write_bytes(b"\xff\xfe"), "not UTF-8"),
+        (lambda f: (f / "result.json").write_bytes(b"\xff"), "cannot be read as UTF-8"),
         (lambda f: (f / "result.json").write_text(" " * 300_000), "larger than 200 kB"),
         (
             lambda f: (f / "models.json").write_text(
@@ -130,6 +133,82 @@ def test_what_somebody_sends_is_not_trusted(given, tmp_path, harm, message):
         verify_contribution(sent)
 
 
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "sk-proj-Abc123Abc123Abc123",
+        "sk-ant-api03-Abc123Abc123Abc123",
+        "sk-or-v1-0123456789abcdef",
+        "ghp_Abc123Abc123Abc123",
+        "github_pat_11ABCDEFG0123_abcdefABCDEF",
+        "glpat-Abc123Abc123Ab",
+        "hf_AbcdefAbcdefAbcdef",
+        "gsk_Abc123Abc123Abc123",
+        "nvapi-Abc123Abc123Abc123",
+        "xoxb-123456789012-Abc123Abc123",
+        "AKIAIOSFODNN7EXAMPLE",
+        "AIzaSyA-1234567890abcdefghij",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc",
+        "0123456789abcdef0123456789abcdef",
+        "-----BEGIN OPENSSH PRIVATE KEY-----",
+        "Bearer abcdefgh12",
+        "api_key = abcdef12",
+        "password: hunter22",
+        "/" + "root/models/x",
+        "~/models/x",
+        "C:/models/x",
+        "D:\\models",
+        "\\\\server\\share",
+        "file:///srv/x",
+        "2001:db8:0:1:0:0:0:1",
+        "ana.maria@mail.example",
+    ],
+)
+def test_keys_addresses_and_folders_are_found_in_what_was_sent(given, secret):
+    edit(given, "environment.json", lambda e: e["machine"].update(cpu=f"Ryzen {secret}"))
+    with pytest.raises(UsageError, match=r"environment\.json contains what looks like"):
+        verify_contribution(given)
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 199_000, "a." * 99_000, "key_" * 49_000, "bearer " * 28_000, "1.1." * 49_000]
+)
+def test_a_long_text_takes_no_long_time_to_look_through(text):
+    """With one quadratic pattern this would take minutes, and the suite would stop it."""
+    assert re.search(PRIVATE, text) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "given_name"),
+    [
+        ("/gguf/LFM2.5-1.2B-Instruct-Q8_0.gguf", "LFM2.5-1.2B-Instruct-Q8_0.gguf"),
+        ("/home/Ana/models/qwen2.5.gguf", "qwen2.5.gguf"),
+        ("C:\\Users\\ana\\my model (1).gguf", "my-model-1-.gguf"),
+        ("@cf/meta/llama-3.1-8b-instruct", "@cf/meta/llama-3.1-8b-instruct"),
+        ("/home/Ana/x.gguf @ gpu.example", "x.gguf @ endpoint"),
+        ("llama3.2:1b", "llama3.2:1b"),
+    ],
+)
+def test_a_name_from_a_server_is_given_without_its_folders(tmp_path, name, given_name):
+    run = record(tmp_path, {name: about(size_mb=None, source="endpoint")}, rows_of(name))
+    folder = contribute(run, tmp_path / "gift")
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    assert result["results"][0]["model"] == given_name
+    assert "ana" not in "".join(path.read_text(encoding="utf-8") for path in folder.iterdir())
+
+
+def test_nothing_is_left_behind_that_would_not_pass_the_check(tmp_path):
+    run = record(tmp_path, {"m": about(license="see ana@mail.example")}, rows_of("m"))
+    with pytest.raises(UsageError, match="looks like"):
+        contribute(run, tmp_path / "gift")
+    run = record(tmp_path, {"m": about()}, rows_of("m"))
+    run.info.server.kind = "x" * 300
+    with pytest.raises(UsageError, match="Nothing was written"):
+        contribute(run, tmp_path / "gift2")
+    assert not (tmp_path / "gift").exists()
+    assert not (tmp_path / "gift2").exists()
+
+
 def test_a_link_out_of_the_folder_is_not_followed(given, tmp_path):
     (tmp_path / "elsewhere.json").write_text("{}", encoding="utf-8")
     (given / "result.json").unlink()
@@ -168,3 +247,63 @@ def test_contribute_from_the_command_line(helpers_command, tmp_path):
     (tmp_path / "gift" / "result.json").write_text("{}", encoding="utf-8")
     bad = helpers_command("contribute", "--check", str(tmp_path / "gift"))
     assert (bad.returncode, "Traceback" in bad.stderr) == (2, False)
+
+
+WORDS = [
+    "{",
+    "}",
+    "[",
+    "]",
+    '"model"',
+    '"form"',
+    ":",
+    ",",
+    "1",
+    "1e999",
+    "-1",
+    "NaN",
+    "null",
+    '"\\ud800"',
+    "\n",
+    "<b",
+    "\x00",
+]
+HARM = (
+    st.binary(max_size=80)
+    | st.lists(st.sampled_from(WORDS), max_size=20).map("".join).map(str.encode)
+    | st.just(b"[" * 9_000)
+    | st.just(b'{"a":' * 9_000)
+    | st.just(b"9" * 4_400)
+)
+
+
+@hypothesis.settings(
+    max_examples=30, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+)
+@hypothesis.given(
+    name=st.sampled_from(FILES),
+    harm=HARM,
+    keep=st.integers(0, 400),
+    encoding=st.sampled_from(["utf-8", "utf-16"]),
+)
+def test_contributions_of_any_bytes_end_in_sentences(given, tmp_path, name, harm, keep, encoding):
+    sent = tmp_path / "sent"
+    shutil.copytree(given, sent, dirs_exist_ok=True)
+    whole = (given / name).read_text(encoding="utf-8")
+    (sent / name).write_bytes(whole[:keep].encode(encoding) + harm + whole[keep:].encode(encoding))
+    try:
+        said = verify_contribution(sent)
+    except UsageError as error:
+        said = [str(error)]
+    assert all(line.endswith(".") and len(line) < 2000 for line in said), said
+    assert not any("\n" in line or "\x1b" in line for line in said)
+
+
+def test_a_set_with_a_name_of_words_can_be_given_back(tmp_path):
+    run = record(
+        tmp_path,
+        {"m": about(size_mb=1.0)},
+        rows_of("m"),
+        prompts={"name": "My جلسه‌ها", "prompts": [{"id": "Q 1", "text": "x"}]},
+    )
+    assert verify_contribution(contribute(run, tmp_path / "gift"))[0].startswith("1 model on ")

@@ -16,7 +16,7 @@ from helpers.measure.info import SCHEMA
 from helpers.measure.record import Run, load_run
 from helpers.measure.recorder import Recorder
 from helpers.measure.rows import Row
-from helpers.models import lineup
+from helpers.models.prompts import prompt_list
 from helpers.quality.facets import score_facets
 from helpers.report import charts, page
 from helpers.report.comparison import compare_models
@@ -395,12 +395,11 @@ def test_pictures_of_the_report_exist_and_have_words(run):
     text = write_report(run).read_text(encoding="utf-8")
     pictures = re.findall(r"^!\[(.+)\]\((.+)\)$", text, re.M)
     assert [name for _, name in pictures] == [
-        f"{name}.png"
-        for name in ("models", "footprint", "prompts", "prompts-ttft", "stream", "drift")
+        f"{name}.svg" for name in ("models", "footprint", "prompts", "stream")
     ]
     for alt, name in pictures:
         assert len(alt) > 20
-        assert (run.folder / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+        assert (run.folder / name).read_bytes().startswith(b"<?xml")
 
 
 def test_quality_is_in_every_form_of_the_report(tmp_path):
@@ -417,7 +416,7 @@ def test_quality_is_in_every_form_of_the_report(tmp_path):
         prompt.facets = facets
     text = write_report(run).read_text(encoding="utf-8")
     assert "![Quality against median latency of good and poor" in text
-    assert "- Quality: cannot tell poor and good apart with 3 prompts." in text
+    assert "- Quality: cannot tell poor and good apart with 3 prompts; an interval needs 5." in text
     assert [
         float(row["quality"]) for row in csv.DictReader(io.StringIO(summary_csv(Scorecard(run))))
     ] == [
@@ -530,7 +529,7 @@ def test_a_run_in_which_nothing_was_answered(tmp_path):
     assert "small: failed (6 failed, 0 skipped). HTTP 500: Out of memory" in text
     assert "No model answered" in text
     assert len(compare_models(run)) == 0
-    assert list(run.folder.glob("*.png")) == []
+    assert list(run.folder.glob("*.svg")) == []
 
 
 def test_a_report_can_be_written_twice(run):
@@ -558,7 +557,7 @@ def size_of(png: bytes) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(
-    "draw", [charts.per_model, charts.per_prompt, charts.arrivals, charts.footprint, charts.drift]
+    "draw", [charts.per_model, charts.per_prompt, charts.arrivals, charts.footprint]
 )
 def test_every_chart_has_a_picture_a_text_and_a_finding(run, draw):
     chart = draw(run)
@@ -664,7 +663,7 @@ def test_nasty_names_cannot_leave_the_chart(tmp_path):
 
 
 def test_prompts_of_a_set_show_themselves_without_markup():
-    shown = lineup.prompt_list(["<b>|x"])._repr_html_()
+    shown = prompt_list(["<b>|x"])._repr_html_()
     assert "<b>" not in shown
     assert "&lt;b&gt;|x" in shown
 

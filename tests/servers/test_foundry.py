@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 
 import filelock
@@ -221,6 +222,64 @@ def test_a_service_that_does_not_answer_can_be_stopped(own_home, monkeypatch):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_a_silent_caller_shuts_nobody_out_and_is_no_lease(server):
+    state = json.loads((service_folder() / "service.json").read_text(encoding="utf-8"))
+    silent = [socket.create_connection(tuple(state["address"])) for _ in range(5)]
+    try:
+        silent[0].sendall(b"\x00\x00")
+        other = Runtime()
+        assert other.list()
+        other.close()
+    finally:
+        for each in silent:
+            each.close()
+
+
+def test_a_caller_that_does_not_prove_its_key_in_time_is_refused(monkeypatch):
+    monkeypatch.setattr(control_line, "HANDSHAKE_S", 0.05)
+    here, there = multiprocessing.Pipe()
+    with here, there, pytest.raises(EOFError):
+        control_line.shake_hands(here, b"key", service=True)
+
+
+def test_the_service_inherits_no_key_and_the_same_home(own_home, monkeypatch):
+    monkeypatch.setenv("FOUNDRY_LOCAL_API_KEY", "sk-very-secret-1234")
+    monkeypatch.setenv("COPY_UNDER_ANOTHER_NAME", "x sk-very-secret-1234 y")
+    monkeypatch.setenv("OTHER_API_KEY", "of-another-server")
+    monkeypatch.setenv("FOUNDRY_LOCAL_ENDPOINT", "http://ana:hunter22@gpu.example/v1")
+    monkeypatch.chdir(own_home.parent)
+    monkeypatch.setenv("WORKSHOP_HOME", "home")
+    runtime = Runtime()
+    environment = psutil.Process(runtime.pid).environ()
+    runtime.close()
+    everything = " ".join(environment.values())
+    for secret in ("very-secret", "of-another-server", "hunter22"):
+        assert secret not in everything
+    assert environment["WORKSHOP_HOME"] == str(own_home)
+
+
+def ask_catalog(url: str, *headers: str, body: bytes = b"{}", length: int | None = None) -> bytes:
+    parts = urllib.parse.urlsplit(url)
+    size = len(body) if length is None else length
+    lines = [f"POST {parts.path} HTTP/1.1", *headers, f"Content-Length: {size}", "", ""]
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as caller:
+        caller.sendall("\r\n".join(lines).encode() + body)
+        answer = b""
+        while piece := caller.recv(65536):
+            answer += piece
+        return answer
+
+
+def test_the_catalog_answers_no_page_of_a_browser_and_reads_only_so_much(tmp_path, monkeypatch):
+    url = catalog.serve_catalog(tmp_path)
+    assert b" 200 " in ask_catalog(url, "Host: 127.0.0.1")
+    assert b" 403 " in ask_catalog(url, "Host: rebound.example")
+    assert b" 403 " in ask_catalog(url, "Host: localhost", "Origin: http://evil.example")
+    assert b" 413 " in ask_catalog(url, "Host: localhost", length=10**12)
+    monkeypatch.setattr(catalog, "READ_S", 0.1)
+    assert b" 408 " in ask_catalog(url, "Host: localhost", length=1000)
+
+
 def test_the_key_can_be_read_by_its_owner_only(server):
     assert (service_folder() / "service.json").stat().st_mode & 0o077 == 0
 

@@ -10,13 +10,13 @@ import pytest
 from helpers import connect
 from helpers.common import machine
 from helpers.common.errors import EndpointError, KitError, UnknownModel, UsageError
+from helpers.common.foreign import KEY_VARIABLE
 from helpers.common.paths import service_folder
 from helpers.models import lineup
 from helpers.servers.connect import parse_base_url
 from helpers.servers.foundry import RuntimeStopped
+from helpers.servers.listing import aliases_of
 from helpers.servers.model_table import ModelInfo, ModelTable, free_memory_mb
-from helpers.servers.remote import alias_of
-from helpers.servers.server import KEY_VARIABLE
 from support.loopback import Answer, error_answer, json_answer, serving, whole
 
 RAG = "Explain the principle of retrieval augmented generation in 2 sentences."
@@ -30,6 +30,15 @@ RAG = "Explain the principle of retrieval augmented generation in 2 sentences."
         ("http://localhost:5273/v1/", "http://localhost:5273/v1"),
         ("https://example.org/base/path/v1", "https://example.org/base/path/v1"),
         ("http://[::1]:8080/v1", "http://[::1]:8080/v1"),
+        ("localhost:5273", "http://localhost:5273/v1"),
+        ("192.168.1.20:11434", "http://192.168.1.20:11434/v1"),
+        ("gpu-box:8000/v1", "http://gpu-box:8000/v1"),
+        ("//gpu-box.local:8000", "http://gpu-box.local:8000/v1"),
+        ("[::1]:8080", "http://[::1]:8080/v1"),
+        ("api.example.org/openai/v1", "https://api.example.org/openai/v1"),
+        ("http://0.0.0.0:8000", "http://127.0.0.1:8000/v1"),
+        ("http://[::]:8000", "http://[::1]:8000/v1"),
+        (" http://localhost:5273/v1 \n", "http://localhost:5273/v1"),
     ],
 )
 def test_addresses_are_brought_into_one_form(given, expected):
@@ -37,7 +46,16 @@ def test_addresses_are_brought_into_one_form(given, expected):
 
 
 @pytest.mark.parametrize(
-    "given", ["localhost:5273", "ftp://host/v1", "http://", "http://host:port/v1", "some words"]
+    "given",
+    [
+        "ftp://host/v1",
+        "http://",
+        "http://host:port/v1",
+        "some words",
+        "host:port",
+        "C:\\models",
+        "://",
+    ],
 )
 def test_what_is_no_address_is_refused_with_an_example(given):
     with pytest.raises(UsageError, match=r"expected something like http://localhost:5273/v1"):
@@ -56,7 +74,7 @@ def test_what_is_no_address_is_refused_with_an_example(given):
     ],
 )
 def test_the_alias_of_an_id(model_id, alias):
-    assert alias_of(model_id, lineup.load_models()) == alias
+    assert aliases_of(model_id, lineup.load_models())[0] == alias
 
 
 def test_alias_and_id_lead_to_the_same_model(server):
@@ -376,17 +394,14 @@ def test_user_name_and_query_stay_out_of_the_address_for_records():
     ("answer", "said"),
     [
         (error_answer(401, "no"), r"refused the key \(401\); set FOUNDRY_LOCAL_API_KEY"),
-        (
-            whole(b"Not Found", status=404, content_type="text/plain"),
-            r"no model list \(404\).*ends in /v1",
-        ),
-        (error_answer(500, "boom"), "answered HTTP 500 when asked for its models"),
+        (error_answer(403, "no"), r"refused the key \(403\)"),
         (
             whole(b"<html>hello</html>", content_type="text/html"),
             "does not answer like an OpenAI-compatible server",
         ),
         (json_answer({"something": "else"}), "does not answer like an OpenAI-compatible server"),
-        (json_answer([1, 2]), "does not answer like an OpenAI-compatible server"),
+        (json_answer("models"), "does not answer like an OpenAI-compatible server"),
+        (whole(b"[" * 100_000), "does not answer like an OpenAI-compatible server"),
         (Answer([], "reset"), "Cannot reach"),
     ],
 )

@@ -171,6 +171,10 @@ def serving(
     def completion(request: Request) -> Answer:
         if callable(chat):
             return chat(request)
+        if (name := json.loads(request.body).get("model")) not in ids:
+            return json_answer(
+                {"error": {"message": f"The model {name} does not exist"}}, status=404
+            )
         with lock:
             last[0] = next(turn, last[0])
             return last[0]

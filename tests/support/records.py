@@ -2,6 +2,8 @@
 
 import json
 
+import numpy as np
+
 from helpers.common import machine
 from helpers.common.files import write_json
 from helpers.measure.info import RunInfo
@@ -212,3 +214,21 @@ def run_of(folder, models: dict[str, dict], prompts=EIGHT, rounds=3):
         }
     }
     return record(folder, facts, rows, **plan)
+
+
+def steady_figures(rounds, slope=0.0, spread=0.02, prompts=8, seed=1, first=1.0):
+    """Return prompts, rounds and values of one model: prompt p takes p + 1 ms, times a trend."""
+    rng = np.random.default_rng(seed)
+    number, prompt = (
+        np.repeat(np.arange(1, rounds + 1), prompts),
+        np.tile(np.arange(prompts), rounds),
+    )
+    trend = 1 + slope * (number - 1) / max(rounds - 1, 1)
+    values = (
+        0.001
+        * (prompt + 1)
+        * trend
+        * np.where(number == 1, first, 1)
+        * np.exp(rng.normal(0, spread, len(number)))
+    )
+    return [f"p{p}" for p in prompt], number, values

@@ -11,6 +11,8 @@ from contextlib import closing, contextmanager, suppress
 
 import pytest
 
+from helpers import connect
+from helpers.common.errors import EndpointError
 from helpers.timing import connection
 from helpers.timing.connection import proxy_for
 from support import loopback
@@ -21,6 +23,7 @@ from support.loopback import (
     delta,
     error_answer,
     event,
+    json_answer,
     serving,
     streamed,
     usage,
@@ -90,6 +93,11 @@ def test_loopback_is_reached_without_the_proxy(proxy_variables):
         ("http://127.8.9.10/v1", True),
         ("http://LOCALHOST/v1", True),
         ("http://[::1]:80/v1", True),
+        ("http://localhost./v1", True),
+        ("http://models.localhost/v1", True),
+        ("http://0.0.0.0:8000/v1", True),
+        ("http://[::]:8000/v1", True),
+        ("http://[::ffff:127.0.0.1]/v1", True),
         ("http://127.example.com/v1", False),
         ("http://127.0.0.1.example.com/v1", False),
         ("http://localhost.example.com/v1", False),
@@ -114,6 +122,52 @@ def test_which_proxy_is_used(proxy_variables):
     assert proxy_for("https://inside.example/v1") is None
     assert proxy_for("http://gpu.inside.example/v1") is None
     assert proxy_for("http://10.0.0.5:8000/v1") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "direct", "by_proxy"),
+    [
+        ("192.168.0.0/16", "http://192.168.1.20:11434", "http://192.169.1.20"),
+        ("10.0.0.0/8,fd00::/8", "http://[fd12::1]:8000", "http://[2001:db8::1]:8000"),
+        ("*.corp.local", "http://llm.corp.local", "http://corp.localhost.example"),
+        (".corp.local", "http://llm.corp.local", "http://notcorp.local"),
+        ("corp.local", "http://corp.local.", "http://corp.local.example"),
+        ("192.168.1.20:11434", "http://192.168.1.20:11434", "http://192.168.1.20:8000"),
+        ("models.example:443", "https://models.example", "http://models.example"),
+        ("[fd12::1]:8000", "http://[fd12::1]:8000", "http://[fd12::1]:80"),
+        ("192.168.*", "http://192.168.7.7", "http://192.16.8.7"),
+        ("other, CORP.Local", "http://LLM.corp.local", "http://corp"),
+        ("<local>", "http://gpu-box:8000", "http://gpu.box"),
+        ("", None, "http://gpu-box"),
+        (" , :80,/8,]", None, "http://gpu-box"),
+        ("*", "http://gpu.example", None),
+    ],
+)
+def test_no_proxy_names_hosts_domains_patterns_ranges_and_ports(
+    proxy_variables, value, direct, by_proxy
+):
+    proxy = "http://a.example:1"
+    proxy_variables(http_proxy=proxy, https_proxy=proxy, no_proxy=value)
+    assert direct is None or proxy_for(direct) is None
+    assert by_proxy is None or proxy_for(by_proxy) == proxy
+
+
+def test_list_and_chats_take_the_same_way_and_a_failure_names_the_proxy(proxy_variables):
+    with Loopback(lambda _: whole(b"no", status=502)) as proxy:
+        proxy_variables(http_proxy=f"http://ana:hunter22@127.0.0.1:{proxy.port}")
+        with connect("http://models.example/v1") as remote, pytest.raises(EndpointError) as chat:
+            remote.chat("any", "Hello")
+    through = f"through the proxy 127.0.0.1:{proxy.port}"
+    assert through in str(chat.value)
+    assert {request.method for request in proxy.requests} == {"GET", "POST"}
+    with pytest.raises(EndpointError, match=rf"Cannot reach http://models.example/v1 {through}"):
+        connect("http://models.example/v1")
+
+
+def test_an_unusable_proxy_is_told_by_the_list_as_by_the_chats(proxy_variables):
+    proxy_variables(all_proxy="socks5://127.0.0.1:1")
+    with pytest.raises(EndpointError, match=r"proxy of the kind socks5:// cannot be used for"):
+        connect("http://models.example/v1")
 
 
 def test_no_proxy_set_means_none(proxy_variables):
@@ -253,7 +307,7 @@ def certificate(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tls")
     config = folder / "openssl.cnf"  # LibreSSL and old versions know no -addext
     config.write_text(
-        "[req]\ndistinguished_name=d\nx509_extensions=x\nprompt=no\n[d]\nCN=test\n[x]\nsubjectAltName=IP:127.0.0.1,DNS:models.example\n"
+        "[req]\ndistinguished_name=d\nx509_extensions=x\nprompt=no\n[d]\nCN=test\n[x]\nsubjectAltName=IP:127.0.0.1,DNS:models.example,DNS:localhost\n"
     )
     command = [
         "openssl",
@@ -360,3 +414,33 @@ def test_tls_through_a_proxys_tunnel(certificate, monkeypatch, proxy_variables):
     assert proxy.requests[0].path == "/v1/chat/completions"
     assert proxy.requests[0].headers["Authorization"] == f"Bearer {KEY}"
     assert "Authorization" not in seen[0].headers
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_list_and_chats_trust_the_certificate_that_ssl_cert_file_names(
+    certificate, monkeypatch, host
+):
+    monkeypatch.setenv("SSL_CERT_FILE", os.fspath(certificate / "cert.pem"))
+
+    def handler(request):
+        listed = json_answer({"data": [{"id": "tiny"}]})
+        return listed if request.method == "GET" else streamed([HELLO, STOP, DONE])
+
+    with (
+        tls_server(certificate, handler) as server,
+        connect(f"https://{host}:{server.port}/v1") as remote,
+    ):
+        assert remote.chat("tiny", "Hello").text == "Hello"
+        assert "".join(remote.stream("tiny", "Hello")) == "Hello"
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_certificate_file_that_cannot_be_used_is_named(monkeypatch, tmp_path, content):
+    path = tmp_path / "trust.pem"
+    if content:
+        path.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", os.fspath(path))
+    said = rf"SSL_CERT_FILE names .*{path.name}, which cannot be used"
+    with pytest.raises(EndpointError, match=said):
+        connect("https://models.example/v1")
+    assert "SSL_CERT_FILE" in send("https://127.0.0.1:9/v1", BODY, timeout_s=20).error

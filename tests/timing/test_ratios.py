@@ -1,5 +1,7 @@
 """The one statistic that relates two models, or two runs: rounds are its unit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -61,7 +63,10 @@ def test_equal_models_cannot_be_told_apart():
     result = compared(measured(random, 8, 3), measured(random, 8, 3))
     assert not result.apart
     assert str(result).startswith("Latency: cannot tell new and old apart (ratio ")
-    assert str(result).endswith(", 3 rounds, 8 prompts).")
+    more = result.more_rounds
+    assert more and str(result).endswith(
+        f", 3 rounds, 8 prompts; to settle it: about {more} more rounds)."
+    )
 
 
 def test_the_same_figures_cannot_be_told_apart():
@@ -207,3 +212,17 @@ def test_the_confidence_after_correction_is_said():
 )
 def test_apart_means_that_one_is_outside(low, high, apart):
     assert verdict(1.5, low, high).apart is apart
+
+
+def test_a_pair_that_is_not_apart_says_how_many_rounds_would_settle_it():
+    unclear = Comparison(
+        "new", "latency_s", "old", ratio=1.1, low=0.9, high=1.1**2 / 0.9, rounds=(4, 4)
+    )
+    half, effect = np.log(1.1 / 0.9), np.log(1.1)
+    assert unclear.more_rounds == int(np.ceil(4 * ((half / effect) ** 2 - 1)))
+    assert f"to settle it: about {unclear.more_rounds} more rounds" in str(unclear)
+    alike = replace(unclear, ratio=1.0)
+    assert alike.more_rounds is None
+    assert "settle" not in str(alike)
+    assert replace(unclear, drift=0.05).more_rounds is None  # no round narrows two sittings
+    assert replace(unclear, low=1.05, high=1.15).more_rounds is None  # they are apart

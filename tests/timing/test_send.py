@@ -256,7 +256,7 @@ def test_ctrl_c_at_a_rate_keeps_what_was_measured(tmp_path):
 def at(start: float, latency_s: float, number: int = 1, **fields):
     return answer(
         "small",
-        fields.pop("prompt", "short"),
+        fields.pop("prompt", f"{start} and {latency_s}"),
         number,
         latency_s,
         sent_s=start,
@@ -352,7 +352,7 @@ def test_the_report_of_a_sweep_says_where_throughput_ends(tmp_path):
     text = write_report(run).read_text(encoding="utf-8")
     assert "## Load" in text
     assert "![Median latency against throughput" in text
-    assert (run.folder / "load.png").stat().st_size > 5000
+    assert (run.folder / "load.svg").stat().st_size > 5000
     assert "All other figures of this report are for 1 stream" in text
 
 

@@ -101,6 +101,69 @@ def test_a_server_that_keeps_the_connection_open_although_asked_to_close_it(fram
     assert server.requests[0].headers["Connection"] == "close"
 
 
+SAID = [ROLE, HELLO, WORLD, STOP, event(usage(9, 4))]
+LETTERS = [bytes([letter]) for letter in HELLO + WORLD + DONE]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [[*SAID, DONE], [*SAID, b"data:[DONE]\r\n\r\n: bye\n\n"], [*SAID, DONE[:9], DONE[9:]], LETTERS],
+)
+@pytest.mark.parametrize("framing", ["chunked", "until-close"])
+@pytest.mark.parametrize("end", ["keep", "close", "reset"])
+def test_a_stream_that_said_done_is_whole_at_once_whatever_its_connection_does(steps, framing, end):
+    """Without its last HTTP chunk; every other client stops there as well."""
+    script = [s for s in streamed(steps, framing=framing).script if s != b"0\r\n\r\n"]
+    with serving(chat=Answer([*script, GAP_S], end)) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20, stall_s=10)
+    assert (found.status, found.text, found.error) == ("ok", TEXT, None)
+    assert found.ended_at - found.written_at < 10  # the limit on stalls
+
+
+def test_nonsense_before_done_is_named_and_not_taken_for_a_cut():
+    script = streamed([HELLO, b"data: {oops\n\n", DONE]).script[:-1]
+    with serving(chat=Answer(script, "keep")) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    assert found.error == "a chunk of the stream is not JSON: '{oops'"
+
+
+def test_words_about_done_do_not_end_a_stream():
+    text = "data: [DONE]\ndata: [DONE]"
+    steps = [event(delta(text)), GAP_S, WORLD, STOP, DONE]
+    with serving(chat=streamed(steps)) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    assert found.text == text + " w\u00f6rld \U0001d11e"
+
+
+@pytest.mark.parametrize("end", ["keep", "reset"])
+def test_a_stream_that_named_its_finish_reason_is_whole_without_more(end):
+    script = streamed([*SAID, 0.3], framing="chunked").script[:-1]
+    with serving(chat=Answer(script, end)) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20, stall_s=0.2)
+    assert (found.status, found.text, found.completion_tokens) == ("ok", TEXT, 4)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 206])
+def test_every_status_of_success_brings_an_answer(status):
+    script = [loopback.head(status, "text/event-stream"), *SAID, DONE]
+    with serving(chat=Answer(script)) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    assert (found.status, found.text) == ("ok", TEXT)
+
+
+def test_bytes_beyond_the_content_length_do_not_count():
+    body = HELLO + STOP + DONE
+    head = loopback.head(200, "text/event-stream", f"Content-Length: {len(body)}")
+    with serving(chat=Answer([head + body + event({"error": "late"})], "keep")) as server:
+        found = send(f"{server.base_url}/chat/completions", BODY, timeout_s=20)
+    assert (found.status, found.text) == ("ok", "Hello")
+    body = b'{"choices": [{"message": {"content": "Hello"}}]}'
+    head = loopback.head(200, "application/json", f"Content-Length: {len(body)}")
+    with serving(chat=Answer([head + body + b"xx"])) as server:
+        found = send(f"{server.base_url}/chat/completions", {**BODY, "stream": False}, timeout_s=20)
+    assert (found.status, found.text) == ("ok", "Hello")
+
+
 def test_ten_megabytes_in_one_event():
     text = "0123456789" * 2**20
     with serving(chat=streamed([event(delta(text)), STOP, DONE])) as server:

@@ -103,7 +103,7 @@ def test_a_small_evaluation_asks_the_served_model_and_refreshes_card_and_tables(
 def test_training_without_its_extras_says_what_to_install(tmp_path):
     done = run_training("train", "--work", tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: training and export need torch")
+    assert done.stderr.startswith("error: training, tuning and export need torch")
     assert "pip install -r training/requirements.txt" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -114,6 +114,8 @@ def test_training_without_its_extras_says_what_to_install(tmp_path):
         (["trian"], "unknown step 'trian'"),
         (["--models", "pocket-maxi"], "unknown model 'pocket-maxi'"),
         (["--scale", "0"], "--scale must be above 0"),
+        (["tune"], "tune needs --gguf with a GGUF file, not None"),
+        (["tune", "--gguf", "missing.gguf"], "tune needs --gguf with a GGUF file, not missing"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_named(arguments, message):

