@@ -4,7 +4,6 @@ Foundry Local verifies nothing, so the kit keeps `workshop.json` beside the file
 """
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -19,7 +18,7 @@ import filelock
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..common.errors import KitError, UnsafePackage
-from ..common.files import now, write_text
+from ..common.files import FULL, now, replace, write_text
 from ..common.validation import explain
 
 RECORD = "workshop.json"
@@ -258,7 +257,7 @@ def copy_in(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     shutil.copyfile(source, fresh)
-    fresh.replace(target)
+    replace(fresh, target)
 
 
 def download_lock(
@@ -292,7 +291,7 @@ def last_used(folder: Path) -> str | None:
 
 def disk_error(error: OSError, folder: Path, kept: str = "") -> KitError:
     """Return the sentence for an error of the file system while a model is being stored."""
-    if error.errno in {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None)}:
+    if error.errno in FULL:
         return KitError(
             f"The disk is full: {folder} takes no more.{kept} "
             "Free some space, or name another disk in WORKSHOP_HOME, and run it again."

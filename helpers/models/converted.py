@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..common.errors import KitError, UsageError
-from ..common.files import write_json
+from ..common.files import replace_folder, write_json
 from ..common.paths import home, model_cache, refuse_full_disk
 from . import cache
 from .adapter import CONFIG, WEIGHTS, Adapter
@@ -105,9 +105,8 @@ def _convert(
         facts |= {"publisher": folder.parent.name, "license": license and str(license)[:200]}
         facts |= {"max_output_tokens": decoder.context // 2, "capabilities": ("chat",)}
         cache.adopt(incoming, facts, source)
-        shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        incoming.replace(folder)
+        replace_folder(folder, incoming)
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
 

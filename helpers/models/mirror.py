@@ -21,7 +21,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..common.errors import MirrorError, UnsafePackage, UsageError
-from ..common.files import make_writable
+from ..common.files import make_writable, replace, replace_folder
 from ..common.foreign import clean, remember_address
 from ..common.validation import explain
 from . import cache
@@ -109,8 +109,7 @@ class Mirror:
                     make_writable(folder.parent)  # fail now, not after gigabytes
                     self._fetch_all(package, incoming, progress, note)
                     cache.write_record(incoming, package, "mirror")
-                    shutil.rmtree(folder, ignore_errors=True)
-                    incoming.replace(folder)
+                    replace_folder(folder, incoming)
         except OSError as error:
             raise cache.disk_error(error, target, _kept(incoming, package)) from None
         progress(package.bytes)
@@ -126,7 +125,7 @@ class Mirror:
                 part = incoming / f"{name}.part"
                 part.parent.mkdir(parents=True, exist_ok=True)
                 self._fetch_file(package, name, part, _after(done, progress), note)
-                part.replace(incoming / name)
+                replace(part, incoming / name)
             done += expected.bytes
         _refuse_false_name(package, incoming)
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..common.errors import PackageIndexError
+from ..common.files import replace
 from ..common.paths import DATA, home, refuse_full_disk
 from ..common.show import one_line
 from . import cache
@@ -71,7 +72,7 @@ def _fetch(wanted: IndexFile, kept: Path, progress: Progress, note: Note) -> Non
         part = folder / kept.name
         _take_out(wanted, folder, part)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        part.replace(kept)
+        replace(part, kept)
 
 
 @contextlib.contextmanager

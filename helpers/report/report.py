@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..common.errors import UsageError
-from ..common.files import write_json, write_text
+from ..common.files import write_bytes, write_json, write_text
 from ..common.show import Table, sanitize_for_csv
 from ..decision.cost import Prices
 from ..decision.dimensions import DIMENSIONS
@@ -154,7 +154,7 @@ def write_report(run: Run, **choices) -> Path:
     write_text(folder / "summary.csv", summary_csv(report.card))
     for section in report.sections:
         for name, chart in section.pictures.items():
-            (folder / f"{name}.svg").write_bytes(chart.svg)
+            write_bytes(folder / f"{name}.svg", chart.svg)
     for name in ("decision.md", "report.html", "benchmark_report.md"):
         text = page.render(f"{name}.jinja", report=report, dimensions=DIMENSIONS)
         write_text(folder / name, text)

@@ -3,7 +3,6 @@
 One model's failure does not stop the rest.
 """
 
-import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
@@ -13,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from ..common.errors import KitError, MirrorError, UsageError
-from ..common.files import write_text
+from ..common.files import replace_folder, write_text
 from ..common.paths import BUILT_IN_MODELS, free_disk_gb, home, model_cache
 from ..common.progress import Progress
 from ..common.show import Shown, Table, count, size
@@ -178,8 +177,7 @@ def remove(stored: StoredModel) -> None:
             with closing(Runtime()) as runtime, suppress(KitError):  # it may not know of it
                 runtime.remove(stored.id)
         try:
-            if stored.folder.exists():
-                shutil.rmtree(stored.folder)
+            replace_folder(stored.folder)
         except OSError as error:
             raise KitError(
                 f"{stored.folder} cannot be deleted ({error.strerror}); "
