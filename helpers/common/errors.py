@@ -23,6 +23,9 @@ class UsageError(KitError):
 class FileError(KitError, OSError):
     """Report a file or folder that cannot be written; what stood there before is still there."""
 
+    def __str__(self) -> str:
+        return str(self.args[0])  # an OSError shows its number instead
+
 
 class EndpointError(KitError):
     """Report a server that is unreachable, refuses, or speaks another protocol."""

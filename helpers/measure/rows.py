@@ -91,7 +91,7 @@ RowRecord = msgspec.defstruct(
         for part in fields(Row)
         if part.name not in ("figures", "chunk_times_s")
     ]
-    + [(name, Time if name.endswith("_s") else float | None, None) for name in METRICS],
+    + [(name, Time if METRICS[name].unit == "s" else float | None, None) for name in METRICS],
     gc=False,
 )
 # What a summary gives of a metric besides its median.
