@@ -195,6 +195,7 @@ def arrivals(run: Run, prompt: str | None = None) -> Chart:
     shown = {model: run.row(places[model]) for model in models if model in places}
     figure, (axes,) = draw.new_figure(height=1 + 0.5 * len(shown))
     for place, (model, row) in enumerate(shown.items()):
+        row["chunk_times_s"] = row["chunk_times_s"] or [row["ttft_s"]]  # of an edited record
         times_ms = np.asarray(row["chunk_times_s"], dtype=float) * 1000
         _draw_stream(axes, models.index(model), place, times_ms)
     draw.name_rows([axes], list(shown))

@@ -1,21 +1,30 @@
 """Files that no kill leaves half written, and JSON lines that name what is damaged."""
 
+import contextlib
 import datetime
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from helpers.common import files
+from helpers.common.errors import FileError
 from helpers.common.files import (
     append_json,
     cut_half_line,
     make_writable,
     now,
     read_json_lines,
+    replace_folder,
     write_json,
     write_text,
 )
@@ -131,3 +140,108 @@ def test_times_are_utc_with_milliseconds():
     assert now(1.2345) == "1970-01-01T00:00:01.234+00:00"
     age = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(now())
     assert abs(age.total_seconds()) < 10
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """A system on which another program holds every file for the first `n` tries, as Windows does."""
+    left = [0]
+    rename = Path.replace
+
+    def replace(self, target):
+        if left[0]:
+            left[0] -= 1
+            raise PermissionError(errno.EACCES, "used by another process")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(files, "WAITS_S", (0.0, 0.0))
+    return left
+
+
+def test_a_file_that_is_held_for_a_moment_is_replaced_in_the_end(tmp_path, held):
+    write_text(tmp_path / "a.txt", "old")
+    held[0] = 2
+    write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "new"
+
+
+def test_a_file_that_stays_open_elsewhere_is_a_sentence_and_keeps_its_content(tmp_path, held):
+    write_text(tmp_path / "a.txt", "old")
+    held[0] = 3
+    with pytest.raises(FileError, match=r"a\.txt cannot be written \(used by .* close it in other"):
+        write_text(tmp_path / "a.txt", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "old"
+
+
+def some_folder(path: Path, content: str) -> Path:
+    path.mkdir()
+    (path / "model.onnx").write_text(content, encoding="utf-8")
+    return path
+
+
+def test_a_folder_takes_the_place_of_another_and_nothing_else_stays(tmp_path):
+    old, fresh = some_folder(tmp_path / "old", "old"), some_folder(tmp_path / "new", "new")
+    replace_folder(old, fresh)
+    assert (old / "model.onnx").read_text(encoding="utf-8") == "new"
+    assert list(tmp_path.iterdir()) == [old]
+    replace_folder(old)
+    assert list(tmp_path.iterdir()) == []
+    replace_folder(old)  # gone already
+
+
+def test_a_folder_in_use_stays_whole(tmp_path, held):
+    old, fresh = some_folder(tmp_path / "old", "old"), some_folder(tmp_path / "new", "new")
+    held[0] = 3
+    with pytest.raises(PermissionError):
+        replace_folder(old, fresh)
+    assert (old / "model.onnx").read_text(encoding="utf-8") == "old"
+    assert (fresh / "model.onnx").read_text(encoding="utf-8") == "new"
+
+
+def test_a_folder_gets_its_name_back_when_the_fresh_one_does_not_come(tmp_path):
+    old = some_folder(tmp_path / "old", "old")
+    with pytest.raises(FileNotFoundError):
+        replace_folder(old, tmp_path / "not there")
+    assert (old / "model.onnx").read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [old]
+
+
+def test_a_path_that_is_too_long_for_windows_is_said_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "WAITS_S", (0.0,))
+    with pytest.raises(FileError, match="Windows allows 259 characters, and this path is longer"):
+        write_text(tmp_path / ("x" * 250) / "a.txt", "text")
+
+
+@pytest.mark.parametrize("value", [{"a": "\ud800"}, ["\x00"]])
+def test_half_a_surrogate_pair_is_written_as_a_question_mark(tmp_path, value):
+    for write, read in ((write_json, json.loads), (append_json, json.loads)):
+        path = tmp_path / write.__name__
+        write(path, value)
+        found = read(path.read_text(encoding="utf-8"))
+        assert found == json.loads(json.dumps(value).replace("\\ud800", "?"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a POSIX device")
+def test_a_pipe_of_json_lines_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "lines.jsonl")
+    assert read_json_lines(tmp_path / "lines.jsonl") == []
+
+
+def test_a_deep_line_is_named(tmp_path):
+    (tmp_path / "lines.jsonl").write_text(f"1\n{'[' * 100_000}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"^line 2 is not JSON"):
+        read_json_lines(tmp_path / "lines.jsonl")
+
+
+@settings(max_examples=100, deadline=None)
+@given(content=st.binary(max_size=100))
+def test_lines_of_any_bytes_end_in_values_or_a_sentence(content):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "lines.jsonl"
+        path.write_bytes(content)
+        with contextlib.suppress(ValueError):
+            assert isinstance(read_json_lines(path), list)
+        append_json(path, {"a": 1})
+        assert path.read_bytes().endswith(b'{"a": 1}\n')

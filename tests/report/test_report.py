@@ -4,12 +4,14 @@ import csv
 import html
 import io
 import json
+import os
 import re
 import struct
+from xml.etree import ElementTree
 
 import pytest
 
-from helpers.common.errors import UsageError
+from helpers.common.errors import FileError, UsageError
 from helpers.common.show import Table
 from helpers.decision.scorecard import Scorecard
 from helpers.measure.info import SCHEMA
@@ -686,3 +688,43 @@ def test_network_time_is_shown_apart(tmp_path, address, words):
         else (words in said[0] and "opening a connection takes 4 ms" in said[0])
     )
     assert make_report(run).card.rows[0]["connect_p50_s"] == pytest.approx(0.004)
+
+
+def test_names_with_escapes_markup_and_bidi_leave_every_picture_well_formed(tmp_path):
+    wild = 'a\x1b[31m\u202e$x_<b>&"--\x00\ufffe\nb'
+    names = {wild: about(), f"{wild}2": about()}
+    rows = [row for name in names for row in rows_of(name, text=wild)]
+    run = record(tmp_path, names, rows)
+    write_report(run)
+    pictures = sorted(run.folder.glob("*.svg"))
+    assert len(pictures) >= 4
+    for picture in pictures:
+        text = picture.read_text(encoding="utf-8")
+        assert ElementTree.fromstring(text).tag.endswith("svg")
+        assert not set("\x1b\x00\u202e\ufffe") & set(text)
+    for name in ("report.html", "benchmark_report.md", "decision.md", "summary.csv"):
+        assert not set("\x1b\x00\u202e") & set((run.folder / name).read_text(encoding="utf-8")), (
+            name
+        )
+
+
+def test_a_record_without_chunk_times_is_reported(tmp_path):
+    rows = [answer("small", "short", n, 0.1, chunk_times_s=()) for n in (1, 2, 3)]
+    assert write_report(record(tmp_path, {"small": about()}, rows)).is_file()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX limits")
+def test_a_report_for_which_there_is_no_room_is_a_sentence_and_leaves_the_old_one(tmp_path):
+    import resource
+
+    run = record(tmp_path, TWO, rows_of("small"))
+    before = write_report(run).read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    try:
+        with pytest.raises(FileError, match=r"cannot be written \(File too large\)"):
+            write_report(run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (run.folder / "benchmark_report.md").read_bytes() == before
+    assert not list(run.folder.glob("*.tmp"))
