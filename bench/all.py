@@ -26,6 +26,7 @@ SCRIPTS = {
     "connections": ("connections.py",),
     "sittings": ("sittings.py",),
     "scale": ("scale.py",),
+    "kills": ("kills.py",),
     "sampler": ("sampler.py",),
     "mirror": ("mirror.py",),
 }

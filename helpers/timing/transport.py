@@ -18,6 +18,7 @@ import re
 import selectors
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections import deque
@@ -36,6 +37,9 @@ from .framing import (
     parse_head,
 )
 
+# How long to stay awake before a request is due: epoll counts in milliseconds, and `select` on
+# Windows in steps of 15.6 ms.
+AWAKE_S = 0.02 if sys.platform == "win32" else 0.001
 LOOK_S = 0.05  # how often the loop looks for requests whose time is up
 # A last chunk may have an extension and trailers (RFC 9112, section 7.1).
 _LAST_CHUNK = re.compile(rb"\r\n0+[ \t]*(?:;[^\r\n]*)?\r\n(?:[^\r\n]+\r\n)*\r\n\Z")
@@ -238,8 +242,7 @@ class Streams:
         """Return the seconds to wait for bytes; None when only the bell can end the wait."""
         wait = LOOK_S if self._under_way else None
         if self._due:
-            # Stay awake for the last millisecond: epoll counts in milliseconds.
-            until = max(self._due[0][0] - _clock() - 0.001, 0)
+            until = max(self._due[0][0] - _clock() - AWAKE_S, 0)
             wait = until if wait is None else min(wait, until)
         return wait
 
