@@ -32,13 +32,15 @@ class Scorecard(Shown):
     """Hold all rows of a run.
 
     `source` names the quality that decides: facets, or one of `others` (source to model to prompt
-    id to 0 to 1).
+    id to 0 to 1). `references` has what a model must beat and that needs no model, such as a copy
+    of the notes: name to prompt id to quality by facets.
     """
 
     run: Run
     prices: Prices = field(default_factory=Prices)
     others: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     source: str = "facets"
+    references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> list[dict]:
