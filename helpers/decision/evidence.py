@@ -108,11 +108,11 @@ def _check_floor(
         return [], []
     gaps = [ours[prompt] - theirs[prompt] for prompt in shared]
     means = [float(np.mean([of[prompt] for prompt in shared])) for of in (ours, theirs)]
-    low, high = interval_of_mean(gaps)
-    found = {"name": name, "means": means, "gap": float(np.mean(gaps)), "low": low, "high": high}
-    if found["gap"] <= 1e-9:
+    gap, (low, high) = float(np.mean(gaps)), interval_of_mean(gaps)
+    found = {"name": name, "means": means, "gap": gap, "low": low, "high": high}
+    if gap <= 1e-9:
         words = paragraph("decision/floor.jinja", **found)
-        return [Violation("to be better than what needs no model", words, -found["gap"])], []
+        return [Violation("to be better than what needs no model", words, -gap)], []
     if low is None or low <= 0:
         return [], [paragraph("decision/floor_doubt.jinja", n=len(shared), **found)]
     return [], []

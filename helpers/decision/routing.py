@@ -9,6 +9,8 @@ from ..common.errors import KitError, UsageError
 from ..common.show import Shown, Table, join_words
 from ..measure.record import Run, load_run
 from ..models import lineup
+from .limits import Limits
+from .scenario import load_scenario
 from .selection import decide
 
 if TYPE_CHECKING:
@@ -90,7 +92,8 @@ def route(
             f"No model of the line-up is tagged '{missing[0]}'; the tags are {', '.join(tags)}."
         )
     chosen = Route(prompt, [])
-    for option in decide(run, limits).options:
+    scenario = load_scenario().model_copy(update={"limits": Limits()})  # those given, no others
+    for option in decide(run, limits, scenario=scenario).options:
         reason = _unfit(prompt, needs, known.get(option.model)) or option.out
         if not reason:
             chosen.choices.append(option.model)

@@ -182,7 +182,7 @@ def _matrix(card: Scorecard, rows: Mapping[str, Mapping]) -> dict[str, np.ndarra
         if not table.isna().all(axis=None):
             shared = complete if shared is None else shared.intersection(complete)
     if shared is not None and len(shared):
-        matrix |= {name: np.ascontiguousarray(table.loc[shared]) for name, table in tables.items()}
+        matrix |= {name: np.array(table.reindex(shared)) for name, table in tables.items()}
     return {name: values for name, values in matrix.items() if not np.isnan(values).all()}
 
 
@@ -228,12 +228,10 @@ def stability(contest: Contest, seed: int = 0) -> Stability | None:
     reach = float(special.stdtrit(n - 1, (1 + confidence) / 2)) if n > 1 else 0.0
     leads = {}
     for place in others:
-        lead = Estimate(float(contest.totals[first] - contest.totals[place]), n=n)
-        if not 0 < n < PROMPTS_NEEDED:
-            half = reach * float(spread[place])
-            bounds = {"low": lead.value - half, "high": lead.value + half}
-            lead = replace(lead, confidence=confidence, **bounds)
-        leads[contest.models[place]] = lead
+        lead = float(contest.totals[first] - contest.totals[place])
+        half = reach * float(spread[place])
+        low, high = (None, None) if 0 < n < PROMPTS_NEEDED else (lead - half, lead + half)
+        leads[contest.models[place]] = Estimate(lead, low, high, confidence, n)
     stays = float(np.mean(totals.argmax(axis=1) == first))
     return Stability(contest.models[first], stays, leads, n)
 

@@ -102,8 +102,10 @@ class Decision:
     @property
     def reason(self) -> str:
         """Say what the winner is best at, and where it loses most."""
-        if self.stability is None or self.winner is None:
+        if self.winner is None:
             return ""
+        if len(self.left) == 1:
+            return "It is the only model that answered and meets the limits."
         mine = self.winner.scores
         left = [option.scores for option in self.left]
         top = {d: max(scores[d] for scores in left) for d in mine}
