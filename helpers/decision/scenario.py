@@ -83,11 +83,13 @@ class Scenario(BaseModel):
         return self.model_copy(update={**update, "good_enough": enough})
 
 
-def load_scenario(path: str | os.PathLike | None = None) -> Scenario:
-    """Read a scenario; default `data/limits.toml`.
+def load_scenario(path: Scenario | str | os.PathLike | None = None) -> Scenario:
+    """Read a scenario, or return the one that is given; default `data/limits.toml`.
 
     Raises UsageError naming the file, the field and what was expected.
     """
+    if isinstance(path, Scenario):
+        return path
     path = Path(path or DATA / "limits.toml")
     try:
         return checked(Scenario, read_toml(path), "field")

@@ -176,12 +176,9 @@ def _matrix(card: Scorecard, rows: Mapping[str, Mapping]) -> dict[str, np.ndarra
             if name == "license":
                 values = [license_score(value) if value else None for value in values]
             matrix[name] = np.maximum(np.array([values], dtype=float), 1e-9)
-    shared = None
-    for table in tables.values():
-        complete = table.dropna(axis=1, how="all").dropna().index
-        if not table.isna().all(axis=None):
-            shared = complete if shared is None else shared.intersection(complete)
-    if shared is not None and len(shared):
+    full = [table.dropna(axis=1, how="all") for table in tables.values()]
+    shared = pd.concat(full, axis=1).dropna().index
+    if len(shared):
         matrix |= {name: np.array(table.reindex(shared)) for name, table in tables.items()}
     return {name: values for name, values in matrix.items() if not np.isnan(values).all()}
 

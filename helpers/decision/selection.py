@@ -207,22 +207,19 @@ def decide(
     Args:
         run: the run, or its Scorecard (for prices, or another source of quality).
         limits: any of those in `data/limits.toml`; they win over the scenario's.
-        weights: dimension to a number, in any scale; a dimension that is not named counts 0.
-            None: the scenario's.
-        good_enough: dimension to a value beyond which better does not count, in place of the
-            scenario's; {}: no such value in any dimension.
+        weights: dimension to a number, in any scale, instead of the scenario's.
+        good_enough: dimension to a value beyond which better does not count; {}: no such value.
         scenario: a file such as `data/limits.toml`, which is the default.
         seed: for resampling.
 
-    Raises UsageError for a limit or weight that makes no sense.
+    Raises UsageError.
     """
     card = run if isinstance(run, Scorecard) else Scorecard(run)
-    base = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
-    rules = base.changed(limits, weights, good_enough, card.run.info.environment.machine)
+    machine = card.run.info.environment.machine
+    rules = load_scenario(scenario).changed(limits, weights, good_enough, machine)
     evidence = collect(card)
     options = [_option(model, evidence, rules.limits, card) for model in evidence]
-    out = tuple(option for option in options if option.out)
-    left = [option for option in options if not option.out]
+    out, left = [o for o in options if o.out], [o for o in options if not o.out]
     rows = {option.model: evidence[option.model].row for option in left}
     notes = _notes(rules.limits, evidence, left)
     if not left or all(row["quality"] is None for row in rows.values()):
@@ -231,7 +228,7 @@ def decide(
         return _undecided(found, "unjudged" if left else "", card)
     contest, more = make_contest(card, rows, rules.weights, rules.good_enough)
     firmness = stability(contest, seed)
-    ranked, settled = _ranked(contest, firmness, {option.model: option.doubts for option in left})
+    ranked, settled = _ranked(contest, firmness, left)
     found = Decision(
         options=(*ranked, *out),
         scenario=rules,
@@ -245,8 +242,7 @@ def decide(
     )
     if contest.n < PROMPTS_NEEDED:
         return _undecided(found, "too few", card)
-    rules_win = evidence[ranked[0].model].is_function
-    return _undecided(found, "rules", card) if rules_win else found
+    return _undecided(found, "rules", card) if evidence[ranked[0].model].is_function else found
 
 
 def _undecided(found: Decision, obstacle: Obstacle, card: Scorecard) -> Decision:
@@ -292,7 +288,7 @@ def _notes(
 
 
 def _ranked(
-    contest: Contest, firmness: Stability | None, doubts: Mapping[str, tuple[str, ...]]
+    contest: Contest, firmness: Stability | None, left: Sequence[Option]
 ) -> tuple[list[Option], str]:
     """Return the options, best first, and the words of what settled a tie; "" without one."""
     models = [contest.models[place] for place in contest.order]
@@ -311,7 +307,7 @@ def _ranked(
                 values={d: None if value != value else value for d, value in values.items()},
                 scores={d: scores[d][place] for d in scores},
                 total=float(contest.totals[place]),
-                doubts=doubts[model],
+                doubts=left[place].doubts,
             )
         )
     return options, settled

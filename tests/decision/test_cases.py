@@ -88,7 +88,7 @@ CASES = [
     ),
     case(
         "the cloud is better, and the scenario allows it",
-        {"cloud": {"latency_s": 0.02, "server": CLOUD}, "here": {**LOCAL, "right": 0.55}},
+        {"cloud": {"latency_s": 0.02, "server": CLOUD}, "here": {**LOCAL, "right": 0.7}},
         "cloud",
         "cloud is the default.",
         limits={"offline": False},
