@@ -28,7 +28,7 @@ def told_apart(prompts: int, rng: np.random.Generator) -> tuple[float, float]:
             "latency": np.exp(rng.normal(1, 0.3, (prompts, 1)) + rng.normal(0, 0.3, (prompts, 2))),
             "quality": quality,
         }
-        found, _ = stability(Contest(["a", "b"], matrix, WEIGHTS, {}), seed=seed)
+        found = stability(Contest(["a", "b"], matrix, WEIGHTS, {}), seed=seed)
         if found:
             ours += not found.tied_with
             simple += found.prompts >= 0.95

@@ -121,6 +121,7 @@ class PriceOptions:
 class ChoiceOptions(LimitOptions):
     """What decides: limits, weights, what is good enough, and where quality comes from."""
 
+    limits: str | None = None
     licenses: str | None = None
     weights: str | None = None
     good_enough: Annotated[str | None, Parameter(name=["--good-enough", "--enough"])] = None
@@ -133,7 +134,7 @@ def choices(chosen: ChoiceOptions | None, prices: PriceOptions | None) -> dict:
 
     limits = given(chosen)
     weights, enough = limits.pop("weights", None), limits.pop("good_enough", None)
-    quality = limits.pop("quality_from", "facets")
+    quality, scenario = limits.pop("quality_from", "facets"), limits.pop("limits", None)
     if "licenses" in limits:
         names = [name.strip() for name in limits["licenses"].split(",")]
         limits["licenses"] = tuple(filter(None, names)) or None
@@ -143,6 +144,7 @@ def choices(chosen: ChoiceOptions | None, prices: PriceOptions | None) -> dict:
         "weights": pairs(weights, "--weights"),
         "good_enough": {} if enough == "none" else pairs(enough, "--good-enough"),
         "quality": quality,
+        "scenario": scenario,
     }
 
 

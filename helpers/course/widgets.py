@@ -9,7 +9,7 @@ from threading import Event, Thread
 from ipywidgets import HTML, Button, Dropdown, FloatSlider, HBox, Text, VBox
 
 from ..common.errors import KitError
-from ..decision.dimensions import WEIGHTS
+from ..decision.scenario import load_scenario
 from ..decision.scorecard import Scorecard
 from ..decision.selection import decide
 from ..quality.people import SCALE, BlindRating
@@ -96,8 +96,8 @@ def weigh(card: Scorecard, limits: Mapping[str, object] | None = None) -> VBox:
     """Return a slider for each weight and one for the lowest quality, and what `decide` says."""
     result = HTML()
     sliders = {
-        name: FloatSlider(weight, max=100, step=5, description=name, continuous_update=False)
-        for name, weight in WEIGHTS.items()
+        name: FloatSlider(100 * weight, max=100, step=5, description=name, continuous_update=False)
+        for name, weight in load_scenario().weights.items()
     }
     start = (limits or {}).get("min_quality") or 0
     settings = {"description": "lowest quality", "style": {"description_width": "initial"}}

@@ -9,6 +9,9 @@ from ..common.errors import KitError, UsageError
 from ..common.show import Shown, Table, join_words
 from ..measure.record import Run, load_run
 from ..models import lineup
+from .limits import Limits
+from .scenario import load_scenario
+from .scorecard import Scorecard
 from .selection import decide
 
 if TYPE_CHECKING:
@@ -92,7 +95,9 @@ def route(
             f"No model of the line-up is tagged '{missing[0]}'; the tags are {', '.join(tags)}."
         )
     chosen = Route(prompt, [])
-    for option in decide(run, limits).options:
+    scenario = load_scenario().model_copy(update={"limits": Limits()})  # those given, no others
+    card = Scorecard(run, references={})  # routing chooses among models, whatever rules could do
+    for option in decide(card, limits, scenario=scenario).options:
         reason = _unfit(prompt, needs, known.get(option.model)) or option.out
         if not reason:
             chosen.choices.append(option.model)

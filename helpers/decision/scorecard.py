@@ -32,13 +32,23 @@ class Scorecard(Shown):
     """Hold all rows of a run.
 
     `source` names the quality that decides: facets, or one of `others` (source to model to prompt
-    id to 0 to 1).
+    id to 0 to 1). `references` has what a model must beat and that needs no model, such as a copy
+    of the notes: name to prompt id to quality by facets; None: those that the facets know.
     """
 
     run: Run
     prices: Prices = field(default_factory=Prices)
     others: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     source: str = "facets"
+    references: Mapping[str, Mapping[str, float]] | None = None
+
+    @cached_property
+    def floor(self) -> Mapping[str, Mapping[str, float]]:
+        """Return the references, where quality comes from facets as theirs does."""
+        if self.source != "facets":  # not to be compared with people's scores
+            return {}
+        given = self.references
+        return facets.score_facets(self.run).references if given is None else given
 
     @cached_property
     def rows(self) -> list[dict]:

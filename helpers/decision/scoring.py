@@ -1,14 +1,14 @@
-"""Score models by dimension, and find out how much the ranking depends on prompts and weights.
+"""Score models by dimension, and find out how much the ranking depends on the prompts.
 
 Each model gets 0 to 1 in each dimension: the best model's value over its own (its own over the
 best's where more is better), so 0.5 is "half as good as the best". A value that is good enough
-takes the best's place, and better than that counts as 1. The total is the weighted mean. What
-varies by prompt is averaged over prompts, so that these can be resampled.
+takes the best's place, and better than that counts as 1. One that is unknown gets 0. The total is
+the weighted mean. What varies by prompt is averaged over prompts, so that these can be resampled.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,33 +17,35 @@ import pandas as pd
 from ..common.errors import UsageError
 from ..common.show import join_words
 from ..common.templates import paragraph, sentences
+from ..timing.intervals import Estimate
 from .dimensions import DIMENSIONS
 from .scorecard import Scorecard
 
 PERMISSIVE = r"(?i)(mit|apache|bsd|isc|unlicense|cc0|cc-by-4)"
 RESAMPLES = 2000
-# Dirichlet concentration: a weight of 40 % varies with a standard deviation of 7 points.
-SPREAD = 50
 PROMPTS_NEEDED = 5
+# What settles a tie, in this order, each with the difference below which it settles nothing.
+TIE_RULE = {"quality": 0.01, "memory": 0.0, "disk": 0.0, "latency": 0.0}
 
 
 @dataclass(frozen=True)
 class Stability:
-    """Hold the shares of resamples in which the winner stays first.
+    """Say how firm the first place is: `first` has the highest total on `n` prompts.
 
-    They are drawn with other prompts, with other weights, and with both. `tied_with` has the models
-    that `n` prompts cannot tell from the winner.
+    `prompts` is the share of resamples in which it stays first. `leads` has its lead over each
+    other model, the next one first, with intervals that hold together at 95 %.
     """
 
+    first: str
     prompts: float
-    weights: float
-    both: float
-    tied_with: tuple[str, ...]
+    leads: Mapping[str, Estimate]
     n: int
 
-    def __str__(self) -> str:
-        template = "decision/stability.jinja"
-        return paragraph(template, stability=self, of_100=of_100, needed=PROMPTS_NEEDED)
+    @property
+    def tied_with(self) -> tuple[str, ...]:
+        """Return the models that the prompts cannot tell from the first."""
+        leads = self.leads.items()
+        return tuple(model for model, lead in leads if lead.low is None or lead.low <= 1e-9)
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,16 @@ class Contest:
     good_enough: Mapping[str, float]
 
     @property
+    def n(self) -> int:
+        """Return the number of prompts that all models share."""
+        return max((len(self.matrix[d]) for d in self.matrix if DIMENSIONS[d].average), default=0)
+
+    @cached_property
+    def values(self) -> dict[str, np.ndarray]:
+        """Return each model's value by dimension; nan where it is unknown."""
+        return {name: average(name, self.matrix[name]) for name in self.matrix}
+
+    @property
     def shares(self) -> np.ndarray:
         """Return the weights as an array."""
         return np.array(list(self.weights.values()))
@@ -114,54 +126,61 @@ class Contest:
 
 def make_contest(
     card: Scorecard,
-    models: Sequence[str],
+    rows: Mapping[str, Mapping],
     weights: Mapping[str, float],
     good_enough: Mapping[str, float],
 ) -> tuple[Contest, list[str]]:
-    """Return what models are compared by, and notes.
+    """Return what models are compared by, and notes; `rows` has a row for each of them.
 
-    A dimension that was not measured for all models gives its weight to the others. Raises
-    UsageError when no weight is left.
+    A dimension that is unknown for all models gives its weight to the others. Raises UsageError
+    when no weight is left.
     """
-    matrix, shared = _matrix(card, models)
-    left = {name: weight for name, weight in weights.items() if name in matrix}
-    missing = [name for name in weights if name not in matrix]
+    models = list(rows)
+    contest = Contest(models, _matrix(card, rows), weights, good_enough)
+    left = {name: weight for name, weight in weights.items() if name in contest.matrix}
+    missing = [name for name in weights if name not in left]
     if not left:
         raise UsageError(
             f"There is nothing to decide by: {join_words(missing)} got all the weight "
-            "and was not measured for every model."
+            "and was not measured for any model."
         )
+    unknown = {
+        name: [m for m, value in zip(models, contest.values[name], strict=True) if np.isnan(value)]
+        for name in left
+    }
     notes = sentences(
         "decision/contest_notes.jinja",
         models=len(models),
-        shared=shared,
+        shared=contest.n,
         prompts=len(card.run.prompts),
         missing=missing,
+        unknown=unknown,
         weights=weights,
     )
     shares = {name: weight / sum(left.values()) for name, weight in left.items()}
-    return Contest(models, matrix, shares, good_enough), notes
+    return replace(contest, weights=shares), notes
 
 
-def _matrix(card: Scorecard, models: Sequence[str]) -> tuple[dict[str, np.ndarray], int]:
-    """Return the values of what was measured for all models, and the number of shared prompts."""
+def _matrix(card: Scorecard, rows: Mapping[str, Mapping]) -> dict[str, np.ndarray]:
+    """Return the values of each dimension that any model has; nan where one has none."""
     matrix = {}
-    tables = []
+    tables = {}
     for name, dimension in DIMENSIONS.items():
-        values = [card.by_model[model][dimension.column] for model in models]
         if dimension.average:
-            table = pd.DataFrame(card.by_prompt[name])[[*models]].dropna()
-            if len(table):
-                tables.append((name, table))
-        elif name == "license":
-            matrix[name] = np.array([[license_score(value) for value in values]])
-        elif None not in values:
+            table = pd.DataFrame({m: pd.Series(card.by_prompt[name][m], dtype=float) for m in rows})
+            known = table.notna().sum()
+            # Few values beside many would leave few prompts that all models share.
+            tables[name] = table.mask(np.broadcast_to(2 * known < known.max(), table.shape))
+        else:
+            values = [row[dimension.column] for row in rows.values()]
+            if name == "license":
+                values = [license_score(value) if value else None for value in values]
             matrix[name] = np.maximum(np.array([values], dtype=float), 1e-9)
-    prompts = [set(table.index) for _, table in tables]
-    shared = sorted(set.intersection(*prompts)) if prompts else []
-    if shared:
-        matrix |= {name: np.ascontiguousarray(table.loc[shared]) for name, table in tables}
-    return matrix, len(shared)
+    full = [table.dropna(axis=1, how="all") for table in tables.values()]
+    shared = pd.concat(full, axis=1).dropna().index
+    if len(shared):
+        matrix |= {name: np.array(table.reindex(shared)) for name, table in tables.items()}
+    return {name: values for name, values in matrix.items() if not np.isnan(values).all()}
 
 
 def average(dimension: str, values: np.ndarray) -> np.ndarray:
@@ -174,60 +193,66 @@ def average(dimension: str, values: np.ndarray) -> np.ndarray:
 def _score(dimension: str, values: np.ndarray, good_enough: float | None) -> np.ndarray:
     """Return 0 to 1 along the last axis (models), relative to the best or to what is enough."""
     if dimension == "license":
-        return values
+        return np.nan_to_num(values)
     lower = DIMENSIONS[dimension].lower_is_better
-    best = (values.min if lower else values.max)(axis=-1, keepdims=True)
+    best = (np.nanmin if lower else np.nanmax)(values, axis=-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = (good_enough or best) / values if lower else values / (good_enough or best)
-    return np.minimum(np.nan_to_num(ratio, nan=1.0, posinf=1.0), 1.0)
+    score = np.minimum(np.nan_to_num(ratio, nan=1.0, posinf=1.0), 1.0)
+    return np.where(np.isnan(values), 0.0, score)
 
 
-def stability(
-    contest: Contest, min_quality: float | None = None, seed: int = 0
-) -> tuple[Stability | None, list[float | None]]:
-    """Return how often the winner stays first, and each model's share of first places.
+def stability(contest: Contest, seed: int = 0) -> Stability | None:
+    """Return how firm the first place is when the prompts, the same for all models, are resampled.
 
-    Prompts are resampled, the same ones for all models, and weights are drawn around those given.
-    A model alone has neither.
-    """
-    if len(contest.models) == 1:
-        return None, [None]
-    rng, matrix, first = np.random.default_rng(seed), contest.matrix, contest.order[0]
-    n = next((len(matrix[name]) for name in contest.weights if DIMENSIONS[name].average), 0)
-    # One prompt fewer than there are: with few prompts a bootstrap of all n is too narrow by
-    # (n - 1) / n (Rao and Wu, 1988).
-    picks = rng.integers(0, max(n, 1), size=(RESAMPLES, max(n - 1, 1)))
-    other_shares = rng.dirichlet(contest.shares * SPREAD, size=RESAMPLES)
-    scores, resampled = contest.scores(), contest.scores(picks)
-    by_prompts = np.einsum("d,drm->rm", contest.shares, resampled)
-    by_both = np.einsum("rd,drm->rm", other_shares, resampled)
-    tied = _tied_with(contest.totals, by_prompts, first, n)
-    if min_quality is not None and "quality" in matrix:
-        fails = matrix["quality"][picks].mean(axis=1) < min_quality
-        by_prompts, by_both = (np.where(fails, -1.0, totals) for totals in (by_prompts, by_both))
-    prompts_stay, weights_stay, both_stay = (
-        float(np.mean(totals.argmax(axis=1) == first))
-        for totals in (by_prompts, other_shares @ scores, by_both)
-    )
-    winners = by_both.argmax(axis=1)
-    wins: list[float | None] = [float(np.mean(winners == i)) for i in range(len(contest.models))]
-    ties = tuple(model for place, model in enumerate(contest.models) if place in tied)
-    return Stability(prompts_stay, weights_stay, both_stay, ties, n), wins
-
-
-def _tied_with(totals: np.ndarray, resampled: np.ndarray, first: int, n: int) -> set[int]:
-    """Return the models whose gap to the winner lies within Student's interval.
-
-    It is made of the spread of the resampled gaps, with n - 1 degrees of freedom and Bonferroni.
+    A model alone has none. An interval is Student's, made of the spread of the resampled leads,
+    with n - 1 degrees of freedom and Bonferroni. Below 5 prompts there is none.
     """
     from scipy import special
 
-    others = set(range(len(totals))) - {first}
-    if 0 < n < PROMPTS_NEEDED:
-        return others
-    gaps, spread = totals[first] - totals, (resampled[:, [first]] - resampled).std(axis=0)
-    reach = special.stdtrit(n - 1, 1 - 0.025 / len(others)) if n else 0.0
-    return {place for place in others if gaps[place] <= reach * spread[place]}
+    first, *others = contest.order
+    if not others:
+        return None
+    varies = any(DIMENSIONS[name].average for name in contest.weights)
+    n = contest.n if varies else 0
+    # One prompt fewer than there are: with few prompts a bootstrap of all n is too narrow by
+    # (n - 1) / n (Rao and Wu, 1988).
+    rng = np.random.default_rng(seed)
+    picks = rng.integers(0, max(n, 1), size=(RESAMPLES, max(n - 1, 1)))
+    totals = np.einsum("d,drm->rm", contest.shares, contest.scores(picks))
+    spread = (totals[:, [first]] - totals).std(axis=0)
+    confidence = 1 - 0.05 / len(others)
+    reach = float(special.stdtrit(n - 1, (1 + confidence) / 2)) if n > 1 else 0.0
+    leads = {}
+    for place in others:
+        lead = float(contest.totals[first] - contest.totals[place])
+        half = reach * float(spread[place])
+        low, high = (None, None) if 0 < n < PROMPTS_NEEDED else (lead - half, lead + half)
+        leads[contest.models[place]] = Estimate(lead, low, high, confidence, n)
+    stays = float(np.mean(totals.argmax(axis=1) == first))
+    return Stability(contest.models[first], stays, leads, n)
+
+
+def settle_ties(contest: Contest, models: Sequence[str]) -> tuple[list[str], str]:
+    """Return tied models in the order of the rule for ties, and what decided on the first."""
+    left, steps = [contest.models.index(model) for model in models], []
+    for name, least in TIE_RULE.items():
+        if name not in contest.values:
+            continue
+        lower = DIMENSIONS[name].lower_is_better
+        worst = np.inf if lower else -np.inf
+        values = np.where(np.isnan(contest.values[name]), worst, contest.values[name])
+        best = (min if lower else max)(values[left])
+        kept = [p for p in left if values[p] == best or abs(values[p] - best) < least]
+        if dropped := [p for p in left if p not in kept]:
+            next_best = (min if lower else max)(values[dropped])
+            known = float(next_best) if np.isfinite(next_best) else None
+            steps.append((DIMENSIONS[name], float(best), known))
+        left = kept
+    first = min(contest.models[place] for place in left)
+    rest = [model for model in models if model != first]
+    words = paragraph("decision/settled.jinja", steps=steps, by_name=len(left) > 1)
+    return [first, *(settle_ties(contest, rest)[0] if rest else [])], words
 
 
 def tipping_point(contest: Contest) -> TippingPoint | None:

@@ -1,91 +1,113 @@
 """Turn a scorecard into a decision: limits first, then weights, then how firm the choice is."""
 
 import html
+import math
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-
-import numpy as np
+from dataclasses import asdict, dataclass, field, replace
+from typing import Literal
 
 from ..common.show import Table, join_words
-from ..common.templates import paragraph
+from ..common.templates import paragraph, sentences
 from ..measure.record import Run
-from .dimensions import make_good_enough, make_weights
-from .limits import Limits, Violation, binding_limit, make_limits, violations
+from .evidence import Evidence, check, collect
+from .limits import Limits, Violation, binding_limit
+from .scenario import Scenario, load_scenario
 from .scorecard import Scorecard
 from .scoring import (
+    PROMPTS_NEEDED,
     Contest,
     Stability,
     TippingPoint,
-    average,
     make_contest,
     of_100,
+    settle_ties,
     stability,
     tipping_point,
 )
 
-QUESTION = (
-    "Which small model should be the default for summarizing meeting notes offline "
-    "on this hardware?"
-)
+Obstacle = Literal["", "unjudged", "too few", "rules"]
 
 
 @dataclass(frozen=True)
 class Option:
     """Hold one model's `values` and `scores` (0 to 1) by dimension, and its weighted `total`.
 
-    `wins` is the share of resamples in which it comes first. `out` says why it is out.
+    `out` says why it is out. `doubts` has what the data cannot tell about it: a limit that it may
+    or may not meet.
     """
 
     model: str
-    values: Mapping[str, float] = field(default_factory=dict)
+    values: Mapping[str, float | None] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
     total: float | None = None
-    wins: float | None = None
     out: str = ""
     broken: tuple[Violation, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Decision:
     """Say which model wins, why, how firmly, and what would change it; it shows itself.
 
-    `options` come best first, those that are out at the end.
+    `options` come best first, those that are out at the end. `obstacle` says why no model is the
+    default although some are left: nothing was judged, too few prompts, or rules come first.
+    `settled` has the words of what settled a tie.
     """
 
     options: tuple[Option, ...]
-    limits: Limits
+    scenario: Scenario
     weights: Mapping[str, float]
-    good_enough: Mapping[str, float]
     source: str
     notes: tuple[str, ...] = ()
     stability: Stability | None = None
     flip: TippingPoint | None = None
-    question: str = QUESTION
+    obstacle: Obstacle = ""
+    next_step: str = ""
+    settled: str = ""
+    n: int = 0
+
+    @property
+    def limits(self) -> Limits:
+        """Return the hard limits."""
+        return self.scenario.limits
+
+    @property
+    def left(self) -> list[Option]:
+        """Return the options that are not out, best first."""
+        return [option for option in self.options if not option.out]
 
     @property
     def winner(self) -> Option | None:
-        """Return the best of the models that meet the limits."""
-        return next((option for option in self.options if not option.out), None)
+        """Return the default; None where there is no decision, or no model to choose."""
+        return None if self.obstacle or not self.left else self.left[0]
+
+    @property
+    def tied(self) -> list[str]:
+        """Return the models that the data cannot tell from the first, with it; else none."""
+        if not self.settled:
+            return []
+        return [option.model for option in self.options[: len(self.tied_with) + 1]]
 
     @property
     def tied_with(self) -> tuple[str, ...]:
-        """Return the models that the data cannot tell from the winner."""
+        """Return the models that the data cannot tell from the one with the highest total."""
         return self.stability.tied_with if self.stability else ()
 
     @property
     def answer(self) -> str:
-        """Return the decision in one sentence."""
-        broken = {option.model: option.broken for option in self.options if option.broken}
-        limit = "" if self.winner else binding_limit(broken)
-        return paragraph("decision/answer.jinja", decision=self, binding_limit=limit)
+        """Return the decision in one or two sentences, with the next step where there is none."""
+        return paragraph("decision/answer.jinja", decision=self)
 
     @property
     def reason(self) -> str:
         """Say what the winner is best at, and where it loses most."""
-        if self.stability is None or self.winner is None:
+        if self.winner is None:
             return ""
+        if len(self.left) == 1:
+            return "It is the only model that answered and meets the limits."
         mine = self.winner.scores
-        left = [option.scores for option in self.options if not option.out]
+        left = [option.scores for option in self.left]
         top = {d: max(scores[d] for scores in left) for d in mine}
         bottom = {d: min(scores[d] for scores in left) for d in mine}
         worst = max(mine, key=lambda d: self.weights[d] * (top[d] - mine[d]))
@@ -99,27 +121,32 @@ class Decision:
 
     @property
     def confidence(self) -> str:
-        """Say how often the winner stays first."""
-        return str(self.stability or "")
+        """Say how sure the choice is."""
+        if self.winner is None:
+            return ""
+        return paragraph("decision/confidence.jinja", decision=self, of_100=of_100)
 
     @property
     def change(self) -> str:
         """Say what would change the decision."""
-        if self.stability is None:
-            return ""
-        return str(self.flip or "No change of a single weight puts another model first.")
+        return paragraph("decision/change.jinja", decision=self) if self.winner else ""
 
     @property
     def why_not(self) -> list[str]:
         """Say of each other model why it did not win."""
-        return [self._why_not(option) for option in self.options if option is not self.winner]
+        others = [self._why_not(option) for option in self.options if option is not self.winner]
+        return [sentence for sentence in others if sentence]
 
     def _why_not(self, option: Option) -> str:
         winner = self.winner
-        if option.out or winner is None:
+        if option.out:
             return f"{option.model} is out: {option.out}."
+        if winner is None:
+            return ""
         lost = {d: w * (winner.scores[d] - option.scores[d]) for d, w in self.weights.items()}
         worst = max(lost, key=lambda d: lost[d])
+        if lost[worst] <= 0:
+            return f"{option.model} loses nothing to {winner.model} in any dimension."
         scores = f"{option.scores[worst]:.2f} against {winner.scores[worst]:.2f}"
         return f"{option.model} loses most to {winner.model} in {worst} ({scores})."
 
@@ -129,18 +156,19 @@ class Decision:
         return [sentence for sentence in (*first, *self.why_not, *self.notes) if sentence]
 
     def table(self) -> Table:
-        """Return a row for each model, best first: total, scores, and how often it comes first."""
+        """Return a row for each model, best first: total, how far behind the first, and scores."""
+        leads = self.stability.leads if self.stability else {}
         shares = [f"{d} ({100 * w:.3g} %)" for d, w in self.weights.items()]
         rows = [
             [
                 "out" if option.out else place,
                 *(option.model, option.total),
+                paragraph("decision/behind.jinja", lead=leads.get(option.model)) or None,
                 *(option.scores.get(d) for d in self.weights),
-                option.wins and of_100(option.wins),
             ]
             for place, option in enumerate(self.options, 1)
         ]
-        return Table(("place", "model", "total", *shares, "first in"), rows)
+        return Table(("place", "model", "total", "behind (interval)", *shares), rows)
 
     def as_dict(self) -> dict:
         """Return everything as plain values, for JSON."""
@@ -152,7 +180,7 @@ class Decision:
             "cannot_tell_apart_from": self.tied_with,
             "sentences": self.sentences(),
             **asdict(self),
-            "limits": self.limits.model_dump(exclude_none=True),
+            "scenario": self.scenario.model_dump(mode="json"),
             "options": options,
         }
 
@@ -171,64 +199,115 @@ def decide(
     weights: Mapping[str, float | str] | None = None,
     good_enough: Mapping[str, float | str] | None = None,
     *,
+    scenario: Scenario | str | os.PathLike | None = None,
     seed: int = 0,
 ) -> Decision:
     """Choose a model from a finished run.
 
     Args:
         run: the run, or its Scorecard (for prices, or another source of quality).
-        limits: any of max_p95_s (seconds), max_memory_mb, max_disk_mb, min_quality (0 to 1) and
-            licenses (the allowed ones).
-        weights: dimension to a number, in any scale; a dimension that is not named counts 0.
-            None: the defaults.
-        good_enough: dimension to a value beyond which better does not count. None: 1 s of latency
-            and 20 tokens/s; {}: no such value.
+        limits: any of those in `data/limits.toml`; they win over the scenario's.
+        weights: dimension to a number, in any scale, instead of the scenario's.
+        good_enough: dimension to a value beyond which better does not count; {}: no such value.
+        scenario: a file such as `data/limits.toml`, which is the default.
         seed: for resampling.
 
-    Raises UsageError for a limit or weight that makes no sense.
+    Raises UsageError.
     """
     card = run if isinstance(run, Scorecard) else Scorecard(run)
-    bounds, enough = make_limits(limits), make_good_enough(good_enough)
-    wanted = make_weights(weights)
-    options = [_option(bounds, row, card) for row in card.rows]
-    out = tuple(option for option in options if option.out)
-    models = [option.model for option in options if not option.out]
-    if not models:
-        return Decision(out, bounds, {}, enough, card.source)
-    contest, notes = make_contest(card, models, wanted, enough)
-    firmness, wins = stability(contest, bounds.min_quality, seed)
-    return Decision(
-        options=(*_ranked(contest, wins), *out),
-        limits=bounds,
+    machine = card.run.info.environment.machine
+    rules = load_scenario(scenario).changed(limits, weights, good_enough, machine)
+    evidence = collect(card)
+    options = [_option(model, evidence, rules.limits, card) for model in evidence]
+    out, left = [o for o in options if o.out], [o for o in options if not o.out]
+    rows = {option.model: evidence[option.model].row for option in left}
+    notes = _notes(rules.limits, evidence, left)
+    if not left or all(row["quality"] is None for row in rows.values()):
+        left.sort(key=lambda option: rows[option.model]["latency_p50_s"] or math.inf)
+        found = Decision((*left, *out), rules, {}, card.source, notes)
+        return _undecided(found, "unjudged" if left else "", card)
+    contest, more = make_contest(card, rows, rules.weights, rules.good_enough)
+    firmness = stability(contest, seed)
+    ranked, settled = _ranked(contest, firmness, left)
+    found = Decision(
+        options=(*ranked, *out),
+        scenario=rules,
         weights=contest.weights,
-        good_enough=enough,
         source=card.source,
-        notes=tuple(notes),
+        notes=(*notes, *more),
         stability=firmness,
-        flip=tipping_point(contest),
+        flip=None if settled else tipping_point(contest),
+        settled=settled,
+        n=contest.n,
     )
+    if contest.n < PROMPTS_NEEDED:
+        return _undecided(found, "too few", card)
+    return _undecided(found, "rules", card) if evidence[ranked[0].model].is_function else found
 
 
-def _ranked(contest: Contest, wins: Sequence[float | None]) -> list[Option]:
-    values = {d: average(d, contest.matrix[d]).tolist() for d in contest.weights}
-    scores = dict(zip(contest.weights, contest.scores().tolist(), strict=True))
-    return [
-        Option(
-            model=contest.models[place],
-            values={d: values[d][place] for d in values},
-            scores={d: scores[d][place] for d in scores},
-            total=float(contest.totals[place]),
-            wins=wins[place],
-        )
-        for place in contest.order
-    ]
+def _undecided(found: Decision, obstacle: Obstacle, card: Scorecard) -> Decision:
+    """Return a decision that names no model, with what stands in its way and what to do next."""
+    broken = {option.model: option.broken for option in found.options if option.broken}
+    limit, nearest = binding_limit(broken) if broken else ("", "No model answered.")
+    step = paragraph(
+        "decision/next_step.jinja",
+        run=card.run.folder.name,
+        other_sources=[source for source in card.others if source != card.source],
+        obstacle=obstacle,
+        first=found.options[0].model,
+        row=card.by_model[found.options[0].model],
+        left=found.left,
+        n=found.n,
+        needed=PROMPTS_NEEDED,
+        answered=bool(broken),
+        limit=limit,
+        nearest=nearest,
+    )
+    return replace(found, obstacle=obstacle, next_step=step)
 
 
-def _option(limits: Limits, row: Mapping, card: Scorecard) -> Option:
+def _option(
+    model: str, evidence: Mapping[str, Evidence], limits: Limits, card: Scorecard
+) -> Option:
     """Return a model as an option that is out, with the limits that it breaks, or that is in."""
+    row = evidence[model].row
     if not row["n_ok"]:
-        return Option(row["model"], out=f"it did not answer ({row['error'] or row['status']})")
-    by_prompt = card.by_prompt["quality"][row["model"]]
-    quality = float(np.mean(list(by_prompt.values()))) if by_prompt else None
-    broken = violations(limits, {**row, "quality": quality})
-    return Option(row["model"], out=join_words([v.words for v in broken], none=""), broken=broken)
+        return Option(model, out=f"it did not answer ({row['error'] or row['status']})")
+    broken, doubts = check(model, evidence, limits, card)
+    words = join_words([violation.words for violation in broken], none="")
+    return Option(model, out=words, broken=tuple(broken), doubts=tuple(doubts))
+
+
+def _notes(
+    limits: Limits, evidence: Mapping[str, Evidence], left: Sequence[Option]
+) -> tuple[str, ...]:
+    unseen = [o.model for o in left if evidence[o.model].row.get("contradicted") is None]
+    hosts = dict.fromkeys(evidence[o.model].host for o in left)
+    values = {"limits": limits, "unseen": unseen, "hosts": [host for host in hosts if host]}
+    return tuple(sentences("decision/notes.jinja", **values))
+
+
+def _ranked(
+    contest: Contest, firmness: Stability | None, left: Sequence[Option]
+) -> tuple[list[Option], str]:
+    """Return the options, best first, and the words of what settled a tie; "" without one."""
+    models = [contest.models[place] for place in contest.order]
+    settled = ""
+    if firmness and firmness.tied_with and contest.n >= PROMPTS_NEEDED:
+        tied, settled = settle_ties(contest, [firmness.first, *firmness.tied_with])
+        models = [*tied, *(model for model in models if model not in tied)]
+    scores = dict(zip(contest.weights, contest.scores().tolist(), strict=True))
+    options = []
+    for model in models:
+        place = contest.models.index(model)
+        values = {d: contest.values[d][place].item() for d in contest.weights}
+        options.append(
+            Option(
+                model=model,
+                values={d: None if value != value else value for d, value in values.items()},
+                scores={d: scores[d][place] for d in scores},
+                total=float(contest.totals[place]),
+                doubts=left[place].doubts,
+            )
+        )
+    return options, settled

@@ -8,10 +8,12 @@ from functools import cached_property
 from pathlib import Path
 
 from ..common.errors import UsageError
-from ..common.files import write_bytes, write_json, write_text
+from ..common.files import read_toml, write_bytes, write_json, write_text
+from ..common.paths import DATA
 from ..common.show import Table, sanitize_for_csv
 from ..decision.cost import Prices
 from ..decision.dimensions import DIMENSIONS
+from ..decision.evidence import collect
 from ..decision.scorecard import Scorecard
 from ..decision.selection import Decision, decide
 from ..measure.record import Run
@@ -71,7 +73,7 @@ class Report:
             ("What it costs", self.price),
             ("What would change it", decision.change),
             ("Before you rely on it", warning),
-            ("Limits that you set", str(decision.limits)),
+            ("Limits", str(decision.limits)),
         ]
         return [(label, sentence) for label, sentence in facts if sentence]
 
@@ -82,6 +84,23 @@ class Report:
             return ""
         row, currency = self.card.by_model[self.decision.winner.model], self.card.prices.currency
         return " ".join(page.sentences("price.jinja", row=row, currency=currency))
+
+    @property
+    def needs(self) -> list[str]:
+        """Return what the winner brings along: license, memory, cold start, what leaves here."""
+        if self.decision.winner is None:
+            return []
+        model = self.decision.winner.model
+        about = self.run.info.models[model]
+        links = read_toml(DATA / "licenses.toml")
+        return page.sentences(
+            "needs.jinja",
+            row=self.card.by_model[model],
+            server=about.server or self.run.info.server,
+            link=links.get((about.license or "").lower()),
+            more=about.model_extra or {},
+            host=collect(self.card)[model].host,
+        )
 
     @cached_property
     def sections(self) -> list[Section]:
@@ -128,8 +147,8 @@ def make_report(
     """Judge a run and decide.
 
     `quality` is its source: facets, people or judge. `choices` are those of `selection.decide`:
-    limits, weights and good_enough. Raises UsageError when there is no quality from that source,
-    and for a limit, weight or price that makes no sense.
+    limits, weights, good_enough and scenario. Raises UsageError when there is no quality from that
+    source, and for a limit, weight or price that makes no sense.
     """
     scores = ratings(run)
     by_source = scores.quality()

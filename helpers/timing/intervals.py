@@ -111,6 +111,23 @@ def interval_of_mean(
     return max(middle - half, within[0]), min(middle + half, within[1])
 
 
+def interval_of_p95(values: ArrayLike) -> tuple[float | None, float | None]:
+    """Return the 95 % interval of the 95th percentile, between two of the values.
+
+    It holds for any distribution of independent values. A bound is None where there are too few of
+    them: the upper one takes 72.
+    """
+    from scipy import special
+
+    ordered = np.sort(np.asarray(values, dtype=float))
+    n = len(ordered)
+    # At place k (from 0): the chance that the value there lies above the percentile, because at
+    # most k values lie below it. The rest is the chance that it lies below.
+    at_most = special.bdtr(np.arange(n, dtype=float), n, 0.95)
+    lows, highs = ordered[at_most <= 0.025], ordered[1 - at_most <= 0.025]
+    return (float(lows[-1]) if lows.size else None), (float(highs[0]) if highs.size else None)
+
+
 def outliers(values: ArrayLike) -> list[bool]:
     """Mark the values more than 3.5 scaled median absolute deviations from the median.
 

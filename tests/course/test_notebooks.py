@@ -157,7 +157,7 @@ def test_every_cell_ran_without_error(executed, name):
                 "pocket-mini",
                 "pocket-nano",
                 "cannot tell",
-                "It stays first in",
+                "There is no decision, because 3 prompts",
                 "has summarize; total",
                 "# Decision: ",
                 "decision.md",

@@ -36,6 +36,7 @@ def test_a_model_that_breaks_a_limit_is_out_with_its_reason(tmp_path):
             "unknown": {"memory_mb": None},
             "fit": {"memory_mb": 50.0},
         },
+        rounds=9,
     )
     decision = decide(
         run, {"max_p95_s": 3, "max_memory_mb": 600, "min_quality": 0.5, "licenses": ["mit"]}
@@ -47,11 +48,48 @@ def test_a_model_that_breaks_a_limit_is_out_with_its_reason(tmp_path):
         and "times the limit of 3 s" in option(decision, "slow").out
     )
     assert option(decision, "big").out == "memory 900 MB is 50 % over the limit of 600 MB"
-    assert option(decision, "wrong").out == "quality 0.25 is 50 % under the limit of 0.5"
+    assert (
+        option(decision, "wrong").out == "quality 0.25 (0 to 0.637) is 50 % under the limit of 0.5"
+    )
     assert option(decision, "closed").out == "license other is not on the list"
     assert (
         option(decision, "unknown").out == "memory at most 600 MB cannot be checked: not measured"
     )
+
+
+@pytest.mark.parametrize(
+    ("limits", "rounds", "words"),
+    [
+        ({"min_quality": 0.6}, 3, ""),
+        (
+            {"min_quality": 0.9},
+            3,
+            "8 prompts cannot tell whether its quality of 1 (0.631 to 1) meets 0.9",
+        ),
+        ({"max_p95_s": 9}, 9, ""),
+        (
+            {"max_p95_s": 9},
+            8,
+            "64 answers cannot tell whether its p95 latency of 1.7 s meets 9 s (that takes 72)",
+        ),
+        (
+            {"max_p95_s": 1.7},
+            9,
+            "72 answers cannot tell whether its p95 latency of 1.7 s (1.7 to 2) meets 1.7 s",
+        ),
+    ],
+)
+def test_a_limit_that_the_data_cannot_check_leaves_doubt(tmp_path, limits, rounds, words):
+    """One model, always right; 2 s once where there are 9 rounds."""
+    late = {"spread": lambda i, n: 2 / 1.7 if (i, n) == (7, 9) else 1.0}
+    decision = decide(run_of(tmp_path, {"a": late}, rounds=rounds), limits)
+    assert "; ".join(decision.winner.doubts) == words
+    first = "the first choice: it is the only model left to choose from, but " + words
+    assert (
+        decision.answer
+        == f"a is {first if words else 'the default: it is the only model left to choose from'}."
+    )
+    assert ("Not certain" in decision.confidence) == bool(words)
 
 
 def test_nobody_meets_the_limits_names_the_tightest_and_by_how_much(tmp_path):
@@ -62,8 +100,9 @@ def test_nobody_meets_the_limits_names_the_tightest_and_by_how_much(tmp_path):
     decision = decide(run, {"max_memory_mb": 100, "max_disk_mb": 600})
     assert decision.winner is None
     assert decision.answer == (
-        "No model can be the default. The binding limit is memory. "
-        "The nearest model is b: memory 110 MB is 10 % over the limit of 100 MB."
+        "None of these models can be the default. The binding limit is memory. "
+        "The nearest model is b: memory 110 MB is 10 % over the limit of 100 MB. "
+        "Allow more in limits.toml, or measure a smaller model: python -m helpers models --fits."
     )
     each = decide(run, {"max_memory_mb": 115, "max_disk_mb": 600})
     assert (
@@ -71,5 +110,5 @@ def test_nobody_meets_the_limits_names_the_tightest_and_by_how_much(tmp_path):
         "The nearest is a: memory 120 MB is 4.35 % over" in each.answer
     )
     report = write_report(run, limits={"max_memory_mb": 100})
-    assert "No model can be the default." in report.read_text(encoding="utf-8")
+    assert "None of these models can be the default." in report.read_text(encoding="utf-8")
     assert "# Decision: no model" in (run.folder / "decision.md").read_text(encoding="utf-8")

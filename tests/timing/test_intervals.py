@@ -6,6 +6,7 @@ import pytest
 from helpers.timing.intervals import (
     Estimate,
     interval_of_median,
+    interval_of_p95,
     outliers,
     summarize,
 )
@@ -135,3 +136,28 @@ def test_values_that_are_missing_do_not_shift_the_rounds():
     whole = summarize([1.0, 2.0, 3.0, 4.0], [1, 2, 3, 4])
     with_gaps = summarize([None, 1.0, None, 2.0, 3.0, 4.0, None], [9, 1, 1, 2, 3, 4, 4])
     assert (with_gaps.low, with_gaps.high, with_gaps.n) == (whole.low, whole.high, 4)
+
+
+@pytest.mark.parametrize(
+    ("n", "low", "high"),
+    [
+        (0, None, None),
+        (1, None, None),
+        (24, 19, None),
+        (71, 62, None),
+        (72, 63, 71),
+        (1000, 935, 963),
+    ],
+)
+def test_the_interval_of_a_p95_lies_between_two_values_and_has_an_upper_end_from_72_on(
+    n, low, high
+):
+    assert interval_of_p95(np.arange(n)[::-1]) == (low, high)
+
+
+def test_the_interval_of_a_p95_holds_its_promise():
+    rng = np.random.default_rng(3)
+    found = [interval_of_p95(rng.exponential(size=100)) for _ in range(1000)]
+    truth = -np.log(0.05)
+    assert np.mean([low <= truth <= high for low, high in found]) >= 0.94
+    assert np.mean([low > truth for low, _ in found]) <= 0.03
