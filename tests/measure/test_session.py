@@ -378,7 +378,7 @@ def test_warm_up_goes_on_until_the_latency_has_settled(tmp_path):
 
 def test_a_latency_that_never_settles_ends_the_warm_up_and_is_said(tmp_path):
     growing = [
-        streamed([0.002 * 1.35**i, event(delta("Hello")), event(usage(5, 2)), DONE])
+        streamed([0.02 * 1.15**i, event(delta("Hello")), event(usage(5, 2)), DONE])
         for i in range(20)
     ]
     with (
