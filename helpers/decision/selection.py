@@ -10,6 +10,7 @@ from typing import Literal
 from ..common.show import Table, join_words
 from ..common.templates import paragraph, sentences
 from ..measure.record import Run
+from ..quality.references import RULES
 from .evidence import Evidence, check, collect
 from .limits import Limits, Violation, binding_limit
 from .scenario import Scenario, load_scenario
@@ -52,7 +53,8 @@ class Decision:
 
     `options` come best first, those that are out at the end. `obstacle` says why no model is the
     default although some are left: nothing was judged, too few prompts, or rules come first.
-    `settled` has the words of what settled a tie.
+    `next_step` then has the answer and, after it, why and what to do. `settled` has the words of
+    what settled a tie.
     """
 
     options: tuple[Option, ...]
@@ -63,7 +65,7 @@ class Decision:
     stability: Stability | None = None
     flip: TippingPoint | None = None
     obstacle: Obstacle = ""
-    next_step: str = ""
+    next_step: tuple[str, ...] = ()
     settled: str = ""
     n: int = 0
 
@@ -100,10 +102,15 @@ class Decision:
         return paragraph("decision/answer.jinja", decision=self)
 
     @property
+    def headline(self) -> str:
+        """Return the answer without the next step."""
+        return self.next_step[0] if self.next_step else self.answer
+
+    @property
     def reason(self) -> str:
-        """Say what the winner is best at, and where it loses most."""
+        """Say what the winner is best at, and where it loses most; or why there is none."""
         if self.winner is None:
-            return ""
+            return " ".join(self.next_step[1:])
         if len(self.left) == 1:
             return "It is the only model that answered and meets the limits."
         mine = self.winner.scores
@@ -152,7 +159,7 @@ class Decision:
 
     def sentences(self) -> list[str]:
         """Return all findings, the answer first."""
-        first = [self.answer, self.reason, self.confidence, self.change]
+        first = [self.headline, self.reason, self.confidence, self.change]
         return [sentence for sentence in (*first, *self.why_not, *self.notes) if sentence]
 
     def table(self) -> Table:
@@ -189,7 +196,7 @@ class Decision:
 
     def _repr_html_(self) -> str:
         points = "".join(f"<li>{html.escape(line)}</li>" for line in self.sentences()[1:])
-        answer = f"<p><strong>{html.escape(self.answer)}</strong></p>"
+        answer = f"<p><strong>{html.escape(self.headline)}</strong></p>"
         return f"{answer}<ul>{points}</ul>{self.table()._repr_html_()}"
 
 
@@ -249,7 +256,7 @@ def _undecided(found: Decision, obstacle: Obstacle, card: Scorecard) -> Decision
     """Return a decision that names no model, with what stands in its way and what to do next."""
     broken = {option.model: option.broken for option in found.options if option.broken}
     limit, nearest = binding_limit(broken) if broken else ("", "No model answered.")
-    step = paragraph(
+    step = sentences(
         "decision/next_step.jinja",
         run=card.run.folder.name,
         other_sources=[source for source in card.others if source != card.source],
@@ -262,8 +269,9 @@ def _undecided(found: Decision, obstacle: Obstacle, card: Scorecard) -> Decision
         answered=bool(broken),
         limit=limit,
         nearest=nearest,
+        rules=[*card.floor.get(RULES, {}).values()],
     )
-    return replace(found, obstacle=obstacle, next_step=step)
+    return replace(found, obstacle=obstacle, next_step=tuple(step))
 
 
 def _option(

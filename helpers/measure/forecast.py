@@ -6,7 +6,7 @@ once and kept in the home folder; models that were measured here correct them.
 """
 
 import json
-import time
+import timeit
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -61,12 +61,7 @@ def machine_speed() -> MachineSpeed:
 
 
 def _fastest(a: np.ndarray, b: np.ndarray) -> float:
-    times = []
-    for _ in range(REPEATS):
-        began = time.perf_counter()
-        a @ b
-        times.append(time.perf_counter() - began)
-    return min(times)
+    return min(timeit.repeat(lambda: a @ b, number=1, repeat=REPEATS))
 
 
 @dataclass(frozen=True)

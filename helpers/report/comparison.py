@@ -12,7 +12,8 @@ class Comparisons(Shown, tuple[Comparison, ...]):
 
     def sentences(self) -> list[str]:
         """Return the verdicts, and for how many the intervals were widened."""
-        verdicts = [str(verdict) for verdict in self if verdict.ratio is not None]
+        measured = {verdict.metric for verdict in self if verdict.ratio is not None}
+        verdicts = [str(verdict) for verdict in self if verdict.metric in measured]
         if not verdicts:
             return ["Only one model answered, so there is nothing to compare."]
         family = describe_family(self)

@@ -81,7 +81,7 @@ class Comparison:
         subject = label if self.baseline else f"{label} of {self.model}"
         pair = f"{self.model} and {self.baseline}" if self.baseline else "the runs"
         if self.ratio is None:
-            where = f"for both {pair}" if self.baseline else "in both runs"
+            where = f"in the same round for {pair}" if self.baseline else "in both runs"
             return f"{subject}: not measured {where}, so not compared."
         old, new = self.rounds
         rounds = count(new, "round") if old == new else f"{old} and {new} rounds"

@@ -235,7 +235,9 @@ def test_the_choice_that_any_engineer_would_make(tmp_path, models, winner, words
     decision = decide(card, given.get("limits"))
     text = str(decision)
     assert (decision.winner and decision.winner.model) == winner, text
-    assert [part for part in words if part not in text] == [], text
+    said = " ".join([*decision.sentences(), text])
+    assert [part for part in words if part not in said] == [], text
+    assert text.startswith(decision.headline) and decision.answer.startswith(decision.headline)
     json.dumps(decision.as_dict(), allow_nan=False)
     if decision.winner and decision.winner.doubts:
         assert "of 100" not in text

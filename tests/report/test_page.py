@@ -223,5 +223,5 @@ def test_one_model_is_a_page_too(browser, tmp_path):
     assert answer.startswith(
         "There is no decision, because quality is unknown: no answer was judged."
     )
-    assert "python -m helpers annotate" in answer
+    assert "python -m helpers annotate" in opened.locator("dl").inner_text()
     opened.close()

@@ -133,7 +133,9 @@ def test_answers_that_one_side_lacks_are_left_out_of_both():
 def test_no_shared_prompt_is_no_verdict():
     result = compared(by_round(a=[1.0]), by_round(b=[1.0]))
     assert (result.prompts, result.ratio, result.apart) == (0, None, False)
-    assert str(result) == "Latency: not measured for both new and old, so not compared."
+    assert (
+        str(result) == "Latency: not measured in the same round for new and old, so not compared."
+    )
 
 
 @pytest.mark.parametrize(("prompts", "rounds"), [(1, 7), (3, 7), (5, 3), (8, 3), (12, 3)])
