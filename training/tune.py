@@ -28,10 +28,10 @@ from .settings import MAX_OUTPUT, SEED
 ALIAS = "smollm2-135m-notes"
 STEPS = 1000
 BATCH_TOKENS = 2048
-GENERATED_PART = 0.3  # of the steps, before the first written note
+GENERATED_PART = 0.2  # of the steps, before the first written note
 DECAY_FROM = 0.5
 RATE, WARM_UP = 1e-3, 20
-CHECKPOINT_EVERY, VALIDATE_EVERY = 10, 100  # steps
+CHECKPOINT_EVERY, VALIDATE_EVERY = 10, 250  # steps
 VALIDATION_NOTES = 16
 ANSWERS_AT_ONCE = 12
 

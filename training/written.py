@@ -100,10 +100,14 @@ def requests(rng: Random, note: Note, place: str) -> list[Asked]:
 
     `place` is "first" (the request holds the notes) or "branch" (it follows right behind them).
     """
-    makers = (_summary, _summary, _formatted, _formatted, _actions, _question, _question, _missing)
+    makers = (_summary, _summary, _formatted, _formatted, _formatted, _actions, _missing)
     asked = [made for make in makers if (made := make(rng, note))]
+    asked += [("question", "question", question, answer) for question, answer in note.questions]
     derived = _derived(rng, note)
-    asked += rng.sample(derived, min(len(derived), 3))
+    # What the notes say is asked more often than what they leave out: a model that refuses too
+    # readily is of no use.
+    known = [made for made in derived if made[0] == "question"]
+    asked += rng.sample(known, min(len(known), 2))
     rng.shuffle(asked)
     return [
         Asked(task, _request(rng, task, note, place).replace(f"{{{field}}}", text), answer)
@@ -166,14 +170,11 @@ def _decapitalized(text: str) -> str:
     return text[0].lower() + text[1:] if is_small else text
 
 
-def _question(rng: Random, note: Note) -> _Made | None:
-    if not note.questions:
-        return None
-    question, answer = rng.choice(note.questions)
-    return "question", "question", question, answer
-
-
 def _missing(rng: Random, note: Note) -> _Made | None:
+    """Return a question without an answer; now and then one about an owner or a date."""
+    gaps = [made for made in _derived(rng, note) if made[0] == "unanswerable"]
+    if gaps and rng.random() < 0.3:
+        return rng.choice(gaps)
     if not note.unanswerable:
         return None
     return "unanswerable", "question", rng.choice(note.unanswerable), phrases.NOT_IN_NOTES
