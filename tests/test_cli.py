@@ -21,6 +21,13 @@ def test_check_says_ready(helpers_command):
     assert "[FAIL]" not in done.stdout
 
 
+def test_check_gives_its_results_as_json_for_a_report_of_a_fault(server, capsys):
+    assert main(["check", "--json"]) == 0
+    checks = {check["what"]: check for check in json.loads(capsys.readouterr().out)}
+    assert checks["server"]["status"] == "OK"
+    assert "Foundry Local 2.2.1" in checks["server"]["detail"]
+
+
 def test_models_lists_the_built_in_ones(server, helpers_command):
     done = helpers_command("models")
     assert done.returncode == 0

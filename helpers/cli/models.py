@@ -2,20 +2,30 @@
 
 import codecs
 import functools
+import json
 import sys
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from ..common.errors import KitError, UsageError
 from ..common.show import lines
 from .options import AnswerOptions, Endpoint, FilterOptions, Mirror, Whole, given
 
 
-def check(*, endpoint: Endpoint = None) -> int:
-    """Look whether this machine is ready."""
+def check(
+    *, json_: Annotated[bool, Parameter(name="--json")] = False, endpoint: Endpoint = None
+) -> int:
+    """Look whether this machine is ready.
+
+    Args:
+        json_: print the results as JSON, for a report of a fault
+    """
     from .. import check_setup
 
     checks = check_setup(endpoint)
-    print(checks)
+    rows = [check._asdict() for check in checks]
+    print(json.dumps(rows, indent=2) if json_ else checks)
     return 0 if checks.ok else 1
 
 
