@@ -26,7 +26,7 @@ from .marks import marks, strangers
 from .settings import MAX_OUTPUT, SEED
 
 ALIAS = "smollm2-135m-notes"
-STEPS = 600
+STEPS = 500
 BATCH_TOKENS = 2048
 GENERATED_PART = 0.2  # of the steps, before the first written note
 DECAY_FROM = 0.5
