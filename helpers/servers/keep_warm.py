@@ -44,11 +44,7 @@ class Traffic:
     def ping(self, idle_s: float) -> Iterator[bool]:
         """Yield whether a ping may be sent: no timed request runs, or has run for `idle_s`."""
         with self._changed:
-            free = (
-                not self._timed
-                and min(time.monotonic() - self._last, self._others_idle_s()) >= idle_s
-            )
-            self._pinging = free
+            free = self._pinging = not self._timed and self._idle_s() >= idle_s
         try:
             yield free
         finally:
@@ -57,29 +53,32 @@ class Traffic:
                     self._pinging, self._last = False, time.monotonic()
                     self._changed.notify_all()
 
-    def _others_idle_s(self) -> float:
+    def _idle_s(self) -> float:
+        idle_s = time.monotonic() - self._last
+        with contextlib.suppress(OSError):
+            if self._mark:
+                idle_s = min(idle_s, time.time() - self._mark.stat().st_mtime)
+        return idle_s
+
+    @contextlib.contextmanager
+    def pings(self, send: Callable[[], object], every_s: float) -> Iterator["Pings"]:
+        """Call `send` in a thread whenever nothing was asked for `every_s`; yield the count."""
+        pings, ended = Pings(), threading.Event()
+
+        def work() -> None:
+            while not ended.wait(max(0.01, every_s / 4)):
+                with self.ping(every_s) as free:
+                    if free:
+                        send()
+                        pings.sent += 1
+
+        thread = threading.Thread(target=work, name=THREAD, daemon=True)
+        thread.start()
         try:
-            return time.time() - self._mark.stat().st_mtime if self._mark else float("inf")
-        except OSError:
-            return float("inf")
-
-
-@contextlib.contextmanager
-def ping_every(send: Callable[[], bool], every_s: float) -> Iterator["Pings"]:
-    """Call `send` every `every_s` seconds in a thread; it returns whether it sent anything."""
-    pings, ended = Pings(), threading.Event()
-
-    def work() -> None:
-        while not ended.wait(every_s):
-            pings.sent += bool(send())
-
-    thread = threading.Thread(target=work, name=THREAD, daemon=True)
-    thread.start()
-    try:
-        yield pings
-    finally:
-        ended.set()
-        thread.join()
+            yield pings
+        finally:
+            ended.set()
+            thread.join()
 
 
 class Pings:
