@@ -285,9 +285,7 @@ def _stored(folder: Path) -> StoredModel:
     alias, model_id, state = folder.name, folder.name, "no hashes"
     if record:
         alias, model_id = record.package.alias, record.package.id
-        sizes = {name: file.bytes for name, file in record.package.files.items()}
-        found = {name: path.stat().st_size for name, path in cache.files_in(folder).items()}
-        state = "whole" if sizes.items() <= found.items() else "damaged"
+        state = "damaged" if cache.verify(folder, record) else "whole"
     if any(folder.rglob("*.dlstate")) or any(folder.rglob("download.tmp")):
         state = "partial"
     return StoredModel(alias, model_id, folder, state, _bytes_in(folder), record)

@@ -20,15 +20,13 @@ class Traffic:
     """
 
     def __init__(self, mark: Path | None = None):
-        self._mark, self._changed = mark, threading.Condition()
-        self._timed, self._pinging = 0, False
-        self._last = time.monotonic()
+        self._mark, self._lock = mark, threading.Lock()  # held during a ping
+        self._timed, self._last = 0, time.monotonic()
 
     @contextlib.contextmanager
     def timed(self) -> Iterator[None]:
         """Wait for a ping under way, and let none begin during a timed request."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._pinging)
+        with self._lock:
             self._timed += 1
         if self._mark:
             with contextlib.suppress(OSError):
@@ -36,22 +34,18 @@ class Traffic:
         try:
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 self._timed -= 1
                 self._last = time.monotonic()
 
     @contextlib.contextmanager
     def ping(self, idle_s: float) -> Iterator[bool]:
         """Yield whether a ping may be sent: no timed request runs, or has run for `idle_s`."""
-        with self._changed:
-            free = self._pinging = not self._timed and self._idle_s() >= idle_s
-        try:
+        with self._lock:
+            free = not self._timed and self._idle_s() >= idle_s
             yield free
-        finally:
-            with self._changed:
-                if free:
-                    self._pinging, self._last = False, time.monotonic()
-                    self._changed.notify_all()
+            if free:
+                self._last = time.monotonic()
 
     def _idle_s(self) -> float:
         idle_s = time.monotonic() - self._last
