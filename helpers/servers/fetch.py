@@ -116,6 +116,6 @@ def describe(info: "ModelInfo") -> dict:
 def explain_failure(error: Exception, folder: str | None) -> KitError:
     """Say what a failed download means and what to do next."""
     reason = plain(str(error)).rstrip(".")
-    about = {"reason": reason, "disk": re.search(DISK_WORDS, reason)}
-    about["folder"] = folder or model_cache()
+    disk, where = bool(re.search(DISK_WORDS, reason)), folder or model_cache()
+    about = {"reason": reason, "disk": disk, "folder": where}
     return KitError(paragraph("servers/not_delivered.jinja", **about))
