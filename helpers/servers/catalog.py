@@ -46,7 +46,7 @@ def serve_catalog(folder: Path) -> str:
     def answer(_: Request) -> JSONResponse:
         found = [catalog_entry(record.package) for _, record in cache.records(folder)]
         page = {"totalCount": len(found), "continuationToken": "", "summaries": found}
-        return JSONResponse(page)
+        return JSONResponse(page, headers={"Connection": "close"})
 
     app = Starlette(routes=[Route(CATALOG_PATH, answer, methods=["POST"])])
     return f"http://127.0.0.1:{Background(app, MAX_BYTES).port}{CATALOG_PATH}"
