@@ -4,10 +4,6 @@ Errors, folders, files, tables and words, progress and the facts of this machine
 It imports nothing of the kit.
 """
 
-import pkgutil
+from .lazy import submodules
 
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=[module.name for module in pkgutil.iter_modules(__path__)]
-)
+__getattr__, __dir__, __all__ = submodules(__name__, __path__)

@@ -30,7 +30,7 @@ TEXTS = (".txt", ".md", ".text", "")  # the files of a folder that are read, by 
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write JSON so that a reader sees the old file or the new one, never half of it."""
+    """Write JSON as `write_text` does."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -40,10 +40,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old file or the new one, never half of it.
-
-    It is on the disk when this returns. Raises FileError when it cannot be written.
-    """
+    """Write a file, whole or not at all, and onto the disk. Raises FileError when it cannot be."""
     fresh = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     with writing(path):
         try:
@@ -68,10 +65,7 @@ def sync(file: IO) -> None:
 
 
 def replace(fresh: Path, path: Path) -> None:
-    """Put a file or folder at `path` in one step, in the place of a file that may be there.
-
-    Raises OSError when another program keeps that file open, which only Windows forbids.
-    """
+    """Put a file or folder at `path` in one step. Raises OSError when that file is held open."""
     for wait_s in WAITS_S:
         try:
             fresh.replace(path)
@@ -137,10 +131,7 @@ def cut_half_line(path: Path) -> None:
 
 
 def append_json(path: Path, value: object) -> None:
-    """Append one value as a line of JSON that is on the disk when this returns.
-
-    Raises FileError when it cannot be written.
-    """
+    """Append one value as a line of JSON, onto the disk. Raises FileError when it cannot be."""
     with writing(path):
         cut_half_line(path)
         with path.open("a", encoding="utf-8", errors="replace", newline="\n") as file:
@@ -154,10 +145,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def read_json_lines(path: Path) -> list[Any]:
-    """Return the whole lines of a file of JSON lines; an empty list when there is no file.
-
-    Raises ValueError naming the line that is damaged.
-    """
+    """Return the whole lines of JSON; none without a file. Raises ValueError for a damaged one."""
     if not path.is_file():  # a pipe of that name would never end
         return []
     lines = path.read_bytes().rpartition(b"\n")[0].splitlines()

@@ -30,7 +30,7 @@ _SPELLED = re.compile(
     r"%(?:25)*([0-9A-Fa-f]{2})|\\+u00([0-9A-Fa-f]{2})|(&#?\w{1,8};)|\\+([^\sA-Za-z\d])|\\+[nrt]"
     r"|(?:\s|[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff])+"
 )
-_HALF_SPELLED = re.compile(r"(?:%(?:25)*[0-9A-Fa-f]?|\\+(?:u0{0,2}[0-9A-Fa-f]?)?|&#?\w{0,8})\Z")
+_LAST_WORD = re.compile(r"[!-~]*\Z")  # however a key is spelled, it has no other characters
 _USER = re.compile(
     r"(?<=//)(?:[^\s/?#@:\[]*:(?!\d{1,5}(?:[/?#,;)'\"]|\Z))\S*(?<!/)@|[^\s/?#]*@)"
     r"|(?<![\w.%+-])(?!mailto:)[\w.%+-]+:[^\s:/\\@]+@(?=[\w\[])"
@@ -42,10 +42,7 @@ _CREDENTIALS = re.compile(
 
 
 def clean(text: object, limit: int = 300) -> str:
-    """Return any value as one line that is safe to show, of at most `limit` characters.
-
-    Secrets, names and passwords in addresses, escapes and bidi controls are taken out.
-    """
+    """Return any value as one line of at most `limit` characters that is safe to show."""
     if isinstance(text, BaseException):
         text = str(text) or type(text).__name__
     elif isinstance(text, (bytes, bytearray)):
@@ -88,8 +85,7 @@ def remember_address(address: str) -> None:
 def mask(text: str) -> str:
     """Return text with `[key]` for each secret that this process knows, however it is spelled.
 
-    It is found URL-encoded, escaped as in JSON or HTML, in base64, in hexadecimal, broken over
-    lines, and in part: from its start, or up to its end.
+    Be it in part, over lines, or as in a URL, JSON, HTML, base64 or hexadecimal.
     """
     needles = _known()
     if not needles:
@@ -105,11 +101,12 @@ def mask(text: str) -> str:
 
 
 def masked(pieces: Iterable[str]) -> Iterator[str]:
-    """Mask a text that comes in pieces; hold back only what may be the start of a secret."""
+    """Mask a text that comes in pieces; where there is a secret, only whole words are let out."""
     held = ""
     for piece in pieces:
         held += piece
-        ready = _settled(held)
+        word = _LAST_WORD.search(held) if _known() else None
+        ready = word.start() if word else len(held)
         if ready:
             yield mask(held[:ready])
         held = held[ready:]
@@ -117,40 +114,14 @@ def masked(pieces: Iterable[str]) -> Iterator[str]:
         yield mask(held)
 
 
-def _settled(text: str) -> int:
-    """Return the length of what cannot become part of a secret, whatever comes next."""
-    needles = _known()
-    if not needles:
-        return len(text)
-    half = _HALF_SPELLED.search(text)
-    end = half.start() if half else len(text)
-    plain, starts, _ = _unspell(text[:end])
-    tails = range(max(0, len(plain) - max(map(len, needles))), len(plain))
-    begun = (starts[at] for at in tails if any(n.startswith(plain[at:]) for n in needles))
-    return next(begun, end)
-
-
 def _spans(plain: str, needle: str) -> Iterator[tuple[int, int]]:
-    """Yield first and last place of a secret, or of a long enough start or end of it."""
-    size = len(needle)
-    piece = size if size < 12 else min(12, max(8, size // 2))
-    for at in _places(plain, needle[:piece]):
-        stop = at + piece
-        while stop - at < size and plain[stop : stop + 1] == needle[stop - at]:
-            stop += 1
-        yield at, stop - 1
-    for at in _places(plain, needle[-piece:]):
-        start, left = at, size - piece
-        while left and start and plain[start - 1] == needle[left - 1]:
-            start, left = start - 1, left - 1
-        yield start, at + piece - 1
-
-
-def _places(plain: str, part: str) -> Iterator[int]:
-    at = plain.find(part)
-    while at >= 0:
-        yield at
-        at = plain.find(part, at + 1)
+    """Yield first and last place of each long enough part of a secret; parts may overlap."""
+    size = min(len(needle), max(8, min(12, len(needle) // 2)))
+    for first in range(len(needle) - size + 1):
+        at = plain.find(needle[first : first + size])
+        while at >= 0:
+            yield at, at + size - 1
+            at = plain.find(needle[first : first + size], at + 1)
 
 
 def _unspell(text: str) -> tuple[str, list[int], list[int]]:

@@ -16,10 +16,7 @@ UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff\u061c\u200e\u200f"))
 
 @dataclass(frozen=True)
 class Table:
-    """Hold rows of cells under headers.
-
-    A missing value is a dash; measured numbers keep three significant digits.
-    """
+    """Hold rows of cells under headers, which `format_cell` shows."""
 
     headers: Sequence[str]
     rows: Sequence[Sequence[object]]
@@ -54,10 +51,7 @@ class Table:
 
 
 def format_cell(value: object) -> str:
-    """Return a cell's text.
-
-    A missing value is '-', truth is yes or no, and a measured number has three digits.
-    """
+    """Return a cell's text: `-` for a missing value, yes or no, a float with three digits."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -86,10 +80,7 @@ def lines(text: str) -> list[str]:
 
 
 def sanitize_for_csv(text: str, width: int = 200) -> str:
-    """Return one line of text that no spreadsheet takes for a formula.
-
-    An apostrophe goes before text that could start one.
-    """
+    """Return one line of text, with an apostrophe where a spreadsheet would see a formula."""
     flat = one_line(text, width)
     return f"'{flat}" if flat[:1] in tuple("=+-@'") else flat
 

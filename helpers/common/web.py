@@ -7,6 +7,7 @@ A page that is open in a browser can send requests to this machine too. It gives
 import asyncio
 import ipaddress
 import socket
+import threading
 import urllib.parse
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 READ_S = 10.0
+GRACE_S = 1  # for answers under way when a server in the background is closed
 
 
 def is_this_machine(host: str) -> bool:
@@ -36,12 +38,32 @@ def is_in_the_room(host: str) -> bool:
 def configure(
     app: ASGIApp, may_ask: Callable[[str], bool], *, max_bytes: int, **settings: Any
 ) -> uvicorn.Config:
-    """Return the settings of a guarded server.
-
-    `may_ask` says which names of a Host are ours, `max_bytes` bounds a body.
-    """
+    """Return a guarded server's settings: `may_ask` knows our names, `max_bytes` bounds a body."""
     guarded = Guard(app, may_ask, max_bytes)
     return uvicorn.Config(guarded, http=_InTime, ws="none", lifespan="off", **settings)
+
+
+class Background:
+    """Serve an app for this machine only, from a thread of this process; `port` says where."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int):
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.port = listener.getsockname()[1]
+        config = configure(
+            app,
+            is_this_machine,
+            max_bytes=max_bytes,
+            log_level="critical",  # a caller that hangs up prints nothing in a notebook
+            timeout_graceful_shutdown=GRACE_S,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([listener],), daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the server; wait no longer for an answer that does not come."""
+        self._server.should_exit = True
+        self._thread.join(2 * GRACE_S)
 
 
 class Guard:

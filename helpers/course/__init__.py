@@ -4,10 +4,6 @@ Exercises and their checks, the notebooks run headless, and the widgets that a n
 Nothing else imports it except the command line.
 """
 
-import pkgutil
+from ..common.lazy import submodules
 
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=[module.name for module in pkgutil.iter_modules(__path__)]
-)
+__getattr__, __dir__, __all__ = submodules(__name__, __path__)

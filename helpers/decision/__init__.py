@@ -4,10 +4,6 @@ A scorecard joins figures, quality and cost; limits and weights make a decision 
 applies it to a prompt. It reads finished runs only.
 """
 
-import pkgutil
+from ..common.lazy import submodules
 
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=[module.name for module in pkgutil.iter_modules(__path__)]
-)
+__getattr__, __dir__, __all__ = submodules(__name__, __path__)

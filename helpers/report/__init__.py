@@ -4,10 +4,6 @@ Sentences, charts, a page, Markdown and a folder to give away are made from the 
 It imports neither a runtime nor a transport.
 """
 
-import pkgutil
+from ..common.lazy import submodules
 
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=[module.name for module in pkgutil.iter_modules(__path__)]
-)
+__getattr__, __dir__, __all__ = submodules(__name__, __path__)

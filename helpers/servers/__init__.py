@@ -4,10 +4,6 @@ The built-in Foundry Local runtime, any OpenAI-compatible address and models of 
 same from above. Everything that starts, asks and stops a server lives here.
 """
 
-import pkgutil
+from ..common.lazy import submodules
 
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=[module.name for module in pkgutil.iter_modules(__path__)]
-)
+__getattr__, __dir__, __all__ = submodules(__name__, __path__)

@@ -58,10 +58,7 @@ class Adapter:
 
 
 class FoundryFolder(Adapter):
-    """Serve an ONNX GenAI folder from Foundry Local's local catalog.
-
-    Nothing is copied: the folder must stay where it is.
-    """
+    """Serve an ONNX GenAI folder, where it is, from Foundry Local's local catalog."""
 
     def __init__(self, alias: str, *, license: str | None = None):
         super().__init__(alias)
@@ -116,10 +113,7 @@ class PythonModel(Adapter):
         self._answer = answer
 
     def load(self, weights_path: str | os.PathLike | None = None) -> Self:
-        """Start serving the function, or what a Python file defines.
-
-        Raises UsageError when that is nothing to call.
-        """
+        """Serve the function, or what a Python file defines. Raises UsageError for none."""
         from .functions import Functions  # starlette and uvicorn, for those who bring a function
 
         answer, size_mb = self._answer, None

@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from ..common.errors import KitError, MirrorError, UsageError
+from ..common.errors import KitError, UsageError
 from ..common.files import replace_folder, write_text
-from ..common.paths import BUILT_IN_MODELS, free_disk_gb, home, model_cache
+from ..common.paths import BUILT_IN_MODELS, free_disk_gb, home, model_cache, refuse_full_disk
 from ..common.progress import Progress
 from ..common.show import Shown, Table, count, size
 from ..models import cache
 from ..models.built_in import built_in_packages, install_built_in
-from ..models.cache import Package, Record
+from ..models.cache import Record
 from ..models.lineup import model_list
 from .foundry import Note, Runtime
 from .local import BuiltIn
@@ -46,9 +46,9 @@ def download(
     when neither aliases nor a mirror are given, MirrorError when that mirror does not answer.
     """
     names = model_list(_on_the_mirror(server) if aliases is None else aliases)
-    refusal, outcomes = _lack_of_room(server, names), Outcomes()
+    outcomes = Outcomes()
     for name in names:
-        outcomes.look(name, partial(_download_one, server, name, refusal, progress))
+        outcomes.look(name, partial(_download_one, server, name, progress))
     return outcomes
 
 
@@ -59,10 +59,7 @@ def prefetch(
     *,
     progress: bool = True,
 ) -> Outcomes:
-    """Wait until a time of day (`HH:MM`, this machine's clock), then connect and `download`.
-
-    Raises UsageError for anything but a time of day.
-    """
+    """Wait until `HH:MM` by this machine's clock, then connect and `download`."""
     begin = next_time(at, datetime.now()) if at else datetime.now()
     total_s = max(1.0, (begin - datetime.now()).total_seconds())
     with Progress(total_s, "s", progress and at is not None) as line:
@@ -102,16 +99,11 @@ def verify(
     missing = f"is not in the cache; it holds {', '.join(held)}."
     outcomes = Outcomes(Check(name, "failed", missing) for name in names if name not in held)
     chosen = [(folder, record) for folder, record in records if record.package.alias in names]
-    total, done = sum(record.package.bytes for _, record in chosen), 0
+    total = sum(record.package.bytes for _, record in chosen)
     with Progress(round(total / 1e6, 1), "MB", progress) as line:
         for folder, record in chosen:
-
-            def hashed(count: int, before: int = done, line: Progress = line) -> None:
-                line.to((before + count) / 1e6)
-
-            check = partial(_verify_one, server, folder, record, hashed, line.say)
+            check = partial(_verify_one, server, folder, record, line)
             outcomes.look(record.package.alias, check)
-            done += record.package.bytes
     return outcomes
 
 
@@ -150,10 +142,7 @@ class Contents(Shown, list[StoredModel]):
 
 
 def cache_contents() -> Contents:
-    """Return every model folder in the cache, whole or not, the largest first.
-
-    Models that are still being fetched are listed with what has arrived of them.
-    """
+    """Return every model folder, whole or not or still being fetched, the largest first."""
     contents = [_stored(path) for path in model_cache().glob("*/*") if path.is_dir()]
     for state, folder in (("partial", "incoming"), ("package", "packages")):
         for path in (home() / folder).glob("*"):
@@ -186,10 +175,7 @@ def remove(stored: StoredModel) -> None:
 
 
 def find_stored(alias: str) -> StoredModel:
-    """Return the cached model with this alias, id or folder name.
-
-    Raises UsageError with those that there are.
-    """
+    """Return the model with this alias, id or folder. Raises UsageError naming what is there."""
     contents = cache_contents()
     for stored in contents:
         if alias in (stored.alias, stored.id, stored.folder.name):
@@ -208,28 +194,7 @@ def _on_the_mirror(server: Server) -> list[str]:
     return [package.alias for package in mirror.packages()]
 
 
-def _lack_of_room(server: Server, names: Sequence[str]) -> str | None:
-    """Say why nothing is fetched: too little disk for the models, or for the catalog's 15 GB."""
-    missing: list[ModelInfo] = []
-    for name in names:
-        with suppress(KitError):
-            model = server.resolve(name)
-            if model.cached is False:
-                missing.append(model)
-    asked_gb = sum(model.size_mb or 0 for model in missing) / 1000
-    rule_gb = DISK_GB if any(model.source == "catalog" for model in missing) else 0
-    needed_gb, free_gb = max(asked_gb, rule_gb), free_disk_gb()
-    if not missing or free_gb >= needed_gb:
-        return None
-    return (
-        f"{free_gb:.1f} GB are free and {needed_gb:.3g} GB are wanted before a download "
-        f"({asked_gb:.3g} GB to fetch); free some space, or name another disk in WORKSHOP_HOME."
-    )
-
-
-def _download_one(
-    server: Server, name: str, refusal: str | None, progress: bool
-) -> tuple[str, str]:
+def _download_one(server: Server, name: str, progress: bool) -> tuple[str, str]:
     model = server.resolve(name)
     if model.cached is None:
         return "ready", f"{server.where} offers it"
@@ -239,8 +204,9 @@ def _download_one(
         if model.source == "built-in":
             return "ready", f"ships with the kit, hashes verified, {_size(model)}"
         return "ready", f"in the cache, from the {model.source}, {_size(model)}"
-    if refusal:
-        raise KitError(refusal)
+    rule_mb = 1000 * DISK_GB if model.source == "catalog" else 0
+    room_mb = max(model.size_mb or 0, rule_mb)
+    refuse_full_disk(f"{name} from the {model.source}", 1e6 * room_mb)
     started, alias, total = time.monotonic(), model.alias, model.size_mb or 100
     with Progress(round(total, 1), "MB" if model.size_mb else "percent", progress) as line:
         model = server.download(
@@ -256,19 +222,21 @@ def _size(model: ModelInfo) -> str:
     return f"{model.size_mb:g} MB" if model.size_mb else "size unknown"
 
 
-def _verify_one(
-    server: BuiltIn, folder: Path, record: Record, hashed: cache.Progress, note: Note
-) -> tuple[str, str]:
-    package = record.package
-    note(f"verify {package.alias}")
+def _verify_one(server: BuiltIn, folder: Path, record: Record, line: Progress) -> tuple[str, str]:
+    package, before_mb = record.package, line.n
+
+    def hashed(n_bytes: int) -> None:
+        line.to(before_mb + n_bytes / 1e6)
+
+    line.say(f"verify {package.alias}")
     busy = f"another process is busy with {package.alias}; waiting for that"
-    with cache.download_lock(home(), package.id, lambda: note(busy)):
+    with cache.download_lock(home(), package.id, lambda: line.say(busy)):
         wrong = cache.verify(folder, record, full=True, progress=hashed)
     if not wrong:
         return "whole", f"{count(len(package.files), 'file')}, {size(package.bytes)}"
     damage = ", ".join(map(str, wrong))
     try:
-        source = _repair(server, folder, record, note)
+        source = _repair(server, folder, record, line.say)
     except KitError as error:
         raise KitError(f"damaged: {damage}. {error}") from None
     return "repaired", f"{damage}; fetched again from {source}"
@@ -277,7 +245,7 @@ def _verify_one(
 def _repair(server: BuiltIn, folder: Path, record: Record, note: Note) -> str:
     """Remove a damaged model and fetch it anew; return where it came from.
 
-    Raises KitError when no source has it, and then nothing is removed, when fetching failed, or
+    Raises KitError when there is no source, and then nothing is removed, when fetching failed, or
     when other files came.
     """
     package = record.package
@@ -289,8 +257,10 @@ def _repair(server: BuiltIn, folder: Path, record: Record, note: Note) -> str:
     start_over = f"Start over with: python -m helpers cache --remove {package.alias}"
     if record.source == "gguf":
         raise KitError(f"It cannot be repaired. {start_over}, then convert it again.")
-    from_index = record.source == "package-index"
-    if not from_index and (reason := _why_not_offered(server, package)):
+    azure = server.runtime.azure_note
+    reachable = server.mirror or azure.startswith("reachable")
+    if record.source != "package-index" and not reachable:
+        reason = f"the Azure catalog is {azure}"
         raise KitError(f"It cannot be repaired now ({reason}). {start_over}, then download it.")
     server.runtime.remove(package.id)
     try:
@@ -310,38 +280,18 @@ def _repair(server: BuiltIn, folder: Path, record: Record, note: Note) -> str:
     return f"the {source}"
 
 
-def _why_not_offered(server: BuiltIn, package: Package) -> str | None:
-    """Say why no source can deliver a model again; None when one can."""
-    if package.uri and server.runtime.azure_note.startswith("reachable"):
-        return None
-    reasons = [f"the Azure catalog is {server.runtime.azure_note}"] if package.uri else []
-    try:
-        offered = {p.id: p.files for p in server.mirror.packages()} if server.mirror else {}
-    except MirrorError as error:
-        return "; ".join([*reasons, str(error)])
-    if offered.get(package.id) == package.files:
-        return None
-    reasons += ["the mirror has other files or none"] if server.mirror else []
-    return "; ".join(reasons) or "no mirror is given"
-
-
 def _stored(folder: Path) -> StoredModel:
     record = cache.read_record(folder)
     alias, model_id, state = folder.name, folder.name, "no hashes"
     if record:
         alias, model_id = record.package.alias, record.package.id
-        sizes = {name: file.bytes for name, file in record.package.files.items()}
-        found = {name: path.stat().st_size for name, path in cache.files_in(folder).items()}
-        state = "whole" if sizes.items() <= found.items() else "damaged"
+        state = "damaged" if cache.verify(folder, record) else "whole"
     if any(folder.rglob("*.dlstate")) or any(folder.rglob("download.tmp")):
         state = "partial"
     return StoredModel(alias, model_id, folder, state, _bytes_in(folder), record)
 
 
 def _bytes_in(folder: Path) -> int:
-    """Return the bytes on the disk.
-
-    A file that is reserved but not filled counts for what is there, where the system says.
-    """
+    """Return the bytes on the disk; of a file that is not filled yet, what is there."""
     files = [path.stat() for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
     return sum(min(file.st_size, 512 * getattr(file, "st_blocks", file.st_size)) for file in files)

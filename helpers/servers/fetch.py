@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..common.errors import KitError, plain
 from ..common.paths import model_cache
+from ..common.templates import paragraph
 from ..models import cache
 from .control_line import send
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from foundry_local_sdk.imodel import IModel
     from foundry_local_sdk.model_info import ModelInfo
 
-AZURE_HOSTS = "api.catalog.azureml.ms, *.api.azureml.ms, *.blob.core.windows.net"
 HEARTBEAT_S = 0.2
 QUIET_S = 5.0
 MAX_FAILURES = 4
@@ -103,19 +103,12 @@ def describe(info: "ModelInfo") -> dict:
     """Return what the SDK knows of a model, in the words of `cache.Package`."""
     runtime = info.runtime
     capabilities = (word.strip() for word in (info.capabilities or "").split(","))
-    return {
-        "alias": info.alias,
-        "name": info.name,
-        "version": info.version,
-        "uri": info.uri,
+    same = ("alias", "name", "version", "uri", "publisher", "license", "task", "max_output_tokens")
+    return {name: getattr(info, name) for name in same} | {
         "parent": info.get_string_property("parent_uri"),
-        "publisher": info.publisher,
-        "license": info.license,
-        "task": info.task,
         "device": runtime.device_type.value if runtime and runtime.device_type else None,
         "execution_provider": runtime.execution_provider if runtime else None,
         "context": info.context_length,
-        "max_output_tokens": info.max_output_tokens,
         "capabilities": list(filter(None, capabilities)),
     }
 
@@ -123,15 +116,6 @@ def describe(info: "ModelInfo") -> dict:
 def explain_failure(error: Exception, folder: str | None) -> KitError:
     """Say what a failed download means and what to do next."""
     reason = plain(str(error)).rstrip(".")
-    if re.search(DISK_WORDS, reason):
-        return KitError(
-            f"The disk is full, or {folder or model_cache()} cannot be written ({reason}). "
-            "What has arrived is kept: free some space and run it again, "
-            "or name another disk in WORKSHOP_HOME."
-        )
-    return KitError(
-        f"Azure did not deliver ({reason}). What has arrived is kept, and the same command goes on "
-        f"from there. A firewall must let through {AZURE_HOSTS}; behind a proxy set "
-        "HTTPS_PROXY, and if it reads TLS name its certificate in SSL_CERT_FILE; then stop the "
-        "runtime (python -m helpers stop) and try again."
-    )
+    disk, where = bool(re.search(DISK_WORDS, reason)), folder or model_cache()
+    about = {"reason": reason, "disk": disk, "folder": where}
+    return KitError(paragraph("servers/not_delivered.jinja", **about))

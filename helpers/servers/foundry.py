@@ -168,10 +168,7 @@ def private_service() -> Iterator[Runtime]:
 
 
 def find(folder: Path | None = None) -> tuple[Connection, State] | None:
-    """Return a connection to the running service of this checkout and its state, or None.
-
-    A service that serves other code or settings is stopped.
-    """
+    """Return a connection to the running service and its state; stop one of other code."""
     if not (state := _read_state(folder or service_folder())):
         return None
     try:

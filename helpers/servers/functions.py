@@ -2,11 +2,8 @@
 
 import itertools
 import json
-import socket
-import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.requests import Request
@@ -14,14 +11,13 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from ..common.errors import UsageError
-from ..common.web import configure, is_this_machine
+from ..common.web import Background
 from ..models.lineup import Lineup
 from .remote import Remote
 
 PARAMETERS = ("max_tokens", "temperature", "seed")
 EXPECTED = "return a string, or yield strings"
 MAX_BYTES = 8 * 2**20  # of a request: a long conversation
-GRACE_S = 1  # for answers under way when the server is closed
 
 
 class Functions(Remote):
@@ -30,24 +26,12 @@ class Functions(Remote):
     kind = "Python function"
 
     def __init__(self, alias: str, answer: Callable, models: Lineup):
-        listener = socket.create_server(("127.0.0.1", 0))
-        config = configure(
-            _App(alias, answer),
-            is_this_machine,
-            max_bytes=MAX_BYTES,
-            log_level="critical",  # a caller that hangs up prints nothing in the notebook
-            access_log=False,
-            timeout_graceful_shutdown=GRACE_S,
-        )
-        self._web = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._web.run, args=([listener],), daemon=True)
-        self._thread.start()
-        super().__init__(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", models)
+        self._web = Background(_App(alias, answer), MAX_BYTES)
+        super().__init__(f"http://127.0.0.1:{self._web.port}/v1", models)
 
     def close(self) -> None:
         """End the server; wait no longer for a function that does not return."""
-        self._web.should_exit = True
-        self._thread.join(2 * GRACE_S)
+        self._web.close()
 
 
 class _App(Starlette):
@@ -120,10 +104,7 @@ def _error(reason: BaseException | str) -> dict:
 
 
 def _pieces(answer: object) -> Generator[str]:
-    """Yield the text that a function returned, or its pieces as they come.
-
-    Raises UsageError for what is not text, so that it is never taken for an answer.
-    """
+    """Yield the text that a function returned, or its pieces. Raises UsageError for no text."""
     if isinstance(answer, str):
         answer = [answer]
     if not isinstance(answer, (list, tuple, Iterator)):

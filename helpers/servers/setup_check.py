@@ -19,7 +19,6 @@ from .connect import connect
 from .server import Server
 
 DISK_GB = 15
-PYTHON_MINIMUM, PYTHON_BELOW = (3, 11), (3, 15)
 
 
 class Check(NamedTuple):
@@ -94,9 +93,9 @@ def _model(server: Server, alias: str, prompt: str) -> tuple[str, str]:
 
 def _python() -> tuple[str, str]:
     version = platform.python_version()
-    if PYTHON_MINIMUM <= sys.version_info[:2] < PYTHON_BELOW:
-        return "OK", version
-    return "FAIL", f"{version} found; Foundry Local 2.2.1 needs 3.11 to 3.14"
+    if sys.version_info >= (3, 15):  # the package itself refuses what is older than 3.11
+        return "FAIL", f"{version} found; Foundry Local 2.2.1 needs 3.11 to 3.14"
+    return "OK", version
 
 
 def _packages() -> tuple[str, str]:
@@ -105,10 +104,8 @@ def _packages() -> tuple[str, str]:
     pinned = dict(line.split("==") for line in plain if "==" in line)
     installed = {name: machine.installed(name) for name in pinned}
     if missing := ", ".join(name for name, version in installed.items() if version is None):
-        return (
-            "FAIL",
-            f"missing: {missing}; install with: python -m pip install -r requirements.txt",
-        )
+        advice = "install with: python -m pip install -r requirements.txt"
+        return "FAIL", f"missing: {missing}; {advice}"
     if other := [name for name in pinned if installed[name] != pinned[name]]:
         differ = (f"{name} {installed[name]} instead of {pinned[name]}" for name in other)
         return "NOTE", ", ".join(differ)

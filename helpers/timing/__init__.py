@@ -4,10 +4,6 @@ One loop stamps bytes as they arrive; they are read afterwards into timelines, a
 figures with intervals. Nothing here knows models or records. A reference server proves the error.
 """
 
-import pkgutil
+from ..common.lazy import submodules
 
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=[module.name for module in pkgutil.iter_modules(__path__)]
-)
+__getattr__, __dir__, __all__ = submodules(__name__, __path__)

@@ -61,10 +61,7 @@ class ReferenceServer:
                 process.kill()
 
     def entries(self) -> list[dict]:
-        """Return the server's log in the order in which it read requests.
-
-        Raises OSError or ValueError when the log cannot be read.
-        """
+        """Return the log as it came. Raises OSError or ValueError where it cannot be read."""
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(f"{self.url}/log", timeout=TIMEOUT_S) as answer:
             return json.load(answer)

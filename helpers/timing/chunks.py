@@ -81,9 +81,7 @@ class Collector:
         if not delta and not (self.texts and "delta" in choice):
             delta = choice.get("message") or {"content": choice.get("text")}
         delta = _expect(dict, delta or {}, "an object as delta")
-        answer, reasoning = delta.get("content"), ""
-        if not isinstance(answer, str) or len(delta) > 1:
-            answer, reasoning = _texts(delta)
+        answer, reasoning = _texts(delta)
         if answer or reasoning:
             self.texts.append((answer, reasoning))
             self.times_s.append(arrived_s)

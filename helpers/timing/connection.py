@@ -1,6 +1,7 @@
 """Open the connection for one POST: by the proxy that applies, with the system's certificates."""
 
 import base64
+import contextlib
 import fnmatch
 import http.client
 import ipaddress
@@ -42,11 +43,9 @@ def connect(
     request = _request(target, headers, payload)
     port = parts.port or (443 if secure else 80)
     address = (proxy.hostname, proxy.port or 80) if proxy.hostname else (host, port)
-    opener: http.client.HTTPConnection
+    opener = http.client.HTTPConnection(*address, timeout=timeout_s)
     if secure:
         opener = http.client.HTTPSConnection(*address, timeout=timeout_s, context=tls_context())
-    else:
-        opener = http.client.HTTPConnection(*address, timeout=timeout_s)
     if proxy.hostname and secure:
         through = {"Host": f"{name}:{port}", **_credentials("Proxy-Authorization", proxy)}
         opener.set_tunnel(host, port, through)
@@ -85,10 +84,7 @@ def _credentials(header: str, parts: urllib.parse.SplitResult) -> dict[str, str]
 
 
 def tls_context() -> ssl.SSLContext:
-    """Return a context that trusts the system's certificates and those of `SSL_CERT_FILE`.
-
-    Raises Failure when that file holds none.
-    """
+    """Trust the system's certificates and `SSL_CERT_FILE`. Raises Failure if that has none."""
     context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.set_alpn_protocols(["http/1.1"])
     if path := os.environ.get("SSL_CERT_FILE"):
@@ -139,22 +135,19 @@ def _goes_direct(host: str, port: int) -> bool:
     """
     entries = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     for entry in re.split(r"[,;\s]+", entries.lower()):
-        name, only_port = entry, None
-        if match := re.fullmatch(r"(\[[^]]*\]|[^:]*):(\d+)", entry):
-            name, only_port = match[1], int(match[2])
+        match = re.fullmatch(r"(\[[^]]*\]|[^:]*):(\d+)", entry)
+        name, only_port = (match[1], int(match[2])) if match else (entry, port)
         name = name.strip("[]")
-        if not name or only_port not in (None, port):
+        if not name or only_port != port:
             continue
         domain = name.removeprefix("*").removeprefix(".")
         if name == "*" or host == domain or host.endswith(f".{domain}"):
             return True
         if fnmatch.fnmatchcase(host, name) or (name == "<local>" and "." not in host):
             return True
-        try:
+        with contextlib.suppress(ValueError):  # one of them is a name
             if ipaddress.ip_address(host) in ipaddress.ip_network(name, strict=False):
                 return True
-        except ValueError:
-            pass  # one of them is a name
     return False
 
 

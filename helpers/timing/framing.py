@@ -1,7 +1,4 @@
-"""Take an answer out of its HTTP framing (RFC 9112): pure functions over stamped bytes.
-
-They raise `Failure` for what cannot become an answer.
-"""
+"""Take an answer out of its HTTP framing (RFC 9112), or raise Failure: pure functions of bytes."""
 
 import re
 import zlib
@@ -11,8 +8,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 MAX_HEAD_BYTES = 2**16
-MAX_RESPONSE_BYTES = 32 * 2**20
-TOO_LARGE = f"the server sent more than {MAX_RESPONSE_BYTES >> 20} MB"
+MAX_BYTES = 32 * 2**20
+TOO_LARGE = f"the server sent more than {MAX_BYTES >> 20} MB"
 CHUNKED, UNTIL_CLOSED = -1, 0
 _STATUS = re.compile(r"HTTP/1\.[01] (\d{3})")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;.*)?")
@@ -83,10 +80,7 @@ def unpack(raw: Packets, head: Head) -> tuple[Packets, bool]:
 
 
 def decompress(body: Packets, encoding: str) -> Packets:
-    """Return the bytes of an answer that was compressed unasked; each arrives with its packet.
-
-    Raises Failure for a compression that is not known, and for too large an answer.
-    """
+    """Return the bytes of an answer compressed unasked. Raises Failure where that cannot be."""
     start = bytes(body)[:3]
     names = {name.strip().lower() for name in encoding.split(",")} - {"", "identity"}
     if not names and not start.startswith(b"\x1f\x8b"):  # gzip shows itself
@@ -102,13 +96,11 @@ def decompress(body: Packets, encoding: str) -> Packets:
     for arrived_s, piece in zip(body.times_s, body.pieces, strict=True):
         while piece:
             try:
-                part = decoder.decompress(piece, MAX_RESPONSE_BYTES - size + 1)
+                part = decoder.decompress(piece, MAX_BYTES - size + 1)
             except zlib.error as error:
-                raise Failure(
-                    f"the answer is compressed ({encoding}) and damaged: {error}"
-                ) from None
+                raise Failure(f"the compressed answer is damaged: {error}") from None
             size += len(part)
-            if size > MAX_RESPONSE_BYTES:
+            if size > MAX_BYTES:
                 raise Failure(TOO_LARGE)
             plain.times_s.append(arrived_s)
             plain.pieces.append(part)

@@ -1,7 +1,4 @@
-"""Describe the instrument's own error.
-
-`calibration` measures it. Nothing here can send a request, so a report can import it.
-"""
+"""Describe the error that `calibration` measures; a report, which sends nothing, imports it."""
 
 from dataclasses import asdict, dataclass
 

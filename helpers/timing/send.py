@@ -23,10 +23,7 @@ Job = TypeVar("Job")
 
 @dataclass(frozen=True)
 class Answer(Generic[Job]):
-    """Hold the outcome of one job. Times are seconds since its block began.
-
-    `timeline` is None for a job that was not to be sent.
-    """
+    """Hold one job's outcome (None: it was not sent); seconds since its block began."""
 
     job: Job
     timeline: Timeline | None
@@ -88,9 +85,6 @@ def send_block(
 
 
 def arrivals(rate: float, count: int, seed: object) -> list[float]:
-    """Return when each of `count` requests is due, in seconds from the first.
-
-    The times are a Poisson process of `rate` per second (exponential gaps).
-    """
+    """Return the times in seconds of a Poisson process of `rate` per second, from the first on."""
     dice = random.Random(f"{seed}")
     return list(accumulate((dice.expovariate(rate) for _ in range(count - 1)), initial=0.0))

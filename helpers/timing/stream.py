@@ -166,10 +166,7 @@ def _timeline(collector: Collector, failure: str | None, whole: bool) -> Timelin
 
 
 def read_text(blocks: Iterable[bytes]) -> Iterator[str]:
-    """Yield the text of an answer as its bytes come, for a person to read.
-
-    Raises Failure for an answer that reports an error or makes no sense.
-    """
+    """Yield an answer's text as it comes, for a person. Raises Failure for errors and nonsense."""
     collector, rest, shown = Collector(), b"", 0
     for block in chain(blocks, [b"\n\n"]):
         rest += block

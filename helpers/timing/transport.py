@@ -26,16 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .connection import connect, host_of
-from .framing import (
-    CHUNKED,
-    MAX_RESPONSE_BYTES,
-    TOO_LARGE,
-    Failure,
-    Head,
-    Packets,
-    dechunk,
-    parse_head,
-)
+from .framing import CHUNKED, MAX_BYTES, TOO_LARGE, Failure, Head, Packets, dechunk, parse_head
 
 # How long to stay awake before a request is due: epoll counts in milliseconds, and `select` on
 # Windows in steps of 15.6 ms.
@@ -58,7 +49,7 @@ class Exchange:
     """Hold one POST, what came back, and why it failed (in words for the record).
 
     `timeout_s` bounds the connection and the whole request; `stall_s` bounds each silence once text
-    has come, by default a quarter of that. `key` is the caller's. The request is written when
+    has come, by default a quarter of that. The request is written when
     `due_at` has come, or at once. `due_at`, `written_at` and `ended_at` are times of perf_counter;
     the times of `raw` count from `written_at`.
     """
@@ -85,10 +76,7 @@ class Exchange:
         self._stall_s = self.timeout_s / 4 if self.stall_s is None else self.stall_s
 
     def take(self, piece: bytes, now: float) -> bool:
-        """Keep a piece that arrived, and return whether the message is whole.
-
-        Raises Failure for what cannot become an answer.
-        """
+        """Keep a piece and return whether the message is whole. Raises Failure for nonsense."""
         self.raw.times_s.append(now)
         self.raw.pieces.append(piece)
         self._received += len(piece)
@@ -96,7 +84,7 @@ class Exchange:
         self._tail = latest[-1024:]
         if self.head is None:
             self.head = parse_head(bytes(self.raw))
-        if self._received > MAX_RESPONSE_BYTES:
+        if self._received > MAX_BYTES:
             raise Failure(TOO_LARGE)
         if self.head is None:
             return False

@@ -149,10 +149,10 @@ def test_one_that_cannot_be_had_does_not_stop_the_rest(server):
 def test_too_little_disk_is_told_with_the_figures_before_anything_is_fetched(
     server, remote, monkeypatch
 ):
-    monkeypatch.setattr("helpers.servers.downloads.free_disk_gb", lambda: 3.2)
+    monkeypatch.setattr("helpers.common.paths.free_disk_gb", lambda: 3.2)
     (row,) = download(server, ["refused"], progress=False)
     assert row[1] == "failed"
-    assert row[2].startswith("3.2 GB are free and 15 GB are wanted before a download (0.00")
+    assert row[2].startswith("refused from the catalog needs 15,000.0 MB, and 3,200.0 MB are free")
     assert remote.parts("refused") == []
     assert server.resolve("refused").cached is False
 

@@ -15,6 +15,7 @@ import filelock
 import psutil
 import pytest
 
+from helpers.common import web
 from helpers.common.errors import KitError
 from helpers.common.paths import BUILT_IN_MODELS, model_cache, service_folder
 from helpers.models import built_in, cache
@@ -247,7 +248,8 @@ def test_the_service_inherits_no_key_and_the_same_home(own_home, monkeypatch):
 def ask_catalog(url: str, *headers: str, body: bytes = b"{}", length: int | None = None) -> bytes:
     parts = urllib.parse.urlsplit(url)
     size = len(body) if length is None else length
-    lines = [f"POST {parts.path} HTTP/1.1", *headers, f"Content-Length: {size}", "", ""]
+    lines = [f"POST {parts.path} HTTP/1.1", *headers, "Connection: close"]
+    lines += [f"Content-Length: {size}", "", ""]
     with socket.create_connection((parts.hostname, parts.port), timeout=20) as caller:
         caller.sendall("\r\n".join(lines).encode() + body)
         answer = b""
@@ -259,10 +261,10 @@ def ask_catalog(url: str, *headers: str, body: bytes = b"{}", length: int | None
 def test_the_catalog_answers_no_page_of_a_browser_and_reads_only_so_much(tmp_path, monkeypatch):
     url = catalog.serve_catalog(tmp_path)
     assert b" 200 " in ask_catalog(url, "Host: 127.0.0.1")
-    assert b" 403 " in ask_catalog(url, "Host: rebound.example")
+    assert b" 421 " in ask_catalog(url, "Host: rebound.example")
     assert b" 403 " in ask_catalog(url, "Host: localhost", "Origin: http://evil.example")
     assert b" 413 " in ask_catalog(url, "Host: localhost", length=10**12)
-    monkeypatch.setattr(catalog, "READ_S", 0.1)
+    monkeypatch.setattr(web, "READ_S", 0.1)
     assert b" 408 " in ask_catalog(url, "Host: localhost", length=1000)
 
 

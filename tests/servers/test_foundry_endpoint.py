@@ -13,7 +13,7 @@ from helpers.models.built_in import install_built_in
 from helpers.models.lineup import load_models
 from helpers.servers.foundry import private_service
 from helpers.servers.listing import aliases_of
-from support.loopback import Loopback, error_answer, json_answer, whole
+from support.loopback import Answer, Loopback, error_answer, json_answer, whole
 
 # Name, alias, device, execution provider, as in the catalog of Azure.
 CPU = ("CPU", "CPUExecutionProvider")
@@ -139,7 +139,9 @@ def test_the_alias_of_a_catalog_model_is_among_the_guesses(model_id, alias):
     assert alias in aliases_of(model_id, load_models())
 
 
-def test_version_0_is_asked_by_id_on_its_own_routes():
+def test_version_0_is_asked_by_id_on_its_own_routes_and_may_load_for_longer_than_a_list_takes(
+    monkeypatch,
+):
     loaded, model_id = [], "Phi-4-mini-instruct-generic-cpu:5"
 
     def old_service(request):
@@ -153,10 +155,11 @@ def test_version_0_is_asked_by_id_on_its_own_routes():
         action, name = path.removeprefix("/openai/").partition("/")[::2]
         if action in ("load", "unload") and name == model_id:
             loaded.append(name) if action == "load" else loaded.remove(name)
-            return whole(b"OK", content_type="text/plain")
+            return Answer([0.5, *whole(b"OK", content_type="text/plain").script])
         return error_answer(404, "Not Found")
 
     with Loopback(old_service) as endpoint, connect(endpoint.base_url) as remote:
+        monkeypatch.setattr("helpers.servers.server.LIST_LIMIT_S", 0.4)
         assert remote.resolve(model_id).loaded is False
         assert remote.load(model_id) > 0
         assert remote.resolve("phi-4-mini").id == model_id
