@@ -4,6 +4,7 @@ Any type of weights that the `gguf` package unpacks is read, a piece at a time, 
 8-bit blocks. `gguf_graph` writes the graph, `gguf_tokenizer` the tokenizer.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
+from ..common import templates
 from ..common.errors import UsageError
 from ..common.files import write_json
 from ..common.show import one_line
 from .adapter import Adapter
-from .gguf_graph import BLOCK, GRAPH, Decoder, write_graph
+from .gguf_graph import BLOCK, Decoder, write_graph
 from .gguf_tokenizer import write_tokenizer
 
 CONTEXT = 8192  # positions; more only when asked for, since the runtime may keep memory for all
@@ -25,7 +27,6 @@ PIECE = 2**21  # numbers that are unpacked at once
 IN_PAIRS = {"llama": True, "qwen2": False}
 PAIRED = ("attn_q.", "attn_k.")
 FACTORS = "rope_freqs.weight"  # by which a longer context turns more slowly
-KINDS = ("key", "value")
 
 
 class GgufFile:
@@ -173,8 +174,9 @@ class GgufFile:
         return value
 
     def _number(self, name: str, default: int | None = None) -> int:
-        value = self.get(f"{self.architecture}.{name}") if default is not None else None
-        value = self._need(name) if default is None else default if value is None else value
+        value = self.get(f"{self.architecture}.{name}")
+        if value is None:
+            value = self._need(name) if default is None else default
         if not isinstance(value, int):
             raise UsageError(f"{self.path} cannot be converted: its {name} is {value!r:.60}.")
         return value
@@ -218,34 +220,7 @@ def write_model(file: GgufFile, folder: Path, context: int | None = None) -> Dec
     ids = write_tokenizer(file.get, folder, file.path, decoder.context)
     write_graph(folder, decoder, file)
     file.refuse_left_over()
-    write_json(folder / "genai_config.json", _configuration(file.architecture, decoder, ids))
+    config = templates.environment("models").get_template("genai_config.json.jinja")
+    filled = config.render(architecture=file.architecture, decoder=decoder, ids=ids)
+    write_json(folder / "genai_config.json", json.loads(filled))
     return decoder
-
-
-def _configuration(architecture: str, decoder: Decoder, ids: dict[str, Any]) -> dict[str, Any]:
-    past, present = "past_key_values.%d.", "present.%d."
-    inputs = {"input_ids": "input_ids", "attention_mask": "attention_mask"}
-    return {
-        "model": {
-            **ids,
-            "type": architecture,
-            "context_length": decoder.context,
-            "vocab_size": decoder.vocabulary,
-            "decoder": {
-                "session_options": {"provider_options": []},
-                "filename": GRAPH,
-                "head_size": decoder.head_size,
-                "hidden_size": decoder.hidden,
-                "num_attention_heads": decoder.heads,
-                "num_key_value_heads": decoder.kv_heads,
-                "num_hidden_layers": decoder.layers,
-                "inputs": inputs | {f"past_{k}_names": past + k for k in KINDS},
-                "outputs": {"logits": "logits"}
-                | {f"present_{k}_names": present + k for k in KINDS},
-            },
-        },
-        "search": {
-            "max_length": decoder.context,
-            "past_present_share_buffer": True,
-        },
-    }

@@ -4,26 +4,26 @@ The graph is a few nodes a layer. Weights go to a file beside it, one after the 
 more than a piece of one matrix is in memory at a time.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+if TYPE_CHECKING:
+    from .gguf import GgufFile
+
 BLOCK = 32  # numbers of a row that share a scale
 ZERO = 128  # the byte that stands for 0
 GRAPH, WEIGHTS = "model.onnx", "model.onnx.data"
 PAGE, SMALL = 4096, 64  # weights begin on a page, so that the runtime can map them
 OURS = "com.microsoft"  # where ONNX Runtime keeps operators of its own
-Rows = Iterable[NDArray[np.float32]]
+INT8 = 4  # the accuracy level that multiplies in bytes, which is fast on a processor
 Values = dict[str, Any]
-INT8_ACTIVATIONS: Values = {
-    "accuracy_level": 4
-}  # multiplies in bytes, which is fast on a processor
 
 
 @dataclass(frozen=True)
@@ -42,23 +42,7 @@ class Decoder:
     tied: bool  # the head that chooses the next token uses the embedding's weights
 
 
-class Source(Protocol):
-    """Give the weights of a decoder by their names in GGUF."""
-
-    def has(self, name: str) -> bool:
-        """Tell whether there are weights of this name."""
-
-    def vector(self, name: str) -> NDArray[np.float32]:
-        """Return a vector."""
-
-    def shape(self, name: str) -> tuple[int, int]:
-        """Return rows and columns of a matrix."""
-
-    def rows(self, name: str) -> Rows:
-        """Yield the rows of a matrix from first to last, some at a time."""
-
-
-def write_graph(folder: Path, decoder: Decoder, source: Source) -> None:
+def write_graph(folder: Path, decoder: Decoder, source: "GgufFile") -> None:
     """Write graph and weights of a decoder into a folder."""
     with (folder / WEIGHTS).open("wb") as file:
         writer = _Writer(file, source)
@@ -163,7 +147,7 @@ class _Matrix:
 class _Writer:
     """Collect nodes, and write weights as they come."""
 
-    def __init__(self, file: BinaryIO, source: Source):
+    def __init__(self, file: BinaryIO, source: "GgufFile"):
         self.source = source
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[TensorProto] = []
@@ -200,10 +184,11 @@ class _Writer:
         rows, columns = sum(shape[0] for shape in shapes), shapes[0][1]
         offset = self._align(rows * columns)
         scales = []
-        for piece in self._pieces(names):
-            data, piece_scales = quantize(piece)
-            self._file.write(data.tobytes())
-            scales.append(piece_scales)
+        for name in names:
+            for piece in self.source.rows(name):
+                data, piece_scales = quantize(piece)
+                self._file.write(data.tobytes())
+                scales.append(piece_scales)
         matrix = _Matrix(names[0], rows, columns, offset)
         self.add(matrix.scales, np.concatenate(scales))
         return matrix
@@ -228,11 +213,7 @@ class _Writer:
         data = self.name_bytes(matrix, matrix.name, *blocks)
         inputs = [value, data, matrix.scales, *(["", "", bias] if bias else [])]
         sizes: Values = {"N": matrix.rows, "K": matrix.columns, "bits": 8, "block_size": BLOCK}
-        return self.node("MatMulNBits", *inputs, output=output, **sizes, **INT8_ACTIVATIONS)
-
-    def _pieces(self, names: Iterable[str]) -> Iterator[NDArray[np.float32]]:
-        for name in names:
-            yield from self.source.rows(name)
+        return self.node("MatMulNBits", *inputs, output=output, accuracy_level=INT8, **sizes)
 
     def _align(self, size: int) -> int:
         page = PAGE if size >= PAGE * 16 else SMALL

@@ -9,31 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import UsageError
-from ..common.files import write_json, write_text
+from ..common.files import read_toml, write_json, write_text
 
 CONTROL, USER_DEFINED = 3, 4  # kinds of tokens
 ENDS = ("eos", "eot", "eom")  # of an answer: of a text, of a turn, of a message
 SPECIAL = (*ENDS, "bos", "unknown", "padding")
-# Where a text is cut before pairs of bytes are joined, by the name that llama.cpp gives the rule.
-# One pattern after the other is applied, because the runtime knows these and refuses many others.
-WORDS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-LATER = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|NUMBER"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-DIGIT_WORDS = (r"\p{N}", WORDS)
-QWEN2 = (LATER.replace("NUMBER", r"\p{N}"),)
-LLAMA3 = (LATER.replace("NUMBER", r"\p{N}{1,3}"),)
-PATTERNS = {
-    "gpt-2": (WORDS,),
-    "smollm": DIGIT_WORDS,
-    "starcoder": DIGIT_WORDS,
-    "refact": DIGIT_WORDS,
-    "qwen2": QWEN2,
-    "deepseek-r1-qwen": QWEN2,
-    "llama-bpe": LLAMA3,
-    "llama3": LLAMA3,
-    "llama-v3": LLAMA3,
+RULES = {
+    name: rule
+    for rule in read_toml(Path(__file__).with_name("pretokenizers.toml"))["rule"]
+    for name in rule["names"]
 }
 BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
 Metadata = Callable[[str], Any]
@@ -46,7 +30,7 @@ def write_tokenizer(get: Metadata, folder: Path, place: Path, context: int) -> d
     a tokenizer that the runtime would not read the same way, and without a chat template.
     """
     template = get("tokenizer.chat_template")
-    patterns = _patterns(get, place)
+    rule = _rule(get, place)
     if not template:
         raise UsageError(
             f"{place} has no chat template, so it is not a model to chat with; "
@@ -61,7 +45,7 @@ def write_tokenizer(get: Metadata, folder: Path, place: Path, context: int) -> d
     stops = list(dict.fromkeys(ids[name] for name in ENDS if name in named))
     if not stops:
         raise UsageError(f"{place} names no token that ends an answer, so it cannot be served.")
-    write_text(folder / "tokenizer.json", json.dumps(_tokenizer(get, tokens, patterns)))
+    write_text(folder / "tokenizer.json", json.dumps(_tokenizer(get, tokens, rule)))
     write_text(folder / "chat_template.jinja", template)
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -80,22 +64,22 @@ def write_tokenizer(get: Metadata, folder: Path, place: Path, context: int) -> d
     }
 
 
-def _patterns(get: Metadata, place: Path) -> tuple[str, ...]:
+def _rule(get: Metadata, place: Path) -> dict[str, Any]:
     kind, rule = get("tokenizer.ggml.model"), get("tokenizer.ggml.pre")
     if kind != "gpt2":
         raise UsageError(
             f"{place} has a tokenizer of the kind '{kind}'; "
             "only byte-level BPE ('gpt2') can be converted."
         )
-    if rule not in PATTERNS:
+    if rule not in RULES:
         raise UsageError(
             f"{place} cuts text by the pre-tokenizer '{rule}', which cannot be converted; "
-            f"these can: {', '.join(PATTERNS)}."
+            f"these can: {', '.join(RULES)}."
         )
-    return PATTERNS[rule]
+    return RULES[rule]
 
 
-def _tokenizer(get: Metadata, tokens: list[str], patterns: tuple[str, ...]) -> dict[str, Any]:
+def _tokenizer(get: Metadata, tokens: list[str], rule: dict[str, Any]) -> dict[str, Any]:
     kinds = get("tokenizer.ggml.token_type") or []
     whole = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
     added = [
@@ -105,19 +89,19 @@ def _tokenizer(get: Metadata, tokens: list[str], patterns: tuple[str, ...]) -> d
     ]
     cuts = [
         {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
-        for pattern in patterns
+        for pattern in rule["patterns"]
     ]
     model = {
         "type": "BPE",
         "vocab": {token: number for number, token in enumerate(tokens)},
         "merges": get("tokenizer.ggml.merges"),
         "byte_fallback": False,
-        "ignore_merges": patterns == LLAMA3,  # the runtime looks whole words up in any case
+        "ignore_merges": rule.get("whole_words", False),
     }
     return {
         "version": "1.0",
         "added_tokens": added,
-        "normalizer": {"type": "NFC"} if patterns == QWEN2 else None,
+        "normalizer": {"type": rule["normalizer"]} if "normalizer" in rule else None,
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": [*cuts, BYTES]},
         "decoder": BYTES,
         "model": model,

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,18 +48,21 @@ def distinct(run: Run) -> list[Answer]:
 
 def mean_by_prompt(run: Run, scores: Mapping[Key, float | None]) -> dict[str, dict[str, float]]:
     """Return model to prompt id to the mean score over rounds; no score leaves an answer out."""
-    counted: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
+    counted: dict[tuple[str, str], list[tuple[float | None, int]]] = defaultdict(list)
     for answer in distinct(run):
-        score = scores.get(answer.key)
-        if score is not None:
-            counted[answer.model, answer.prompt].append((score, answer.n))
+        counted[answer.model, answer.prompt].append((scores.get(answer.key), answer.n))
     means: dict[str, dict[str, float]] = defaultdict(dict)
     for (model, prompt), pairs in counted.items():
-        means[model][prompt] = weighted_mean(pairs)
+        mean = weighted_mean(pairs)
+        if mean is not None:
+            means[model][prompt] = mean
     return dict(means)
 
 
-def weighted_mean(counted: Sequence[tuple[float, int]]) -> float:
-    """Return the mean of (value, count) pairs."""
-    values, counts = zip(*counted, strict=True)
+def weighted_mean(counted: Iterable[tuple[float | None, int]]) -> float | None:
+    """Return the mean of (value, count) pairs, without those that have no value; None for none."""
+    known = [pair for pair in counted if pair[0] is not None]
+    if not known:
+        return None
+    values, counts = zip(*known, strict=True)
     return float(np.average(values, weights=counts))

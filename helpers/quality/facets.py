@@ -6,7 +6,7 @@ length. The match is by words, not by meaning: a right answer in other words cou
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -162,8 +162,7 @@ class Quality(Shown):
     def _row(self, model: str) -> dict:
         answers = [a for a in distinct(self.run) if a.model == model and a.key in self.scores]
         scored = [(self.scores[a.key], a.n) for a in answers]
-        values = list(self.by_prompt(model).values())
-        return {"model": model, **_quality(values), **_behind(scored)}
+        return _summarize(model, list(self.by_prompt(model).values()), scored)
 
     def compare(self) -> list[str]:
         """Compare others with the first model that has answers, at 95 % together (Bonferroni)."""
@@ -216,9 +215,9 @@ class Quality(Shown):
         """
         rows = list(self.summary)
         for name, scores in self._reference_scores.items():
-            values = list(self.references[name].values())
-            answers = [(scores[prompt], 1) for prompt in self.references[name]]
-            rows.append({"model": name, **_quality(values), **_behind(answers)})
+            quality = self.references[name]
+            answers = [(scores[prompt], 1) for prompt in quality]
+            rows.append(_summarize(name, list(quality.values()), answers))
         shown = {n: h for n, h in SHOWN.items() if n not in RARE or any(row[n] for row in rows)}
         cells = [[_interval(row) if n == "quality_low" else row[n] for n in shown] for row in rows]
         silent = [p.id for p in self.prompts.prompts if not _expects(p)]
@@ -226,32 +225,29 @@ class Quality(Shown):
         return Table([*shown.values()], cells, note=note if silent else "")
 
 
-def _quality(values: Sequence[float]) -> dict:
-    """Return the mean over prompts and its interval."""
+def _summarize(name: str, values: Sequence[float], scored: Sequence[tuple[Score, int]]) -> dict:
+    """Return a row: the mean over prompts, its interval, and what is behind it.
+
+    `scored` has the score of each answer with how often it was given.
+    """
     # Where all prompts agree, a few of them do not show how much others would differ.
     differ = len(set(values)) > 1
     low, high = intervals.interval_of_mean(values if differ else [], within=(0, 1))
-    mean = float(np.mean(values)) if values else None
-    return {
-        "quality": mean,
-        "quality_low": low,
-        "quality_high": high,
-        "prompts_judged": len(values),
-    }
-
-
-def _behind(scored: Sequence[tuple[Score, int]]) -> dict:
-    """Return what is behind the quality of answers, each with how often it was given."""
     checks = [(check, n) for of, n in scored for check in of.checks]
     faithful = [(of.faithfulness, n) for of, n in scored]
     return {
-        "facet_recall": _share_passed(checks, "required"),
-        "format_ok": _share_passed(checks, "form"),
+        "model": name,
+        "quality": float(np.mean(values)) if values else None,
+        "quality_low": low,
+        "quality_high": high,
+        "prompts_judged": len(values),
+        "facet_recall": weighted_mean((c.passed, n) for c, n in checks if c.kind == "required"),
+        "format_ok": weighted_mean((c.passed, n) for c, n in checks if c.kind == "form"),
         "forbidden_hits": sum(n for c, n in checks if c.kind == "forbidden" and not c.passed),
-        "contradicted": _mean((float(of.contradicted), n) for of, n in scored),
-        "unsupported": _mean((float(bool(of.unsupported)), n) for of, n in faithful),
-        "length": _mean((of.length, n) for of, n in faithful),
-        "copied": _mean((of.copied, n) for of, n in faithful),
+        "contradicted": weighted_mean((of.contradicted, n) for of, n in scored),
+        "unsupported": weighted_mean((bool(of.unsupported), n) for of, n in faithful),
+        "length": weighted_mean((of.length, n) for of, n in faithful),
+        "copied": weighted_mean((of.copied, n) for of, n in faithful),
         "answers_judged": sum(n for _, n in scored),
     }
 
@@ -284,15 +280,6 @@ def _parts(of: Score) -> list[object]:
 
 def _expects(prompt: Prompt) -> bool:
     return bool(prompt.facets or prompt.format)
-
-
-def _share_passed(checks: Sequence[tuple[FacetCheck, int]], kind: str) -> float | None:
-    return _mean((float(check.passed), n) for check, n in checks if check.kind == kind)
-
-
-def _mean(counted: Iterable[tuple[float | None, int]]) -> float | None:
-    known = [(value, n) for value, n in counted if value is not None]
-    return weighted_mean(known) if known else None
 
 
 def score_facets(run: Run, prompts: PromptSet | str | None = None) -> Quality:

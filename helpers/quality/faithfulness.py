@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ..models.prompts import MONTHS
-from .matching import NOT_PERSONS, NUMBER, NUMBER_WORDS, WEEKDAYS, WORDS, number_value
-from .text import ITEM, UNSPACED, fold, without_markup
+from .matching import NOT_PERSONS, NUMBER_WORDS, SAID, WEEKDAYS, WORDS, number_value
+from .text import PARTS, fold, without_bullets, without_markup
 
 SOURCE_WORDS = 20  # a shorter prompt is a question: it has no notes that an answer could leave
 RUN = 10  # words
@@ -20,7 +20,7 @@ LENGTH, LESS_IF_COPIED = 0.9, 0.2  # of the notes' words; nothing is left 0.2 ab
 LISTED = 0.6  # the share of names, numbers and days from which an answer is a list, no summary
 GERMAN = 0.2  # the share of capitals within sentences above which they do not mark names
 DAYS = {day.casefold()[:3]: day for day in (*MONTHS, *WEEKDAYS)}
-WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+(?:['\u2019.-][^\W_{UNSPACED}]+)*")
+WORD = re.compile(PARTS["WORD"])
 COMMON = NOT_PERSONS | frozenset(WORDS["common"])
 
 
@@ -29,14 +29,13 @@ class Faithfulness:
     """Hold what an answer adds to its prompt, and what it takes over.
 
     `length` is its words as a share of the prompt's, None where the prompt is only a question;
-    `copied` the share of its words in copied runs, `longest` the words of the longest; `listed` the
-    share of names, numbers and days among its words.
+    `copied` the share of its words in copied runs; `listed` the share of names, numbers and days
+    among its words.
     """
 
     unsupported: tuple[str, ...] = ()
     length: float | None = None
     copied: float = 0.0
-    longest: int = 0
     listed: float = 0.0
 
     @property
@@ -61,15 +60,15 @@ def check_answer(prompt: str, answer: str) -> Faithfulness:
     asked, said = _words(prompt), _words(answer)
     if not said:
         return Faithfulness(length=0.0)
-    copied, longest = _copied(asked, said)
+    copied = _copied(asked, said)
     listed = min(len(_claims(answer, prompt)), len(said)) / len(said)
     if len(asked) < SOURCE_WORDS:
-        return Faithfulness((), None, copied, longest, listed)
+        return Faithfulness((), None, copied, listed)
     known = _known(prompt)
     extra = [
         claim for claim in dict.fromkeys(_claims(answer, prompt)) if not _supported(claim, known)
     ]
-    return Faithfulness(tuple(extra), len(said) / len(asked), copied, longest, listed)
+    return Faithfulness(tuple(extra), len(said) / len(asked), copied, listed)
 
 
 def _supported(claim: str, known: frozenset[str]) -> bool:
@@ -98,7 +97,7 @@ def _known(prompt: str) -> frozenset[str]:
 @lru_cache(maxsize=256)
 def _claims(answer: str, prompt: str) -> tuple[str, ...]:
     """Return names, numbers and days of an answer, in order, as often as they are there."""
-    text = "\n".join(ITEM.sub("", line) for line in without_markup(answer).splitlines())
+    text = without_bullets(answer)
     claims = _numbers(text)
     names = _capitals_mark_names(prompt)
     for match in WORD.finditer(text):
@@ -122,7 +121,7 @@ def _capitals_mark_names(prompt: str) -> bool:
 def _numbers(text: str) -> list[str]:
     joined = re.sub(r"(?<=\d):(?=\d\d)", ".", fold(text))
     ordinals = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b", " ", joined)
-    return [digits.strip("+-") for digits in re.findall(NUMBER, ordinals)]
+    return [digits.strip("+-") for digits in re.findall(SAID["NUMBER"], ordinals)]
 
 
 @lru_cache(maxsize=256)
@@ -130,23 +129,9 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(WORD.findall(fold(without_markup(text))))
 
 
-def _copied(asked: tuple[str, ...], said: tuple[str, ...]) -> tuple[float, int]:
-    """Return the share of words in runs that both have, and the words of the longest run."""
+def _copied(asked: tuple[str, ...], said: tuple[str, ...]) -> float:
+    """Return the share of words in runs that both have."""
     run = max(1, min(RUN, len(asked)))
-    places: dict[tuple[str, ...], list[int]] = {}
-    for place in range(len(asked) - run + 1):
-        places.setdefault(asked[place : place + run], []).append(place)
-    at = copied = longest = 0
-    while at < len(said):
-        best = 0
-        for place in places.get(said[at : at + run], ()):
-            length = run
-            while (
-                said[at + length : at + length + 1]
-                == asked[place + length : place + length + 1]
-                != ()
-            ):
-                length += 1
-            best = max(best, length)
-        copied, longest, at = copied + best, max(longest, best), at + max(best, 1)
-    return copied / len(said), longest
+    known = {asked[at : at + run] for at in range(len(asked) - run + 1)}
+    starts = [at for at in range(len(said) - run + 1) if said[at : at + run] in known]
+    return len({place for at in starts for place in range(at, at + run)}) / len(said)

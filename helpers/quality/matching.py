@@ -5,6 +5,7 @@ day is given, the plan that was dropped is called decided, a *not* is lost. What
 listed in `instead_of`; for owners and days of other prompts it is taken from the notes.
 """
 
+import calendar
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -15,54 +16,16 @@ from rapidfuzz import fuzz
 
 from ..common.files import read_toml
 from ..models.prompts import MONTHS, Facet, Prompt
-from .text import BEGIN, ITEM, LETTER, NO_END, REST, fold, phrase_pattern, plain, without_markup
+from .text import LETTER, NO_END, PARTS, fill, fold, phrase_pattern, plain, without_bullets
 
 NEAR = 90  # two words or more, without digits, may differ in one letter of ten: "mailroom scaner"
-NUMBER = rf"(?<!{LETTER})(?<!\.)[-+]?\d[\d,]*(?:\.\d+)?"
-NUMBER_WORDS = (
-    *("zero", "one", "two", "three", "four", "five", "six"),
-    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
-)
 WORDS = read_toml(Path(__file__).with_name("words.toml"))
-NOT_PERSONS = frozenset(WORDS["not_persons"])
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+NOT_PERSONS, NUMBER_WORDS = frozenset(WORDS["not_persons"]), WORDS["numbers"]
+WEEKDAYS = tuple(calendar.day_name)
 MONTH = "|".join(rf"{month}|{month[:3]}" for month in MONTHS)
-DAY_OF_MONTH = rf"\d{{1,2}}(?:st|nd|rd|th)?(?: of)? (?:{MONTH})|(?:{MONTH})\.? \d{{1,2}}(?!\d)"
-A_DATE = re.compile(
-    rf"(?:{DAY_OF_MONTH}|end of (?:{MONTH}|the (?:week|month|year))|\d{{4}}-\d\d-\d\d"
-    r"|\d{1,2}\.\d{1,2}\.|\d{1,2}(?:st|nd|rd|th)"
-    rf"|{'|'.join(WEEKDAYS)}|tomorrow|tonight|today)\b",
-    re.IGNORECASE,
-)
-# A day that something is due on follows one of these.
-DUE = r"\b(?:by|until|till|before|due|on|for|from|to|of|the|next|this)\b[\s:]*$"
-NOT = r"\b(?:not|never|no|without|against|cannot)\b|n't\b"
-# Before or after what was dropped; whoever writes "late fees end" need not write a *not*.
-DROPPED = (
-    r"\b(?:instead of|rather than|no longer|no more|moved from|end(?:s|ed|ing)|clos(?:es?|ed|ing)"
-    r"|(?:drop|reject|refus|declin|cancel|abolish|stop|remov|skip)\w*)"
-)
-AFTER = (
-    r"^\W*(?:(?:is|was|are|were|has|had|does|did|will)\W+(?:been\W+)?"
-    r"(?:not|off|out|rejected|dropped|refused|declined|cancelled|withdrawn|no longer)\b|not\b)"
-)
-DECIDED = r"\b(?:agreed?|decid\w+|decision|resolved|confirmed|voted?|carried|approved|final)\b"
-PROPOSED = r"\?|\b(?:should|shall|could|might|maybe|propos\w*|suggest\w*|wants?|wanted|whether)\b"
-SAYS = (
-    r"^\W*(?:says?|said|thinks?|thought|wants?|wanted|proposed?|proposes|suggest\w*"
-    r"|reported|reports|noted|mentioned|was|had|could|can)\b"
-)
-REFERS = r"\b(?:does?|takes?|owns?|handles?|will do) (?:it|this|that)\b|\bresponsible|\bin charge\b"
-PERSON = re.compile(
-    r"\b[A-Z][\w'-]*[a-z](?= (?:will|has|is|can|to|and)\b|:|\s*->| \("
-    r"| [a-z]+s (?:the|an?|it|them|up|in|on|to|for|with|from|her|his|our|whether|if)\b)"
-)
-SPEAKER = re.compile(r"^(?:\[[\d:]+\] *|[\d:]+ +)?([^\W\d][\w'-]+): ", re.MULTILINE)
-WORD_BEGINS, WORD_GOES_ON = re.compile(BEGIN), re.compile(REST)
-NEW_CLAUSE = re.compile(
-    r"(?<=[.;!?])(?=\s|$)|\n"
-    r"|(?:,|,? and)(?: then)?\s+(?=(?:(?:Mr|Ms|Mrs|Dr|Frau) )?[A-Z][\w'-]+ [a-z]+s?\b)"
-)
+SAID = fill(WORDS["patterns"], LETTER=LETTER, MONTH=MONTH, WEEKDAY="|".join(WEEKDAYS))
+A_DATE = re.compile(SAID["DATE"], re.IGNORECASE)
+WORD_BEGINS, WORD_GOES_ON = re.compile(PARTS["BEGIN"]), re.compile(PARTS["REST"])
 
 
 class Outcome(NamedTuple):
@@ -105,7 +68,7 @@ def is_day(facet: Facet) -> bool:
 
 def persons(notes: str) -> list[str]:
     """Return who speaks or does something in notes, in the order of their first mention."""
-    named = [match[0] for match in PERSON.finditer(notes)] + SPEAKER.findall(notes)
+    named = re.findall(SAID["PERSON"], notes) + re.findall(SAID["SPEAKER"], notes, re.MULTILINE)
     known = {word.casefold() for word in (*MONTHS, *WEEKDAYS)}
     return list(dict.fromkeys(n for n in named if n.casefold() not in known | NOT_PERSONS))
 
@@ -113,8 +76,8 @@ def persons(notes: str) -> list[str]:
 @lru_cache(maxsize=64)
 def clauses(text: str) -> tuple[str, ...]:
     """Return the clauses of a text in one way of writing; a new subject begins a new one."""
-    lines = (ITEM.sub("", line) for line in without_markup(text).splitlines())
-    parts = NEW_CLAUSE.split(NO_END.sub(lambda end: end[0].rstrip("."), "\n".join(lines)))
+    text = NO_END.sub(lambda end: end[0].rstrip("."), without_bullets(text))
+    parts = re.split(SAID["NEW_CLAUSE"], text)
     return tuple(part for part in map(plain, parts) if part)
 
 
@@ -154,7 +117,7 @@ def _owner(facet: Facet, prompt: Prompt, answer: str) -> Outcome:
 def _about(facet: Facet, said: Sequence[str]) -> list[bool]:
     """Tell which clauses are about the task, or refer to one before them that is."""
     about = [any(_mentions(phrase, clause) for phrase in facet.about) for clause in said]
-    it = [bool(re.search(REFERS, clause)) for clause in said]
+    it = [bool(re.search(SAID["REFERS"], clause)) for clause in said]
     return [a or (i > 0 and it[i] and about[i - 1]) for i, a in enumerate(about)]
 
 
@@ -162,16 +125,14 @@ def _acts(name: str, clause: str, *, saying: bool = False) -> bool:
     """Tell whether a clause names a person, unless as one who is not meant or only speaks."""
     for match in re.finditer(rf"(?<!\w){re.escape(plain(name))}(?:'?s)?(?!\w)", clause):
         before, after = clause[: match.start()], clause[match.end() :]
-        if not _denied(before, after) and (saying or not re.match(SAYS, after)):
+        if not _denied(before, after) and (saying or not re.match(SAID["SAYS"], after)):
             return True
     return False
 
 
 def _denied(before: str, after: str) -> bool:
     near = " ".join(re.split(r"\bbut\b", before)[-1].split()[-4:])
-    return bool(
-        re.search(rf"(?:{NOT}|{DROPPED})(?:\s+[\w'-]+){{0,2}}\s*$", near) or re.search(AFTER, after)
-    )
+    return bool(re.search(SAID["DENIED"], near) or re.search(SAID["AFTER"], after))
 
 
 def _mentions(phrase: str, clause: str) -> str | None:
@@ -216,7 +177,7 @@ def _another_day(facet: Facet, prompt: Prompt, answer: str) -> str:
             expected = any(find(f, match[0]) for f in rights)
             listed = facet.instead_of and match[0] in plain(prompt.text)
             counts = (about or not facet.about) and not expected and not listed
-            if counts and re.search(DUE, clause[: match.start()]):
+            if counts and re.search(SAID["DUE"], clause[: match.start()]):
                 return match[0]
     return ""
 
@@ -237,11 +198,11 @@ def _states(phrase: str, text: str) -> Iterator[tuple[str, int]]:
     for clause in clauses(text):
         if words := _mentions(phrase, clause):
             before = re.split(r"->|[,:]", clause.partition(words)[0])[-1].split()[-6:]
-            denied = re.search(NOT, " ".join(before))
-            dropped = re.search(DROPPED, " ".join(before))
+            denied = re.search(SAID["NOT"], " ".join(before))
+            dropped = re.search(SAID["DROPPED"], " ".join(before))
             state = "dropped" if dropped else "no" if denied else "yes"
-            decided = re.search(DECIDED, clause)
-            yield state, 2 if decided else 0 if re.search(PROPOSED, clause) else 1
+            decided = re.search(SAID["DECIDED"], clause)
+            yield state, 2 if decided else 0 if re.search(SAID["PROPOSED"], clause) else 1
 
 
 def _phrase(phrase: str, answer: str) -> str | None:
@@ -275,7 +236,7 @@ def _match(pattern: str, text: str) -> str | None:
 
 
 def _number(wanted: float, text: str) -> str | None:
-    for match in re.finditer(NUMBER, text):
+    for match in re.finditer(SAID["NUMBER"], text):
         value = number_value(match[0])
         if abs(value - wanted) <= 1e-9 * max(1, abs(value)):
             return match[0]

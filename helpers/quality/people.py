@@ -8,7 +8,6 @@ is still to be done.
 
 import csv
 import io
-import os
 import random
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,8 +15,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ..common.errors import KitError, UsageError
-from ..common.files import read_text, separator, sheet_rows, write_text
+from ..common.errors import UsageError
+from ..common.files import read_text, separator, sheet_rows, write_text, writing
 from ..common.paths import DATA
 from ..common.show import Shown, Table, one_line, sanitize_for_csv
 from ..measure.record import Run
@@ -60,7 +59,7 @@ def for_run(run: Run, *files: Path) -> list[Annotation]:
 
 
 def _read(file: Path) -> Iterator[Annotation]:
-    text = _drop_half_line(read_text(file))
+    text = read_text(file)
     header, rows = sheet_rows(text, file)
     if text.strip() and (missing := [name for name in COLUMNS if name not in header]):
         raise UsageError(
@@ -102,24 +101,14 @@ def score_of(value: object) -> int | None:
 
 
 def append(annotations: Sequence[Annotation], file: Path = FILE) -> None:
-    """Add scores to a file; they are on the disk when this returns. Raises KitError otherwise."""
-    rows = [_cells(annotation) for annotation in annotations]
-    try:
+    """Add scores to a file; they are on the disk when this returns. Raises FileError otherwise."""
+    with writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         text = read_text(file) if file.exists() else ""
-        kept = _drop_half_line(text) if text.strip() else ""
-        if kept != text or not kept or not file.read_bytes().startswith(MARK.encode()):
-            write_text(file, MARK + (kept or _csv([COLUMNS])))
-        with file.open("a", encoding="utf-8", newline="") as target:
-            line_end = "\n" if kept and not kept.endswith("\n") else ""
-            target.write(line_end + _csv(rows, separator(kept)))
-            target.flush()
-            os.fsync(target.fileno())
-    except OSError as error:
-        raise KitError(
-            f"{file} cannot be written ({error.strerror}); "
-            "close it in other programs, or name another file."
-        ) from None
+        text = text if text.strip() else _csv([COLUMNS])
+        line_end = "" if text.endswith("\n") else "\n"
+        rows = _csv([_cells(annotation) for annotation in annotations], separator(text))
+        write_text(file, MARK + text + line_end + rows)
 
 
 def _cells(annotation: Annotation) -> list[object]:
@@ -139,14 +128,6 @@ def _csv(rows: Iterable[Sequence], delimiter: str = ",") -> str:
     lines = io.StringIO()
     csv.writer(lines, delimiter=delimiter, lineterminator="\n").writerows(rows)
     return lines.getvalue()
-
-
-def _drop_half_line(text: str) -> str:
-    """Drop a last line that a kill cut off, and keep a whole one that an editor did not end."""
-    last = text.rpartition("\n")[2]
-    cells = re.sub(r'"[^"]*"', "", last)
-    whole = cells.count(separator(text)) >= len(COLUMNS) - 1 and '"' not in cells
-    return text if whole else text.removesuffix(last)
 
 
 @dataclass

@@ -8,21 +8,11 @@ from typing import Any
 from ..common.errors import UsageError
 from ..common.files import read_folder, read_text
 from ..models.prompts import MAX_NAME, MONTHS, Facet
-from .matching import A_DATE, MONTH, persons
+from .matching import A_DATE, MONTH, SAID, persons
 from .text import fold
 
 MAX_DECISIONS = 3
 REQUEST = "Summarize the meeting notes:\n"
-DECISION = re.compile(
-    r"\b(?:decided|agreed|resolved|voted)(?: \d+ ?(?:-|to) ?\d+)?(?: on| in the end)?:? "
-    r"(?P<what>(?:not |against )?(?:to )?[^.;,\n]{3,60})|\bdecision: *(?P<named>[^.;\n]{3,60})"
-    r"|\b(?:let's|we(?:'ll| will| should)|the plan is to) (?P<plan>[^.;,\n]{3,60})",
-    re.IGNORECASE,
-)
-OWNS = (
-    r"(?:['\u2019]ll| will| takes?| has| to|:? *I(?:['\u2019]ll| will| can)|\s*->"
-    r"| [a-z]+s (?:the|a|it)\b)"
-)
 Ask = Callable[[str], str]
 
 
@@ -52,7 +42,7 @@ def propose(notes: str) -> list[Facet]:
         add("decision", any_of=phrases, instead_of=(plain,) if denied else ())
     people = persons(notes)
     for name in people:
-        if re.search(rf"\b{re.escape(name)}{OWNS}", notes):
+        if re.search(rf"\b{re.escape(name)}{SAID['OWNS']}", notes):
             others = tuple(other for other in people if other != name)
             add("owner", any_of=(name,), instead_of=others)
     for day in dict.fromkeys(fold(match[0]) for match in A_DATE.finditer(notes)):
@@ -76,7 +66,7 @@ def make_set(notes: dict[str, str], ask: Ask | None = None) -> dict[str, object]
 
 
 def _decisions(notes: str) -> Iterator[str]:
-    for match in DECISION.finditer(notes):
+    for match in re.finditer(SAID["DECISION"], notes, re.IGNORECASE):
         what = next(filter(None, match.groups()))
         short = re.split(r" (?:for|by|on|with|so|because|as|until|and) ", what)[0].split()[:6]
         yield re.sub(r"^to ", "", " ".join(short), flags=re.IGNORECASE).strip(" :-")

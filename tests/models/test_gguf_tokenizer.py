@@ -17,7 +17,7 @@ SAME_RULE = {"starcoder": "smollm", "refact": "smollm", "deepseek-r1-qwen": "qwe
 SAME_RULE |= {"llama3": "llama-bpe", "llama-v3": "llama-bpe"}
 
 
-@pytest.mark.parametrize("rule", gguf_tokenizer.PATTERNS)
+@pytest.mark.parametrize("rule", gguf_tokenizer.RULES)
 def test_the_runtime_reads_many_scripts_digits_and_emoji_as_another_program_does(tmp_path, rule):
     path = write_gguf(tmp_path / "m.gguf", metadata={"tokenizer.ggml.pre": rule})
     write_model(GgufFile(path), tmp_path)

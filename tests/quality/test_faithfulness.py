@@ -44,17 +44,16 @@ def test_a_question_has_no_notes_that_an_answer_could_leave():
 
 
 @pytest.mark.parametrize(
-    ("answer", "copied", "longest"),
+    ("answer", "copied"),
     [
-        (NOTES, 1.0, 47),
-        ("Tobias brings the scanner to a shop.", 0.0, 0),
-        ("So: Tobias takes it to the shop by 14 April.", 0.0, 0),
-        ("Tobias takes it to the shop by 14 March, before lunch, I think.", 10 / 13, 10),
+        (NOTES, 1.0),
+        ("Tobias brings the scanner to a shop.", 0.0),
+        ("So: Tobias takes it to the shop by 14 April.", 0.0),
+        ("Tobias takes it to the shop by 14 March, before lunch, I think.", 10 / 13),
     ],
 )
-def test_runs_of_ten_words_count_as_copied(answer, copied, longest):
-    found = check_answer(NOTES, answer)
-    assert (found.copied, found.longest) == (pytest.approx(copied), longest)
+def test_runs_of_ten_words_count_as_copied(answer, copied):
+    assert check_answer(NOTES, answer).copied == pytest.approx(copied)
 
 
 @pytest.mark.parametrize(

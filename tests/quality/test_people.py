@@ -183,17 +183,6 @@ def test_empty_lines_and_lines_without_a_score_are_still_to_do(file):
     assert [a.score for a in read_annotations(file)] == [2]
 
 
-@pytest.mark.parametrize(
-    "half",
-    ["m,p2,ab,an", "m,p2,ab,ana,", "m", 'm,p2,"a', 'm,p2,ab,ana,3,"no, b', 'm,p2,ab,"Ana, Dr.",3'],
-)
-def test_a_half_line_of_a_kill_is_passed_over_and_cut_off_by_the_next_score(file, half):
-    file.write_text(head("m,p1,ab,ana,3,") + half, encoding="utf-8")
-    assert [a.prompt for a in read_annotations(file)] == ["p1"]
-    append([Annotation("m", "p3", "ab", "ana", 5)], file)
-    assert [a.prompt for a in read_annotations(file)] == ["p1", "p3"]
-
-
 def test_a_last_line_that_an_editor_did_not_end_is_kept(file):
     file.write_text(head("m,p1,ab,ana,3,").rstrip("\n"), encoding="utf-8")
     append([Annotation("m", "p2", "ab", "ana", 5)], file)
