@@ -8,6 +8,8 @@ import http.client
 import json
 import os
 import shutil
+import socket
+import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -34,10 +36,11 @@ CHUNK = 2**18  # one read from the network; what a killed client may have to fet
 MAX_LIST_BYTES = 2**20  # what is longer is cut off, and so no list
 LISTED_FOR_S = 10.0
 CONNECT_S = 3.0
-STALL_S = 20.0  # without a byte; also for a whole list
+STALL_S = 20.0  # also for a whole list, and for the head of any answer
 RETRY_S = 0.5
 MAX_RETRY_S = 10.0
 MAX_FAILURES = 6
+MIN_BYTES = 2**16  # in STALL_S: what comes more slowly counts as nothing
 TRY_VERIFY = "Tell whoever runs it to try: python -m helpers verify"
 
 Note = Callable[[str], None]
@@ -67,6 +70,7 @@ class Mirror:
 
     def __init__(self, address: str, *, stall_s: float = STALL_S):
         self.url = parse_mirror_url(address)
+        self._host = urllib.parse.urlsplit(self.url)
         self._stall_s = stall_s
         self._listed_at = float("-inf")
         self._listed: list[Package] | MirrorError = []
@@ -152,7 +156,7 @@ class Mirror:
             try:
                 self._receive(path, size, file, progress)
             except _TryAgain as error:
-                failures = 1 if file.tell() > before else failures + 1
+                failures = 1 if file.tell() > before + MIN_BYTES else failures + 1
                 if failures >= MAX_FAILURES:
                     raise MirrorError(
                         f"The mirror at {self.url} does not deliver ({error}). "
@@ -165,7 +169,8 @@ class Mirror:
 
     def _receive(self, path: str, size: int, file: FileIO, progress: Progress) -> None:
         """Ask once for the rest of a file. Raises _TryAgain for what may pass by itself."""
-        start = file.tell()
+        start = mark = file.tell()
+        since = time.monotonic()
         with self._request("GET", path, f"bytes={start}-") as answer:
             self._check_range(answer, path, f"bytes {start}-{size - 1}/{size}")
             while missing := size - file.tell():
@@ -180,6 +185,12 @@ class Mirror:
                 while piece:
                     piece = piece[file.write(piece) :]
                 progress(file.tell())
+                if time.monotonic() - since > self._stall_s:
+                    if file.tell() - mark < MIN_BYTES:
+                        raise _TryAgain(
+                            f"less than {MIN_BYTES >> 10} kB came in {self._stall_s:.0f} s"
+                        )
+                    mark, since = file.tell(), time.monotonic()
 
     def _check_range(self, answer: HTTPResponse, path: str, span: str) -> None:
         """Raise MirrorError, or _TryAgain, unless the answer is the rest of the file."""
@@ -199,22 +210,21 @@ class Mirror:
         )
 
     def _list(self) -> list[Package]:
-        body, began = b"", time.monotonic()
         try:
-            with self._request("GET", "/manifest.json") as answer:
-                while piece := answer.read1(MAX_LIST_BYTES - len(body)):
-                    body += piece
-                    if time.monotonic() - began > self._stall_s:
-                        raise _TryAgain(f"its list was not whole after {self._stall_s:.0f} s")
+            began = time.monotonic()
+            with self._request("GET", "/manifest.json", whole=True) as answer:
+                status, body = answer.status, answer.read(MAX_LIST_BYTES)
+            if time.monotonic() - began > self._stall_s:
+                raise _TryAgain(f"its list was not whole after {self._stall_s:.0f} s")
         except (_TryAgain, OSError, HTTPException) as error:
             raise MirrorError(
                 f"No mirror answers at {self.url} ({error}); is it running there "
                 "(python -m helpers mirror --host 0.0.0.0), and are you in its network?"
             ) from None
-        if answer.status != 200 or KIT.encode() not in body:
+        if status != 200 or KIT.encode() not in body:
             raise MirrorError(
                 f"Something answers at {self.url}, but it is not a mirror of this kit "
-                f"(HTTP {answer.status}); check the address."
+                f"(HTTP {status}); check the address."
             )
         try:
             return list(Listing.model_validate_json(body).models)
@@ -225,20 +235,34 @@ class Mirror:
             ) from None
 
     @contextlib.contextmanager
-    def _request(self, method: str, path: str, span: str = "") -> Iterator[HTTPResponse]:
-        """Send one request, by raw reads: httpx2 reached six tenths of their speed."""
+    def _request(
+        self, method: str, path: str, span: str = "", whole: bool = False
+    ) -> Iterator[HTTPResponse]:
+        """Send one request, by raw reads: httpx2 reached six tenths of their speed.
+
+        The head of the answer must come within the stall limit; with `whole` all of it.
+        """
         name = urllib.parse.quote(os.environ.get(NAME_VARIABLE, ""))
         headers = {"Range": span, NAME_HEADER: name}
-        place = self.url.removeprefix("http://")
-        with contextlib.closing(http.client.HTTPConnection(place, timeout=CONNECT_S)) as connection:
+        connection = http.client.HTTPConnection(self._host.netloc, timeout=CONNECT_S)
+        alarm: threading.Timer | None = None
+        try:
             try:
                 connection.connect()
                 connection.sock.settimeout(self._stall_s)
+                alarm = threading.Timer(self._stall_s, _cut, [connection.sock])
+                alarm.start()
                 connection.request(method, urllib.parse.quote(path), headers=headers)
                 answer = connection.getresponse()
             except (OSError, HTTPException) as error:
-                raise _TryAgain(f"no answer from {place}: {clean(error)}") from None
+                raise _TryAgain(f"no answer from {self._host.netloc}: {clean(error)}") from None
+            if not whole:
+                alarm.cancel()
             yield answer
+        finally:
+            if alarm:
+                alarm.cancel()
+            connection.close()
 
     def _report_arrival(self, package: Package) -> None:
         """Tell the live page of the room. It does not matter whether the mirror hears it."""
@@ -272,6 +296,12 @@ def parse_mirror_url(address: str) -> str:
         f"'{clean(address, 100)}' is not the address of a mirror; "
         f"expected something like http://192.168.1.20:{PORT}"
     )
+
+
+def _cut(sock: socket.socket) -> None:
+    """End a connection on which another thread waits."""
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def _after(done: int, progress: Progress) -> Progress:
