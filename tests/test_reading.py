@@ -16,7 +16,9 @@ from helpers.course import notebooks
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 PAGES = sorted(
-    path for folder in (".", "docs", "docs/instructor", "data/baseline") for path in (PROJECT / folder).glob("*.md")
+    path
+    for folder in (".", "docs", "docs/instructor", "data/baseline")
+    for path in (PROJECT / folder).glob("*.md")
 )
 NOTEBOOKS = notebooks.notebook_files()
 

@@ -22,11 +22,10 @@ from nbconvert import HTMLExporter
 from helpers.common.errors import KitError
 from helpers.common.paths import results_folder
 from helpers.course.notebooks import notebook_files, workshop
+from helpers.report.draw import Chart
+from sample_pictures import SampleRun
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
-
-from sample_pictures import SampleRun  # noqa: E402  # beside this file
 
 # Printed pages, in the order of the index.
 PAGES = {
@@ -188,10 +187,10 @@ def slides() -> str:
     return templates.get_template("slides.html.jinja").render(slides=sections)
 
 
-def picture(chart) -> str:
+def picture(chart: Chart, finding: str = "") -> str:
     """Return a chart as an image inside the page, with what it shows in words below it."""
     data = base64.b64encode(chart.svg).decode()
-    words = {"alt": chart.alt, "finding": chart.finding, "data": data}
+    words = {"alt": chart.alt, "finding": finding or chart.finding, "data": data}
     template = templates.from_string(
         '<figure><img alt="{{ alt|e }}" src="data:image/svg+xml;base64,{{ data }}">'
         "<figcaption>{{ finding|e }}</figcaption></figure>"

@@ -14,6 +14,7 @@ from helpers.quality.answers import distinct
 from helpers.report import charts, draw
 
 MAX_ANSWERS = 3  # on one slide
+MAX_INCHES = 4.6  # height of a picture beside a width of 9: a slide's
 PICTURES = ("stream", "p95", "prompts", "models", "quality", "footprint")
 
 
@@ -29,6 +30,9 @@ class SampleRun:
     def charts(self) -> dict[str, draw.Chart]:
         """Return the six pictures by name: five of the report, and the p95 of three."""
         drawn = charts.for_report(self.run) | {"p95": self.p95_of_three()}
+        for chart in drawn.values():
+            width, height = chart.figure.get_size_inches()
+            chart.figure.set_size_inches(width, min(height, MAX_INCHES))
         return {name: drawn[name] for name in PICTURES}
 
     def p95_of_three(self) -> draw.Chart:
@@ -65,7 +69,9 @@ class SampleRun:
     def example(self) -> dict:
         """Return notes with answers of which some contradict them and some do not.
 
-        The shortest such notes are taken. Answers that agree to the letter count once.
+        Of such notes those are taken with which most models cope, then the shortest: word matching
+        may miss a contradiction, but hardly the same one in many answers. Answers that agree to the
+        letter count once.
         """
         found = []
         for prompt in self.quality.prompts.prompts:
@@ -74,11 +80,13 @@ class SampleRun:
             right = [answer for answer in answers if not answer["wrong"]]
             shown = sorted([*wrong[:1], *right[: MAX_ANSWERS - 1]], key=lambda a: a["text"])
             if wrong and right:
-                found.append({"notes": prompt.text, "answers": shown})
+                cope = sum(len(answer["models"]) for answer in right)
+                found.append({"notes": prompt.text, "answers": shown, "cope": cope})
         if not found:
             prompt = self.quality.prompts.prompts[0]
-            found = [{"notes": prompt.text, "answers": self._answers(prompt.id)[:MAX_ANSWERS]}]
-        return min(found, key=lambda example: len(example["notes"]))
+            answers = self._answers(prompt.id)[:MAX_ANSWERS]
+            found = [{"notes": prompt.text, "answers": answers, "cope": len(answers)}]
+        return min(found, key=lambda example: (-example["cope"], len(example["notes"])))
 
     def _answers(self, prompt_id: str) -> list[dict]:
         """Return the distinct answers to a prompt: text, its models, and what is wrong with it."""
@@ -95,8 +103,9 @@ class SampleRun:
         """Return the sentences on latency, and one on a figure that cannot be told apart."""
         verdicts = compare_models(self.run)
         latency = [str(verdict) for verdict in verdicts if verdict.metric == "latency_s"]
-        unclear = [str(verdict) for verdict in verdicts if not verdict.apart and verdict.ratio]
-        return [*latency, *unclear[:1]]
+        unclear = [verdict for verdict in verdicts if not verdict.apart and verdict.ratio]
+        unclear.sort(key=lambda verdict: verdict.low is None)  # best one with an interval
+        return [*latency, *map(str, unclear[:1])]
 
     def decision(self) -> str:
         """Return the decision's first sentence, with the limits and weights of the kit."""
