@@ -69,9 +69,9 @@ class SampleRun:
     def example(self) -> dict:
         """Return notes with answers of which some contradict them and some do not.
 
-        Of such notes those are taken with which most models cope, then the shortest: word matching
-        may miss a contradiction, but hardly the same one in many answers. Answers that agree to the
-        letter count once.
+        Summaries come first, then notes with which most models cope, then the shortest: word
+        matching may miss a contradiction, but hardly the same one in many answers. Answers that
+        agree to the letter count once.
         """
         found = []
         for prompt in self.quality.prompts.prompts:
@@ -86,7 +86,7 @@ class SampleRun:
             prompt = self.quality.prompts.prompts[0]
             answers = self._answers(prompt.id)[:MAX_ANSWERS]
             found = [{"notes": prompt.text, "answers": answers, "cope": len(answers)}]
-        return min(found, key=lambda example: (-example["cope"], len(example["notes"])))
+        return min(found, key=_suits)
 
     def _answers(self, prompt_id: str) -> list[dict]:
         """Return the distinct answers to a prompt: text, its models, and what is wrong with it."""
@@ -110,3 +110,9 @@ class SampleRun:
     def decision(self) -> str:
         """Return the decision's first sentence, with the limits and weights of the kit."""
         return str(decide(Scorecard(self.run))).splitlines()[0]
+
+
+def _suits(example: dict) -> tuple:
+    """Return how well notes suit a slide; smaller is better."""
+    asks_for_summary = "summar" in example["notes"][:120].lower()
+    return not asks_for_summary, -example["cope"], len(example["notes"])
