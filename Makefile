@@ -4,13 +4,16 @@ VENV := .venv
 PY := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help workshop test lab lint check benchmark mirror bench models evaluate-models stop clean
+.PHONY: help workshop handouts test lab lint check benchmark mirror bench models evaluate-models stop clean
 
 help: ## list the targets
 	@$(PYTHON) -c "import re; [print(f'  make {n:<16} {t}') for n, t in re.findall(r'^([a-z-]+):.*?## (.*)$$', open('Makefile', encoding='utf-8').read(), re.M)]"
 
 workshop: $(VENV)/ready ## run the whole course headless and write the report
 	@$(PY) -m helpers workshop
+
+handouts: $(VENV)/ready ## write slides, pages to print and executed notebooks for an instructor
+	@$(PY) docs/instructor/handouts.py
 
 test: $(VENV)/ready-dev ## run the tests
 	@$(PY) -m pytest

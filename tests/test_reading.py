@@ -16,7 +16,9 @@ from helpers.course import notebooks
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 PAGES = sorted(
-    path for folder in (".", "docs", "data/baseline") for path in (PROJECT / folder).glob("*.md")
+    path
+    for folder in (".", "docs", "docs/instructor", "data/baseline")
+    for path in (PROJECT / folder).glob("*.md")
 )
 NOTEBOOKS = notebooks.notebook_files()
 
@@ -54,7 +56,7 @@ def shown_messages() -> list[str]:
     text = (PROJECT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
     table = re.findall(
         r"^\| `([^`|]{12,})` \|",
-        (PROJECT / "docs" / "instructor.md").read_text(encoding="utf-8"),
+        (PROJECT / "docs" / "instructor" / "README.md").read_text(encoding="utf-8"),
         re.MULTILINE,
     )
     return re.findall(r"^### .*?`(.+)`$", text, re.MULTILINE) + [
