@@ -18,7 +18,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from ..common.errors import KitError
 from ..common.files import append_json, now
@@ -27,16 +26,13 @@ from ..common.show import Table
 
 FOLDER = PROJECT / "notebooks" / "exercises"
 RESTORE = "restore them with: git checkout -- notebooks/exercises"
+PROGRESS = "progress.jsonl"
 TODO, PASSED, NOT_YET = "todo", "passed", "not yet"
 EDGES = {TODO: "#767676", PASSED: "#0072B2", NOT_YET: "#D55E00"}
 
 
 class Todo(Exception):
     """Say that the answer is still the placeholder, or a function that returns it."""
-
-
-class Mistake(Exception):
-    """Say what is wrong with a result, whatever the exercise asks for."""
 
 
 @dataclass(frozen=True)
@@ -61,63 +57,10 @@ class Exercise:
     use: Callable | None = None  # takes a function that passed, and what to use it on
     notebook: str = ""  # filled in when the file is loaded
 
-    def judge(self, answer: object) -> str | None:
-        """Return None for a right answer, else what is wrong. Raises Todo for a placeholder."""
-        general = load_general()
-        if is_blank(answer):
-            raise Todo
-        if wrong := general["wrong_kind"](answer, bool(self.find_mistake or self.cases[0][0])):
-            return wrong
-        if self.find_mistake is not None:
-            return self.find_mistake(functools.partial(self._call, answer))
-        results, expected = self._results(answer), [result for _, result in self.cases]
-        if all(map(is_blank, results)):
-            raise Todo
-        if all(map(same, results, expected)):
-            return None
-        if all(result is None for result in results):
-            return general["NOTHING"]
-        for slip, words in self.slips:
-            if all(map(same, results, self._results(slip))):
-                return words
-        pairs = [*zip(results, expected, strict=True)]
-        if unit := general["other_unit"](pairs):
-            return unit
-        # Code that stopped comes first: the other results may have the same reason.
-        wrong = [n for n, pair in enumerate(pairs) if not same(*pair)]
-        place = next((n for n in wrong if isinstance(results[n], BaseException)), wrong[0])
-        return general["explain"](*self.cases[place], results[place])
-
-    def _results(self, answer: object) -> list:
-        """Return the result of each case, or the error that stopped it."""
-        results: list[object] = []
-        for arguments, _ in self.cases:
-            try:
-                results.append(plain(answer(*arguments) if callable(answer) else answer))
-            except (Exception, SystemExit) as error:  # whatever a learner's code may do
-                results.append(error)
-        return results
-
-    def _call(self, answer: Any, *arguments: object) -> object:
-        """Return what a function returns. Raises Todo for `...`, and Mistake for a wrong kind."""
-        general, result = load_general(), plain(answer(*arguments))
-        if result is ...:
-            raise Todo
-        if result is None:
-            raise Mistake(general["NOTHING"])
-        if self.example is not None and (odd := general["oddity"](result, self.example)):
-            raise Mistake(odd)
-        return result
-
 
 def is_blank(answer: object) -> bool:
     """Return True for a placeholder: `...`, or a text without words."""
     return answer is ... or (isinstance(answer, str) and not answer.strip(" ."))
-
-
-def plain(answer: object) -> object:
-    """Return a scalar of numpy as Python's own number."""
-    return answer.item() if getattr(answer, "shape", None) == () else answer  # type: ignore
 
 
 def same(answer: object, expected: object) -> bool:
@@ -164,14 +107,18 @@ class Outcome:
         )
 
 
-class Code(str):
+class Words(str):
+    """Show a text without quotes."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class Code(Words):
     """Show source text as a code block."""
 
     def _repr_markdown_(self) -> str:
         return f"```python\n{self}\n```"
-
-    def __repr__(self) -> str:
-        return str(self)
 
 
 def _load(path: Path) -> dict:
@@ -221,13 +168,9 @@ def check(name: str, answer: object = ...) -> Outcome:
     last = ("One solution", exercise.solution.strip())
     folds = [*((f"Hint {n}", text) for n, text in enumerate(exercise.hints, 1)), last]
     try:
-        mistake = exercise.judge(answer)
+        mistake = general["judge"](exercise, answer)
     except Todo:
         return Outcome(name, TODO, f'Replace the dots. Stuck? hint("{name}")', folds)
-    except Mistake as error:
-        mistake = str(error)
-    except (Exception, SystemExit) as error:  # whatever a learner's code may do
-        mistake = general["stopped"](error)
     outcome = Outcome(name, PASSED, f"{exercise.title}: right. {exercise.why}".strip(), [last])
     if mistake is not None:
         words = f'{mistake[0].upper()}{mistake[1:]} For help: hint("{name}")'
@@ -240,16 +183,11 @@ def use_yours(name: str, function: Callable, *data: object) -> Outcome | Table:
     """Use a learner's function on a run of his own, once it passes its check; never raises."""
     outcome = check(name, function)
     if outcome.outcome != PASSED:
-        return replace(outcome, words="This cell uses your own function: write it above.", folds=())
+        return Outcome(name, outcome.outcome, "This cell uses your own function: write it above.")
     try:
         return find(name).use(function, *data)  # type: ignore[misc]
     except Exception as error:
-        return replace(
-            outcome,
-            outcome=NOT_YET,
-            words=f"On your run, {load_general()['stopped'](error)}",
-            folds=(),
-        )
+        return Outcome(name, NOT_YET, f"On your run, {load_general()['stopped'](error)}")
 
 
 def hint(name: str, step: int = 1) -> str:
@@ -285,23 +223,30 @@ def overview() -> Table:
 
 
 def _record(outcome: Outcome) -> None:
-    """Record a changed outcome; where nothing can be written, learning goes on without."""
-    with suppress(OSError, KitError):
-        if _latest().get(outcome.exercise) != outcome.outcome:
-            line = {"at": now(), "exercise": outcome.exercise, "outcome": outcome.outcome}
-            append_json(_file(), line)
+    if _latest().get(outcome.exercise) != outcome.outcome:
+        add_row(PROGRESS, {"exercise": outcome.exercise, "outcome": outcome.outcome})
 
 
 def _latest() -> dict[str, str]:
-    """Return each exercise's last recorded outcome; damaged lines are skipped."""
-    latest: dict[str, str] = {}
+    """Return each exercise's last recorded outcome."""
+    rows = read_rows(PROGRESS)
+    return {
+        row["exercise"]: row["outcome"] for row in rows if {"exercise", "outcome"} <= row.keys()
+    }
+
+
+def add_row(file: str, row: dict) -> None:
+    """Add a row to a file of the results folder; where it cannot be written, learning goes on."""
     with suppress(OSError, KitError):
-        for line in _file().read_text(encoding="utf-8", errors="replace").splitlines():
-            with suppress(ValueError, KeyError, TypeError):
-                row = json.loads(line)
-                latest[row["exercise"]] = row["outcome"]
-    return latest
+        append_json(results_folder() / file, {"at": now(), **row})
 
 
-def _file() -> Path:
-    return results_folder() / "progress.jsonl"
+def read_rows(file: str) -> list[dict]:
+    """Return the rows of a file of the results folder; damaged lines are skipped."""
+    rows = []
+    with suppress(OSError, KitError):
+        text = (results_folder() / file).read_text(encoding="utf-8", errors="replace")
+        for line in text.splitlines():
+            with suppress(ValueError):
+                rows.append(json.loads(line))
+    return [row for row in rows if isinstance(row, dict)]

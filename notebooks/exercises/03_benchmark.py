@@ -4,6 +4,7 @@ import statistics
 
 import numpy as np
 
+from helpers.common.show import Table
 from helpers.course.exercises import Exercise
 
 TWENTY = tuple(range(101, 121))
@@ -17,8 +18,21 @@ ATTEMPTS = (
     {"phase": "measure", "status": "skipped"},
 )
 
+
+def p95_of_run(p95, run):
+    """Return the learner's p95 of each model of a run, beside the kit's."""
+    rows = []
+    for row in run.summary:
+        values = run.sample(row["model"], "latency_s")["latency_s"].tolist()
+        both = p95(values), row["latency_p95_s"]
+        rows.append([row["model"], len(values), *(s and 1000 * s for s in both)])
+    note = "A dash: fewer than 20 answers, so there is no honest p95."
+    return Table(("model", "answers", "your p95, ms", "the kit's, ms"), rows, note)
+
+
 p95 = Exercise(
     name="p95",
+    use=p95_of_run,
     title="A p95 that was seen",
     hints=(
         "Three values have no 95th percentile. How many do you need until one lies above it?",
@@ -138,8 +152,19 @@ def order_mistake(order):
     return None
 
 
+def order_of_run(order, models, rounds):
+    """Return the learner's order of a run, and what the second half of it holds."""
+    jobs, size = [*order([*models], rounds)], len(models)
+    rows = [[n + 1, ", ".join(jobs[n * size : (n + 1) * size])] for n in range(rounds)]
+    late = jobs[len(jobs) // 2 :]
+    counts = ", ".join(f"{name} {late.count(name)} times" for name in models)
+    note = f"If the machine gets busy halfway, it meets {counts}. In the script's order, it meets {models[-1]} most."
+    return Table(("round", "your order"), rows, note)
+
+
 order = Exercise(
     name="order",
+    use=order_of_run,
     title="A fair order",
     hints=(
         "Write two loops, rounds outside and models inside, and shuffle the models of each round.",

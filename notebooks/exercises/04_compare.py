@@ -1,5 +1,6 @@
 """Exercises of notebook 04: an interval, a choice under limits, and a price."""
 
+from helpers.common.show import Table
 from helpers.course.exercises import Exercise
 
 verdict = Exercise(
@@ -130,8 +131,25 @@ check("default", default)
 """,
 )
 
+
+def cost_of_run(cost, card):
+    """Return the learner's price of 1,000 requests of each model, beside the kit's."""
+    price, rows = card.prices.per_kwh, []
+    for row in card.rows:
+        joules = row["energy_j_per_request"]
+        known = joules is not None and price is not None
+        yours = cost(joules, price) if known else None
+        rows.append([row["model"], joules, yours, row["cost_per_1000"]])
+    money = card.prices.currency
+    headers = ("model", "J/request", f"your 1,000, {money}", f"the kit's, {money}")
+    return Table(
+        headers, rows, "The kit adds the price of the machine where you give it one."
+    )
+
+
 cost = Exercise(
     name="cost",
+    use=cost_of_run,
     title="The price of a thousand answers",
     hints=(
         "A kilowatt hour has 3,600,000 joules.",

@@ -1,14 +1,22 @@
-"""Mistakes that any exercise may get, and what to say about each.
+"""How an answer is judged, and what to say about mistakes that any exercise may get.
 
-A check asks here after the exercise's own slips: is it the right kind of thing, the right figure in
-another unit, or code that stopped? Sentences name no exercise, and never show a solution.
+After the exercise's own slips: is it the right kind of thing, the right figure in another unit, or
+code that stopped? Sentences name no exercise, and never show a solution.
 """
 
 import difflib
+import functools
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from numbers import Real
+
+from helpers.course.exercises import Todo, is_blank, same
+
+
+class Mistake(Exception):
+    """Say what is wrong with a result, whatever the exercise asks for."""
+
 
 NOTHING = (
     "your function returns nothing (None). `print` shows a value, but only `return` hands it "
@@ -79,6 +87,75 @@ ERRORS = {  # a part of "Type: message", and advice; the first that fits
     r"RecursionError": "The function calls itself without an end.",
     r"SystemExit": "Leave out exit(): `return` ends a function.",
 }
+
+
+def judge(exercise, answer):
+    """Return None for a right answer, else what is wrong. Raises only Todo, for a placeholder."""
+    try:
+        return find_mistake(exercise, answer)
+    except Todo:
+        raise
+    except Mistake as mistake:
+        return str(mistake)
+    except (Exception, SystemExit) as error:  # whatever a learner's code may do
+        return stopped(error)
+
+
+def find_mistake(exercise, answer):
+    """Return None for a right answer, else what is wrong."""
+    if is_blank(answer):
+        raise Todo
+    wants_function = bool(exercise.find_mistake or exercise.cases[0][0])
+    if wrong := wrong_kind(answer, wants_function):
+        return wrong
+    if exercise.find_mistake is not None:
+        return exercise.find_mistake(functools.partial(call, answer, exercise.example))
+    results = results_of(answer, exercise.cases)
+    if all(map(is_blank, results)):
+        raise Todo
+    pairs = [*zip(results, (expected for _, expected in exercise.cases), strict=True)]
+    wrong = [place for place, pair in enumerate(pairs) if not same(*pair)]
+    if not wrong:
+        return None
+    if all(result is None for result in results):
+        return NOTHING
+    for slip, words in exercise.slips:
+        if all(map(same, results, results_of(slip, exercise.cases))):
+            return words
+    if unit := other_unit(pairs):
+        return unit
+    # Code that stopped comes first: the other results may have the same reason.
+    errors = [place for place in wrong if isinstance(results[place], BaseException)]
+    place = (errors or wrong)[0]
+    return explain(*exercise.cases[place], results[place])
+
+
+def results_of(answer, cases):
+    """Return the result of each case, or the error that stopped it."""
+    results = []
+    for arguments, _ in cases:
+        try:
+            results.append(plain(answer(*arguments) if callable(answer) else answer))
+        except (Exception, SystemExit) as error:  # whatever a learner's code may do
+            results.append(error)
+    return results
+
+
+def plain(result):
+    """Return a scalar of numpy as Python's own number."""
+    return result.item() if getattr(result, "shape", None) == () else result
+
+
+def call(function, example, *arguments):
+    """Return what a function returns. Raises Todo for `...`, and Mistake for a wrong kind."""
+    result = plain(function(*arguments))
+    if result is ...:
+        raise Todo
+    if result is None:
+        raise Mistake(NOTHING)
+    if example is not None and (odd := oddity(result, example)):
+        raise Mistake(odd)
+    return result
 
 
 def wrong_kind(answer, wants_function):

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import helpers
+from helpers.common.paths import DATA
 from helpers.course import exercises, notebooks
 from helpers.course.exercises import (
     check,
@@ -24,7 +25,9 @@ from helpers.course.exercises import (
     load_general,
     overview,
     solution,
+    use_yours,
 )
+from helpers.measure.record import SAMPLE, Run
 
 EXERCISES = load_exercises()
 WRONG = tomllib.loads(
@@ -187,6 +190,30 @@ def test_the_starter_project_as_shipped_is_to_do():
 )
 def test_nothing_that_an_answer_does_is_raised(answer):
     assert check("ttft", answer).outcome == "not yet"
+
+
+def own_function(name: str) -> object:
+    scope: dict = {"np": np, "check": lambda *given: None}
+    exec(EXERCISES[name].solution, scope)
+    return scope[name]
+
+
+def test_a_learners_own_functions_are_used_on_a_run():
+    run = Run(DATA / SAMPLE)
+    card = helpers.Scorecard(run, helpers.make_prices(per_kwh=0.3))
+    for name, data in (("p95", run), ("cost", card)):
+        rows = use_yours(name, own_function(name), data).rows
+        assert [row[-2] for row in rows] == pytest.approx([row[-1] for row in rows])
+    rows = use_yours("order", own_function("order"), run.models, 5).rows
+    assert [sorted(row[1].split(", ")) for row in rows] == [sorted(run.models)] * 5
+
+
+def test_a_function_that_does_not_pass_is_not_used_on_a_run():
+    todo = use_yours("p95", lambda values: ..., None)
+    assert str(todo) == "p95: todo. This cell uses your own function: write it above."
+    assert use_yours("p95", max, None).outcome == "not yet"
+    stopped = use_yours("order", own_function("order"), ["a"], None)
+    assert (stopped.outcome, "your code stopped" in stopped.words) == ("not yet", True)
 
 
 def test_an_unknown_name_gets_the_nearest_one_and_never_raises():
