@@ -8,6 +8,10 @@ from .course.exercises import check as check
 from .course.exercises import hint as hint
 from .course.exercises import overview as overview
 from .course.exercises import solution as solution
+from .course.exercises import use_yours as use_yours
+from .course.guesses import guess as guess
+from .course.guesses import reveal as reveal
+from .course.guesses import review_guesses as review_guesses
 from .course.notebooks import NOTEBOOKS as NOTEBOOKS
 from .decision.cost import make_prices as make_prices
 from .decision.routing import route as route

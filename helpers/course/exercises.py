@@ -1,6 +1,7 @@
 """Check what a learner tries alone: `check`, `hint`, `solution`, and an overview of what is done.
 
-The exercises live in notebooks/exercises/, one file for each notebook. A check has three outcomes
+The exercises live in notebooks/exercises/, one file for each notebook, and what to say about the
+mistakes that any of them may get in general.py beside them. A check has three outcomes
 (todo, passed, not yet) and never raises, so that Run All reaches the end of a notebook whatever
 stands in the exercise cells. Each change of an outcome is a line in `progress.jsonl` in the
 results folder.
@@ -25,12 +26,13 @@ from ..common.show import Table
 
 FOLDER = PROJECT / "notebooks" / "exercises"
 RESTORE = "restore them with: git checkout -- notebooks/exercises"
+PROGRESS = "progress.jsonl"
 TODO, PASSED, NOT_YET = "todo", "passed", "not yet"
 EDGES = {TODO: "#767676", PASSED: "#0072B2", NOT_YET: "#D55E00"}
 
 
 class Todo(Exception):
-    """Say that the answer is still the placeholder, or a function that returns nothing yet."""
+    """Say that the answer is still the placeholder, or a function that returns it."""
 
 
 @dataclass(frozen=True)
@@ -39,91 +41,99 @@ class Exercise:
 
     The answer is a value or a function. Either `cases` lists pairs of arguments and expected result
     (no arguments for a value), and `slips` pairs a common wrong answer with what to say about it;
-    or `find_mistake` looks at the answer and returns None, or a sentence about what is wrong.
+    or `find_mistake` calls a function and returns None, or a sentence about what is wrong. There,
+    `example` is a result of the right kind.
     """
 
     name: str
     title: str
-    hint: str
+    hints: Sequence[str]  # from a push to nearly all of it
     solution: str = field(repr=False)
     cases: Sequence[tuple[tuple, object]] = ()
     slips: Sequence[tuple[object, str]] = ()
     find_mistake: Callable | None = None
+    example: object = None
+    why: str = ""  # a sentence for those who passed
+    use: Callable | None = None  # takes a function that passed, and what to use it on
     notebook: str = ""  # filled in when the file is loaded
-
-    def judge(self, answer: object) -> str | None:
-        """Return None for a right answer, else what is wrong. Raises Todo for a placeholder."""
-        if is_blank(answer):
-            raise Todo
-        if self.find_mistake is not None:
-            return self.find_mistake(answer)
-        expected = [result for _, result in self.cases]
-        results = self._results(answer)
-        if all(map(is_blank, results)) and any(result is not None for result in expected):
-            raise Todo
-        if all(map(same, results, expected)):
-            return None
-        for slip, words in self.slips:
-            if all(map(same, results, self._results(slip))):
-                return words
-        pairs = zip(self.cases, results, strict=True)
-        arguments, result = next(
-            (arguments, result) for (arguments, right), result in pairs if not same(result, right)
-        )
-        given = ", ".join(f"{argument!r:.70}" for argument in arguments)
-        if not given:
-            return f"{result!r:.60} is not the answer."
-        return f"for {given} your answer is {result!r:.60}."
-
-    def _results(self, answer: object) -> list:
-        return [answer(*arguments) if callable(answer) else answer for arguments, _ in self.cases]
 
 
 def is_blank(answer: object) -> bool:
-    """Return True for a placeholder: `...`, None or an empty text."""
-    return answer is ... or answer is None or (isinstance(answer, str) and not answer.strip())
+    """Return True for a placeholder: `...`, or a text without words."""
+    return answer is ... or (isinstance(answer, str) and not answer.strip(" ."))
 
 
 def same(answer: object, expected: object) -> bool:
-    """Compare numbers to one part in a thousand, and texts without case and outer spaces."""
-    if getattr(answer, "shape", None) == ():  # a scalar of numpy
-        answer = answer.item()  # type: ignore[attr-defined]
+    """Compare numbers to one part in a thousand, and texts without case and outer spaces.
+
+    Where False is expected, None and 0 are as good: `a and b` returns them.
+    """
+    if expected is False:
+        return answer is None or (isinstance(answer, numbers.Real) and not answer)
     if isinstance(answer, bool) or isinstance(expected, bool):
         return answer is expected
     if isinstance(answer, numbers.Real) and isinstance(expected, numbers.Real):
         return math.isclose(answer, expected, rel_tol=1e-3, abs_tol=1e-9)
     if isinstance(answer, str) and isinstance(expected, str):
-        return answer.strip().casefold() == expected.casefold()
-    return answer == expected
+        return answer.strip().casefold() == expected.strip().casefold()
+    return type(answer) is type(expected) and answer == expected
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Say what a check found; in a notebook the colored edge repeats the word."""
+    """Say what a check found; in a notebook the colored edge repeats the word.
+
+    `folds` pairs a title with a text that a learner unfolds when he wants it.
+    """
 
     exercise: str
     outcome: str
     words: str
+    folds: Sequence[tuple[str, str]] = field(default=(), repr=False)
 
     def __str__(self) -> str:
         return f"{self.exercise}: {self.outcome}. {self.words}"
 
     def _repr_html_(self) -> str:
+        folds = "".join(
+            f"<details><summary>{html.escape(title)}</summary>"
+            f'<pre style="white-space: pre-wrap">{html.escape(text)}</pre></details>'
+            for title, text in self.folds
+        )
         return (
             f'<div style="border-left: 6px solid {EDGES[self.outcome]}; padding: 0.3em 0.8em">'
             f"<strong>{html.escape(self.exercise)}: {self.outcome}.</strong> "
-            f"{html.escape(self.words)}</div>"
+            f"{html.escape(self.words)}{folds}</div>"
         )
 
 
-class Code(str):
+class Words(str):
+    """Show a text without quotes."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class Code(Words):
     """Show source text as a code block."""
 
     def _repr_markdown_(self) -> str:
         return f"```python\n{self}\n```"
 
-    def __repr__(self) -> str:
-        return str(self)
+
+def _load(path: Path) -> dict:
+    """Return the names that a file of the exercises defines. Raises KitError for a broken one."""
+    try:
+        return runpy.run_path(str(path))
+    except Exception as error:  # a learner may have edited the file
+        reason = f"{path.name}: {type(error).__name__}: {error}"
+        raise KitError(f"The exercises cannot be loaded ({reason}); {RESTORE}") from None
+
+
+@functools.cache
+def load_general() -> dict:
+    """Return the rules for any exercise. Raises KitError when their file is broken."""
+    return _load(FOLDER / "general.py")
 
 
 @functools.cache
@@ -131,12 +141,7 @@ def load_exercises() -> dict[str, Exercise]:
     """Return the exercises by name, in teaching order. Raises KitError naming a broken file."""
     exercises = {}
     for path in sorted(FOLDER.glob("[0-9][0-9]_*.py")):
-        try:
-            values = runpy.run_path(str(path)).values()
-        except Exception as error:  # a learner may have edited the file
-            reason = f"{path.name}: {type(error).__name__}: {error}"
-            raise KitError(f"The exercises cannot be loaded ({reason}); {RESTORE}") from None
-        for value in values:
+        for value in _load(path).values():
             if isinstance(value, Exercise):
                 exercises[value.name] = replace(value, notebook=path.stem)
     if not exercises:
@@ -157,29 +162,43 @@ def find(name: str) -> Exercise:
 def check(name: str, answer: object = ...) -> Outcome:
     """Judge an answer to an exercise; never raises. A function is called with recorded cases."""
     try:
-        exercise = find(name)
+        exercise, general = find(name), load_general()
     except KitError as error:
         return Outcome(str(name), NOT_YET, str(error))
+    last = ("One solution", exercise.solution.strip())
+    folds = [*((f"Hint {n}", text) for n, text in enumerate(exercise.hints, 1)), last]
     try:
-        mistake = exercise.judge(answer)
+        mistake = general["judge"](exercise, answer)
     except Todo:
-        return Outcome(name, TODO, f'Replace the dots. Stuck? hint("{name}")')
-    except (Exception, SystemExit) as error:  # whatever a learner's code may do
-        mistake = f"your code stopped with {type(error).__name__}: {error}."
-    outcome = Outcome(name, PASSED, f"{exercise.title}: right.")
+        return Outcome(name, TODO, f'Replace the dots. Stuck? hint("{name}")', folds)
+    outcome = Outcome(name, PASSED, f"{exercise.title}: right. {exercise.why}".strip(), [last])
     if mistake is not None:
         words = f'{mistake[0].upper()}{mistake[1:]} For help: hint("{name}")'
-        outcome = Outcome(name, NOT_YET, words)
+        outcome = Outcome(name, NOT_YET, words, folds)
     _record(outcome)
     return outcome
 
 
-def hint(name: str) -> str:
-    """Return a push in the right direction; never raises."""
+def use_yours(name: str, function: Callable, *data: object) -> Outcome | Table:
+    """Use a learner's function on a run of his own, once it passes its check; never raises."""
+    outcome = check(name, function)
+    if outcome.outcome != PASSED:
+        return Outcome(name, outcome.outcome, "This cell uses your own function: write it above.")
     try:
-        return find(name).hint
+        return find(name).use(function, *data)  # type: ignore[misc]
+    except Exception as error:
+        return Outcome(name, NOT_YET, f"On your run, {load_general()['stopped'](error)}")
+
+
+def hint(name: str, step: int = 1) -> str:
+    """Return a push in the right direction, or at steps 2 and 3 a harder one; never raises."""
+    try:
+        hints = find(name).hints
     except KitError as error:
         return str(error)
+    place = step if step in range(1, len(hints)) else len(hints)
+    more = f' More: hint("{name}", {place + 1})' if place < len(hints) else ""
+    return hints[place - 1] + more
 
 
 def solution(name: str) -> Code:
@@ -204,23 +223,30 @@ def overview() -> Table:
 
 
 def _record(outcome: Outcome) -> None:
-    """Record a changed outcome; where nothing can be written, learning goes on without."""
-    with suppress(OSError, KitError):
-        if _latest().get(outcome.exercise) != outcome.outcome:
-            line = {"at": now(), "exercise": outcome.exercise, "outcome": outcome.outcome}
-            append_json(_file(), line)
+    if _latest().get(outcome.exercise) != outcome.outcome:
+        add_row(PROGRESS, {"exercise": outcome.exercise, "outcome": outcome.outcome})
 
 
 def _latest() -> dict[str, str]:
-    """Return each exercise's last recorded outcome; damaged lines are skipped."""
-    latest: dict[str, str] = {}
+    """Return each exercise's last recorded outcome."""
+    rows = read_rows(PROGRESS)
+    return {
+        row["exercise"]: row["outcome"] for row in rows if {"exercise", "outcome"} <= row.keys()
+    }
+
+
+def add_row(file: str, row: dict) -> None:
+    """Add a row to a file of the results folder; where it cannot be written, learning goes on."""
     with suppress(OSError, KitError):
-        for line in _file().read_text(encoding="utf-8", errors="replace").splitlines():
-            with suppress(ValueError, KeyError, TypeError):
-                row = json.loads(line)
-                latest[row["exercise"]] = row["outcome"]
-    return latest
+        append_json(results_folder() / file, {"at": now(), **row})
 
 
-def _file() -> Path:
-    return results_folder() / "progress.jsonl"
+def read_rows(file: str) -> list[dict]:
+    """Return the rows of a file of the results folder; damaged lines are skipped."""
+    rows = []
+    with suppress(OSError, KitError):
+        text = (results_folder() / file).read_text(encoding="utf-8", errors="replace")
+        for line in text.splitlines():
+            with suppress(ValueError):
+                rows.append(json.loads(line))
+    return [row for row in rows if isinstance(row, dict)]

@@ -5,12 +5,18 @@ from helpers.course.exercises import Exercise
 fits = Exercise(
     name="fits",
     title="Which models may ship",
-    hint="Three conditions must hold: one of the two licenses, a known size, and at most 3000 MB.",
+    hints=(
+        "Three conditions must hold: one of the two licenses, a known size, and at most 3000 MB.",
+        "Join the three with `and`. Ask whether the size is known before you compare it: `size_mb is not None`.",
+        "A license is one of several with `license in (...)`; spell both as the question does. Return all three conditions joined, and not an `if` for each.",
+    ),
+    why="A model that may not be shipped, or does not fit, needs no benchmark.",
     cases=[
         (("MIT", 2600.0), True),
         (("apache-2.0", 822.0), True),
         (("MIT", 6600.0), False),
         (("gemma", 2000.0), False),
+        (("gemma", 9000.0), False),
         ((None, 500.0), False),
         (("MIT", None), False),
     ],
@@ -27,6 +33,23 @@ fits = Exercise(
             ),
             "apache-2.0 is refused, but it allows commercial use too.",
         ),
+        (
+            lambda license, size_mb: license == "apache-2.0" and (size_mb or 0) <= 3000,
+            "MIT is refused. Python tells capital letters from small ones: spell it as the "
+            "question does.",
+        ),
+        (
+            lambda license, size_mb: (
+                license == "MIT" or (size_mb is not None and size_mb <= 3000)
+            ),
+            '`license == "MIT" or "apache-2.0"` asks two questions, and a text alone is always true. '
+            "Ask with `license in (...)`.",
+        ),
+        (
+            lambda license, size_mb: False,
+            "nothing may ship. The limit is 3000 MB: is it written in gigabytes, or a license "
+            "misspelled?",
+        ),
     ],
     solution="""\
 def fits(license, size_mb):
@@ -40,7 +63,12 @@ check("fits", fits)
 room = Exercise(
     name="room",
     title="Gigabytes that must be free",
-    hint="Add the three sizes, convert MB to GB (1 GB = 1000 MB), and add what must stay free.",
+    hints=(
+        "Add the three sizes, convert MB to GB (1 GB = 1000 MB), and add what must stay free.",
+        "The models alone take 822 + 4200 + 2600 MB.",
+        "Divide that sum by 1000, then add 15.",
+    ),
+    why="A disk that fills up at 95 % costs the whole download, and often the afternoon.",
     cases=[((), 22.622)],
     slips=[
         (

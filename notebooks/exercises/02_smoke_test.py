@@ -29,7 +29,12 @@ def text_times(chunks):
 ttft = Exercise(
     name="ttft",
     title="TTFT of a recorded stream",
-    hint="Go through the chunks and stop at the first one whose text is not empty.",
+    hints=(
+        "The first chunk may be empty: it only says who speaks. Look for the first that shows something.",
+        "Go through the chunks with `for seconds, text in chunks:` and stop at the first text that is not empty.",
+        "Inside the loop: `if text:` and then `return` the seconds of that chunk.",
+    ),
+    why="TTFT is what a person feels as 'it reacts'; counting the empty chunk makes every server look faster than it is.",
     cases=[((STREAM,), 0.0413), ((SLOW_STREAM,), 1.208)],
     slips=[
         (
@@ -55,7 +60,12 @@ check("ttft", ttft)
 rate = Exercise(
     name="rate",
     title="Output tokens/s of a recorded stream",
-    hint="Take the speed between the first text and the last: n tokens have n - 1 gaps.",
+    hints=(
+        "Take the speed between the first text and the last: n tokens have n - 1 gaps.",
+        "Collect the times of the chunks that have text: the first and the last of those are all that you need.",
+        "Divide (tokens - 1) by the last of these times minus the first.",
+    ),
+    why="This speed depends only on how fast the model writes, so it can be compared between long and short prompts.",
     cases=[((STREAM, 4), 200.0), ((SLOW_STREAM, 3), 25.0)],
     slips=[
         (

@@ -1,5 +1,7 @@
 """Exercises of notebook 06: the smallest useful model, and a stream."""
 
+from collections.abc import Iterable
+
 from helpers.course.exercises import Exercise, Todo, is_blank
 from helpers.quality.text import count_items
 
@@ -10,7 +12,7 @@ def generate_mistake(generate):
     """Return what is wrong with a summarizer, or None."""
     text = generate("Summarize the meeting notes in 2 bullets: " + NOTES)
     if is_blank(text):
-        raise Todo
+        return "that is an empty text."
     if "Summarize" in text:
         return (
             "the request itself is in the answer. The notes begin after the first ': '."
@@ -28,8 +30,13 @@ def generate_mistake(generate):
 generate = Exercise(
     name="generate",
     title="Your own model",
-    hint="Split the notes into sentences, keep those with 'decided' or ' will ', and put '- ' "
-    "before each.",
+    hints=(
+        "Cut off what stands before the notes, and split the rest into sentences.",
+        'prompt.split(": ", 1) gives both parts. re.split(r"(?<=[.!?])\\s+", notes) splits into sentences.',
+        'Keep the sentences with "decided" or " will " in them, put "- " before each, and join them with line breaks.',
+    ),
+    why="A page of rules is the floor: a model that does not beat it is not worth its memory.",
+    example="a text",
     find_mistake=generate_mistake,
     solution="""\
 def generate(prompt, **params):
@@ -47,21 +54,33 @@ check("generate", generate)
 def stream_mistake(stream):
     """Return what is wrong with a stream of pieces, or None."""
     pieces = stream(NOTES)
-    if is_blank(pieces):
-        raise Todo
     if isinstance(pieces, str):
         return (
             "it returns one text. Write `yield` in a loop, so that the caller sees each piece as "
             "soon as it is ready."
         )
+    if not isinstance(pieces, Iterable):
+        return f"it returns {pieces!r:.40}. Write `yield` in a loop over the words."
     pieces = list(pieces)
-    if not pieces or all(map(is_blank, pieces)):
+    if pieces == [...]:
         raise Todo
+    if not all(isinstance(piece, str) for piece in pieces):
+        return f"each piece must be a text; the first is {pieces[0]!r:.40}."
     joined = "".join(pieces)
     if joined == NOTES.replace(" ", ""):
         return "joined, the pieces are not the answer. The spaces between the words are gone."
+    if joined == NOTES + " ":
+        return (
+            "joined, the pieces have one space too many at the end. Take each word with the space that "
+            "follows it in the text."
+        )
     if joined != NOTES:
-        return "joined, the pieces are not the answer."
+        return f"joined, the pieces are not the answer, but {joined!r:.40}."
+    if max(map(len, pieces)) == 1:
+        return (
+            "it yields single letters: a text taken apart gives its letters. Split it into words "
+            "first."
+        )
     if len(pieces) < 5:
         return (
             f"it comes in {len(pieces)} piece(s). Return it word by word, or TTFT and latency are "
@@ -73,7 +92,12 @@ def stream_mistake(stream):
 stream = Exercise(
     name="stream",
     title="An answer piece by piece",
-    hint="re.findall(r'\\S+\\s*', text) splits into words that keep their spaces.",
+    hints=(
+        "Use `yield` instead of `return`: once for each word.",
+        "text.split() loses the spaces; re.findall(r'\\S+\\s*', text) splits into words that keep theirs.",
+        "Loop over these words and `yield` each, or `yield from` the list of words, and not from the text.",
+    ),
+    why="The reader starts to read at the first word; without a stream, TTFT and latency are the same figure.",
     find_mistake=stream_mistake,
     solution="""\
 def stream(text):

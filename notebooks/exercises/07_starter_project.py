@@ -10,7 +10,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from helpers.course.exercises import Exercise, Todo, is_blank, same
+from helpers.course.exercises import Exercise, is_blank, same
 
 FINISHED = Path(__file__).with_name("starter_project.py").read_text(encoding="utf-8")
 TIMES = (
@@ -37,7 +37,7 @@ def csv_mistake(to_csv):
     """Return what is wrong with a CSV of two rows, or None."""
     text = to_csv([dict(row) for row in TIMES])
     if is_blank(text):
-        raise Todo
+        return "that is an empty text."
     rows = list(csv.reader(io.StringIO(str(text))))
     if not rows or rows[0][:2] != ["model", "latency_s"]:
         return "the first line must name the columns, model and latency_s first."
@@ -59,7 +59,13 @@ def csv_mistake(to_csv):
 to_csv = Exercise(
     name="csv",
     title="Results as CSV",
-    hint="Use csv.DictWriter with io.StringIO; it writes None as an empty cell.",
+    hints=(
+        "Do not join with commas yourself: a name may contain one. The csv module knows when to write quotes.",
+        "Use csv.DictWriter with io.StringIO; it writes None as an empty cell.",
+        "fieldnames are the keys of the first row. Call writeheader(), then writerows(rows), and hand back what out.getvalue() holds.",
+    ),
+    why="A file that opens without repair is a file that colleagues use.",
+    example="a text",
     find_mistake=csv_mistake,
     solution=f"""\
 import csv
@@ -78,7 +84,7 @@ def markdown_mistake(to_markdown):
     """Return what is wrong with a Markdown table of two rows, or None."""
     text = to_markdown([dict(row) for row in TIMES])
     if is_blank(text):
-        raise Todo
+        return "that is an empty text."
     lines = [line for line in str(text).splitlines() if line.strip()]
     if len(lines) < 4 or not re.fullmatch(r"[|\s:-]+", lines[1]):
         return (
@@ -101,7 +107,13 @@ def markdown_mistake(to_markdown):
 to_markdown = Exercise(
     name="markdown",
     title="Results as Markdown",
-    hint="Write a function that cleans one cell, and join the cells of a line with ' | '.join(...).",
+    hints=(
+        "A line of names, a line of dashes, then a line for each row, each between bars.",
+        "Write a function that cleans one cell: one line, each | as \\|, and - for None.",
+        "Join the cells of a line with ' | '.join(...), put a bar before and behind, and join the lines with line breaks.",
+    ),
+    why="What a model writes is not yours: it may break any table into which it is put unclean.",
+    example="a text",
     find_mistake=markdown_mistake,
     solution=f"""\
 {finished("cell", "to_markdown")}
@@ -117,12 +129,14 @@ def score_mistake(score):
     expected = ["repair the gate", "Ines", "Friday"]
     answers = ("Repair the gate by FRIDAY; Ines does it.", "Ines repairs it.", "")
     shares = [score(text, expected) for text in answers]
-    if all(map(is_blank, shares)):
-        raise Todo
     if same(shares[0], 2 / 3) or same(shares[0], 1 / 3):
         return (
             "'FRIDAY' and 'Repair' are there, but in other letters. Compare both in lower case: "
             "text.lower()."
+        )
+    if same(shares[0], 100):
+        return (
+            "it is right as a percentage. Return the share, 0 to 1: leave out the 100."
         )
     if same(shares[0], 3):
         return (
@@ -140,7 +154,13 @@ def score_mistake(score):
 score = Exercise(
     name="score",
     title="A quality score",
-    hint="Use sum(phrase in text ...) / len(phrases), in lower case.",
+    hints=(
+        "Count the phrases that are in the answer, and divide by how many there are.",
+        "Compare both in lower case: answer.lower() and phrase.lower().",
+        "sum(...) counts truths: one `phrase.lower() in text` for each phrase, then / len(expected).",
+    ),
+    why="It rewards words and not sense: read a few answers before you trust it.",
+    example=0.0,
     find_mistake=score_mistake,
     solution=f"""\
 {finished("score")}
@@ -157,8 +177,8 @@ def models_mistake(read_models):
         path = Path(folder) / "models.json"
         path.write_text(MODELS, encoding="utf-8")
         aliases = read_models(path, "summarize")
-    if is_blank(aliases):
-        raise Todo
+    if list(aliases) == ["two"]:
+        return "it keeps those without the capability: turn the condition round."
     if list(aliases) == ["one", "two"]:
         return "it returns every model. Keep those that have the capability that was asked for."
     if list(aliases) != ["one"]:
@@ -172,7 +192,13 @@ def models_mistake(read_models):
 line_up = Exercise(
     name="line-up",
     title="Models from a file",
-    hint="Read with json.loads(path.read_text(encoding='utf-8')), then choose by capability.",
+    hints=(
+        "Read the file as JSON, then choose by capability.",
+        "json.loads(path.read_text(encoding='utf-8')) gives a dictionary: alias to entry.",
+        'Loop over its .items(), and keep the aliases whose entry["capabilities"] contain the capability.',
+    ),
+    why="A colleague can now add a model without touching, or breaking, any code.",
+    example=["a text"],
     find_mistake=models_mistake,
     solution=f"""\
 import json

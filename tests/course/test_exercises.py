@@ -1,207 +1,38 @@
 """Exercises: a check never raises, the right answer passes, and a common mistake gets an answer."""
 
+import csv
+import html
+import io
 import json
+import random
 import re
 import runpy
+import shutil
 import statistics
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import helpers
+from helpers.common.paths import DATA
 from helpers.course import exercises, notebooks
-from helpers.course.exercises import check, hint, load_exercises, overview, solution
+from helpers.course.exercises import (
+    check,
+    hint,
+    load_exercises,
+    load_general,
+    overview,
+    solution,
+    use_yours,
+)
+from helpers.measure.record import SAMPLE, Run
 
 EXERCISES = load_exercises()
-# What people write at first, and a part of the answer that they must get. These are written
-# independently of the slips in notebooks/exercises.
-WRONG = {
-    "alias": [
-        ("pocket-mini", "belongs to the alias"),
-        ("pocket-mini-int4-generic-cpu", "device is still in it"),
-        ("qwen", "is not the answer"),
-    ],
-    "renamed": [("gemma-2-2b", "old name"), ("mistral-7b", "is not the answer")],
-    "fits": [
-        (lambda license, size_mb: size_mb <= 3000 and license == "MIT", "TypeError"),
-        (
-            lambda license, size_mb: (
-                license in {"MIT", "apache-2.0"} and (not size_mb or size_mb <= 3000)
-            ),
-            "Unknown does not mean small",
-        ),
-        (
-            lambda license, size_mb: license == "MIT" and bool(size_mb) and size_mb <= 3000,
-            "apache-2.0 is refused",
-        ),
-        (lambda license, size_mb: True, "for 'MIT', 6600.0 your answer is True"),
-    ],
-    "room": [
-        (7.622, "15 GB must still be free"),
-        (22.4434, "1000 MB"),
-        (7637, "adds megabytes to gigabytes"),
-        ("22 GB", "is not the answer"),
-    ],
-    "ttft": [
-        (lambda chunks: next(iter(chunks))[0], "it is empty"),
-        (lambda chunks: max(seconds for seconds, _ in chunks), "end of the stream"),
-        (lambda chunks: chunks[1][0], "not always the first with text"),
-        (lambda chunks: chunks[1], "your answer is"),
-    ],
-    "rate": [
-        (lambda chunks, tokens: tokens / chunks[-1][0], "whole time"),
-        (lambda chunks, tokens: tokens / max(s for s, text in chunks if text), "request tokens/s"),
-        (
-            lambda chunks, tokens: (tokens - 1) / (chunks[-1][0] - chunks[0][0]),
-            "empty chunks carry no token",
-        ),
-        (lambda chunks, tokens: len(chunks), "your answer is 6"),
-    ],
-    "generation": [
-        (
-            lambda prompt, completion, ttft, latency: (prompt + completion) / latency,
-            "the prompt's tokens are in it",
-        ),
-        (
-            lambda prompt, completion, ttft, latency: completion / latency,
-            "Begin at the first token",
-        ),
-        (lambda prompt, completion, ttft, latency: completion / (latency - ttft), "n - 1 gaps"),
-    ],
-    "p95": [
-        (lambda values: statistics.quantiles(values, n=20)[-1], "guesses beyond what was measured"),
-        (lambda values: float(np.percentile(values, 95)), "With fewer than 20"),
-        (lambda values: sorted(values)[-1], "p100"),
-        (
-            lambda values: float(np.percentile(values, 95)) if len(values) > 20 else None,
-            "your answer is None",
-        ),
-    ],
-    "failures": [
-        (
-            lambda rows: [row["status"] for row in rows].count("failed") / len(rows),
-            "your answer is",
-        ),
-        (
-            lambda rows: 1 - [row["status"] for row in rows].count("ok") / len(rows),
-            "warm-up requests are counted",
-        ),
-        (lambda rows: 0.0, "leaves the table"),
-    ],
-    "order": [
-        (
-            lambda models, rounds: [model for model in models for _ in range(rounds)],
-            "round by round",
-        ),
-        (lambda models, rounds: models * rounds, "Shuffle each round"),
-        (lambda models, rounds: models, "12 requests in all"),
-        (
-            lambda models, rounds: [
-                m for _ in range(rounds) for m in np.random.permutation(models).tolist()
-            ],
-            "Use a seed",
-        ),
-    ],
-    "verdict": [
-        (lambda ratio, low, high: "slower" if ratio > 1 else "faster", "looks at the ratio alone"),
-        (
-            lambda ratio, low, high: (
-                "cannot tell" if low < 1 < high else ("slower" if ratio < 1 else "faster")
-            ),
-            "means less time",
-        ),
-    ],
-    "default": [
-        (
-            lambda rows, quality, memory: sorted(rows, key=lambda row: row["latency_s"])[0][
-                "model"
-            ],
-            "breaks the limit on quality",
-        ),
-        (
-            lambda rows, quality, memory: min(
-                (row for row in rows if row["quality"] >= quality), key=lambda row: row["latency_s"]
-            )["model"],
-            "TypeError",
-        ),
-        (lambda rows, quality, memory: "large", "your answer is 'large'"),
-    ],
-    "cost": [
-        (lambda joules, price: joules / 3_600_000 * price, "the question is about a thousand"),
-        (lambda joules, price: 1000 * joules / 3600 * price, "watt hour"),
-        (lambda joules, price: 1000 * joules * price, "is not money"),
-    ],
-    "facets": [
-        (1, "the date again"),
-        (3, "the share is between 0 and 1"),
-        (0.5, "open question is there"),
-    ],
-    "agreement": [
-        (
-            lambda ours, theirs: float(
-                np.mean([a == b for a, b in zip(ours, theirs, strict=True)])
-            ),
-            "agree often by chance",
-        )
-    ],
-    "generate": [
-        (lambda prompt, **params: prompt, "The request itself"),
-        (
-            lambda prompt, **params: (
-                "The team decided to repair the gate. Ines will do it by Friday."
-            ),
-            "asks for 2 bullets",
-        ),
-        (lambda prompt, **params: "- We met late.\n- Lunch was good.", "the decision"),
-    ],
-    "stream": [
-        (lambda text: text, "yield"),
-        (lambda text: iter(text.split()), "spaces between the words"),
-        (lambda text: iter([text]), "word by word"),
-        (lambda text: iter(["no"]), "are not the answer"),
-    ],
-    "csv": [
-        (
-            lambda rows: "\n".join(
-                [",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)]
-            ),
-            "falls apart at its comma",
-        ),
-        (lambda rows: "tiny;0.3", "name the columns"),
-        (
-            lambda rows: (
-                f'model,latency_s,sample\ntiny,0.3,Yes.\n"odd, name",None,{rows[0]["sample"]}\n'
-            ),
-            "must stay empty",
-        ),
-    ],
-    "markdown": [
-        (lambda rows: "tiny 0.3", "line of dashes"),
-        (lambda rows: table(rows, lambda value: str(value)), "line break"),
-        (lambda rows: table(rows, lambda value: " ".join(str(value).split())), "opens a new cell"),
-        (
-            lambda rows: table(
-                rows, lambda value: " ".join(str(value).split()).replace("|", "\\|")
-            ),
-            "reads better as -",
-        ),
-    ],
-    "score": [
-        (
-            lambda answer, expected: sum(phrase in answer for phrase in expected) / len(expected),
-            "lower case",
-        ),
-        (
-            lambda answer, expected: sum(phrase.lower() in answer.lower() for phrase in expected),
-            "Return the share",
-        ),
-        (lambda answer, expected: 1.0, "it returns"),
-    ],
-    "line-up": [
-        (lambda path, capability: list(json.loads(path.read_text(encoding="utf-8"))), "Keep those"),
-        (lambda path, capability: [], "it returns []"),
-    ],
-}
+WRONG = tomllib.loads(
+    (Path(__file__).parent / "data" / "wrong_answers.toml").read_text(encoding="utf-8")
+)
 
 
 def table(rows, cell) -> str:
@@ -211,6 +42,16 @@ def table(rows, cell) -> str:
         *([cell(value) for value in row.values()] for row in rows),
     ]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def answer_of(code: str) -> object:
+    """Return what a learner hands to `check`: the value of an expression, or the function defined."""
+    scope = {"np": np, "re": re, "random": random, "statistics": statistics, "json": json}
+    scope |= {"csv": csv, "io": io, "table": table, "load_models": helpers.load_models}
+    if not code.startswith("\ndef ") and not code.startswith("def "):
+        return eval(code.strip(), scope)
+    exec(code, scope)
+    return [*scope.values()][-1]
 
 
 @pytest.fixture(autouse=True)
@@ -247,8 +88,8 @@ def test_each_notebook_has_at_least_two_exercises():
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_only_solution_shows_the_solution(name):
-    exercise, shown = EXERCISES[name], [hint(name), repr(EXERCISES[name])]
-    shown += [str(check(name, answer)) for answer, _ in WRONG[name]]
+    exercise, shown = EXERCISES[name], [*EXERCISES[name].hints, repr(EXERCISES[name])]
+    shown += [str(check(name, answer_of(wrong["code"]))) for wrong in WRONG[name]]
     for line in exercise.solution.strip().splitlines()[1:]:
         code = line.strip()
         if code.startswith("return ") or " = " in code:
@@ -256,28 +97,60 @@ def test_only_solution_shows_the_solution(name):
 
 
 @pytest.mark.parametrize("name", EXERCISES)
-def test_a_common_mistake_gets_a_specific_answer(name):
-    for answer, words in WRONG[name]:
-        outcome = check(name, answer)
-        assert outcome.outcome == "not yet", outcome
-        assert words.casefold() in outcome.words.casefold(), outcome
-        assert f'hint("{name}")' in outcome.words
+def test_a_wrong_answer_gets_the_hint_that_it_needs(name):
+    unhelped = []
+    for wrong in WRONG[name]:
+        outcome = check(name, answer_of(wrong["code"]))
+        helped = wrong["says"].casefold() in outcome.words.casefold()
+        if outcome.outcome != "not yet" or not helped or f'hint("{name}")' not in outcome.words:
+            unhelped.append(f"{wrong['code']} -> {outcome}, and not: {wrong['says']}")
+    assert unhelped == []
+
+
+def test_the_list_of_wrong_answers_is_long():
+    assert sum(map(len, WRONG.values())) >= 100
+    assert min(map(len, WRONG.values())) >= 6
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_help_is_folded_under_the_cell(name):
+    """Three hints, each a step further, and then a solution; a pass says why it matters."""
+    exercise = EXERCISES[name]
+    assert len(set(exercise.hints)) == 3
+    assert exercise.why.endswith(".")
+    wrong = check(name, answer_of(WRONG[name][0]["code"]))
+    titles = re.findall(r"<details><summary>(.*?)</summary>", wrong._repr_html_())
+    assert titles == ["Hint 1", "Hint 2", "Hint 3", "One solution"]
+    assert html.escape(exercise.solution.strip()) in wrong._repr_html_()
+    assert exercise.solution.strip() not in str(wrong)
+
+
+def test_hint_goes_on_step_by_step_and_never_raises():
+    first, second, third = EXERCISES["ttft"].hints
+    assert hint("ttft") == f'{first} More: hint("ttft", 2)'
+    assert hint("ttft", 2).startswith(second)
+    assert [hint("ttft", step) for step in (3, 4, 0, "x", None)] == [third] * 5
 
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_an_exercise_that_was_not_begun_is_to_do(name):
     exercise = EXERCISES[name]
-    for answer in (..., None, ""):
+    for answer in (..., "", "..."):
         assert check(name, answer).outcome == "todo"
     if exercise.find_mistake or exercise.cases[0][0]:
-        if name == "p95":
-            return  # None is one of its right results: see below
         assert check(name, lambda *_, **__: ...).outcome == "todo"
-        assert check(name, lambda *_, **__: None).outcome == "todo"
 
 
-def test_a_function_that_may_return_none_is_to_do_only_at_first():
-    assert check("p95", lambda values: ...).outcome == "todo"
+@pytest.mark.parametrize("name", EXERCISES)
+def test_an_answer_of_nothing_is_told_from_one_not_begun(name):
+    function = EXERCISES[name].find_mistake or EXERCISES[name].cases[0][0]
+    outcome = check(name, (lambda *_, **__: None) if function else None)
+    assert (outcome.outcome, "`print`" in outcome.words) == ("not yet", True)
+
+
+def test_false_none_and_zero_are_alike_where_false_is_meant():
+    allowed = ("MIT", "apache-2.0")
+    assert check("fits", lambda name, mb: name in allowed and mb and mb <= 3000).outcome == "passed"
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -317,6 +190,30 @@ def test_the_starter_project_as_shipped_is_to_do():
 )
 def test_nothing_that_an_answer_does_is_raised(answer):
     assert check("ttft", answer).outcome == "not yet"
+
+
+def own_function(name: str) -> object:
+    scope: dict = {"np": np, "check": lambda *given: None}
+    exec(EXERCISES[name].solution, scope)
+    return scope[name]
+
+
+def test_a_learners_own_functions_are_used_on_a_run():
+    run = Run(DATA / SAMPLE)
+    card = helpers.Scorecard(run, helpers.make_prices(per_kwh=0.3))
+    for name, data in (("p95", run), ("cost", card)):
+        rows = use_yours(name, own_function(name), data).rows
+        assert [row[-2] for row in rows] == pytest.approx([row[-1] for row in rows])
+    rows = use_yours("order", own_function("order"), run.models, 5).rows
+    assert [sorted(row[1].split(", ")) for row in rows] == [sorted(run.models)] * 5
+
+
+def test_a_function_that_does_not_pass_is_not_used_on_a_run():
+    todo = use_yours("p95", lambda values: ..., None)
+    assert str(todo) == "p95: todo. This cell uses your own function: write it above."
+    assert use_yours("p95", max, None).outcome == "not yet"
+    stopped = use_yours("order", own_function("order"), ["a"], None)
+    assert (stopped.outcome, "your code stopped" in stopped.words) == ("not yet", True)
 
 
 def test_an_unknown_name_gets_the_nearest_one_and_never_raises():
@@ -380,15 +277,18 @@ def other_exercises(tmp_path, monkeypatch):
     """An empty folder in place of notebooks/exercises."""
     monkeypatch.setattr(exercises, "FOLDER", tmp_path)
     load_exercises.cache_clear()
+    load_general.cache_clear()
     yield tmp_path
     load_exercises.cache_clear()
+    load_general.cache_clear()
 
 
 def test_adding_a_file_adds_its_exercises(other_exercises):
     (other_exercises / "00_check.py").write_text(
         "from helpers.course.exercises import Exercise\n"
-        "six = Exercise('six', 'Six', 'Count.', 'answer = 6', cases=[((), 6)])\n"
+        "six = Exercise('six', 'Six', ['Count.'], 'answer = 6', cases=[((), 6)])\n"
     )
+    shutil.copy(notebooks.NOTEBOOKS / "exercises" / "general.py", other_exercises)
     assert str(check("six", 6)) == "six: passed. Six: right."
     assert (solution("six"), overview().note) == ("answer = 6", "1 of 1 passed. All done.")
 
