@@ -23,6 +23,7 @@ from ..common.validation import explain
 
 RECORD = "workshop.json"
 USED = ".workshop-used"
+ORIGIN = "conversion.json"  # which bytes a converted model was made from, beside its files
 MAX_FILES = 1000
 CONVERTER = 1  # counts the changes of what is written from GGUF, so that it is made again
 OURS = {RECORD, USED}

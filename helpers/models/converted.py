@@ -16,7 +16,6 @@ from .gguf import GgufFile, write_model
 from .lineup import ALIAS, alias_from, load_models
 
 SOURCE, PUBLISHER = "gguf", "Own"
-ORIGIN = "conversion.json"  # which bytes a folder was converted from, beside its files
 BYTES_EACH = 1.13  # a byte, and its share of a scale
 SPARE_BYTES = 50e6  # tokenizer, tables of angles, the end of the disk
 Note = Callable[[str], None]
@@ -96,7 +95,7 @@ def _convert(
     try:
         incoming.mkdir(parents=True)
         decoder = write_model(file, incoming, origin["context"])
-        write_json(incoming / ORIGIN, origin)
+        write_json(incoming / cache.ORIGIN, origin)
         served = cache.converted_id(alias)
         write_json(incoming / "inference_model.json", {"Name": served, "PromptTemplate": None})
         name, _, version = served.rpartition(":")
@@ -135,7 +134,7 @@ def _is_here(folder: Path, origin: dict, replace: bool) -> bool:
     if record is None:
         return False
     try:
-        before = json.loads((folder / ORIGIN).read_text(encoding="utf-8"))
+        before = json.loads((folder / cache.ORIGIN).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         before = origin  # damaged: it is made again
     if {**before, "file": ""} == {**origin, "file": ""}:

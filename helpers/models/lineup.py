@@ -39,6 +39,13 @@ class IndexFile(Entry):
     wheel_bytes: Positive
 
 
+class AdapterFolder(Entry):
+    """Name a LoRA folder in data/ that is added to a package's weights, and its weights' hash."""
+
+    folder: Text
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class ModelEntry(Entry):
     """Describe one model. The keys `licence` and `formerly` are read for one more release."""
 
@@ -46,7 +53,8 @@ class ModelEntry(Entry):
     size_mb: Annotated[float, Field(gt=0)] | None
     source: Literal["built-in", "package-index", "catalog"] = "catalog"
     package: IndexFile | None = None  # with the source "package-index"
-    adapter: Text | None = None  # a LoRA folder in data/, added to the package's weights
+    adapter: AdapterFolder | None = None  # may go with a package
+    course: bool = False  # measured where nobody names models
     license: Annotated[Text | None, Field(validation_alias=AliasChoices("license", "licence"))] = (
         None
     )
@@ -61,6 +69,8 @@ class ModelEntry(Entry):
     def _package_is_named(self) -> "ModelEntry":
         if (self.source == "package-index") != (self.package is not None):
             raise ValueError("package and the source 'package-index' go together")
+        if self.adapter and not self.package:
+            raise ValueError("adapter goes with a package, to whose weights it is added")
         return self
 
 
@@ -78,6 +88,11 @@ class Lineup(Shown, dict[str, ModelEntry]):
         """Return the aliases of the models that ship with the kit, smallest first."""
         aliases = (alias for alias in self if self[alias].source == "built-in")
         return sorted(aliases, key=lambda alias: self[alias].size_mb or 0)
+
+    @property
+    def course(self) -> list[str]:
+        """Return the aliases that the course compares; without any, the built-in models."""
+        return [alias for alias, entry in self.items() if entry.course] or self.built_in
 
     def current(self, alias: str) -> str | None:
         """Return the alias that an older name stands for today, or None."""

