@@ -89,10 +89,15 @@ class Lineup(Shown, dict[str, ModelEntry]):
         aliases = (alias for alias in self if self[alias].source == "built-in")
         return sorted(aliases, key=lambda alias: self[alias].size_mb or 0)
 
-    @property
-    def course(self) -> list[str]:
-        """Return the aliases that the course compares; without any, the built-in models."""
-        return [alias for alias, entry in self.items() if entry.course] or self.built_in
+    def among(self, table: Iterable[Any], missing: bool = False) -> list[str]:
+        """Return the course's models of a table, else its built-in ones, else what it has of this.
+
+        A model of the course that is not cached counts only with `missing`.
+        """
+        here = {model.alias for model in table if missing or model.cached is not False}
+        course = [alias for alias, entry in self.items() if entry.course] or self.built_in
+        offered = {model.alias for model in table}
+        return [a for a in course if a in here] or [a for a in self if a in offered]
 
     def current(self, alias: str) -> str | None:
         """Return the alias that an older name stands for today, or None."""

