@@ -82,12 +82,12 @@ def adapter_card(alias: str, by_notes: dict[str, Any]) -> str:
 
 def _pin(alias: str, weights: Path) -> None:
     """Write the SHA-256 of an adapter into the line-up, which is checked before it is used."""
-    path, adapter = DATA / "models.json", load_models()[alias].adapter
-    if adapter:
+    path, known = DATA / "models.json", load_models()[alias].adapter_sha256
+    if known:
         text = path.read_text(encoding="utf-8")
         before, name, after = text.partition(f'"{alias}": {{')
         digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-        write_text(path, before + name + after.replace(adapter.sha256, digest, 1))
+        write_text(path, before + name + after.replace(known, digest, 1))
 
 
 def _entry(alias: str, model: Model, precision: str, folder: Path) -> dict[str, Any]:

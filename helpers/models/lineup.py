@@ -20,6 +20,7 @@ ALIAS = r"[a-z0-9][a-z0-9._-]*"
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
 Identifier = Annotated[str, Field(pattern=f"^{ALIAS}$")]
 Positive = Annotated[int, Field(gt=0)]
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Entry(BaseModel):
@@ -35,15 +36,8 @@ class IndexFile(Entry):
     version: Annotated[str, Field(pattern=r"^[0-9][0-9A-Za-z.]*$")]
     file: Annotated[str, Field(pattern=r"^[^\\]+\.gguf$")]
     bytes: Positive
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Hash
     wheel_bytes: Positive
-
-
-class AdapterFolder(Entry):
-    """Name a LoRA folder in data/ that is added to a package's weights, and its weights' hash."""
-
-    folder: Text
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class ModelEntry(Entry):
@@ -53,7 +47,8 @@ class ModelEntry(Entry):
     size_mb: Annotated[float, Field(gt=0)] | None
     source: Literal["built-in", "package-index", "catalog"] = "catalog"
     package: IndexFile | None = None  # with the source "package-index"
-    adapter: AdapterFolder | None = None  # may go with a package
+    adapter: Text | None = None  # a LoRA folder in data/, added to the package's weights
+    adapter_sha256: Hash | None = None  # of its weights
     course: bool = False  # measured where nobody names models
     license: Annotated[Text | None, Field(validation_alias=AliasChoices("license", "licence"))] = (
         None
@@ -69,8 +64,8 @@ class ModelEntry(Entry):
     def _package_is_named(self) -> "ModelEntry":
         if (self.source == "package-index") != (self.package is not None):
             raise ValueError("package and the source 'package-index' go together")
-        if self.adapter and not self.package:
-            raise ValueError("adapter goes with a package, to whose weights it is added")
+        if bool(self.adapter) != bool(self.adapter_sha256) or (self.adapter and not self.package):
+            raise ValueError("adapter and adapter_sha256 go together, and with a package")
         return self
 
 
@@ -90,14 +85,10 @@ class Lineup(Shown, dict[str, ModelEntry]):
         return sorted(aliases, key=lambda alias: self[alias].size_mb or 0)
 
     def among(self, table: Iterable[Any], missing: bool = False) -> list[str]:
-        """Return the course's models of a table, else its built-in ones, else what it has of this.
-
-        A model of the course that is not cached counts only with `missing`.
-        """
-        here = {model.alias for model in table if missing or model.cached is not False}
+        """Return the course's models that a table has cached (or `missing`), else any of its."""
+        cached = {model.alias: missing or model.cached is not False for model in table}
         course = [alias for alias, entry in self.items() if entry.course] or self.built_in
-        offered = {model.alias for model in table}
-        return [a for a in course if a in here] or [a for a in self if a in offered]
+        return [a for a in course if cached.get(a)] or [a for a in self if a in cached]
 
     def current(self, alias: str) -> str | None:
         """Return the alias that an older name stands for today, or None."""

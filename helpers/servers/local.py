@@ -8,8 +8,8 @@ from ..common.errors import KitError, MirrorError
 from ..common.paths import home, model_cache, service_folder
 from ..common.templates import paragraph
 from ..models import lineup, mirror, package_index
-from ..models.cache import Package, download_lock
-from .foundry import Note, Progress, Runtime, RuntimeStopped, ignore, private_service
+from ..models.cache import Note, Package, download_lock, ignore
+from .foundry import Progress, Runtime, RuntimeStopped, private_service
 from .keep_warm import Traffic
 from .model_table import ModelInfo, ModelTable, free_memory_mb
 from .server import MAX_TOKENS, Server
@@ -143,8 +143,7 @@ class BuiltIn(OnRuntime):
         return self.resolve(model.id)
 
     def _from_catalog(self, model: ModelInfo, progress: Progress, note: Note) -> ModelInfo:
-        busy = "another process is fetching it; waiting for that"
-        with download_lock(home(), model.id, lambda: note(busy)):
+        with download_lock(home(), model.id, note):
             self.runtime.download(model.id, progress, note)
         return self.resolve(model.id)
 

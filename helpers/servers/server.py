@@ -16,13 +16,14 @@ from ..common.foreign import KEY_VARIABLE, clean, mask, masked
 from ..common.show import lines
 from ..common.templates import paragraph
 from ..models import lineup
+from ..models.cache import Note, ignore
 from ..timing.connection import by_proxy, proxy_for, tls_context
 from ..timing.framing import Failure
 from ..timing.metrics import METRICS, measure
 from ..timing.refusals import explain_refusal, parse_leave_out, refused_fields, without
 from ..timing.stream import Timeline, read_text, send
 from ..timing.transport import Exchange
-from .foundry import Note, Progress, Runtime, RuntimeStopped, ignore
+from .foundry import Progress, Runtime, RuntimeStopped
 from .keep_warm import EVERY_S, Pings, Traffic, ping_every
 from .listing import ids_in
 from .model_table import ModelInfo, ModelTable
@@ -110,10 +111,7 @@ class Server:
         raise NotImplementedError
 
     def default_models(self, *, missing: bool = False) -> list[str]:
-        """Return the course's models that are here, else the line-up's; else raise UsageError.
-
-        With `missing`, also those that must be fetched first.
-        """
+        """Return the course's models that are here, or `missing`, else others; or UsageError."""
         table = self.models()
         if chosen := self._lineup.among(table, missing):
             return chosen

@@ -75,7 +75,7 @@ def source(wheels, **changes):
 
 def entries(wheels, alias="tiny", adapter=None, **changes):
     entry = {"source": "package-index", "capabilities": ["chat"], "size_mb": 0.4}
-    entry |= {"package": source(wheels, **changes), "adapter": adapter}
+    entry |= {"package": source(wheels, **changes), **(adapter or {})}
     return lineup.Lineup({alias: lineup.ModelEntry.model_validate(entry)})
 
 
@@ -90,7 +90,8 @@ def write_adapter(folder, seed):
     safetensors.numpy.save_file(factors, folder / "adapter_model.safetensors")
     config = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "bias": "none"}
     (folder / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
-    return {"folder": str(folder), "sha256": cache.sha256(folder / "adapter_model.safetensors")}
+    digest = cache.sha256(folder / "adapter_model.safetensors")
+    return {"adapter": str(folder), "adapter_sha256": digest}
 
 
 def nothing_is_left():
@@ -140,11 +141,11 @@ def test_a_changed_adapter_makes_a_model_anew_and_a_wrong_one_is_refused(
             assert server.chat("tiny", "the 123", max_tokens=4).timeline.completion_tokens == 4
             hashes.add(server.resolve("tiny").files_sha256)
     assert len(hashes) == 3
-    with connect(models=entries(wheels, adapter={**second, "sha256": "0" * 64})) as server:
+    with connect(models=entries(wheels, adapter={**second, "adapter_sha256": "0" * 64})) as server:
         (outcome,) = download(server, ["tiny"], progress=False)
         assert outcome.status == "failed"
         assert outcome.detail.endswith(
-            "is missing or changed; restore it with: git checkout -- second"
+            "is not the file that the line-up expects; restore it with: git checkout -- second"
         )
     with connect(models=entries(wheels, adapter=second)) as server:  # the good one has stayed
         assert server.resolve("tiny").cached
@@ -310,9 +311,11 @@ def test_an_entry_that_pip_could_misread_is_refused(wheels, tmp_path, change, me
     with pytest.raises(UsageError, match=message):
         lineup.load_models(path)
     del entry["package"]
-    entry["adapter"] = {"folder": "models/tiny", "sha256": "0" * 64}
+    entry["adapter"] = "models/tiny"
     path.write_text(json.dumps({"tiny": {**entry, "source": "catalog"}}), encoding="utf-8")
-    with pytest.raises(UsageError, match="adapter goes with a package"):
+    with pytest.raises(
+        UsageError, match="adapter and adapter_sha256 go together, and with a package"
+    ):
         lineup.load_models(path)
     path.write_text(json.dumps({"tiny": entry}), encoding="utf-8")
     with pytest.raises(UsageError, match="package and the source 'package-index' go together"):
