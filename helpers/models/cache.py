@@ -23,7 +23,9 @@ from ..common.validation import explain
 
 RECORD = "workshop.json"
 USED = ".workshop-used"
+ORIGIN = "conversion.json"  # which bytes a converted model was made from, beside its files
 MAX_FILES = 1000
+PUBLISHERS = {"gguf": "Own", "package-index": "Workshop"}  # of converted models, by source
 CONVERTER = 1  # counts the changes of what is written from GGUF, so that it is made again
 OURS = {RECORD, USED}
 # Foundry Local keeps files with these endings beside a download that is under way.
@@ -32,6 +34,7 @@ PART = re.compile(r"[A-Za-z0-9._+@=,()-][A-Za-z0-9._+@=,() -]*")
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 Progress = Callable[[int], None]
+Note = Callable[[str], None]
 Stamp = tuple[int, int]
 
 
@@ -261,9 +264,9 @@ def copy_in(source: Path, target: Path) -> None:
 
 
 def download_lock(
-    home: Path, package_id: str, waiting: Callable[[], None]
+    home: Path, package_id: str, note: Note = ignore, doing: str = "fetching"
 ) -> contextlib.AbstractContextManager:
-    """Let one process at a time fetch or repair a model; call `waiting` before having to wait.
+    """Let one process at a time fetch or repair a model; note it before having to wait.
 
     It begins at once and ends with the `with` block; the system frees it when a process dies.
     """
@@ -272,8 +275,19 @@ def download_lock(
     try:
         return lock.acquire(timeout=0)
     except filelock.Timeout:
-        waiting()
+        note(f"another process is {doing} it; waiting for that")
         return lock.acquire()
+
+
+@contextlib.contextmanager
+def work_folder(folder: Path) -> Iterator[Path]:
+    """Make an empty folder, which is gone afterwards, also after Ctrl-C."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def mark_used(folder: Path) -> None:
@@ -287,6 +301,17 @@ def last_used(folder: Path) -> str | None:
     with contextlib.suppress(OSError):
         return now((folder / USED).stat().st_mtime)
     return None
+
+
+def bytes_on_disk(folder: Path) -> int:
+    """Return the bytes of a folder's files; of one that is not filled yet, what is there of it."""
+    total = 0
+    with contextlib.suppress(OSError):  # files may be moved while they are counted
+        for path in folder.rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                file = path.stat()  # only some systems say how much of it is filled
+                total += min(file.st_size, 512 * getattr(file, "st_blocks", file.st_size))
+    return total
 
 
 def disk_error(error: OSError, folder: Path, kept: str = "") -> KitError:

@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from ..common.errors import KitError, UsageError
@@ -15,11 +13,9 @@ from .adapter import CONFIG, WEIGHTS, Adapter
 from .gguf import GgufFile, write_model
 from .lineup import ALIAS, alias_from, load_models
 
-SOURCE, PUBLISHER = "gguf", "Own"
-ORIGIN = "conversion.json"  # which bytes a folder was converted from, beside its files
+SOURCE = "gguf"
 BYTES_EACH = 1.13  # a byte, and its share of a scale
 SPARE_BYTES = 50e6  # tokenizer, tables of angles, the end of the disk
-Note = Callable[[str], None]
 
 
 def from_gguf(
@@ -28,7 +24,7 @@ def from_gguf(
     adapter: str | os.PathLike | None = None,
     *,
     context: int | None = None,
-    note: Note = cache.ignore,
+    note: cache.Note = cache.ignore,
 ) -> str:
     """Convert a GGUF file into the cache; return the alias under which Foundry Local serves it.
 
@@ -49,29 +45,23 @@ def from_gguf(
         raise UsageError(f"'{alias}' is not a name for a model; use {letters}.")
     if alias in load_models():
         raise UsageError(f"'{alias}' is a model of the line-up; choose another name.")
-    convert(path, alias, adapter, context, PUBLISHER, SOURCE, note)
+    convert(path, alias, Path(adapter) if adapter else None, context, SOURCE, note)
     return alias
 
 
 def convert(
-    path: Path,
-    alias: str,
-    adapter: str | os.PathLike | None,
-    context: int | None,
-    publisher: str,
-    source: str,
-    note: Note,
+    path: Path, alias: str, adapter: Path | None, context: int | None, source: str, note: cache.Note
 ) -> Path:
     """Make a folder in the cache, at once or not at all; return it."""
     served = cache.converted_id(alias)
-    folder = model_cache() / publisher / served.replace(":", "-")
-    origin = _origin(path, Path(adapter) if adapter else None, context)
-    waiting = lambda: note("another process is converting it; waiting for that")  # noqa: E731
+    folder = model_cache() / cache.PUBLISHERS[source] / served.replace(":", "-")
+    origin = _origin(path, adapter, context)
     try:
-        with cache.download_lock(home(), served, waiting):
+        with cache.download_lock(home(), served, note, "converting"):
             if not _is_here(folder, origin, replace=source != SOURCE):
                 note("converting")
-                _convert(path, adapter, folder, alias, source, origin)
+                file = GgufFile(path, Adapter(adapter) if adapter else None)
+                _convert(file, folder, alias, source, origin)
     except OSError as error:
         raise cache.disk_error(error, model_cache()) from None
     except MemoryError:
@@ -81,22 +71,11 @@ def convert(
     return folder
 
 
-def _convert(
-    path: Path,
-    adapter: str | os.PathLike | None,
-    folder: Path,
-    alias: str,
-    source: str,
-    origin: dict,
-) -> None:
-    file = GgufFile(path, Adapter(Path(adapter)) if adapter else None)
+def _convert(file: GgufFile, folder: Path, alias: str, source: str, origin: dict) -> None:
     refuse_full_disk(alias, file.parameters * BYTES_EACH + SPARE_BYTES)
-    incoming = home() / "incoming" / folder.name
-    shutil.rmtree(incoming, ignore_errors=True)
-    try:
-        incoming.mkdir(parents=True)
+    with cache.work_folder(home() / "incoming" / folder.name) as incoming:
         decoder = write_model(file, incoming, origin["context"])
-        write_json(incoming / ORIGIN, origin)
+        write_json(incoming / cache.ORIGIN, origin)
         served = cache.converted_id(alias)
         write_json(incoming / "inference_model.json", {"Name": served, "PromptTemplate": None})
         name, _, version = served.rpartition(":")
@@ -107,8 +86,6 @@ def _convert(
         cache.adopt(incoming, facts, source)
         folder.parent.mkdir(parents=True, exist_ok=True)
         replace_folder(folder, incoming)
-    finally:
-        shutil.rmtree(incoming, ignore_errors=True)
 
 
 def _origin(path: Path, adapter: Path | None, context: int | None) -> dict:
@@ -135,7 +112,7 @@ def _is_here(folder: Path, origin: dict, replace: bool) -> bool:
     if record is None:
         return False
     try:
-        before = json.loads((folder / ORIGIN).read_text(encoding="utf-8"))
+        before = json.loads((folder / cache.ORIGIN).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         before = origin  # damaged: it is made again
     if {**before, "file": ""} == {**origin, "file": ""}:

@@ -20,6 +20,7 @@ ALIAS = r"[a-z0-9][a-z0-9._-]*"
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
 Identifier = Annotated[str, Field(pattern=f"^{ALIAS}$")]
 Positive = Annotated[int, Field(gt=0)]
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Entry(BaseModel):
@@ -35,7 +36,7 @@ class IndexFile(Entry):
     version: Annotated[str, Field(pattern=r"^[0-9][0-9A-Za-z.]*$")]
     file: Annotated[str, Field(pattern=r"^[^\\]+\.gguf$")]
     bytes: Positive
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Hash
     wheel_bytes: Positive
 
 
@@ -47,6 +48,8 @@ class ModelEntry(Entry):
     source: Literal["built-in", "package-index", "catalog"] = "catalog"
     package: IndexFile | None = None  # with the source "package-index"
     adapter: Text | None = None  # a LoRA folder in data/, added to the package's weights
+    adapter_sha256: Hash | None = None  # of its weights
+    course: bool = False  # measured where nobody names models
     license: Annotated[Text | None, Field(validation_alias=AliasChoices("license", "licence"))] = (
         None
     )
@@ -61,6 +64,8 @@ class ModelEntry(Entry):
     def _package_is_named(self) -> "ModelEntry":
         if (self.source == "package-index") != (self.package is not None):
             raise ValueError("package and the source 'package-index' go together")
+        if bool(self.adapter) != bool(self.adapter_sha256) or (self.adapter and not self.package):
+            raise ValueError("adapter and adapter_sha256 go together, and with a package")
         return self
 
 
@@ -78,6 +83,12 @@ class Lineup(Shown, dict[str, ModelEntry]):
         """Return the aliases of the models that ship with the kit, smallest first."""
         aliases = (alias for alias in self if self[alias].source == "built-in")
         return sorted(aliases, key=lambda alias: self[alias].size_mb or 0)
+
+    def among(self, table: Iterable[Any], missing: bool = False) -> list[str]:
+        """Return the course's models that a table has cached (or `missing`), else any of its."""
+        cached = {model.alias: missing or model.cached is not False for model in table}
+        course = [alias for alias, entry in self.items() if entry.course] or self.built_in
+        return [a for a in course if cached.get(a)] or [a for a in self if a in cached]
 
     def current(self, alias: str) -> str | None:
         """Return the alias that an older name stands for today, or None."""

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.client import HTTPException, HTTPResponse
 from io import FileIO
 from pathlib import Path
@@ -25,7 +25,7 @@ from ..common.files import make_writable, replace, replace_folder
 from ..common.foreign import clean, remember_address
 from ..common.validation import explain
 from . import cache
-from .cache import Package, Progress, ignore
+from .cache import Note, Package, Progress, ignore
 
 VARIABLE = "WORKSHOP_MIRROR"
 NAME_VARIABLE = "WORKSHOP_NAME"
@@ -42,8 +42,6 @@ MAX_RETRY_S = 10.0
 MAX_FAILURES = 6
 MIN_BYTES = 2**16  # in STALL_S: what comes more slowly counts as nothing
 TRY_VERIFY = "Tell whoever runs it to try: python -m helpers verify"
-
-Note = Callable[[str], None]
 
 
 class Listing(BaseModel):
@@ -102,9 +100,8 @@ class Mirror:
         folder = package.folder(target)
         _refuse_twin(folder, target)
         incoming = home / "incoming" / folder.name
-        waiting = lambda: note("another process is fetching it; waiting for that")  # noqa: E731
         try:
-            with cache.download_lock(home, package.id, waiting):
+            with cache.download_lock(home, package.id, note):
                 if not _is_here(package, folder):
                     make_writable(folder.parent)  # fail now, not after gigabytes
                     self._fetch_all(package, incoming, progress, note)

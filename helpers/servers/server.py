@@ -16,13 +16,14 @@ from ..common.foreign import KEY_VARIABLE, clean, mask, masked
 from ..common.show import lines
 from ..common.templates import paragraph
 from ..models import lineup
+from ..models.cache import Note, ignore
 from ..timing.connection import by_proxy, proxy_for, tls_context
 from ..timing.framing import Failure
 from ..timing.metrics import METRICS, measure
 from ..timing.refusals import explain_refusal, parse_leave_out, refused_fields, without
 from ..timing.stream import Timeline, read_text, send
 from ..timing.transport import Exchange
-from .foundry import Note, Progress, Runtime, RuntimeStopped, ignore
+from .foundry import Progress, Runtime, RuntimeStopped
 from .keep_warm import EVERY_S, Pings, Traffic
 from .listing import ids_in
 from .model_table import ModelInfo, ModelTable
@@ -109,18 +110,18 @@ class Server:
         """Return every model that this server offers."""
         raise NotImplementedError
 
-    def default_models(self) -> list[str]:
-        """Return the built-in models offered here, else the line-up's; else raise UsageError."""
-        offered = {model.alias for model in self.models()}
-        built_in = [alias for alias in self._lineup.built_in if alias in offered]
-        if chosen := built_in or [alias for alias in self._lineup if alias in offered]:
+    def default_models(self, *, missing: bool = False) -> list[str]:
+        """Return the course's models that are here, or `missing`, else others; or UsageError."""
+        table = self.models()
+        if chosen := self._lineup.among(table, missing):
             return chosen
-        about = {"where": self.where, "offered": sorted(offered)[:5], "note": self.models().note}
+        offered = sorted({model.alias for model in table})[:5]
+        about = {"where": self.where, "offered": offered, "note": table.note}
         raise UsageError(paragraph("servers/which_models.jinja", **about))
 
-    def model_names(self, chosen: str | Iterable[str] | None) -> list[str]:
+    def model_names(self, chosen: str | Iterable[str] | None, missing: bool = False) -> list[str]:
         """Return the names of a list or of a text with commas; without any, the default models."""
-        return lineup.model_list(chosen) or self.default_models()
+        return lineup.model_list(chosen) or self.default_models(missing=missing)
 
     def resolve(self, name: str) -> ModelInfo:
         """Return the model with this alias or id. Raises UnknownModel with near misses."""

@@ -17,6 +17,7 @@ import pytest
 
 from helpers.common.paths import PROJECT
 from helpers.course import notebooks
+from support.notebooks import POCKET, TINY
 
 sync_api = pytest.importorskip(
     "playwright.sync_api",
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.skipif(
     BROWSER is None, reason="no Chromium here; on Debian and Ubuntu: apt-get install chromium"
 )
 
-SMALL = {"prompts": '"deterministic"', "rounds": "2"}
+SMALL = {"prompts": '"deterministic"', "rounds": "2", "models": f'"{POCKET}"', "gguf": f'r"{TINY}"'}
 PICTURES = PROJECT / "results" / "screenshots"
 QUIET = (
     "--no-sandbox",

