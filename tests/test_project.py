@@ -1,6 +1,7 @@
 """What holds for the project as a whole: one face, imports one way, pins with reasons, a README that tells the truth."""
 
 import ast
+import inspect
 import json
 import re
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import pytest
 
 import helpers
+from helpers.cli import models, options, runs, scores
 from helpers.cli.app import app
 from helpers.common.paths import BUILT_IN_MODELS, PROJECT
 from helpers.models import built_in, cache, lineup
@@ -126,6 +128,13 @@ def test_the_readme_names_every_target_and_every_command():
     commands = [name for name in app if not name.startswith("-")]
     assert len(commands) >= 8
     assert [command for command in commands if f"helpers {command}" not in readme] == []
+
+
+def test_every_text_of_the_help_belongs_to_an_option_of_a_command():
+    owners = {name: getattr(module, name) for module in (options, runs) for name in vars(module)}
+    owners |= {c.__name__: c for module in (models, runs, scores) for c in module.COMMANDS}
+    for name, texts in options.HELP.items():
+        assert set(texts) <= set(inspect.signature(owners[name]).parameters), name
 
 
 def test_every_table_of_the_instrument_comes_from_a_script_that_is_there():

@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError, Parameter
 from ..common.errors import KitError, UsageError
 from ..common.show import lines
 from . import models, runs, scores
+from .options import describe
 
 DONE, FAILED, MISUSED, INTERRUPTED, CLOSED = 0, 1, 2, 130, 141
 
@@ -22,6 +23,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 for command in (*models.COMMANDS, *runs.COMMANDS, *scores.COMMANDS):
+    describe(command)
     app.command(command, name=command.__name__.rstrip("_"))
 
 

@@ -1,7 +1,7 @@
 """Describe the options that several commands share, and turn them into arguments of the calls."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, dataclass_transform
@@ -40,9 +40,15 @@ Options = TypeVar("Options")
 @dataclass_transform(frozen_default=True)
 def described(options: type[Options]) -> type[Options]:
     """Make each field of a class an option, with its description from help.toml."""
-    lines = [f"    {name}: {text}" for name, text in HELP[options.__name__].items()]
-    options.__doc__ = "\n".join([options.__doc__ or "", "", "Attributes:", *lines])
+    describe(options, "Attributes")
     return Parameter(name="*")(dataclass(frozen=True)(options))
+
+
+def describe(item: Callable, heading: str = "Args") -> None:
+    """Add to a command or a class what help.toml says of its options."""
+    lines = [f"    {name}: {text}" for name, text in HELP.get(item.__name__, {}).items()]
+    if lines:
+        item.__doc__ = "\n".join([item.__doc__ or "", "", f"{heading}:", *lines])
 
 
 def given(options: "DataclassInstance | None") -> dict:

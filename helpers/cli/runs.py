@@ -172,12 +172,7 @@ def calibrate(
     concurrency: str = "1",  # so that 1.5 is refused, and not rounded
     json_: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
-    """Measure the instrument's own error on this machine.
-
-    Args:
-        concurrency: requests in flight at once (default 1)
-        json_: print the figures as JSON
-    """
+    """Measure the instrument's own error on this machine."""
     from .. import calibrate
 
     calibration = calibrate(concurrency)
@@ -191,11 +186,7 @@ def report(
     chosen: ChoiceOptions | None = None,
     prices: PriceOptions | None = None,
 ) -> None:
-    """Make the report of a recorded run again (default: the latest), or of several side by side.
-
-    Args:
-        output: with several runs: folder in which the merged one is made
-    """
+    """Make the report of a recorded run again (default: the latest), or of several side by side."""
     from .. import load_run, merge_runs, write_report
 
     loaded = [load_run(folder) for folder in run or [None]]
@@ -223,15 +214,7 @@ def compare(
     drift: str = "5",
     json_: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
-    """Compare two recorded runs of the same prompts, before and after a change.
-
-    Args:
-        before: RUN_A: folder of the run before
-        after: RUN_B: folder of the run after
-        fail_if: exit with 1 when it is certain: 'ttft>1.10' (repeatable)
-        drift: percent by which one machine's speed varies between sittings (default 5)
-        json_: print the comparison as JSON
-    """
+    """Compare two recorded runs of the same prompts, before and after a change."""
     from ..measure import two_runs
 
     gates = [two_runs.parse_gate(text) for text in fail_if]
@@ -249,12 +232,7 @@ def compare(
 
 
 def workshop(*, output: str | None = None, full: bool = False) -> None:
-    """Run the whole course headless and write its report.
-
-    Args:
-        output: folder for results (default: results/)
-        full: measure all meeting notes and not only the course's part, as a decision needs
-    """
+    """Run the whole course headless and write its report."""
     from ..course import notebooks
 
     _show_decision(notebooks.workshop(output, full=full))

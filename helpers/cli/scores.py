@@ -14,13 +14,7 @@ from .options import Endpoint, LimitOptions, RunFolder, Whole, given
 def annotate(
     run: RunFolder = None, /, *, rater: str, seed: Whole = 0, output: str | None = None
 ) -> None:
-    """Write a blind sheet of a run's answers for a person to score.
-
-    Args:
-        rater: who scores
-        seed: for the order (default 0)
-        output: the sheet (default: annotations-NAME.csv in the run's folder)
-    """
+    """Write a blind sheet of a run's answers for a person to score."""
     from .. import BlindRating, load_run
 
     loaded = load_run(run)
@@ -50,13 +44,7 @@ def judge(
     key_env: str = "FOUNDRY_LOCAL_API_KEY",
     endpoint: Endpoint = None,
 ) -> int:
-    """Let a model score the answers of a run.
-
-    Args:
-        model: the judge
-        limit: the most requests to send
-        key_env: variable with the key of its server (default FOUNDRY_LOCAL_API_KEY)
-    """
+    """Let a model score the answers of a run."""
     from .. import ask_judge, connect, load_run
 
     loaded = load_run(run)
@@ -76,12 +64,7 @@ def route(
     limits: LimitOptions | None = None,
     endpoint: Endpoint = None,
 ) -> int:
-    """Choose a model for a prompt by capability and a finished run.
-
-    Args:
-        need: capability that the model must have (repeatable; default chat)
-        ask: ask the model, and the next one when it fails
-    """
+    """Choose a model for a prompt by capability and a finished run."""
     from .. import connect, route
 
     chosen = route(prompt, need or ("chat",), given(limits), run=run)
@@ -101,12 +84,7 @@ def contribute(
     output: str | None = None,
     verify: Annotated[str | None, Parameter(name=["--verify", "--check"])] = None,
 ) -> None:
-    """Write a small folder with the entry and the result of a run, or verify one.
-
-    Args:
-        output: the new folder (default: contribution/ in the run's)
-        verify: look through a folder that was sent to you; write nothing
-    """
+    """Write a small folder with the entry and the result of a run, or verify one."""
     from .. import load_run
     from ..report.contribute import contribute, verify_contribution
 
@@ -122,13 +100,7 @@ def contribute(
 def prompts(
     action: Literal["new"], notes: str, /, *, output: str = "my-prompts.json", yes: bool = False
 ) -> None:
-    """Make a prompt set of your own notes: a text file, or a folder of them.
-
-    Args:
-        notes: NOTES: the file or folder
-        output: the new file (default: my-prompts.json)
-        yes: take every proposed facet without asking
-    """
+    """Make a prompt set of your own notes: a text file, or a folder of them."""
     from ..common.files import write_json
     from ..models.prompts import load_prompts
     from ..quality.proposals import make_set, read_notes

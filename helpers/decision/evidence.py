@@ -84,19 +84,14 @@ def check(
         broken.append(Violation("quality", paragraph("decision/unjudged.jinja", row=mine.row)))
     if mine.is_function or unjudged:
         return broken, doubts
-    for name, reference in _references(evidence, card).items():
-        below, doubt = _check_floor(card.by_prompt["quality"][model], name, reference)
+    # What needs no model: a model must be better.
+    quality = card.by_prompt["quality"]
+    functions = {name: quality[name] for name, of in evidence.items() if of.is_function}
+    for name, reference in {**card.floor, **functions}.items():
+        below, doubt = _check_floor(quality[model], name, reference)
         broken += below
         doubts += doubt
     return broken, doubts
-
-
-def _references(evidence: Mapping[str, Evidence], card: Scorecard) -> dict[str, Mapping]:
-    """Return quality by prompt of what needs no model: a model must be better."""
-    functions = {
-        name: card.by_prompt["quality"][name] for name, of in evidence.items() if of.is_function
-    }
-    return {**card.floor, **functions}
 
 
 def _check_floor(

@@ -22,25 +22,14 @@ from ..models.prompts import AnswerFormat, Prompt, PromptSet, load_prompts
 from ..timing import intervals
 from .answers import Key, distinct, mean_by_prompt, weighted_mean
 from .faithfulness import Faithfulness, check_answer
+from .matching import WORDS, outcome
 from .matching import find as find
-from .matching import outcome
 from .references import reference_answers
 from .text import count_items, count_sentences, count_words
 
 PROMPTS_NEEDED = 5  # for a verdict
 DIFFERENCE, POWER = 0.1, 0.8  # a difference in quality that matters, and how often it shall be seen
-SHOWN = {
-    "model": "model",
-    "quality": "quality",
-    "quality_low": "95 % interval",
-    "facet_recall": "facets right",
-    "format_ok": "format kept",
-    "forbidden_hits": "forbidden named",
-    "contradicted": "answers that contradict",
-    "unsupported": "that invent",
-    "length": "length of notes",
-    "copied": "copied",
-}
+SHOWN: dict[str, str] = WORDS["headings"]  # of columns
 RARE = ("format_ok", "forbidden_hits")  # shown only where there are any
 PARTS = ("invented", "length of notes", "copied", "quality")
 UNSUPPORTED = 0.5  # of a check: less than for a contradiction, as a capital may mark no name

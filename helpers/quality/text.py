@@ -28,11 +28,15 @@ def fill(patterns: Mapping[str, str], **parts: str) -> dict[str, str]:
 LANGUAGE = read_toml(Path(__file__).with_name("text.toml"))
 PARTS = fill(LANGUAGE["parts"])
 LETTER, UNSPACED = PARTS["LETTER"], PARTS["UNSPACED"]
-ITEM, END, NO_END, UNSEEN = (
-    re.compile(PARTS[name], re.VERBOSE) for name in ("ITEM", "END", "NO_END", "UNSEEN")
+ITEM, END, NO_END, UNSEEN, REST = (
+    re.compile(PARTS[name], re.VERBOSE) for name in ("ITEM", "END", "NO_END", "UNSEEN", "REST")
 )
 MARKUP = [
     (re.compile(fill(each, **PARTS)["pattern"]), each["words"]) for each in LANGUAGE["markup"]
+]
+PREFIXES = [
+    (re.compile(each["script"]), re.compile(each["before"]))
+    for each in (fill(prefix, **PARTS) for prefix in LANGUAGE["prefix"])
 ]
 ALIKE = {ord(other): one for one, others in LANGUAGE["alike"].items() for other in others}
 
@@ -62,18 +66,20 @@ def plain(text: str) -> str:
     return re.sub(rf"(?<=[{UNSPACED}]) | (?=[{UNSPACED}])", "", fold(without_markup(text)))
 
 
-@lru_cache(maxsize=256)
-def phrase_pattern(phrase: str) -> str:
-    """Return a pattern that finds a plain phrase from the beginning of a word to its end.
+def find_phrase(phrase: str, text: str) -> str | None:
+    """Return the words of a plain text that begin with a plain phrase.
 
     "retriev" finds "retrieval", but "art" does not find "part". Where words have no spaces between
     them, a phrase is found anywhere.
     """
-    unspaced, prefixes = re.compile(f"[{UNSPACED}]"), LANGUAGE["prefixes"]
-    scripts = (script for script in prefixes if re.match(f"[{script}]{{3}}", phrase))
-    begin = PARTS["BEGIN"] + prefixes.get(next(scripts, ""), "")
-    begin = "" if unspaced.match(phrase) else begin
-    return begin + re.escape(phrase) + ("" if unspaced.match(phrase[-1:]) else PARTS["REST"])
+    begins = next(before for script, before in PREFIXES if script.match(phrase))
+    at = text.find(phrase) if phrase else -1
+    while at >= 0:
+        if begin := begins.search(text, 0, at):
+            rest = REST.match(text, at + len(phrase))
+            return text[begin.start() : at] + phrase + (rest[0] if rest else "")
+        at = text.find(phrase, at + 1)
+    return None
 
 
 def count_sentences(text: str) -> int:
