@@ -98,7 +98,8 @@ class Outcome:
     def _repr_html_(self) -> str:
         folds = "".join(
             f"<details><summary>{html.escape(title)}</summary>"
-            f'<pre style="white-space: pre-wrap">{html.escape(text)}</pre></details>'
+            f'<pre style="white-space: pre-wrap; word-break: normal">{html.escape(text)}</pre>'
+            "</details>"
             for title, text in self.folds
         )
         return (
