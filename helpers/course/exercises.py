@@ -92,12 +92,14 @@ class Outcome:
     folds: Sequence[tuple[str, str]] = field(default=(), repr=False)
 
     def __str__(self) -> str:
-        return f"{self.exercise}: {self.outcome}. {self.words}"
+        more = f' For help: hint("{self.exercise}")' if len(self.folds) > 1 else ""
+        return f"{self.exercise}: {self.outcome}. {self.words}{more}"
 
     def _repr_html_(self) -> str:
         folds = "".join(
             f"<details><summary>{html.escape(title)}</summary>"
-            f'<pre style="white-space: pre-wrap">{html.escape(text)}</pre></details>'
+            f'<pre style="white-space: pre-wrap; word-break: normal">{html.escape(text)}</pre>'
+            "</details>"
             for title, text in self.folds
         )
         return (
@@ -170,11 +172,10 @@ def check(name: str, answer: object = ...) -> Outcome:
     try:
         mistake = general["judge"](exercise, answer)
     except Todo:
-        return Outcome(name, TODO, f'Replace the dots. Stuck? hint("{name}")', folds)
+        return Outcome(name, TODO, "Replace the dots.", folds)
     outcome = Outcome(name, PASSED, f"{exercise.title}: right. {exercise.why}".strip(), [last])
     if mistake is not None:
-        words = f'{mistake[0].upper()}{mistake[1:]} For help: hint("{name}")'
-        outcome = Outcome(name, NOT_YET, words, folds)
+        outcome = Outcome(name, NOT_YET, f"{mistake[0].upper()}{mistake[1:]}", folds)
     _record(outcome)
     return outcome
 

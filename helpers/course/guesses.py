@@ -35,6 +35,8 @@ def reveal(
 def review_guesses() -> Words:
     """Return how many guesses were too low, too high, or right."""
     places = [_place(one) for one in _guesses().values() if {"said", "measured"} <= one.keys()]
+    if not places:
+        return Words("You made no guess that a measurement answered.")
     counts = [f"{places.count(word)} {word}" for word in ("too low", "too high", "right")]
     return Words(f"Guesses that were answered: {len(places)}; {join_words(counts)}.")
 

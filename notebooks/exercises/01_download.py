@@ -75,6 +75,10 @@ room = Exercise(
             7.622,
             "that is the models alone. After the download, 15 GB must still be free.",
         ),
+        (
+            7622,
+            "that is the models alone, in megabytes. Convert, and add what must stay free.",
+        ),
         (15 + 7622 / 1024, "a GB on disk is 1000 MB; dividing by 1024 gives a GiB."),
         (7622 + 15, "that adds megabytes to gigabytes."),
     ],

@@ -157,8 +157,8 @@ def order_of_run(order, models, rounds):
     jobs, size = [*order([*models], rounds)], len(models)
     rows = [[n + 1, ", ".join(jobs[n * size : (n + 1) * size])] for n in range(rounds)]
     late = jobs[len(jobs) // 2 :]
-    counts = ", ".join(f"{name} {late.count(name)} times" for name in models)
-    note = f"If the machine gets busy halfway, it meets {counts}. In the script's order, it meets {models[-1]} most."
+    counts = ", ".join(f"{name} {late.count(name)}" for name in models)
+    note = f"If the machine gets busy halfway, so many requests of each meet it: {counts}. In the script's order it would meet {models[-1]} most."
     return Table(("round", "your order"), rows, note)
 
 

@@ -188,6 +188,11 @@ def other_unit(pairs):
     texts = [result for result, _ in counted if isinstance(result, str)]
     if texts and all(close(ratio, 1) for ratio in ratios):
         return "the figure is right, but it is a text. Write a number: no quotes and no unit."
+    inverse = [
+        number * expected for number, (_, expected) in zip(given, counted, strict=True)
+    ]
+    if len(counted) > 1 and all(close(product, 1) for product in inverse):
+        return "it is upside down: divide the other way round."
     for factor, words in FACTORS.items():
         if all(close(ratio, factor) for ratio in ratios):
             return f"right, in other units: it is {words}."
@@ -233,11 +238,8 @@ def oddity(given, expected):
 
 def nearness(given, expected):
     """Return how a result of the right kind misses what is expected, or an empty text."""
-    if is_number(expected) and given and expected:
-        if close(1 / given, expected):
-            return "it is upside down: divide the other way round."
-        if close(given, expected, 0.03):
-            return "it is close, but not right: do not round, and look for a piece too many or too few."
+    if is_number(expected) and expected and close(given, expected, 0.03):
+        return "it is close, but not right: do not round, and look for a piece too many or too few."
     if not isinstance(expected, str):
         return ""
     if not given.strip():
@@ -273,10 +275,10 @@ def for_number(given, expected):
         items = [*(given.values() if isinstance(given, Mapping) else given)]
         kind = type(given).__name__
         if any(is_number(item) and item and close(item, expected) for item in items):
-            return f"that is a {kind}, and one number is meant. The right one is in it: take that piece."
-        return f"that is a {kind}, and one number is meant."
+            return f"that is of type {kind}, and one number is meant. The right one is in it: take that piece."
+        return f"that is of type {kind}, and one number is meant."
     if not is_number(given):
-        return f"that is a {type(given).__name__}, and a number is meant."
+        return f"that is of type {type(given).__name__}, and a number is meant."
     if math.isnan(given) or math.isinf(given):
         return "that is not a number that can be measured."
     return ""
@@ -288,11 +290,11 @@ def for_text(given):
         given, "read"
     ):
         return (
-            f"that is a {type(given).__name__}, and one text is meant: take the piece out, or join them "
+            f"that is of type {type(given).__name__}, and one text is meant: take the piece out, or join them "
             "with '\\n'.join(...)."
         )
     if not isinstance(given, str):
-        return f"that is a {type(given).__name__}, and a text is meant."
+        return f"that is of type {type(given).__name__}, and a text is meant."
     return ""
 
 
@@ -301,7 +303,7 @@ def for_list(given, expected):
     if isinstance(given, str):
         return "that is one text, and a list of texts is meant: put it into a list, or split it."
     if not isinstance(given, Iterable):
-        return f"that is a {type(given).__name__}, and a list is meant."
+        return f"that is of type {type(given).__name__}, and a list is meant."
     if isinstance(given, Mapping) or not isinstance(given, (list, tuple)):
         return ""
     if any(isinstance(item, (list, tuple)) for item in given):

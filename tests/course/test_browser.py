@@ -192,3 +192,16 @@ def test_the_sliders_change_the_decision(page):
     )
     panel.screenshot(path=PICTURES / "sliders.png")
     assert "quality" in panel.inner_text()
+
+
+def test_hints_and_a_solution_unfold_below_an_exercise(page):
+    opened(page, "00_check")
+    folds = page.locator(f"{PANEL} .jp-OutputArea details")
+    hint = folds.filter(has_text="Hint 1").first
+    hint.scroll_into_view_if_needed()
+    assert not hint.locator("pre").is_visible()
+    hint.locator("summary").click()
+    assert "An id is the alias" in hint.locator("pre").inner_text()
+    hint.locator("xpath=..").screenshot(path=PICTURES / "hints.png")
+    titles = [*map(str.strip, folds.locator("summary").all_inner_texts())]
+    assert titles[:4] == ["Hint 1", "Hint 2", "Hint 3", "One solution"]

@@ -102,7 +102,7 @@ def test_a_wrong_answer_gets_the_hint_that_it_needs(name):
     for wrong in WRONG[name]:
         outcome = check(name, answer_of(wrong["code"]))
         helped = wrong["says"].casefold() in outcome.words.casefold()
-        if outcome.outcome != "not yet" or not helped or f'hint("{name}")' not in outcome.words:
+        if outcome.outcome != "not yet" or not helped or f'hint("{name}")' not in str(outcome):
             unhelped.append(f"{wrong['code']} -> {outcome}, and not: {wrong['says']}")
     assert unhelped == []
 

@@ -14,6 +14,7 @@ from helpers.measure.record import SAMPLE, Run
 from support.notebooks import (
     EXERCISES,
     NAMES,
+    code_cells,
     notebook,
     outcomes_of,
     settings,
@@ -69,6 +70,22 @@ def solved(server, executed, tmp_path_factory):
 def test_as_solved_every_exercise_is_passed(solved, name):
     mine = [exercise for exercise, about in EXERCISES.items() if about.notebook == name]
     assert outcomes_of(solved[0][name]) == dict.fromkeys(mine, "passed")
+
+
+def test_as_solved_a_learners_own_functions_speak_about_his_own_run(solved):
+    shown = {"03_benchmark": ["your order", "your p95, ms"], "04_compare": ["your 1,000, EUR"]}
+    for name, parts in shown.items():
+        text = text_of(solved[0][name])
+        assert [part for part in parts if part not in text] == []
+
+
+def test_headless_every_guess_is_left_open_and_every_figure_is_shown(executed):
+    for name in NAMES:
+        text = text_of(executed[0][name])
+        asked = [cell.id for cell in code_cells(name) if cell.id.startswith("guess-")]
+        assert text.count("in place of the dots. You may also go on") == len(asked)
+        answers = re.findall(r"^(?:Measured [\d.,]+|There is no figure here)", text, re.MULTILINE)
+        assert len(answers) == len(asked)
 
 
 def test_the_course_is_these_notebooks():
