@@ -6,15 +6,16 @@ python bench/sample_run.py
 import shutil
 import tempfile
 
-from helpers import benchmark, calibrate, connect
+from helpers import benchmark, calibrate, connect, load_models
 from helpers.common.paths import DATA
 from helpers.measure.record import SAMPLE
 
 
 def main() -> None:
-    """Measure the built-in models as notebook 03 does, and keep only the record."""
+    """Measure the built-in models by the plan of notebook 03, and keep only the record."""
     with connect() as server, tempfile.TemporaryDirectory() as folder:
-        run = benchmark(server, output=folder, rounds=5, calibration=calibrate())
+        models = load_models().built_in
+        run = benchmark(server, models, output=folder, rounds=5, calibration=calibrate())
         for name in ("run.json", "requests.jsonl"):
             shutil.copyfile(run.folder / name, DATA / SAMPLE / name)
         print(run)

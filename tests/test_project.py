@@ -12,7 +12,7 @@ import pytest
 import helpers
 from helpers.cli import models, options, runs, scores
 from helpers.cli.app import app
-from helpers.common.paths import BUILT_IN_MODELS, PROJECT
+from helpers.common.paths import BUILT_IN_MODELS, DATA, PROJECT
 from helpers.models import built_in, cache, lineup
 from helpers.models.prompts import load_prompts
 
@@ -175,6 +175,16 @@ def test_the_line_up_and_the_packages_agree():
             == []
         )
         assert {path.name for path in (BUILT_IN_MODELS / alias).iterdir()} == set(package["files"])
+
+
+def test_the_line_up_names_the_adapters_that_ship():
+    found = {alias: entry for alias, entry in lineup.load_models().items() if entry.adapter}
+    assert found
+    for alias, entry in found.items():
+        weights = DATA / entry.adapter / "adapter_model.safetensors"
+        if not weights.exists():
+            pytest.skip(f"the adapter of {alias} is not in this checkout")
+        assert cache.sha256(weights) == entry.adapter_sha256
 
 
 def test_every_set_of_the_document_is_shipped():

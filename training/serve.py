@@ -13,7 +13,7 @@ from .settings import VERSION
 
 # Nothing listens there: models come from the local catalog, and the public one is not waited for.
 NO_CATALOG = "http://127.0.0.1:9/none"
-TIMEOUT_S = 300.0  # 135 million parameters on a busy machine
+TIMEOUT_S = 900.0  # 135 million parameters on a busy machine
 
 
 class Runtime:

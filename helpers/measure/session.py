@@ -64,7 +64,7 @@ def benchmark(
 
     Args:
         server: from `connect()`.
-        models: aliases; default the built-in models.
+        models: aliases; default the course's models that are here.
         prompts: a PromptSet, a list of strings, or the name or file of a set.
         output: folder in which the run's own folder is made; default `results/`.
         progress: show one updating line.

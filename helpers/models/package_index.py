@@ -50,7 +50,7 @@ def fetch(alias: str, entry: ModelEntry, progress: Progress = ignore, note: Note
     if weights and not (weights.is_file() and cache.sha256(weights) == entry.adapter_sha256):
         raise KitError(
             f"{weights} is not the file that the line-up expects; "
-            f"restore it with: git checkout -- {weights.parent.name}"
+            f"restore it with: git checkout -- {adapter}"
         )
     path = fetch_file(entry.package, progress, note)
     return convert(path, alias, adapter, None, SOURCE, note)

@@ -144,9 +144,8 @@ def test_a_changed_adapter_makes_a_model_anew_and_a_wrong_one_is_refused(
     with connect(models=entries(wheels, adapter={**second, "adapter_sha256": "0" * 64})) as server:
         (outcome,) = download(server, ["tiny"], progress=False)
         assert outcome.status == "failed"
-        assert outcome.detail.endswith(
-            "is not the file that the line-up expects; restore it with: git checkout -- second"
-        )
+        wrong = "is not the file that the line-up expects; restore it with: git checkout -- "
+        assert outcome.detail.endswith(f"{wrong}{tmp_path / 'second'}")
     with connect(models=entries(wheels, adapter=second)) as server:  # the good one has stayed
         assert server.resolve("tiny").cached
 

@@ -26,7 +26,7 @@ NAMES = [
 # Nothing is fetched in the tests: notebook 06 converts a small file with random weights.
 FOLDER = Path(tempfile.mkdtemp(prefix="workshop-gguf-"))
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
-TINY = write_gguf(FOLDER / "tiny.gguf")
+TINY = write_gguf(FOLDER / "tiny.gguf", metadata={"llama.context_length": 2048})
 POCKET = "pocket-nano,pocket-mini,pocket-midi"
 SMALL = {
     "01_download": {"models": POCKET},
