@@ -4,6 +4,7 @@ from helpers.course.exercises import Exercise, Todo, is_blank
 from helpers.quality.text import count_items
 
 NOTES = "We met late. The team decided to repair the gate. Ines will do it by Friday. Lunch was good."
+OTHER_NOTES = "We keep the van. Mara tells the garage. Next time we meet at nine."
 
 
 def generate_mistake(generate):
@@ -13,7 +14,7 @@ def generate_mistake(generate):
         raise Todo
     if "Summarize" in text:
         return (
-            "the request itself is in the answer. The notes begin after the first ': '."
+            "the request itself is in the answer. The notes begin after the first ':'."
         )
     if count_items(text) != 2:
         return (
@@ -22,6 +23,11 @@ def generate_mistake(generate):
         )
     if "repair the gate" not in text or "Ines" not in text:
         return "the two that matter are the decision (decided) and who does it (will)."
+    if is_blank(generate("Summarize: " + OTHER_NOTES)):
+        return (
+            f"for notes such as '{OTHER_NOTES}' the answer is empty. Where no sentence fits, return "
+            "the first two."
+        )
     return None
 
 
@@ -29,14 +35,17 @@ generate = Exercise(
     name="generate",
     title="Your own model",
     hint="Split the notes into sentences, keep those with 'decided' or ' will ', and put '- ' "
-    "before each.",
+    "before each. `kept or sentences[:2]` is the first two where none fits.",
     find_mistake=generate_mistake,
     solution="""\
+import re
+
+
 def generate(prompt, **params):
-    notes = prompt.split(": ", 1)[1]
+    notes = prompt.partition(":")[2].strip() or prompt
     sentences = re.split(r"(?<=[.!?])\\s+", notes)
     kept = [text for text in sentences if "decided" in text or " will " in text]
-    return "\\n".join(f"- {text}" for text in kept)
+    return "\\n".join(f"- {text}" for text in kept or sentences[:2])
 
 
 check("generate", generate)
@@ -76,6 +85,9 @@ stream = Exercise(
     hint="re.findall(r'\\S+\\s*', text) splits into words that keep their spaces.",
     find_mistake=stream_mistake,
     solution="""\
+import re
+
+
 def stream(text):
     yield from re.findall(r"\\S+\\s*", text)
 
