@@ -37,10 +37,11 @@ WRONG = {
         (lambda license, size_mb: True, "for 'MIT', 6600.0 your answer is True"),
     ],
     "room": [
-        (7.622, "15 GB must still be free"),
-        (22.4434, "1000 MB"),
-        (7637, "adds megabytes to gigabytes"),
-        ("22 GB", "is not the answer"),
+        (lambda sizes: sum(size / 1000 for size in sizes), "the models alone"),
+        (lambda sizes: 15 + sum(sizes) / 1000, "are not added"),
+        (lambda sizes: max(15, sum(sizes) / 1024), "1000 MB"),
+        (lambda sizes: max(15, sum(sizes)), "the sizes are in MB"),
+        (lambda sizes: 15, "your answer is 15"),
     ],
     "ttft": [
         (lambda chunks: next(iter(chunks))[0], "it is empty"),
@@ -153,6 +154,12 @@ WRONG = {
             "asks for 2 bullets",
         ),
         (lambda prompt, **params: "- We met late.\n- Lunch was good.", "the decision"),
+        (
+            lambda prompt, **params: "\n".join(
+                f"- {text}" for text in prompt.split(". ") if "gate" in text or "Ines" in text
+            ).replace("- Summarize the meeting notes in 2 bullets: We met late", ""),
+            "the answer is empty",
+        ),
     ],
     "stream": [
         (lambda text: text, "yield"),
@@ -295,6 +302,21 @@ def test_the_finished_starter_project_passes():
     finished = runpy.run_path(str(exercises.FOLDER / "starter_project.py"))
     outcomes = [check(name, finished[function]).outcome for name, function in STEPS.items()]
     assert outcomes == ["passed"] * 4
+
+
+def test_the_starter_project_uses_what_works_and_names_what_is_missing(server, tmp_path, capsys):
+    finished = runpy.run_path(str(exercises.FOLDER / "starter_project.py"))
+    starter = runpy.run_path(str(notebooks.NOTEBOOKS / "starter_project.py"))
+    options = ["--models", "pocket-mini", "--rounds", "1", "--output", str(tmp_path / "out")]
+    broken = {"score": lambda answer, expected: 1 / 0, "read_models": lambda path, tag: 7}
+    starter["main"](options, to_csv=finished["to_csv"], **broken)
+    said = capsys.readouterr().out
+    assert "Still to do: to_markdown" in said
+    assert "score stopped with ZeroDivisionError" in said
+    assert "read_models returned 7, which cannot be used here" in said
+    (written,) = (tmp_path / "out").iterdir()
+    assert written.name == "benchmark_report.csv"
+    assert written.read_text("utf-8").startswith("model,latency_s,ttft_s,sample\npocket-mini,")
 
 
 def test_the_starter_project_as_shipped_is_to_do():
