@@ -19,7 +19,7 @@ test: $(VENV)/ready-dev ## run the tests
 	@$(PY) -m pytest
 
 lab: $(VENV)/ready ## open the notebooks in JupyterLab
-	@$(PY) -m jupyter lab notebooks
+	@$(PY) -m jupyter lab --config=jupyter/lab.json
 
 check: $(VENV)/ready ## look whether this machine is ready
 	@$(PY) -m helpers check

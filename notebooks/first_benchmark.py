@@ -36,6 +36,7 @@ def benchmark(client, model):
         "latency_p95": statistics.quantiles(latencies, n=20)[-1],
         "latency_max": max(latencies),
         "tokens_per_sec": statistics.mean(rates),
+        "latencies": [round(seconds, 4) for seconds in latencies],
     }
 
 

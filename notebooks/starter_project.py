@@ -1,14 +1,17 @@
 """Ask a few models a few questions and print how long it took. Four functions wait for you.
 
 python notebooks/starter_project.py --models pocket-nano,pocket-mini --rounds 2
+
+Write them here, or in the cells of notebook 07, which gives them to `main`.
 """
 
 import argparse
 import json
 import statistics
 import sys
+from pathlib import Path
 
-from helpers import KitError, connect
+from helpers import DATA, KitError, connect
 
 MODELS = "pocket-nano,pocket-mini"
 PROMPTS = {  # each question, and phrases that a good answer contains
@@ -67,20 +70,65 @@ def read_models(path, capability):
     return ...
 
 
-def main(arguments=None):
-    """Measure, print JSON, and say which steps are left."""
+KINDS = {
+    "to_csv": str,
+    "to_markdown": str,
+    "score": (int, float),
+    "read_models": (list, tuple, set),
+}
+
+
+def step(functions, name, *arguments):
+    """Return what one of the four functions gives; else say what is missing: None."""
+    try:
+        result = functions[name](*arguments)
+    except Exception as error:
+        print(f"{name} stopped with {type(error).__name__}: {error}")
+        return None
+    if result is ... or result is None:
+        print(f"Still to do: {name}")
+        return None
+    if not isinstance(result, KINDS[name]):
+        print(f"{name} returned {result!r:.40}, which cannot be used here")
+        return None
+    return result
+
+
+def add_scores(rows, functions):
+    """Add the quality of each model's first answer; without `score`, add nothing."""
+    expected = next(iter(PROMPTS.values()))
+    for result in rows:
+        quality = step(functions, "score", result["sample"], expected)
+        if quality is None:
+            return
+        result["quality"] = quality
+
+
+def main(arguments=None, **functions):
+    """Measure, write what the functions can write, and name those that are left."""
     parser = argparse.ArgumentParser(description="Compare models.")
     parser.add_argument("--models", default=MODELS)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument(
-        "--output", default="results/starter", help="where step 1 writes its files"
-    )
+    parser.add_argument("--output", default="results/starter", help="where files go")
     options = parser.parse_args(arguments)
-    rows = measure(options.models.split(","), options.rounds)
-    print(json.dumps(rows, indent=2))
-    print(
-        "Still to do: write to_csv, to_markdown, score and read_models, and use them here."
-    )
+    steps = {"to_csv": to_csv, "to_markdown": to_markdown}
+    steps |= {"score": score, "read_models": read_models} | functions
+    models = options.models.split(",")
+    able = step(steps, "read_models", DATA / "models.json", "summarize") or models
+    rows = measure([model for model in models if model in able], options.rounds)
+    add_scores(rows, steps)
+    texts = {
+        "benchmark_report.csv": step(steps, "to_csv", rows),
+        "benchmark_report.md": step(steps, "to_markdown", rows),
+    }
+    folder = Path(options.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        if text is not None:
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+            print(f"written: {folder / name}")
+    if None in texts.values():
+        print(json.dumps(rows, indent=2))
 
 
 if __name__ == "__main__":

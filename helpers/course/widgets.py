@@ -1,12 +1,15 @@
 """Show a chat, buttons to score answers, and sliders to weigh: the same calls as the cells."""
 
 import html
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 from threading import Event, Thread
 
-from ipywidgets import HTML, Button, Dropdown, FloatSlider, HBox, Text, VBox
+from IPython.display import Markdown
+from ipywidgets import HTML, Button, Checkbox, Dropdown, FloatSlider, HBox, Text, VBox
 
 from ..common.errors import KitError
 from ..decision.scenario import load_scenario
@@ -18,49 +21,81 @@ from ..servers.server import Server
 REFRESH_S = 0.1
 
 
-def chat_box(server: Server, models: Sequence[str]) -> VBox:
-    """Return a chat with a model picker, Send, Stop, and an answer that grows as it arrives."""
-    picker = Dropdown(options=list(models), description="model")
-    line = Text(placeholder="ask something", layout={"width": "36em"}, continuous_update=False)
-    send, stop = Button(description="Send"), Button(description="Stop", disabled=True)
-    answer, figures, stopped = HTML(), HTML(), Event()
+class Chat:
+    """Hold a conversation; its transcript grows as an answer arrives, and stays."""
 
-    def show(text: str, words: str) -> None:
-        answer.value = f'<pre style="white-space: pre-wrap">{html.escape(text)}</pre>'
-        figures.value = f"<em>{words}</em>"
+    def __init__(self, server: Server):
+        self.server, self.transcript, self.stopped = server, HTML(), Event()
+        self.messages: list[dict] = []  # what was said so far, for a model that is to remember it
+        self._turns: list[str] = []  # each question with its answer and times
 
-    def ask(model: str, prompt: str) -> None:
-        start, first, text, drawn = time.perf_counter(), "no text yet", "", 0.0
+    def ask(self, model: str, prompt: str, *, remember: bool) -> None:
+        """Ask, show the answer as it comes, and keep it."""
+        question, text, drawn = {"role": "user", "content": prompt}, "", 0.0
+        sent = [*self.messages, question] if remember else [question]
+        first, start = "no text yet", time.perf_counter()
+        shown = self._show(prompt, text, f"answering: {first}")
         try:
-            with closing(server.stream(model, prompt)) as pieces:
+            with closing(self.server.stream(model, sent)) as pieces:
                 for piece in pieces:
                     elapsed = time.perf_counter() - start
                     first = first if text else f"TTFT {1000 * elapsed:.0f} ms"
                     text += piece
                     if elapsed - drawn > REFRESH_S:
-                        show(text, f"answering: {first}, {elapsed:.2f} s")
+                        self._show(prompt, text, f"answering: {first}, {elapsed:.2f} s")
                         drawn = elapsed
-                    if stopped.is_set():
+                    if self.stopped.is_set():
                         break
-            end = "stopped" if stopped.is_set() else "done"
-            show(text, f"{end}: {first}, {time.perf_counter() - start:.2f} s")
+            end = "stopped" if self.stopped.is_set() else "done"
+            figures = f"{end}: {first}, {time.perf_counter() - start:.2f} s"
+            shown = self._show(prompt, text, f"{figures}; messages sent: {len(sent)}")
+            self.messages += [question, {"role": "assistant", "content": text}]
         except KitError as error:
-            figures.value = f"<strong>{html.escape(str(error))}</strong>"
+            shown = self._show(prompt, text, html.escape(str(error)))
+        self._turns.append(shown)
+
+    def _show(self, prompt: str, text: str, words: str) -> str:
+        answer = f'<pre style="white-space: pre-wrap">{html.escape(text)}</pre>'
+        turn = f"<strong>{html.escape(prompt)}</strong>{answer}<em>{words}</em><br>"
+        self.transcript.value = "".join([*self._turns, turn])
+        return turn
+
+    def forget(self) -> None:
+        """Begin again with an empty transcript."""
+        self.messages, self._turns, self.transcript.value = [], [], ""
+
+
+def chat_box(server: Server, models: Sequence[str]) -> VBox:
+    """Return a chat with a model picker and buttons; *remember* sends the earlier messages too."""
+    chat = Chat(server)
+    picker = Dropdown(options=list(models), description="model")
+    line = Text(placeholder="ask something", layout={"width": "36em"}, continuous_update=False)
+    send, stop = Button(description="Send"), Button(description="Stop", disabled=True)
+    remember = Checkbox(description="remember", indent=False, layout={"width": "8em"})
+    clear = Button(description="Clear")
+
+    def ask(model: str, prompt: str) -> None:
+        try:
+            chat.ask(model, prompt, remember=remember.value)
         finally:
-            send.disabled, stop.disabled = False, True
+            send.disabled = clear.disabled = False
+            stop.disabled = True
 
     def begin(_: object = None) -> None:
         if line.value.strip() and not send.disabled:
-            stopped.clear()
-            send.disabled, stop.disabled = True, False
-            show("", "answering: no text yet")
+            chat.stopped.clear()
+            send.disabled = clear.disabled = True
+            stop.disabled = False
             # In a thread, so that the kernel stays free to hear Stop.
-            Thread(target=ask, args=(picker.value, line.value.strip()), daemon=True).start()
+            arguments = (picker.value, line.value.strip())
+            Thread(target=ask, args=arguments, name="chat", daemon=True).start()
 
     send.on_click(begin)
-    stop.on_click(lambda _: stopped.set())
+    stop.on_click(lambda _: chat.stopped.set())
+    clear.on_click(lambda _: chat.forget())
     line.on_msg(lambda _, message, __: begin() if message.get("event") == "submit" else None)
-    return VBox([HBox([picker, line, send, stop]), answer, figures])
+    buttons = HBox([send, stop, clear, remember])
+    return VBox([HBox([picker, line]), buttons, chat.transcript])
 
 
 def score_answers(blind: BlindRating) -> VBox:
@@ -115,3 +150,10 @@ def weigh(card: Scorecard, limits: Mapping[str, object] | None = None) -> VBox:
         slider.observe(show, "value")
     show()
     return VBox([HBox([VBox([*sliders.values()]), lowest]), result])
+
+
+def link_to(path: Path) -> Markdown:
+    """Return a link that opens a file in JupyterLab; outside Jupyter's folder, the path to copy."""
+    reachable = path.absolute().is_relative_to(Path.cwd().parent)  # the notebook is one below it
+    target = Path(os.path.relpath(path)).as_posix() if reachable else ""
+    return Markdown(f"[{path.name}](<{target}>)" if target else f"`{path}`")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE = "sample_run"
+ASIDE = "custom"  # the folder of runs that are read when they are named, and never as the latest
 SHOWN_OUTLIERS = 50
 NOT_IN_TABLE = {"sample", "error", "n_skipped"}.union(
     *(summary_columns(metric) for metric in METRICS if metric not in COMPARED)
@@ -290,9 +291,9 @@ def _outcome(ended: Counter, status: str) -> str:
 def load_run(run: str | os.PathLike | None = None, *, sample: bool = False) -> Run:
     """Load a run: its folder, the name of one under the results folder, or the latest in a folder.
 
-    Without an argument it is the latest of all. Where there is none yet, `sample` gives a copy of
-    the one that ships with the kit. Raises UsageError when there is none. Damaged runs beside it
-    are named on standard error.
+    Without an argument it is the latest that was measured on one server: not a merged run, and not
+    one in a folder `custom`. Where there is none yet, `sample` gives a copy of the one that ships
+    with the kit. Raises UsageError when there is none. Damaged runs are named on standard error.
     """
     path = user_path(run) if run else Path()
     path = path.parent if path.name in ("run.json", "requests.jsonl") else path
@@ -301,12 +302,14 @@ def load_run(run: str | os.PathLike | None = None, *, sample: bool = False) -> R
         return Run(folder)
     runs: list[Run] = []
     damaged: list[UsageError] = []
-    for path in folder.rglob("run.json"):
+    paths = [p for p in folder.rglob("run.json") if ASIDE not in p.relative_to(folder).parts]
+    for path in paths:
         try:
             runs.append(Run(path.parent))
         except UsageError as error:  # it must not hide the others
             damaged.append(error)
     shipped = sample and not run
+    runs = runs if run else [one for one in runs if not one.info.joined_from]
     if damaged and not runs and not shipped:
         raise damaged[0]
     for problem in damaged:

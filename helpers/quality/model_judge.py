@@ -51,6 +51,7 @@ class JudgeResult(Shown):
     judge: str
     judgements: tuple[Judgement, ...]
     own_answers: bool = False  # the run holds answers of the judge itself
+    asked: frozenset[Key] = frozenset()  # the answers that this call asked about
 
     @property
     def scores(self) -> dict[Key, int]:
@@ -64,10 +65,12 @@ class JudgeResult(Shown):
 
     def sentences(self) -> list[str]:
         """Return a warning about a judge of its own answers, and how many replies could be used."""
-        silent = sum(j.error is not None for j in self.judgements)
-        return sentences(
-            "quality/judge.jinja", result=self, replies=len(self.judgements), silent=silent
-        )
+        every = self.judgements
+        now = [j for j in every if (j.prompt, j.answer) in self.asked] or every
+        unusable = sum(j.value is None for j in now)
+        silent = sum(j.error is not None for j in now)
+        about = {"replies": len(now), "silent": silent, "invalid": unusable - silent}
+        return sentences("quality/judge.jinja", result=self, earlier=len(every) - len(now), **about)
 
 
 def ask_judge(
@@ -105,7 +108,8 @@ def ask_judge(
                     f"{model.alias} failed {failures} times in a row, the last time with: "
                     f"{timeline.error}. Its earlier replies are in {file}."
                 )
-    return JudgeResult(model.alias, _read(file), _takes_part(run, model.alias, model.id))
+    own, asked = _takes_part(run, model.alias, model.id), frozenset(a.key for a in answers)
+    return JudgeResult(model.alias, _read(file), own, asked)
 
 
 def _judgement(judge: str, answer: Answer, timeline: "Timeline") -> Judgement:

@@ -7,22 +7,23 @@ is still to be done.
 """
 
 import csv
+import html
 import io
 import random
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from ..common.errors import UsageError
 from ..common.files import read_text, separator, sheet_rows, write_text, writing
-from ..common.paths import DATA
-from ..common.show import Shown, Table, one_line, sanitize_for_csv
+from ..common.paths import DATA, results_folder
+from ..common.show import Shown, Table, lines, one_line, sanitize_for_csv
 from ..measure.record import Run
 from .answers import Answer, Key, distinct
 
-FILE = DATA / "annotations.csv"
+FILE = DATA / "annotations.csv"  # for scores that a team keeps in git; nothing here writes to it
 COLUMNS = ("model", "prompt", "answer", "rater", "score", "note")
 SCALE = {1: "useless", 2: "poor", 3: "usable after editing", 4: "good", 5: "nothing to improve"}
 HASH = "h"  # before a hash in a file: a spreadsheet takes 5326786376725692 for a number
@@ -53,9 +54,14 @@ def read_annotations(*files: Path) -> list[Annotation]:
 
 
 def for_run(run: Run, *files: Path) -> list[Annotation]:
-    """Return the scores of `data/annotations.csv`, the run's own `annotations*.csv` and `files`."""
+    """Return the scores of `annotations.csv` in data/ and in the results, the run's and `files`."""
     own = sorted(run.folder.glob("annotations*.csv"))
-    return read_annotations(*dict.fromkeys([FILE, *own, *files]))
+    return read_annotations(*dict.fromkeys([FILE, scores_file(), *own, *files]))
+
+
+def scores_file() -> Path:
+    """Return where scores go; a score names an exact answer, so it counts for every run."""
+    return results_folder() / FILE.name
 
 
 def _read(file: Path) -> Iterator[Annotation]:
@@ -100,7 +106,7 @@ def score_of(value: object) -> int | None:
     return int(number) if number in SCALE else None
 
 
-def append(annotations: Sequence[Annotation], file: Path = FILE) -> None:
+def append(annotations: Sequence[Annotation], file: Path) -> None:
     """Add scores to a file; they are on the disk when this returns. Raises FileError otherwise."""
     with writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -134,14 +140,14 @@ def _csv(rows: Iterable[Sequence], delimiter: str = ",") -> str:
 class BlindRating(Shown):
     """Offer a run's answers to one rater, without names and without those already scored.
 
-    `seed` and `rater` decide the order; `file` is where scores go. A kill loses nothing: a new
-    object goes on where the last one stopped.
+    `seed` and `rater` decide the order; `file` is where scores go, by default `annotations.csv` in
+    the results folder. A kill loses nothing: a new object goes on where the last one stopped.
     """
 
     run: Run
     rater: str
     seed: int = 0
-    file: Path = FILE
+    file: Path = field(default_factory=scores_file)
 
     def __post_init__(self) -> None:
         if not self.rater.strip():
@@ -197,3 +203,16 @@ class BlindRating(Shown):
             rows = [["prompt", item.prompt], ["asked", asked], ["answer", item.text]]
         scale = "; ".join(f"{score}: {words}" for score, words in SCALE.items())
         return Table((self.rater, f"{done} of {len(self.items)} answers scored"), rows, note=scale)
+
+    def _repr_html_(self) -> str:
+        """Show prompt and answer whole, with the line breaks of the notes."""
+        table, item = self.table(), self.current
+        asked = self.run.prompts.get(item.prompt, "") if item else ""
+        texts = {"asked": asked, "answer": item.text} if item else {}
+        parts = [
+            f"<strong>{name}</strong>"
+            f'<pre style="white-space: pre-wrap">{html.escape(chr(10).join(lines(text)))}</pre>'
+            for name, text in texts.items()
+        ]
+        head = Table(table.headers, table.rows[:1], note=table.note)
+        return head._repr_html_() + "".join(parts)

@@ -211,7 +211,7 @@ def curve(run: Run) -> Chart:
         )
         _draw_sweep(axes, by_model, scale)
         axes.set_ylabel(f"median latency ({unit}); line up to p95 where it is known")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.1 * axes.get_ylim()[1])  # room above the highest point
     draw.legend(figure)
     return Chart(figure, alt, " ".join(findings(run)))
 

@@ -3,6 +3,7 @@
 One model's failure does not stop the rest.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
@@ -61,13 +62,19 @@ def prefetch(
 ) -> Outcomes:
     """Wait until `HH:MM` by this machine's clock, then connect and `download`."""
     begin = next_time(at, datetime.now()) if at else datetime.now()
-    total_s = max(1.0, (begin - datetime.now()).total_seconds())
+    total_s = max(1, round((begin - datetime.now()).total_seconds()))
     with Progress(total_s, "s", progress and at is not None) as line:
         while (left := (begin - datetime.now()).total_seconds()) > 0:
-            line.to(total_s - left, f"download at {begin:%H:%M:%S}")
+            line.to(max(0, total_s - round(left)), waiting(begin, left))
             time.sleep(min(1.0, left))
     with connect() as server:
         return download(server, aliases, progress=progress)
+
+
+def waiting(begin: datetime, left_s: float) -> str:
+    """Say until when a download waits, and how long that is."""
+    hours, minutes = divmod(math.ceil(left_s / 60), 60)
+    return f"waiting until {begin:%H:%M} ({hours} h {minutes} min)"
 
 
 def next_time(text: str, now: datetime) -> datetime:

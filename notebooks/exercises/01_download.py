@@ -64,27 +64,39 @@ room = Exercise(
     name="room",
     title="Gigabytes that must be free",
     hints=(
-        "Add the three sizes, convert MB to GB (1 GB = 1000 MB), and add what must stay free.",
-        "The models alone take 822 + 4200 + 2600 MB.",
-        "Divide that sum by 1000, then add 15.",
+        "Add the sizes, and convert MB to GB: 1 GB = 1000 MB.",
+        "At least 15 GB must be free, also for a small model. Which of two numbers is larger?",
+        "max(a, b) is the larger one; the sum of a list is sum(sizes_mb).",
     ),
     why="A disk that fills up at 95 % costs the whole download, and often the afternoon.",
-    cases=[((), 22.622)],
+    cases=[
+        (((822, 4200, 2600),), 15.0),
+        (((6600, 4200, 4900, 2600),), 18.3),
+        (((822,),), 15.0),
+    ],
     slips=[
         (
-            7.622,
-            "that is the models alone. After the download, 15 GB must still be free.",
+            lambda sizes: sum(sizes) / 1000,
+            "that is the models alone. Below 15 GB, the rule asks for 15 GB.",
         ),
         (
-            7622,
-            "that is the models alone, in megabytes. Convert, and add what must stay free.",
+            lambda sizes: sum(sizes) / 1000 + 15,
+            "the 15 GB are not added to the models: they are the least that must be free.",
         ),
-        (15 + 7622 / 1024, "a GB on disk is 1000 MB; dividing by 1024 gives a GiB."),
-        (7622 + 15, "that adds megabytes to gigabytes."),
+        (
+            lambda sizes: max(sum(sizes) / 1024, 15),
+            "a GB on disk is 1000 MB; dividing by 1024 gives a GiB.",
+        ),
+        (
+            lambda sizes: max(sum(sizes), 15),
+            "the sizes are in MB, and the answer in GB.",
+        ),
     ],
     solution="""\
-answer = (822 + 4200 + 2600) / 1000 + DISK_GB
+def room(sizes_mb):
+    return max(sum(sizes_mb) / 1000, DISK_GB)
 
-check("room", answer)
+
+check("room", room)
 """,
 )

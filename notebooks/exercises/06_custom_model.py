@@ -6,6 +6,7 @@ from helpers.course.exercises import Exercise, Todo, is_blank
 from helpers.quality.text import count_items
 
 NOTES = "We met late. The team decided to repair the gate. Ines will do it by Friday. Lunch was good."
+OTHER_NOTES = "We keep the van. Mara tells the garage. Next time we meet at nine."
 
 
 def generate_mistake(generate):
@@ -15,7 +16,7 @@ def generate_mistake(generate):
         return "that is an empty text."
     if "Summarize" in text:
         return (
-            "the request itself is in the answer. The notes begin after the first ': '."
+            "the request itself is in the answer. The notes begin after the first ':'."
         )
     if count_items(text) != 2:
         return (
@@ -24,6 +25,11 @@ def generate_mistake(generate):
         )
     if "repair the gate" not in text or "Ines" not in text:
         return "the two that matter are the decision (decided) and who does it (will)."
+    if is_blank(generate("Summarize: " + OTHER_NOTES)):
+        return (
+            f"for notes such as '{OTHER_NOTES}' the answer is empty. Where no sentence fits, return "
+            "the first two."
+        )
     return None
 
 
@@ -32,18 +38,22 @@ generate = Exercise(
     title="Your own model",
     hints=(
         "Cut off what stands before the notes, and split the rest into sentences.",
-        'prompt.split(": ", 1) gives both parts. re.split(r"(?<=[.!?])\\s+", notes) splits into sentences.',
-        'Keep the sentences with "decided" or " will " in them, put "- " before each, and join them with line breaks.',
+        'prompt.partition(":") gives both parts. re.split(r"(?<=[.!?])\\s+", notes) splits into sentences.',
+        'Keep the sentences with "decided" or " will " in them, put "- " before each, and join them with line breaks. '
+        "`kept or sentences[:2]` is the first two where none fits.",
     ),
     why="A page of rules is the floor: a model that does not beat it is not worth its memory.",
     example="a text",
     find_mistake=generate_mistake,
     solution="""\
+import re
+
+
 def generate(prompt, **params):
-    notes = prompt.split(": ", 1)[1]
+    notes = prompt.partition(":")[2].strip() or prompt
     sentences = re.split(r"(?<=[.!?])\\s+", notes)
     kept = [text for text in sentences if "decided" in text or " will " in text]
-    return "\\n".join(f"- {text}" for text in kept)
+    return "\\n".join(f"- {text}" for text in kept or sentences[:2])
 
 
 check("generate", generate)
@@ -100,6 +110,9 @@ stream = Exercise(
     why="The reader starts to read at the first word; without a stream, TTFT and latency are the same figure.",
     find_mistake=stream_mistake,
     solution="""\
+import re
+
+
 def stream(text):
     yield from re.findall(r"\\S+\\s*", text)
 

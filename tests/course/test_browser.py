@@ -6,6 +6,8 @@ on Debian and Ubuntu `apt-get install chromium` brings one.
 
 import json
 import os
+import posixpath
+import re
 import shutil
 import socket
 import subprocess
@@ -42,16 +44,18 @@ QUIET = (
     "--disable-component-update",
 )
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
-START_LIMIT_S, CELL_LIMIT_MS = 60, 120_000
+START_LIMIT_S, CELL_LIMIT_MS = 240, 120_000
 
 
 @pytest.fixture(scope="module")
 def lab(server, tmp_path_factory):
-    """The address of a JupyterLab over a copy of the notebooks, with short benchmarks."""
+    """The address of a JupyterLab over a copy of the project, with short benchmarks."""
     root = tmp_path_factory.mktemp("lab")
-    shutil.copytree(
-        notebooks.NOTEBOOKS, root / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints")
-    )
+    for name in ("notebooks", "docs", "data", "jupyter"):
+        ignored = shutil.ignore_patterns(".ipynb_checkpoints", "*.onnx*", "tokenizer.json")
+        shutil.copytree(PROJECT / name, root / name, ignore=ignored)
+    for name in ("README.md", "KNOWN-ISSUES.md"):
+        shutil.copy(PROJECT / name, root)
     for path in (root / "notebooks").glob("*.ipynb"):
         path.write_text(
             json.dumps(shortened(json.loads(path.read_text("utf-8")))), encoding="utf-8"
@@ -63,37 +67,28 @@ def lab(server, tmp_path_factory):
         f"--port={port}",
         "--ServerApp.port_retries=0",
         "--IdentityProvider.token=x",
-        f"--ServerApp.root_dir={root}",
-        "--LabApp.news_url=None",
-    ]
-    options += [
         "--LabApp.expose_app_in_browser=True",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--allow-root",
     ]
-    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", *options]
-    news = (
-        root
-        / "settings"
-        / "@jupyterlab"
-        / "apputils-extension"
-        / "notification.jupyterlab-settings"
-    )
-    news.parent.mkdir(parents=True)
-    news.write_text('{"fetchNews": "false"}', encoding="utf-8")
+    # As `make lab` starts it: in the project's folder, with the project's settings.
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    (start,) = re.findall(r"^\t@\$\(PY\) -m (jupyter lab.*)$", makefile, re.MULTILINE)
+    options += ["--no-browser", "--ip=127.0.0.1"]
+    command = [sys.executable, "-m", *start.split(), *options]
     own = {
         "JUPYTERLAB_SETTINGS_DIR": str(root / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(root / "workspaces"),
-        "JUPYTER_CONFIG_DIR": str(root),
+        "JUPYTER_CONFIG_DIR": str(root / "config"),
+        "WORKSHOP_RESULTS": str(root / "results"),
     }
     with (root / "lab.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=root, env=os.environ | own, stdout=log, stderr=log)
     try:
         wait_for(f"http://127.0.0.1:{port}/api?token=x", process)
-        yield f"http://127.0.0.1:{port}/lab?token=x&reset"
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()  # it ends its kernels
-        process.wait(30)
+        process.wait(120)
 
 
 def shortened(notebook: dict) -> dict:
@@ -124,7 +119,7 @@ def page(lab):
         browser = playwright.chromium.launch(executable_path=BROWSER, args=QUIET)
         page = browser.new_page(viewport={"width": 1280, "height": 3000})
         page.set_default_timeout(CELL_LIMIT_MS)
-        page.goto(lab)
+        page.goto(f"{lab}/lab?token=x&reset")
         page.wait_for_function("() => window.jupyterapp?.restored !== undefined")
         page.evaluate("() => window.jupyterapp.restored")
         yield page
@@ -133,6 +128,7 @@ def page(lab):
 
 RUN = """async path => {
     const app = window.jupyterapp;
+    await app.commands.execute('docmanager:save-all');  // else closing what has changed would ask
     await app.commands.execute('application:close-all');
     await app.serviceManager.sessions.shutdownAll();
     const panel = await app.commands.execute('docmanager:open', {path, factory: 'Notebook', kernel: {name: 'python3'}});
@@ -147,6 +143,43 @@ RUN = """async path => {
 def opened(page, name: str) -> list[dict]:
     """Open a notebook, run all its cells, and give their outputs."""
     return page.evaluate(RUN, f"notebooks/{name}.ipynb")
+
+
+HERE = "window.jupyterapp.shell.currentWidget?.context?.path"
+OPEN = """async path => {
+    const app = window.jupyterapp;
+    const kernelPreference = {shouldStart: false, canStart: false};
+    const panel = await app.commands.execute('docmanager:open', {path, factory: 'Notebook', kernelPreference});
+    await panel.context.ready;
+    await panel.revealed;
+    return panel.content.model.sharedModel.toJSON().cells.map(cell => cell.cell_type == 'markdown' ? [].concat(cell.source).join('') : '');
+}"""
+SCROLL = "cell => window.jupyterapp.shell.currentWidget.content.scrollToItem(cell)"
+
+
+def test_a_start_in_the_folder_of_the_project_shows_the_first_notebook_and_no_question(lab, page):
+    page.goto(f"{lab}/?token=x&reset")
+    page.wait_for_function(f"() => {HERE} === 'notebooks/00_check.ipynb'")
+    page.evaluate("() => window.jupyterapp.restored")
+    page.wait_for_selector(f"{PANEL} h1")
+    questions = page.locator(".jp-Dialog, .Toastify__toast, .jp-toastContainer *")
+    assert questions.all_inner_texts() == []
+
+
+@pytest.mark.parametrize("name", [path.stem for path in notebooks.notebook_files()])
+def test_a_click_on_each_link_opens_what_it_names(page, name):
+    """Links are resolved by JupyterLab, from the notebook's folder up to its own root."""
+    notebook = f"notebooks/{name}.ipynb"
+    targets = {}
+    for number, text in enumerate(page.evaluate(OPEN, notebook)):
+        targets |= dict.fromkeys(re.findall(r"\[([^]]+)\]\(([^)#:]+)\)", text), number)
+    assert targets
+    for (words, target), number in targets.items():
+        page.evaluate(OPEN, notebook)
+        page.evaluate(SCROLL, number)
+        page.locator(f"{PANEL} .jp-RenderedMarkdown a", has_text=words).first.click()
+        wanted = posixpath.normpath(f"notebooks/{target}")
+        page.wait_for_function(f"wanted => {HERE} === wanted", arg=wanted, timeout=20_000)
 
 
 @pytest.mark.parametrize("name", [path.stem for path in notebooks.notebook_files()])
@@ -205,3 +238,12 @@ def test_hints_and_a_solution_unfold_below_an_exercise(page):
     hint.locator("xpath=..").screenshot(path=PICTURES / "hints.png")
     titles = [*map(str.strip, folds.locator("summary").all_inner_texts())]
     assert titles[:4] == ["Hint 1", "Hint 2", "Hint 3", "One solution"]
+
+
+def test_the_last_link_of_the_comparison_opens_the_report(page):
+    outputs = opened(page, "04_compare")
+    assert not [o for o in outputs if o["output_type"] == "error"]
+    page.locator(f"{PANEL} a", has_text="report.html").last.click()
+    page.wait_for_function(f"() => {HERE}?.startsWith('results/')")
+    frame = page.frame_locator(".jp-HTMLViewer iframe, iframe.jp-IFrame, .jp-IFrame iframe").first
+    assert frame.locator("h1").first.inner_text()

@@ -170,6 +170,21 @@ def test_the_finished_starter_project_passes():
     assert outcomes == ["passed"] * 4
 
 
+def test_the_starter_project_uses_what_works_and_names_what_is_missing(server, tmp_path, capsys):
+    finished = runpy.run_path(str(exercises.FOLDER / "starter_project.py"))
+    starter = runpy.run_path(str(notebooks.NOTEBOOKS / "starter_project.py"))
+    options = ["--models", "pocket-mini", "--rounds", "1", "--output", str(tmp_path / "out")]
+    broken = {"score": lambda answer, expected: 1 / 0, "read_models": lambda path, tag: 7}
+    starter["main"](options, to_csv=finished["to_csv"], **broken)
+    said = capsys.readouterr().out
+    assert "Still to do: to_markdown" in said
+    assert "score stopped with ZeroDivisionError" in said
+    assert "read_models returned 7, which cannot be used here" in said
+    (written,) = (tmp_path / "out").iterdir()
+    assert written.name == "benchmark_report.csv"
+    assert written.read_text("utf-8").startswith("model,latency_s,ttft_s,sample\npocket-mini,")
+
+
 def test_the_starter_project_as_shipped_is_to_do():
     shipped = runpy.run_path(str(notebooks.NOTEBOOKS / "starter_project.py"))
     outcomes = [check(name, shipped[function]).outcome for name, function in STEPS.items()]

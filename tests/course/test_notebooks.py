@@ -2,18 +2,20 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from helpers import load_run
+from helpers import load_run, route
 from helpers.course import notebooks
 from helpers.course.exercises import solution
 from helpers.measure.record import SAMPLE, Run
 from support.notebooks import (
     EXERCISES,
     NAMES,
+    SMALL,
     code_cells,
     notebook,
     outcomes_of,
@@ -56,8 +58,8 @@ def solved(server, executed, tmp_path_factory):
     found = {}
     for name in NAMES:
         there = {"endpoint": server.base_url} if name < "04" else {}
-        there |= {"output": str(folder)} if name in ("03_benchmark", "06_custom_model") else {}
-        there |= {"script": "exercises/starter_project.py"} if name == "07_starter_project" else {}
+        places = {"03_benchmark": folder, "06_custom_model": folder / "custom"}
+        there |= {"output": str(places[name])} if name in places else {}
         found[name] = notebooks.execute(
             write_solved(name, folder / f"{name}.ipynb"),
             folder / f"{name}-solved.ipynb",
@@ -86,6 +88,38 @@ def test_headless_every_guess_is_left_open_and_every_figure_is_shown(executed):
         assert text.count("in place of the dots. You may also go on") == len(asked)
         answers = re.findall(r"^(?:Measured [\d.,]+|There is no figure here)", text, re.MULTILINE)
         assert len(answers) == len(asked)
+
+
+def test_the_three_requests_are_the_learners_own_and_only_the_wrong_speed_follows_the_prompt(
+    executed,
+):
+    text = text_of(executed[0]["03_benchmark"])
+    own, slowest, beyond = re.search(
+        r"of \[(.*)\] s the slowest is (\S+) s; statistics.quantiles: (\S+) s", text
+    ).groups()
+    assert "149.9" not in own and own.split(", ")[-1] == slowest
+    assert float(beyond) > float(slowest)
+    wrong = re.search(r"prompt and answer / latency.*?>x (\d+\.\d)<", text, re.DOTALL)
+    assert float(wrong[1]) > 1.5  # with notes ten times as long; a busy machine makes it smaller
+
+
+def test_the_starter_project_writes_its_report_once_the_four_functions_are_there(solved):
+    shown = text_of(solved[0]["07_starter_project"])
+    written = [Path(line) for line in re.findall(r"^written: (.*)$", shown, re.MULTILINE)]
+    assert [path.name for path in written] == ["benchmark_report.csv", "benchmark_report.md"]
+    assert written[0].read_text("utf-8").startswith("model,latency_s,ttft_s,sample,quality\n")
+    assert "Still to do" not in shown.split("written:")[-1]
+
+
+def test_a_model_that_a_learner_wrote_is_a_row_beside_the_others(solved):
+    run = load_run(solved[1] / "custom")
+    assert run.models == [
+        "pocket-mini @ local",
+        "my-summarizer @ local catalog",
+        "my-rules @ Python function (1)",
+        "extractive @ Python function (2)",
+    ]
+    assert {row["n_ok"] for row in run.summary} == {11}  # every prompt, once
 
 
 def test_the_course_is_these_notebooks():
@@ -124,6 +158,7 @@ def test_every_cell_ran_without_error(executed, name):
             "01_download",
             [
                 "ships with the kit, hashes verified",
+                "36 rows; for a CPU, MIT: 8; up to 3,000 MB: 3",
                 "is called &#x27;mistral-7b-v0.2&#x27; today",
                 "free",
             ],
@@ -142,7 +177,7 @@ def test_every_cell_ran_without_error(executed, name):
             "03_benchmark",
             [
                 "latency_p95",
-                "224.3 s; the slowest request: 191.8 s",
+                "the clock set back by 1 s makes ",
                 "can be set while it runs: True",
                 "This client sees a first token",
             ],
@@ -167,7 +202,7 @@ def test_every_cell_ran_without_error(executed, name):
                 "extractive",
             ],
         ),
-        ("07_starter_project", ["def to_csv(rows):", "Still to do: write to_csv", "passed. Next:"]),
+        ("07_starter_project", ["def to_csv(rows):", "Still to do: to_csv", "passed. Next:"]),
         (
             "04_compare",
             [
@@ -187,6 +222,8 @@ def test_every_cell_ran_without_error(executed, name):
                 "0 of",
                 "replies were not valid JSON",
                 "judges its own answers",
+                "example-1 and example-2 order the answers alike",
+                "smollm2-135m-instruct: 17 of 17 replies were not valid JSON",
                 "No person has scored",
                 "Quality comes from word matching alone",
             ],
@@ -233,3 +270,21 @@ def test_the_same_notebooks_work_on_an_endpoint(solved):
 def test_a_run_of_ones_own_is_preferred_to_the_sample(executed, monkeypatch):
     monkeypatch.setenv("WORKSHOP_RESULTS", str(executed[1]))
     assert load_run(sample=True).folder.name != SAMPLE
+
+
+def test_going_back_from_the_last_notebook_changes_no_decision(executed, tmp_path, monkeypatch):
+    """06 measures other models later; 05 and 04 go on with the run of 03, without any parameter."""
+    monkeypatch.setenv("WORKSHOP_RESULTS", str(tmp_path / "results"))
+    shutil.copytree(executed[1], tmp_path / "results")
+    measured = load_run().folder.name
+    shown = {
+        name: text_of(
+            notebooks.execute(notebook(name), tmp_path / f"{name}.ipynb", SMALL.get(name))
+        )
+        for name in ("06_custom_model", "05_quality", "04_compare")
+    }
+    assert load_run("custom").models[-1] == "extractive @ Python function"
+    assert load_run().folder.name == measured
+    assert f"{measured} holds benchmark_report.md" in shown["04_compare"]
+    assert "my-summarizer" not in shown["04_compare"] + shown["05_quality"]
+    assert route("Summarize: Ana pays.", needs={"summarize"}).choices

@@ -94,6 +94,7 @@ def test_a_notebook_starts_from_the_sample_run_when_the_earlier_one_was_skipped(
     assert {path.name for path in (DATA / SAMPLE).iterdir()} == {
         "run.json",
         "requests.jsonl",
+        "judge-smollm2-135m-instruct.jsonl",
     }  # the shipped one stays as it is
 
 

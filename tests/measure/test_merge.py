@@ -167,3 +167,20 @@ def test_only_shared_prompts_are_joined(tmp_path):
         merge_runs([first, third], tmp_path)
     with pytest.raises(UsageError, match="same run was given twice"):
         merge_runs([first, first], tmp_path)
+
+
+def test_a_merged_run_and_one_that_lies_aside_are_read_when_named_and_are_never_the_latest(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("WORKSHOP_RESULTS", str(tmp_path))
+    aside = [
+        record(tmp_path / "custom", {name: about()}, rows_of(name)) for name in ("mine", "rules")
+    ]
+    with pytest.raises(UsageError, match="There is no run in"):
+        load_run()
+    own = record(tmp_path, {"small": about()}, rows_of("small"))
+    merged = merge_runs([own, *aside], tmp_path)
+    later = record(tmp_path / "custom", {"mine": about()}, rows_of("mine"))
+    assert load_run().folder == own.folder
+    assert load_run(merged.folder.name).info.joined_from
+    assert load_run("custom").folder == later.folder

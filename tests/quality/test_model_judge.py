@@ -172,7 +172,10 @@ def test_a_killed_judge_goes_on_where_it_stopped(run):
         with file.open("a", encoding="utf-8") as out:
             out.write('{"judge": "judge", "ki')
         assert len(read_judges(run)[0].scores) == 2
-        assert len(ask_judge(server, "judge", run, progress=False).scores) == 7
+        finished = ask_judge(server, "judge", run, progress=False)
+    assert len(finished.scores) == 7
+    told = "judge: 0 of 5 replies were not valid JSON and are left out. On record from earlier: 2."
+    assert told in finished.sentences()  # what this call asked, not what an earlier one did
     lines = file.read_text(encoding="utf-8").split("\n")
     file.write_text("\n".join([lines[0], "{", *lines[1:]]), encoding="utf-8")
     with pytest.raises(UsageError, match="is damaged: line 2 is not JSON"):

@@ -11,10 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers.common.errors import UsageError
-from helpers.common.paths import PROJECT
+from helpers.common.paths import DATA, PROJECT
 from helpers.course.widgets import score_answers
+from helpers.measure.record import Run
 from helpers.quality import people
 from helpers.quality.agreement import ratings
+from helpers.quality.answers import distinct
 from helpers.quality.people import COLUMNS, Annotation, BlindRating, append, read_annotations
 from support.records import HALF, RIGHT, WRONG, recorded
 
@@ -218,6 +220,38 @@ def test_no_name_of_a_model_is_shown_and_the_order_is_the_raters_own(run, file):
         seen.append(panel.children[0].value + str(ana))
         ana.score(3)
     assert not [text for text in seen if "secret" in text]
+
+
+def test_scores_go_to_the_results_and_count_from_there(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_RESULTS", str(tmp_path / "results"))
+    blind = BlindRating(run, "ana")
+    assert blind.file == tmp_path / "results" / "annotations.csv"
+    blind.score(4)
+    assert len(BlindRating(run, "ana").todo) == len(blind.items) - 1
+    assert list(ratings(run).raters) == ["ana"]
+    assert read_annotations(people.FILE) == []
+
+
+def test_the_card_keeps_the_line_breaks_of_the_notes(tmp_path):
+    run = recorded(tmp_path, {"one": ["- Ana: <paint>\n- Bob: wait", *5 * [RIGHT]]})
+    blind = BlindRating(run, "ana")
+    while "Bob" not in blind.current.text:
+        blind.skip()
+    assert "- Ana: &lt;paint&gt;\n- Bob: wait</pre>" in blind._repr_html_()
+
+
+def test_the_example_ratings_say_that_nobody_gave_them_and_count_only_when_named():
+    sample = Run(DATA / "sample_run")
+    given = read_annotations(DATA / "sample_ratings.csv")
+    assert {a.note for a in given} == {"written for the course, given by nobody"}
+    assert {a.key for a in given} == {answer.key for answer in distinct(sample)}
+    assert not ratings(sample).raters
+    (pair,) = [
+        pair
+        for pair in ratings(sample, DATA / "sample_ratings.csv").pairs
+        if pair.one == "example-1"
+    ]
+    assert pair.shown and pair.kappa.low > 0.5
 
 
 def test_the_panel_and_the_file_are_the_same_thing(run, file):

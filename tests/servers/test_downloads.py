@@ -30,6 +30,7 @@ from helpers.servers.downloads import (
     prefetch,
     remove,
     verify,
+    waiting,
 )
 from helpers.servers.foundry import RuntimeStopped
 from support.azure import Fault, azure
@@ -410,6 +411,11 @@ def test_prefetch_waits_connects_and_goes_on_after_a_failure(server):
         ("no-such-model", "failed"),
         ("pocket-nano", "ready"),
     ]
+
+
+def test_a_person_who_waits_reads_hours_and_minutes():
+    assert waiting(datetime(2026, 11, 25, 2), 6780.4) == "waiting until 02:00 (1 h 54 min)"
+    assert waiting(datetime(2026, 11, 25, 2), 60) == "waiting until 02:00 (0 h 1 min)"
 
 
 @pytest.mark.parametrize(
