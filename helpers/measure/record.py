@@ -22,6 +22,7 @@ from ..timing import drift
 from ..timing.intervals import Summary, summarize
 from ..timing.intervals import outliers as mark_outliers
 from ..timing.metrics import COMPARED, METRICS
+from .in_flight import window
 from .info import RESOURCES, read_info
 from .rows import read_rows, summary_columns, whole_row
 
@@ -186,6 +187,8 @@ class Run(Shown):
     def _summary_row(self, model: str) -> dict[str, Any]:
         record = self.info.models[model]
         rows = self.headline[(self.headline["model"] == model).to_numpy()]
+        several = self.level > 1 or self.info.plan.rate
+        time = window(self.frame, model, self.level) if several else None
         ended = Counter(rows["status"].value_counts().to_dict())
         figures = {
             column: getattr(self._summarize(model, metric), statistic)
@@ -198,6 +201,7 @@ class Run(Shown):
             "n_ok": ended["ok"],
             "n_failed": ended["failed"],
             "n_skipped": ended["skipped"],
+            "in_flight": time.in_flight if time else None,
             **figures,
             "load_s": record.load_s,
             **{name: getattr(record, name) for name in RESOURCES},
@@ -270,7 +274,8 @@ class Run(Shown):
 
     def table(self) -> Table:
         """Show the summary, without the samples."""
-        headers = [name for name in self.summary[0] if name not in NOT_IN_TABLE]
+        single = {"in_flight"} if self.level == 1 and not self.info.plan.rate else set()
+        headers = [name for name in self.summary[0] if name not in NOT_IN_TABLE | single]
         rows = [[row[name] for name in headers] for row in self.summary]
         problems = [f"{row['model']}: {row['error']}" for row in self.summary if row["error"]]
         return Table(headers, rows, note=f"Problems: {'; '.join(problems)}." if problems else "")

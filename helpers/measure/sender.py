@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 
 from ..common.errors import KitError
 from ..common.files import now
@@ -57,13 +58,15 @@ class Sender:
 
         A request that a server refused for one of its fields is sent again without that field.
         """
-        if not block.jobs:
+        jobs = iter(block.jobs)
+        if (first := next(jobs, None)) is None:
             return
-        first, began, ended_s = block.jobs[0], time.time(), 0.0
+        began, ended_s = time.time(), 0.0
         limit = first.concurrency if block.due_s is None else sending.MAX_OPEN
-        energy = self.energy.get(first.model) if first.phase == "measure" else None
+        metered = first.phase == "measure" or first.concurrency > 1
+        energy = self.energy.get(first.model) if metered else None
         refused: list[Answer[Job]] = []
-        answers = send_block(block.jobs, self._prepare, limit=limit, due_s=block.due_s)
+        answers = send_block(chain([first], jobs), self._prepare, limit=limit, due_s=block.due_s)
         with self._server.timed(), energy or contextlib.nullcontext():
             for answer in answers:
                 if self._adapt(answer):
@@ -71,6 +74,7 @@ class Sender:
                     continue
                 row = self._row(answer, began)
                 self._take(row)
+                self.answers[row.model] += metered and row.status == "ok"
                 ended_s = max(ended_s, answer.ended_s)
                 yield row
         self.clock_s += ended_s
@@ -158,7 +162,6 @@ class Sender:
         self._recorder.add(row)
         if row.phase == "measure":
             self._line.step(row.model)
-            self.answers[row.model] += row.status == "ok"
         else:
             self._line.say(f"{row.model} {row.phase}")
         if row.status == "ok":
