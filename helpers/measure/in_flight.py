@@ -1,7 +1,6 @@
 """Say how many requests were in flight: what happened, not what was asked."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -11,12 +10,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class Window:
-    """Hold the requests of a model at one level and the time that counts of them.
+class Window(NamedTuple):
+    """Hold the requests of a model at one level, how much of each counts (0 to 1), and the time.
 
-    `shares` has how much of each lies within, from 0 to 1. `in_flight` is the time of all that lies
-    within, over the `seconds` (Little's law).
+    `in_flight` is the time of all that counts over the `seconds` (Little's law).
     """
 
     rows: "pd.DataFrame"
@@ -31,16 +28,16 @@ def window(frame: "pd.DataFrame", model: str, level: int) -> Window | None:
     It is that of each round, overlaps counted once. With several streams it ends when the last
     request is sent, since then they run out. In an open loop a pause is part of the load.
     """
-    chosen = (frame["model"] == model) & (frame["concurrency"] == level) & frame["ended_s"].notna()
     filling = (frame["phase"] == "warmup") & (level > 1)
-    chosen &= (frame["status"] != "skipped") & ((frame["phase"] == "measure") | filling)
-    rows = frame[chosen.to_numpy()]
-    measured = (rows["phase"] == "measure").to_numpy()
+    chosen = (frame["status"] != "skipped") & ((frame["phase"] == "measure") | filling)
+    chosen &= (frame["model"] == model) & (frame["concurrency"] == level)
+    rows = frame[(chosen & frame["ended_s"].notna()).to_numpy()]
+    measured = rows["phase"] == "measure"
     if not measured.any():
         return None
     sent, ended = rows["sent_s"].fillna(rows["ended_s"]), rows["ended_s"]
     due = rows["scheduled_s"].fillna(sent)
-    rounds = rows["round"].where(rows["scheduled_s"].isna(), 0)[measured]
+    rounds = rows["round"].where(rows["scheduled_s"].isna(), 0)
     firsts = due[measured].groupby(rounds).min().sort_values()
     lasts = ended[measured].groupby(rounds).max()[firsts.index]
     if level > 1 and measured.sum() >= FEWEST * level:

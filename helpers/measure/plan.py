@@ -88,7 +88,7 @@ class Plan(Settings):
         if most > 1 and requests < FEWEST * most:
             raise ValueError(
                 f"concurrency {most}: it takes {FEWEST * most} requests for each model to keep it "
-                f"long enough, and {self.rounds} rounds of {count(len(self.prompts), 'prompt')} are "
+                f"long enough; {self.rounds} rounds of {count(len(self.prompts), 'prompt')} are "
                 f"{requests}; ask for {-(-FEWEST * most // len(self.prompts))} rounds, or for less"
             )
         if self.slo and not self.stream and (self.slo.ttft_s or self.slo.itl_s):

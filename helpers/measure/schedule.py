@@ -74,8 +74,7 @@ class Schedule:
 
     def _without_pause(self, alias: str, level: int, wants_more: WantsMore) -> Iterator[Job]:
         """Yield all rounds in one go, after warm-up requests that fill the level up."""
-        filling = Job(alias, self._plan.prompts.prompts[0], 0, level, "warmup")
-        before = [filling] * level if level > 1 else []
+        before = [Job(alias, self._plan.prompts.prompts[0], 0, level, "warmup")] * level
         for number in self._rounds([alias], wants_more):
             if left := self._left(self._round(alias, number, level)):
                 yield from before + left

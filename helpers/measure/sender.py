@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from inspect import signature
 from itertools import chain
 
 from ..common.errors import KitError
@@ -25,15 +26,8 @@ from .rows import Row
 from .schedule import Batch, Job
 
 FAILURES_IN_A_ROW = 3
-REQUEST_SETTINGS = (
-    "max_tokens",
-    "temperature",
-    "seed",
-    "stream",
-    "timeout_s",
-    "stall_s",
-    "leave_out",
-)
+# What a request can be asked for is called the same in a plan.
+REQUEST_SETTINGS = Plan.model_fields.keys() & signature(Server.prepare).parameters.keys()
 
 
 class Sender:

@@ -47,8 +47,7 @@ NOT_VERIFIED = "its files were not verified here: its size is what the catalog s
 WARMUP_CAP = 20  # requests
 WARMUP_LIMIT_S = 60.0
 INTERLEAVED = "interleaved by round"
-ONE_BY_ONE = "one model after the other: memory does not hold all at once"
-UNDER_LOAD = "one model after the other: under load, the queue would run empty between two"
+ONE_BY_ONE = "one model after the other: memory or a level of load does not let them take turns"
 
 
 def benchmark(
@@ -186,8 +185,6 @@ class _Session:
         self._server, self._plan, self._recorder, self._line = server, plan, recorder, line
         self._models = recorder.info.models
         self._sender = Sender(server, plan, recorder, line)
-        if plan.target is not None:
-            drift.relative_width((1, 2, 3), (1, 2, 3))  # what it imports would pause a full queue
         # model to the round and the figures of each answer, for the stopping rule
         self._kept: dict[str, list[tuple[int, dict]]] = defaultdict(list)
         done: set[Key] = set()
@@ -207,9 +204,8 @@ class _Session:
         if self._plan.resources:
             self._measure_memory()
         together = self._fit_together()
-        interleaved = self._plan.rate is None and self._plan.concurrency == 1
-        order = INTERLEAVED if interleaved else UNDER_LOAD
-        self._recorder.info.order = order if together else ONE_BY_ONE
+        in_turn = together and self._plan.rate is None and self._plan.concurrency == 1
+        self._recorder.info.order = INTERLEAVED if in_turn else ONE_BY_ONE
         models = list(self._plan.models)
         for group in [models] if together else [[alias] for alias in models]:
             for alias in group:
