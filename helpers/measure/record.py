@@ -6,7 +6,7 @@ import math
 import os
 import shutil
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from ..common.errors import UsageError
 from ..common.files import writing
 from ..common.paths import DATA, results_folder, user_path
 from ..common.show import Shown, Table, lines
+from ..common.templates import sentences
 from ..timing import drift
 from ..timing.intervals import Summary, summarize
 from ..timing.intervals import outliers as mark_outliers
@@ -164,6 +165,16 @@ class Run(Shown):
         }
 
     @cached_property
+    def changed(self) -> list[str]:
+        """Say which models changed an answer between rounds, although the temperature is 0."""
+        if self.info.plan.temperature:
+            return []
+        answers: dict[str, list[bool]] = defaultdict(list)
+        for (model, _), texts in self.texts.items():
+            answers[model].append(len(texts) > 1)
+        return sentences("measure/changed_answers.jinja", answers=answers)
+
+    @cached_property
     def summary(self) -> list[dict[str, Any]]:
         """Return a row for each model: counts, figures, what it needs; None where not known.
 
@@ -277,7 +288,9 @@ class Run(Shown):
         single = {"in_flight"} if self.level == 1 and not self.info.plan.rate else set()
         headers = [name for name in self.summary[0] if name not in NOT_IN_TABLE | single]
         rows = [[row[name] for name in headers] for row in self.summary]
-        problems = [f"{row['model']}: {row['error']}" for row in self.summary if row["error"]]
+        problems = [
+            f"{row['model']}: {row['error']}" for row in self.summary if row["error"]
+        ] + self.changed
         return Table(headers, rows, note=f"Problems: {'; '.join(problems)}." if problems else "")
 
 

@@ -34,6 +34,7 @@ class Sender:
     """Send blocks of requests to the models of a plan.
 
     `ready` has the models that the server knows, `given_up` those that failed with the reason.
+    `again` has what a server without counts in its streams said when it was asked once more.
     `answers` counts the answers of each since this session began, as its energy does. `clock_s` is
     the time spent measuring so far; it stands still between blocks.
     """
@@ -43,6 +44,7 @@ class Sender:
         self._failures: Counter[str] = Counter()
         self.ready: dict[str, ModelInfo] = {}
         self.given_up: dict[str, str] = {}
+        self.again: dict[tuple[str, str], stream.Timeline] = {}
         self.answers: Counter[str] = Counter()
         self.energy: dict[str, Energy] = {}
         self.clock_s = 0.0
@@ -81,6 +83,18 @@ class Sender:
         """Send a single request of the warm-up or of a cold start."""
         (row,) = self.send(Batch([job]))
         return row
+
+    def count_tokens(self, alias: str) -> None:
+        """Ask each prompt once more, not timed and not streamed: many servers count only then."""
+        settings = {name: getattr(self._plan, name) for name in REQUEST_SETTINGS}
+        for prompt in self._plan.prompts.prompts:
+            job = Job(alias, prompt, 0, phase="warmup")
+            asked = settings | {"stream": False}
+            answer = self._server.request(self.ready[alias], prompt.text, **asked)
+            self._take(self._row(Answer(job, answer, None, None, 0.0), time.time()))
+            if answer.token_source != "usage":
+                return
+            self.again[alias, prompt.id] = answer
 
     def give_up(self, alias: str, reason: str, status: str = "skipped") -> None:
         """Send nothing more to a model, and record why."""
@@ -124,6 +138,11 @@ class Sender:
         timeline = answer.timeline
         if timeline is None:
             timeline = stream.Timeline(status="skipped", error=self.given_up[job.model])
+        again = self.again.get((job.model, job.prompt.id))
+        if again and again.text == timeline.text and timeline.token_source == "none":
+            names = ("prompt_tokens", "completion_tokens")
+            counts = {name: getattr(again, name) for name in names}
+            timeline = replace(timeline, **counts, token_source="repeat")
         late_s = 0.0
         if answer.scheduled_s is not None and answer.sent_s is not None:
             late_s = answer.sent_s - answer.scheduled_s

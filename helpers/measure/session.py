@@ -319,6 +319,7 @@ class _Session:
         """Send requests until the last latencies agree, or as many as the plan says."""
         prompts, auto = self._plan.prompts.prompts, self._plan.warmup == "auto"
         latencies: list[float] = []
+        source = "usage"
         began = time.monotonic()
         for number in range(WARMUP_CAP if self._plan.warmup == "auto" else self._plan.warmup):
             if alias in self._sender.given_up:
@@ -330,11 +331,14 @@ class _Session:
             row = self._sender.send_one(Job(alias, prompt, 0, phase="warmup"))
             if latency_s := row.figures.get("latency_s"):
                 latencies.append(latency_s)
+                source = row.token_source
         self._models[alias].warmup = Warmup(
             requests=len(latencies),
             settled=drift.is_settled(latencies) if auto else None,
             seconds=round(time.monotonic() - began, 3),
         )
+        if self._plan.stream and source != "usage":
+            self._sender.count_tokens(alias)
 
     def _keep(self, row, figures: dict[str, float | None]) -> None:
         """Keep what the stopping rule looks at, of a row of this session or of the record."""
