@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..common.errors import UsageError
-from ..common.show import count
 from ..models.lineup import last_part, model_list
 from ..models.prompts import PromptSet, load_prompts, prompt_list
 from ..timing.refusals import parse_leave_out
@@ -87,9 +86,9 @@ class Plan(Settings):
         requests, most = self.rounds * len(self.prompts), max(self.sweep or (self.concurrency,))
         if most > 1 and requests < FEWEST * most:
             raise ValueError(
-                f"concurrency {most}: it takes {FEWEST * most} requests for each model to keep it "
-                f"long enough; {self.rounds} rounds of {count(len(self.prompts), 'prompt')} are "
-                f"{requests}; ask for {-(-FEWEST * most // len(self.prompts))} rounds, or for less"
+                f"concurrency {most}: it takes {FEWEST * most} requests for each model to keep it, "
+                f"and the plan has {requests}; ask for {-(-FEWEST * most // len(self.prompts))} "
+                "rounds, or for less"
             )
         if self.slo and not self.stream and (self.slo.ttft_s or self.slo.itl_s):
             raise ValueError(

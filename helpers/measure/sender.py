@@ -26,7 +26,6 @@ from .rows import Row
 from .schedule import Batch, Job
 
 FAILURES_IN_A_ROW = 3
-# What a request can be asked for is called the same in a plan.
 REQUEST_SETTINGS = Plan.model_fields.keys() & signature(Server.prepare).parameters.keys()
 
 
@@ -34,7 +33,6 @@ class Sender:
     """Send blocks of requests to the models of a plan.
 
     `ready` has the models that the server knows, `given_up` those that failed with the reason.
-    `again` has what a server without counts in its streams said when it was asked once more.
     `answers` counts the answers of each since this session began, as its energy does. `clock_s` is
     the time spent measuring so far; it stands still between blocks.
     """

@@ -45,8 +45,7 @@ def send_block(
 
     `prepare` makes a job's request when its turn comes. It returns a failed timeline for a job that
     cannot be sent, and None for one that is not to be sent. `due_s` has the time of each job in
-    seconds since the start; without it a job is sent as soon as there is room. Jobs are taken one
-    by one, so that it may depend on earlier answers how many there are.
+    seconds since the start; without it a job is sent as soon as there is room.
     """
     times = repeat(None) if due_s is None else due_s
     waiting = zip(jobs, times, strict=due_s is not None)

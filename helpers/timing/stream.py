@@ -105,15 +105,11 @@ def _read(exchange: Exchange) -> Timeline:
         return Timeline(error=error, refused=refused)
     streamed = bool(exchange.body.get("stream"))
     timeline = parse(packets, streamed=streamed, failure=failure, framed=framed)
-    size, limit = (
-        len((timeline.text + timeline.reasoning).encode()),
-        exchange.body.get("max_tokens"),
-    )
+    size, limit = len(timeline.text + timeline.reasoning), exchange.body.get("max_tokens")
+    fits = isinstance(limit, int) and len(timeline.chunk_times_s) <= limit <= size
     uncounted = timeline.token_source == "none" and not timeline.token_problem
-    # A text too short for that, or in more chunks, ended for another reason.
-    if uncounted and timeline.finish_reason == "length" and isinstance(limit, int):
-        if len(timeline.chunk_times_s) <= limit <= size:
-            return replace(timeline, completion_tokens=limit, token_source="limit")
+    if fits and uncounted and timeline.finish_reason == "length":
+        timeline = replace(timeline, completion_tokens=limit, token_source="limit")
     return timeline
 
 

@@ -114,8 +114,8 @@ def test_a_plan_too_short_for_its_concurrency_is_refused_with_the_numbers(remote
     with pytest.raises(UsageError) as error:
         make_plan(remote, models=["tiny"], prompt="One", rounds=16, concurrency="1,16")
     assert str(error.value) == (
-        "concurrency 16: it takes 64 requests for each model to keep it long enough; "
-        "16 rounds of 1 prompt are 16; ask for 64 rounds, or for less."
+        "concurrency 16: it takes 64 requests for each model to keep it, and the plan has 16; "
+        "ask for 64 rounds, or for less."
     )
     make_plan(remote, models=["tiny"], prompt="One", rounds=64, concurrency="1,16")
 
