@@ -18,6 +18,7 @@ from ..common.errors import UsageError
 from ..common.files import write_json
 from ..common.paths import home, results_folder
 from ..common.show import Shown, Table, format_cell
+from ..common.templates import sentences
 from ..servers.model_table import ModelInfo
 from .record import Run
 
@@ -94,20 +95,10 @@ class Forecast(Shown):
 
     def sentences(self) -> list[str]:
         """Say what the forecast stands on, and how far off it was for models measured here."""
-        rates = self.factors["tokens_per_s"]
-        basis = (
-            f"Expected from {self.speed.bytes_per_s / 1e9:.3g} GB/s of memory and "
-            f"{self.speed.operations_per_s / 1e9:.3g} billion operations per second, measured here."
-        )
-        if len(rates) < 2:
-            return [basis, "Fewer than two models were measured here, so the ranges are wide."]
-        misses = [max(factor, 1 / factor) for factor in self._misses("tokens_per_s")]
-        return [
-            basis,
-            f"Checked against {len(rates)} models measured here: the middle of the range that the "
-            f"others give was off by a factor of {np.median(misses):.2g}, "
-            f"at most {max(misses):.2g}.",
-        ]
+        few = len(self.factors["tokens_per_s"]) < 2
+        misses = [] if few else [max(f, 1 / f) for f in self._misses("tokens_per_s")]
+        about = {"speed": self.speed, "misses": misses, "middle": misses and np.median(misses)}
+        return sentences("measure/forecast.jinja", **about)
 
     def _misses(self, figure: str) -> Iterator[float]:
         """Yield measured over forecast of each measured model, forecast from the others."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..servers.server import Server
 
 MAX_STREAMS, MAX_RATE = 256, 1000.0
+FEWEST = 4  # requests for each of several streams: with fewer, start and end are most of the run
 VARIABLES = {
     "models": "BENCH_MODELS",
     "rounds": "BENCH_ROUNDS",
@@ -81,6 +82,13 @@ class Plan(Settings):
             raise ValueError(
                 "target: it adds rounds at one concurrency; leave it out with a rate or "
                 "several levels"
+            )
+        requests, most = self.rounds * len(self.prompts), max(self.sweep or (self.concurrency,))
+        if most > 1 and requests < FEWEST * most:
+            raise ValueError(
+                f"concurrency {most}: it takes {FEWEST * most} requests for each model to keep it, "
+                f"and the plan has {requests}; ask for {-(-FEWEST * most // len(self.prompts))} "
+                "rounds, or for less"
             )
         if self.slo and not self.stream and (self.slo.ttft_s or self.slo.itl_s):
             raise ValueError(

@@ -6,7 +6,7 @@ import math
 import os
 import shutil
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -18,10 +18,12 @@ from ..common.errors import UsageError
 from ..common.files import writing
 from ..common.paths import DATA, results_folder, user_path
 from ..common.show import Shown, Table, lines
+from ..common.templates import sentences
 from ..timing import drift
 from ..timing.intervals import Summary, summarize
 from ..timing.intervals import outliers as mark_outliers
 from ..timing.metrics import COMPARED, METRICS
+from .in_flight import window
 from .info import RESOURCES, read_info
 from .rows import read_rows, summary_columns, whole_row
 
@@ -164,6 +166,16 @@ class Run(Shown):
         }
 
     @cached_property
+    def changed(self) -> list[str]:
+        """Say which models changed an answer between rounds, although the temperature is 0."""
+        if self.info.plan.temperature:
+            return []
+        answers: dict[str, list[bool]] = defaultdict(list)
+        for (model, _), texts in self.texts.items():
+            answers[model].append(len(texts) > 1)
+        return sentences("measure/changed_answers.jinja", answers=answers)
+
+    @cached_property
     def summary(self) -> list[dict[str, Any]]:
         """Return a row for each model: counts, figures, what it needs; None where not known.
 
@@ -187,6 +199,8 @@ class Run(Shown):
     def _summary_row(self, model: str) -> dict[str, Any]:
         record = self.info.models[model]
         rows = self.headline[(self.headline["model"] == model).to_numpy()]
+        several = self.level > 1 or self.info.plan.rate
+        time = window(self.frame, model, self.level) if several else None
         ended = Counter(rows["status"].value_counts().to_dict())
         figures = {
             column: getattr(self._summarize(model, metric), statistic)
@@ -199,6 +213,7 @@ class Run(Shown):
             "n_ok": ended["ok"],
             "n_failed": ended["failed"],
             "n_skipped": ended["skipped"],
+            "in_flight": time.in_flight if time else None,
             **figures,
             "load_s": record.load_s,
             **{name: getattr(record, name) for name in RESOURCES},
@@ -271,9 +286,12 @@ class Run(Shown):
 
     def table(self) -> Table:
         """Show the summary, without the samples."""
-        headers = [name for name in self.summary[0] if name not in NOT_IN_TABLE]
+        single = {"in_flight"} if self.level == 1 and not self.info.plan.rate else set()
+        headers = [name for name in self.summary[0] if name not in NOT_IN_TABLE | single]
         rows = [[row[name] for name in headers] for row in self.summary]
-        problems = [f"{row['model']}: {row['error']}" for row in self.summary if row["error"]]
+        problems = [
+            f"{row['model']}: {row['error']}" for row in self.summary if row["error"]
+        ] + self.changed
         return Table(headers, rows, note=f"Problems: {'; '.join(problems)}." if problems else "")
 
 

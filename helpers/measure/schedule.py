@@ -1,10 +1,12 @@
 """Put the requests of a plan in order: the same plan and seed give the same order.
 
-Rounds are interleaved, so that drift and heat hit all models alike.
+One at a time, rounds are interleaved, so that drift and heat hit all models alike. Under load one
+model follows the other: between two of them, or between rounds, the queue would run empty.
 """
 
+import itertools
 import random
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..models.prompts import Prompt
@@ -12,6 +14,7 @@ from ..timing.send import LEAD_S, arrivals
 from .plan import Plan
 
 Key = tuple[str, str, int, int]
+WantsMore = Callable[[Sequence[str], int], bool]
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Job:
 class Batch:
     """Requests that are sent side by side; `due_s` has the time of each in an open loop."""
 
-    jobs: list[Job]
+    jobs: Iterable[Job]
     due_s: list[float] | None = None
 
 
@@ -48,26 +51,40 @@ class Schedule:
         self._plan, self._done = plan, done
         self._random = random.Random(plan.seed)
 
-    def blocks(
-        self, models: Sequence[str], wants_more: Callable[[Sequence[str], int], bool]
-    ) -> Iterator[Batch]:
+    def blocks(self, models: Sequence[str], wants_more: WantsMore) -> Iterator[Batch]:
         """Yield all blocks of some models; after `rounds`, `wants_more` decides on each round."""
         if self._plan.rate is not None:
             yield from self._at_rate(self._plan.rate, models)
             return
-        number = 0
-        while number < self._plan.rounds or wants_more(models, number):
-            number += 1
+        levels = self._plan.sweep or (self._plan.concurrency,)
+        if levels[0] == 1:
+            for number in self._rounds(models, wants_more):
+                for alias in self._shuffle(models):
+                    yield Batch(self._left(self._round(alias, number, 1)))
+            levels = levels[1:]
+        for level in levels:
             for alias in self._shuffle(models):
-                yield Batch(self._left(self._round(alias, number, self._plan.concurrency)))
-        for level in self._plan.sweep[1:]:
-            for alias in self._shuffle(models):
-                yield Batch(self._left(self._all_rounds(alias, level)))
+                yield Batch(self._without_pause(alias, level, wants_more))
+
+    def _rounds(self, models: Sequence[str], wants_more: WantsMore) -> Iterator[int]:
+        for number in itertools.count(1):
+            if number > self._plan.rounds and not wants_more(models, number - 1):
+                return
+            yield number
+
+    def _without_pause(self, alias: str, level: int, wants_more: WantsMore) -> Iterator[Job]:
+        """Yield all rounds in one go, after warm-up requests that fill the level up."""
+        before = [Job(alias, self._plan.prompts.prompts[0], 0, level, "warmup")] * level
+        for number in self._rounds([alias], wants_more):
+            if left := self._left(self._round(alias, number, level)):
+                yield from before + left
+                before = []
 
     def _at_rate(self, rate: float, models: Sequence[str]) -> Iterator[Batch]:
         """Yield the rounds of one model after the other. What is on record leaves no gap."""
         for alias in self._shuffle(models):
-            jobs = self._all_rounds(alias, self._plan.concurrency)
+            rounds = range(1, self._plan.rounds + 1)
+            jobs = [job for number in rounds for job in self._round(alias, number, 1)]
             due_s = arrivals(rate, len(jobs), f"{self._plan.seed} {alias}")
             due = dict(zip((job.key for job in jobs), due_s, strict=True))
             left = self._left(jobs)
@@ -79,11 +96,6 @@ class Schedule:
     def _round(self, alias: str, number: int, concurrency: int) -> list[Job]:
         prompts = self._random.sample(self._plan.prompts.prompts, len(self._plan.prompts))
         return [Job(alias, prompt, number, concurrency) for prompt in prompts]
-
-    def _all_rounds(self, alias: str, concurrency: int) -> list[Job]:
-        """Return all rounds as one block: a block that ends with each round empties the queue."""
-        rounds = range(1, self._plan.rounds + 1)
-        return [job for number in rounds for job in self._round(alias, number, concurrency)]
 
     def _left(self, jobs: list[Job]) -> list[Job]:
         return [job for job in jobs if job.key not in self._done]

@@ -6,6 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from inspect import signature
+from itertools import chain
 
 from ..common.errors import KitError
 from ..common.files import now
@@ -24,15 +26,7 @@ from .rows import Row
 from .schedule import Batch, Job
 
 FAILURES_IN_A_ROW = 3
-REQUEST_SETTINGS = (
-    "max_tokens",
-    "temperature",
-    "seed",
-    "stream",
-    "timeout_s",
-    "stall_s",
-    "leave_out",
-)
+REQUEST_SETTINGS = Plan.model_fields.keys() & signature(Server.prepare).parameters.keys()
 
 
 class Sender:
@@ -48,6 +42,7 @@ class Sender:
         self._failures: Counter[str] = Counter()
         self.ready: dict[str, ModelInfo] = {}
         self.given_up: dict[str, str] = {}
+        self.again: dict[tuple[str, str], stream.Timeline] = {}
         self.answers: Counter[str] = Counter()
         self.energy: dict[str, Energy] = {}
         self.clock_s = 0.0
@@ -57,13 +52,15 @@ class Sender:
 
         A request that a server refused for one of its fields is sent again without that field.
         """
-        if not block.jobs:
+        jobs = iter(block.jobs)
+        if (first := next(jobs, None)) is None:
             return
-        first, began, ended_s = block.jobs[0], time.time(), 0.0
+        began, ended_s = time.time(), 0.0
         limit = first.concurrency if block.due_s is None else sending.MAX_OPEN
-        energy = self.energy.get(first.model) if first.phase == "measure" else None
+        metered = first.phase == "measure" or first.concurrency > 1
+        energy = self.energy.get(first.model) if metered else None
         refused: list[Answer[Job]] = []
-        answers = send_block(block.jobs, self._prepare, limit=limit, due_s=block.due_s)
+        answers = send_block(chain([first], jobs), self._prepare, limit=limit, due_s=block.due_s)
         with self._server.timed(), energy or contextlib.nullcontext():
             for answer in answers:
                 if self._adapt(answer):
@@ -71,6 +68,7 @@ class Sender:
                     continue
                 row = self._row(answer, began)
                 self._take(row)
+                self.answers[row.model] += metered and row.status == "ok"
                 ended_s = max(ended_s, answer.ended_s)
                 yield row
         self.clock_s += ended_s
@@ -83,6 +81,18 @@ class Sender:
         """Send a single request of the warm-up or of a cold start."""
         (row,) = self.send(Batch([job]))
         return row
+
+    def count_tokens(self, alias: str) -> None:
+        """Ask each prompt once more, not timed and not streamed: many servers count only then."""
+        settings = {name: getattr(self._plan, name) for name in REQUEST_SETTINGS}
+        for prompt in self._plan.prompts.prompts:
+            job = Job(alias, prompt, 0, phase="warmup")
+            asked = settings | {"stream": False}
+            answer = self._server.request(self.ready[alias], prompt.text, **asked)
+            self._take(self._row(Answer(job, answer, None, None, 0.0), time.time()))
+            if answer.token_source != "usage":
+                return
+            self.again[alias, prompt.id] = answer
 
     def give_up(self, alias: str, reason: str, status: str = "skipped") -> None:
         """Send nothing more to a model, and record why."""
@@ -126,6 +136,11 @@ class Sender:
         timeline = answer.timeline
         if timeline is None:
             timeline = stream.Timeline(status="skipped", error=self.given_up[job.model])
+        again = self.again.get((job.model, job.prompt.id))
+        if again and again.text == timeline.text and timeline.token_source == "none":
+            names = ("prompt_tokens", "completion_tokens")
+            counts = {name: getattr(again, name) for name in names}
+            timeline = replace(timeline, **counts, token_source="repeat")
         late_s = 0.0
         if answer.scheduled_s is not None and answer.sent_s is not None:
             late_s = answer.sent_s - answer.scheduled_s
@@ -158,7 +173,6 @@ class Sender:
         self._recorder.add(row)
         if row.phase == "measure":
             self._line.step(row.model)
-            self.answers[row.model] += row.status == "ok"
         else:
             self._line.say(f"{row.model} {row.phase}")
         if row.status == "ok":

@@ -47,7 +47,7 @@ NOT_VERIFIED = "its files were not verified here: its size is what the catalog s
 WARMUP_CAP = 20  # requests
 WARMUP_LIMIT_S = 60.0
 INTERLEAVED = "interleaved by round"
-ONE_BY_ONE = "one model after the other: memory does not hold all at once"
+ONE_BY_ONE = "one model after the other: memory or a level of load does not let them take turns"
 
 
 def benchmark(
@@ -204,7 +204,8 @@ class _Session:
         if self._plan.resources:
             self._measure_memory()
         together = self._fit_together()
-        self._recorder.info.order = INTERLEAVED if together else ONE_BY_ONE
+        in_turn = together and self._plan.rate is None and self._plan.concurrency == 1
+        self._recorder.info.order = INTERLEAVED if in_turn else ONE_BY_ONE
         models = list(self._plan.models)
         for group in [models] if together else [[alias] for alias in models]:
             for alias in group:
@@ -318,6 +319,7 @@ class _Session:
         """Send requests until the last latencies agree, or as many as the plan says."""
         prompts, auto = self._plan.prompts.prompts, self._plan.warmup == "auto"
         latencies: list[float] = []
+        source = "usage"
         began = time.monotonic()
         for number in range(WARMUP_CAP if self._plan.warmup == "auto" else self._plan.warmup):
             if alias in self._sender.given_up:
@@ -329,11 +331,14 @@ class _Session:
             row = self._sender.send_one(Job(alias, prompt, 0, phase="warmup"))
             if latency_s := row.figures.get("latency_s"):
                 latencies.append(latency_s)
+                source = row.token_source
         self._models[alias].warmup = Warmup(
             requests=len(latencies),
             settled=drift.is_settled(latencies) if auto else None,
             seconds=round(time.monotonic() - began, 3),
         )
+        if self._plan.stream and source != "usage":
+            self._sender.count_tokens(alias)
 
     def _keep(self, row, figures: dict[str, float | None]) -> None:
         """Keep what the stopping rule looks at, of a row of this session or of the record."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..common.show import Table
+from ..measure.in_flight import Window, window
 from ..measure.record import Run
 from ..timing.intervals import summarize
 from ..timing.slo import Slo
@@ -28,13 +29,14 @@ QUEUED = 1.5  # a queue has formed when the last quarter of an open loop is this
 class Level:
     """Hold what one model did at one concurrency, or at the run's rate.
 
-    None: not known, or too few answers. `seconds` is how long its blocks took, from the first
-    request (sent, or due) to the end of the last, failed ones included. Throughput and goodput are
-    per second of those. `late_p95_s` is how long after it was due a request was sent (open loop).
+    None: not known, or too few answers. `concurrency` is what was asked, `in_flight` the mean that
+    was. Throughput and goodput are per second of the time that counts (`measure.in_flight`), failed
+    requests included. `late_p95_s` is how long after it was due a request was sent (open loop).
     """
 
     model: str
     concurrency: int
+    in_flight: float | None
     n_ok: int
     n_failed: int
     seconds: float
@@ -54,19 +56,18 @@ def levels(run: Run) -> list[Level]:
     A record of an older kit lacks the times that this needs, so it has none.
     """
     slo = run.info.plan.slo
-    frame = run.frame[(run.frame.phase == "measure") & (run.frame.status != "skipped")]
-    frame = frame[frame.ended_s.notna()]
-    found = []
-    for model in run.models:
-        rows = frame[frame.model == model]
-        for concurrency in sorted(rows.concurrency.unique()):
-            found.append(_level(model, concurrency, rows[rows.concurrency == concurrency], slo))
-    return found
+    asked = sorted(run.frame.concurrency.unique())
+    found = [(m, n, window(run.frame, m, n)) for m in run.models for n in asked]
+    return [_level(model, level, time, slo) for model, level, time in found if time]
 
 
-def _level(model: str, concurrency: int, rows: "pd.DataFrame", slo: Slo | None) -> Level:
-    ok, seconds = rows[rows.status == "ok"], _seconds(rows)
-    tokens = ok.completion_tokens.sum() if len(ok) and ok.completion_tokens.notna().all() else None
+def _level(model: str, concurrency: int, time: Window, slo: Slo | None) -> Level:
+    rows, seconds = time.rows, time.seconds
+    answered = (rows.status == "ok").to_numpy()
+    ok, shares = rows[answered], time.shares[answered]
+    tokens = (ok.completion_tokens * shares).sum(skipna=False) if len(ok) else None
+    good = shares[meets_slo(ok, slo)].sum() if slo else None
+    rows, ok = (some[some.phase == "measure"] for some in (rows, ok))
     ttft, latency = (
         summarize(ok[name].tolist(), ok["round"].tolist()) for name in ("ttft_s", "latency_s")
     )
@@ -74,12 +75,13 @@ def _level(model: str, concurrency: int, rows: "pd.DataFrame", slo: Slo | None) 
     return Level(
         model=model,
         concurrency=int(concurrency),
+        in_flight=time.in_flight,
         n_ok=len(ok),
         n_failed=len(rows) - len(ok),
         seconds=seconds,
-        requests_per_s=_rate(len(ok), seconds),
+        requests_per_s=_rate(shares.sum(), seconds),
         tokens_per_s=_rate(tokens, seconds),
-        goodput_per_s=_rate(int(meets_slo(ok, slo).sum()), seconds) if slo else None,
+        goodput_per_s=_rate(good, seconds),
         ttft_p50_s=ttft.p50,
         ttft_p95_s=ttft.p95,
         latency_p50_s=latency.p50,
@@ -107,18 +109,10 @@ def meets_slo(ok: "pd.DataFrame", slo: Slo) -> np.ndarray:
     return good
 
 
-def _seconds(rows: "pd.DataFrame") -> float:
-    """Return how long the blocks took together: each round first to last, overlaps counted once."""
-    starts = rows.scheduled_s.fillna(rows.sent_s).fillna(rows.ended_s).astype(float)
-    firsts = starts.groupby(rows["round"]).min().to_numpy()
-    lasts = rows.ended_s.astype(float).groupby(rows["round"]).max().to_numpy()
-    order = firsts.argsort()
-    firsts, reached = firsts[order], np.maximum.accumulate(lasts[order])
-    return float(np.sum(reached - np.maximum(firsts, np.r_[-np.inf, reached[:-1]])))
-
-
 def _rate(number: float | None, seconds: float) -> float | None:
-    return float(number / seconds) if number is not None and seconds > 0 else None
+    if number is None or np.isnan(number) or not seconds:  # nan: a count is missing
+        return None
+    return float(number / seconds)
 
 
 def table(run: Run) -> Table | None:
@@ -206,8 +200,8 @@ def curve(run: Run) -> Chart:
         axes.set_ylabel(f"latency from then ({unit})")
     else:
         alt = (
-            "Median latency against throughput, a line for each model; the numbers are requests "
-            "under way at once."
+            "Median latency against throughput, a line for each model; the numbers are the mean "
+            "of requests in flight."
         )
         _draw_sweep(axes, by_model, scale)
         axes.set_ylabel(f"median latency ({unit}); line up to p95 where it is known")
@@ -225,7 +219,7 @@ def _draw_queue(axes: "Axes", run: Run, models: Sequence[str], scale: float) -> 
 
 
 def _draw_sweep(axes: "Axes", by_model: Mapping[str, Sequence[Level]], scale: float) -> None:
-    """Draw a model's levels as a line, each with its concurrency and a line up to its p95."""
+    """Draw a model's levels as a line, each with what was in flight and a line up to its p95."""
     units = {_unit(of_model) for of_model in by_model.values()}
     unit = "tokens_per_s" if units == {"tokens_per_s"} else "requests_per_s"
     for index, (model, of_model) in enumerate(by_model.items()):
@@ -235,6 +229,6 @@ def _draw_sweep(axes: "Axes", by_model: Mapping[str, Sequence[Level]], scale: fl
         draw.dots(axes, index, x, y, ls="-", ms=7, label=model)
         axes.vlines(x, y, p95, color=draw.color(index), lw=1, alpha=0.6)
         for level, across, up in zip(of_model, x, y, strict=True):
-            draw.note(axes, str(level.concurrency), (across, up), (6, -11))
+            draw.note(axes, f"{level.in_flight:.3g}", (across, up), (6, -11))
     axes.set_xlim(left=0)
     axes.set_xlabel(f"throughput ({unit.removesuffix('_per_s')}/s)")

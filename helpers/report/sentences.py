@@ -95,6 +95,8 @@ def _endings(run: Run, model: str) -> dict[str, int | str | None]:
         "filtered": int(reasons.str.contains("filter|safety|sensitive").sum()),
         "whole": int(answered["ttft_s"].isna().sum()) if run.info.plan.stream else 0,
         "broken": int(answered["text"].astype(str).str.contains("\ufffd").sum()),
+        "at_limit": int((answered["token_source"] == "limit").sum()),
+        "repeated": int((answered["token_source"] == "repeat").sum()),
         "uncounted": int(rows["token_problem"].notna().sum()),
         "problem": next(iter(rows["token_problem"].dropna()), None),
     }

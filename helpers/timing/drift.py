@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..common.templates import paragraph
 from .intervals import Estimate, medians_by, summarize
 from .metrics import METRICS
 
@@ -47,17 +48,7 @@ class Drift(Estimate):
 
     def __str__(self) -> str:
         name = f"{METRICS[self.metric].label} of {self.model}"
-        if self.value is None:
-            return f"{name}: {self.n} rounds are too few to look for drift, it needs {DRIFT_NEEDS}."
-        if not self.found:
-            return f"{name}: no drift found over {self.n} rounds."
-        assert self.low is not None and self.high is not None
-        low, size, high = sorted(100 * abs(x) for x in (self.low, self.value, self.high))
-        return (
-            f"{name} {'rose' if self.value > 0 else 'fell'} by {size:.3g} % from the first round "
-            f"to the last ({100 * self.confidence:.4g} % interval {low:.3g} to {high:.3g} %, "
-            f"{self.n} rounds)."
-        )
+        return paragraph("timing/drift.jinja", of=self, name=name, needs=DRIFT_NEEDS)
 
 
 def drift(

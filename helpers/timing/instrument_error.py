@@ -2,7 +2,8 @@
 
 from dataclasses import asdict, dataclass
 
-from ..common.show import Shown, Table, count, duration
+from ..common.show import Shown, Table, duration
+from ..common.templates import sentences
 
 WITHIN_ERROR = 3  # a median below this many times the error says more about the instrument
 
@@ -46,14 +47,4 @@ class Calibration(Shown):
 
     def sentences(self) -> list[str]:
         """Return what was measured and what it means for a benchmark."""
-        answered = f"{count(self.n, 'answer')} at {count(self.concurrency, 'stream')}"
-        said = [f"{answered}, {self.failures} failed."]
-        error, cpu_s = self.ttft_error_p50_s, self.cpu_s_per_token
-        if error is None or cpu_s is None:
-            return [*said, f"The client's own error is not known: {self.problem}."]
-        return [
-            *said,
-            f"This client sees a first token {duration(error)} later than the server sent it "
-            f"(median), and spends {cpu_s * 1e6:.0f} microseconds of processor time on a token.",
-            f"A TTFT below {duration(WITHIN_ERROR * abs(error))} says little about a model.",
-        ]
+        return sentences("timing/calibration.jinja", of=self, factor=WITHIN_ERROR)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..common.show import count
+from ..common.templates import paragraph
 from .metrics import METRICS
 
 DRIFT = 0.05  # the standard deviation of one sitting's speed, as a share
@@ -77,34 +77,9 @@ class Comparison:
         return "faster" if (self.ratio > 1) is METRICS[self.metric].more_is_better else "slower"
 
     def __str__(self) -> str:
-        label = METRICS[self.metric].label
-        subject = label if self.baseline else f"{label} of {self.model}"
-        pair = f"{self.model} and {self.baseline}" if self.baseline else "the runs"
-        if self.ratio is None:
-            where = f"in the same round for {pair}" if self.baseline else "in both runs"
-            return f"{subject}: not measured {where}, so not compared."
-        old, new = self.rounds
-        rounds = count(new, "round") if old == new else f"{old} and {new} rounds"
-        sample = f"{rounds}, {count(self.prompts, 'prompt')}"
-        if self.low is None or self.high is None:
-            return (
-                f"{subject}: cannot tell {pair} apart; "
-                f"an interval needs {ROUNDS_NEEDED} rounds in each ({sample})."
-            )
-        bounds = f"{self.confidence * 100:.4g} % interval {{:.3g}} to {{:.3g}}, {sample}"
-        if not self.apart:
-            bounds = bounds.format(self.low, self.high)
-            more = self.more_rounds
-            settle = f"; to settle it: about {count(more, 'more round')}" if more else ""
-            return (
-                f"{subject}: cannot tell {pair} apart (ratio {self.ratio:.3g}, {bounds}{settle})."
-            )
-        larger, smaller = (self.model, self.baseline) if self.baseline else ("after", "before")
-        factor, low, high = self.ratio, self.low, self.high
-        if factor < 1:
-            larger, smaller, factor, low, high = smaller, larger, 1 / factor, 1 / high, 1 / low
-        how = METRICS[self.metric].times
-        return f"{subject}: {larger} {how.format(factor)} {smaller} ({bounds.format(low, high)})."
+        label, times = METRICS[self.metric].label, METRICS[self.metric].times
+        about = {"of": self, "label": label, "times": times, "needed": ROUNDS_NEEDED}
+        return paragraph("timing/comparison.jinja", **about)
 
 
 def describe_family(comparisons: Sequence[Comparison]) -> str:
@@ -158,15 +133,20 @@ def compare_rounds(
     )
 
 
-def _pair_rounds(before: Values, after: Values) -> tuple[dict, dict]:
-    """Keep the answers of a prompt and round that both sides have, so that rounds pair up."""
-    pairs: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = ({}, {})
-    for prompt in [name for name in before if name in after]:
-        groups = [np.asarray(side[prompt], dtype=float).reshape(-1, 2) for side in (before, after)]
-        shared = np.intersect1d(groups[0][:, 0], groups[1][:, 0])
-        for side, group in zip(pairs, groups, strict=True):
-            side[prompt] = group[np.isin(group[:, 0], shared)]
-    return pairs
+def _pair_rounds(before: Values, after: Values) -> tuple[Values, Values]:
+    """Keep the prompts and the rounds that both sides have, so that rounds pair up.
+
+    Within a round each side may lack other prompts: a rate is not known of every answer, and those
+    that both have in the same round would be few.
+    """
+    prompts = [p for p in before if len(before[p]) and len(after.get(p, ()))]
+    sides = [{p: np.asarray(side[p], dtype=float) for p in prompts} for side in (before, after)]
+    rounds = [{n for values in side.values() for n in values[:, 0]} for side in sides]
+    if rounds[0] != rounds[1]:
+        shared = list(rounds[0] & rounds[1])
+        sides = [{p: v[np.isin(v[:, 0], shared)] for p, v in side.items()} for side in sides]
+        return _pair_rounds(*sides)
+    return sides[0], sides[1]
 
 
 @dataclass(frozen=True)
@@ -197,6 +177,8 @@ def _leave_out(values: Values, prompts: Sequence[str]) -> _LeftOut:
 
 def _variance(differences: np.ndarray) -> float:
     """Return the jackknife variance of a mean over prompts, of shape (prompts, rounds left out)."""
+    if np.isnan(differences).all(axis=0).any():
+        return math.inf  # without one of the rounds nothing is left to compare
     estimates = np.nanmean(differences, axis=0)
     share = (len(estimates) - 1) / len(estimates)
     return float(share * np.sum((estimates - estimates.mean()) ** 2))

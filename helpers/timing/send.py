@@ -6,7 +6,6 @@ count from when it was due, and a queue shows in the figures wherever it forms.
 
 import random
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, repeat
@@ -46,13 +45,13 @@ def send_block(
     seconds since the start; without it a job is sent as soon as there is room.
     """
     times = repeat(None) if due_s is None else due_s
-    waiting: deque[tuple[Job, float | None]] = deque(zip(jobs, times, strict=due_s is not None))
+    waiting = zip(jobs, times, strict=due_s is not None)
+    upcoming: tuple[Job, float | None] | None = next(waiting, None)
     under_way: dict[Exchange, tuple[Job, float | None]] = {}
     over: Exchange | None = None
     start = time.perf_counter()
 
-    def until_next() -> float:
-        due = waiting[0][1]
+    def until(due: float | None) -> float:
         return 0.0 if due is None else start + due - LEAD_S - time.perf_counter()
 
     def answer(exchange: Exchange) -> Answer[Job]:
@@ -61,14 +60,14 @@ def send_block(
         return Answer(job, read(exchange), due, sent_s, exchange.ended_at - start)
 
     with Streams() as streams:
-        while waiting or under_way:
+        while upcoming or under_way:
             # Start the next request before this answer is read; but never while one runs alone.
             if over is not None and limit == 1:
                 yield answer(over)
                 over = None
             room = limit - len(under_way) + (over is not None)
-            while waiting and room and until_next() <= 0:
-                job, due = waiting.popleft()
+            while upcoming and room and until(upcoming[1]) <= 0:
+                (job, due), upcoming = upcoming, next(waiting, None)
                 request = prepare(job)
                 if not isinstance(request, Exchange):
                     yield Answer(job, request, due, None, time.perf_counter() - start)
@@ -80,8 +79,8 @@ def send_block(
             if over is not None:
                 yield answer(over)
                 over = None
-            if waiting or under_way:
-                over = streams.finished(until_next() if waiting and room else None)
+            if upcoming or under_way:
+                over = streams.finished(until(upcoming[1]) if upcoming and room else None)
 
 
 def arrivals(rate: float, count: int, seed: object) -> list[float]:

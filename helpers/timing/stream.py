@@ -28,11 +28,12 @@ class Timeline:
     """Hold what one request did, in seconds since just before it was written.
 
     `chunk_times_s` has the arrival of every chunk with text (answer or reasoning); it is empty when
-    the answer was not streamed. `token_problem` says why a count of the server is not used, and
-    `refused` has the fields that it refused, with their other names. `latency_s` is the arrival of
-    the last text, not of a late usage chunk or `[DONE]`. `connect_s` is the time to open the
-    connection, before that. `written_at` and `ended_at` are times of perf_counter; `ended_at` is
-    when the last byte came, or it was given up.
+    the answer was not streamed. `token_source` says who counted its tokens: `usage` (the server),
+    `limit` (it ended at `max_tokens`), `repeat` (see `Sender`) or `none`. `token_problem` says why
+    a count of the server is not used, and `refused` has the fields that it refused, with their
+    other names. `latency_s` is the arrival of the last text, not of a late usage chunk or `[DONE]`.
+    `connect_s` is the time to open the connection, before that. `written_at` and `ended_at` are
+    times of perf_counter; `ended_at` is when the last byte came, or it was given up.
     """
 
     status: str = "failed"
@@ -44,6 +45,7 @@ class Timeline:
     latency_s: float | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    token_source: str = "none"
     finish_reason: str | None = None
     token_problem: str | None = None
     refused: Mapping[str, str] = field(default_factory=dict)
@@ -55,11 +57,6 @@ class Timeline:
     def ok(self) -> bool:
         """Return whether there is a complete answer."""
         return self.status == "ok"
-
-    @property
-    def token_source(self) -> str:
-        """Return who counted the tokens: `usage` (the server) or `none`."""
-        return "none" if self.completion_tokens is None else "usage"
 
 
 def send(exchange: Exchange) -> Timeline:
@@ -107,7 +104,13 @@ def _read(exchange: Exchange) -> Timeline:
         error = explain_refusal(head.status, head.headers, bytes(packets))
         return Timeline(error=error, refused=refused)
     streamed = bool(exchange.body.get("stream"))
-    return parse(packets, streamed=streamed, failure=failure, framed=framed)
+    timeline = parse(packets, streamed=streamed, failure=failure, framed=framed)
+    size, limit = len(timeline.text + timeline.reasoning), exchange.body.get("max_tokens")
+    fits = isinstance(limit, int) and len(timeline.chunk_times_s) <= limit <= size
+    uncounted = timeline.token_source == "none" and not timeline.token_problem
+    if fits and uncounted and timeline.finish_reason == "length":
+        timeline = replace(timeline, completion_tokens=limit, token_source="limit")
+    return timeline
 
 
 def parse(
@@ -160,6 +163,7 @@ def _timeline(collector: Collector, failure: str | None, whole: bool) -> Timelin
         latency_s=collector.times_s[-1] if collector.times_s else None,
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
+        token_source="none" if completion_tokens is None else "usage",
         finish_reason=collector.finish_reason,
         token_problem=token_problem,
     )

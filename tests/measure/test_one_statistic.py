@@ -76,6 +76,35 @@ def test_both_say_for_how_many_comparisons_their_intervals_hold(tmp_path):
     assert family in highlights(merged)
 
 
+def some_known(rng, factor: float, rounds: int, known: float, shared) -> dict:
+    """Rates of 8 prompts, of which a share is known; a slow round hits both models."""
+    logs = np.log(factor) + shared + rng.normal(0, 0.05, rounds) + rng.normal(0, 0.1, (8, rounds))
+    seen = rng.random(logs.shape) < known
+    return {
+        f"p{p}": [(n, math.exp(logs[p, n])) for n in range(rounds) if seen[p, n]] for p in range(8)
+    }
+
+
+def share_apart(factor: float, rounds: int, known: float) -> float:
+    rng, apart = np.random.default_rng(18), []
+    for _ in range(300):
+        shared = rng.normal(0, 0.05, rounds)
+        pair = [some_known(rng, f, rounds, known, shared) for f in (1.0, factor)]
+        apart.append(compare_rounds("a", "output_tokens_per_s", *pair, baseline="b").apart)
+    return float(np.mean(apart))
+
+
+@pytest.mark.parametrize(("rounds", "known"), [(3, 0.4), (5, 0.4), (12, 0.4), (12, 0.15)])
+def test_equal_models_are_seldom_told_apart_where_a_rate_is_known_of_some_answers(rounds, known):
+    """5 % are promised; 300 pairs scatter by 1.3 points around that."""
+    assert share_apart(1.0, rounds, known) <= 0.08
+
+
+def test_a_difference_shows_although_few_answers_of_a_round_are_known_of_both_models():
+    """Paired by prompt and round, 16 % of all answers would count, and half of the pairs be told."""
+    assert share_apart(1.2, 6, 0.4) >= 0.65
+
+
 @pytest.mark.parametrize(("rounds", "own"), [(3, 0.0), (5, 0.05), (12, 0.0)])
 def test_how_often_equal_models_of_one_run_are_told_apart(rounds, own):
     """5 % are promised; a slow round hits both models, and each has a share of its own."""

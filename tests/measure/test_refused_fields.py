@@ -55,7 +55,9 @@ def asked(endpoint) -> list[dict]:
     return [request.json for request in endpoint.requests if request.method == "POST"]
 
 
-@pytest.mark.parametrize("how", [{}, {"warmup": 2}, {"concurrency": 4}, {"rate": 100.0}])
+@pytest.mark.parametrize(
+    "how", [{}, {"warmup": 2}, {"concurrency": 4, "rounds": 8}, {"rate": 100.0}]
+)
 @pytest.mark.parametrize(
     ("chat", "left_out"),
     [
@@ -68,7 +70,9 @@ def test_a_refused_field_is_left_out_from_then_on_and_every_row_is_an_answer(
 ):
     with serving(["m"], chat) as endpoint, connect(endpoint.base_url) as remote:
         run = measure(remote, tmp_path, **how)
-    assert [row["status"] for row in run.rows] == ["ok"] * (4 + how.get("warmup", 0))
+    assert [row["status"] for row in run.rows] == ["ok"] * (
+        4 + how.get("warmup", 16 if "concurrency" in how else 0)
+    )
     assert run.info.models["m"].left_out == left_out
     last = asked(endpoint)[-1]
     assert not left_out.keys() & last.keys()

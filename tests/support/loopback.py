@@ -26,7 +26,7 @@ Script = Sequence[bytes | float]
 
 @dataclass
 class Request:
-    """One request as it arrived. `sent_at[i]` is when the i-th piece of the answer began to be sent."""
+    """One request as it arrived. `sent_at[i]` is when the i-th piece of the answer began to be sent, `ended_at` when all was."""
 
     method: str
     path: str
@@ -34,6 +34,7 @@ class Request:
     body: bytes
     read_at: float
     sent_at: list[float] = field(default_factory=list)
+    ended_at: float = 0.0
 
     @property
     def json(self):
@@ -129,6 +130,7 @@ class Loopback:
                 continue
             request.sent_at.append(time.perf_counter())
             connection.sendall(step)
+        request.ended_at = time.perf_counter()
         if answer.end == "keep":
             while connection.recv(4096):
                 pass

@@ -121,13 +121,22 @@ def test_only_shared_prompts_count():
     assert more == compared(ours, theirs)
 
 
-def test_answers_that_one_side_lacks_are_left_out_of_both():
+def test_rounds_that_one_side_lacks_are_left_out_of_both():
     """A rate is missing where a stream hides it: then other rounds of other prompts are missing."""
     ours = {"a": [(1, 2.0), (2, 2.0)], "b": [(1, 4.0), (2, 4.0), (3, 4.0)]}
-    theirs = {"a": [(2, 1.0), (3, 9.0)], "b": [(1, 2.0), (3, 2.0), (4, 9.0)]}
+    theirs = {"a": [(2, 1.0), (3, 1.0)], "b": [(1, 2.0), (3, 2.0), (4, 9.0)], "c": [(5, 9.0)]}
     result = compared(ours, theirs)
     assert result.ratio == pytest.approx(2.0)
     assert (result.prompts, result.rounds) == (2, (3, 3))
+
+
+def test_a_round_on_which_everything_rests_leaves_the_interval_without_end():
+    """Without round 1 no prompt has an answer of both: that must not pass for certainty."""
+    ours = {"a": [(1, 2.0)], "b": [(2, 4.0), (3, 4.0)]}
+    theirs = {"a": [(2, 1.0), (3, 1.0)], "b": [(1, 2.0)]}
+    result = compared(ours, theirs)
+    assert (result.ratio, result.rounds, result.apart) == (pytest.approx(2.0), (3, 3), False)
+    assert result.low < 1e-100 < 1e100 < result.high
 
 
 def test_no_shared_prompt_is_no_verdict():

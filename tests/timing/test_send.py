@@ -59,10 +59,65 @@ def test_as_many_requests_are_under_way_as_were_asked_for(tmp_path, concurrency)
         ) as endpoint,
         connect(endpoint.base_url) as remote,
     ):
-        run = measure(remote, tmp_path, rounds=2, concurrency=concurrency)
+        run = measure(remote, tmp_path, rounds=3, concurrency=concurrency)
         assert most_at_once(spans(endpoint)) == concurrency
-    assert run.summary[0]["n_ok"] == 8
+    assert run.summary[0]["n_ok"] == 12
     assert {row["concurrency"] for row in run.rows} == {concurrency}
+
+
+@pytest.mark.parametrize(
+    ("settings", "before"),
+    [
+        ({"concurrency": 4}, 0),
+        ({"concurrency": [1, 4]}, 16),
+        ({"concurrency": 4, "target": "0.1%", "max_rounds": 18}, 0),
+    ],
+)
+def test_what_was_in_flight_is_what_the_server_counted(tmp_path, settings, before):
+    """One prompt: the level is kept over the rounds, or never reached."""
+    slow = streamed([event(delta("Hello")), 0.1, event(delta(" world")), event(usage(5, 2)), DONE])
+    with serving(["tiny"], slow) as endpoint, connect(endpoint.base_url) as remote:
+        run = measure(remote, tmp_path, prompts=["One"], rounds=16, **settings)
+        asked = [r for r in endpoint.requests if r.path.endswith("completions")][before:]
+    filling, measured = asked[:4], asked[4:]
+    assert len(measured) == max(16, settings.get("max_rounds", 0))
+    assert most_at_once([(r.read_at, r.ended_at) for r in asked]) == 4
+    first, last = measured[0].read_at, measured[-1].read_at
+    within = [min(r.ended_at, last) - max(r.read_at, first) for r in [*filling, *measured]]
+    counted = sum(max(seconds, 0) for seconds in within) / (last - first)
+    level = load_test.levels(run)[-1]
+    assert level.concurrency == 4
+    # The client sees each request a little longer than the server: the way there and back.
+    assert 1.5 < counted * 0.95 <= level.in_flight <= 4
+    if not before:
+        assert run.summary[0]["in_flight"] == level.in_flight
+        assert "in_flight" in run.table().headers
+    assert [row["phase"] for row in run.rows if row["concurrency"] == 4][:4] == ["warmup"] * 4
+    assert "in flight on average" in write_report(run).read_text(encoding="utf-8")
+
+
+def test_a_record_in_which_each_round_waited_says_that_one_was_in_flight(tmp_path):
+    """As older kits measured: two prompts one by one in 32 rounds, labeled 16."""
+    rows = [
+        at(float(i), 1.0, i // 2, prompt=("short", "long")[i % 2], concurrency=16)
+        for i in range(64)
+    ]
+    run = record(tmp_path, {"small": TWO["small"]}, rows, concurrency=16)
+    assert load_test.levels(run)[0].in_flight == pytest.approx(1.0)
+    assert load_test.findings(run)[-1] == (
+        "small: 16 at once were asked for, and 1 in flight on average is what happened."
+    )
+    assert "concurrency 16 (1 in flight on average)" in write_report(run).read_text("utf-8")
+
+
+def test_a_plan_too_short_for_its_concurrency_is_refused_with_the_numbers(remote):
+    with pytest.raises(UsageError) as error:
+        make_plan(remote, models=["tiny"], prompt="One", rounds=16, concurrency="1,16")
+    assert str(error.value) == (
+        "concurrency 16: it takes 64 requests for each model to keep it, and the plan has 16; "
+        "ask for 64 rounds, or for less."
+    )
+    make_plan(remote, models=["tiny"], prompt="One", rounds=64, concurrency="1,16")
 
 
 def test_alone_a_request_is_on_record_before_the_next_is_made(tmp_path, monkeypatch):
@@ -96,14 +151,18 @@ def test_times_of_a_row_follow_one_clock_over_all_blocks(tmp_path):
 
 def test_a_sweep_asks_every_prompt_at_every_level(tmp_path):
     with serving(["a", "b"], streamed(GOOD)) as endpoint, connect(endpoint.base_url) as remote:
-        run = measure(remote, tmp_path, models=["a", "b"], rounds=2, concurrency="1,2,4")
+        run = measure(remote, tmp_path, models=["a", "b"], rounds=4, concurrency="1,2,4")
         assert most_at_once(spans(endpoint)) == 4
     assert sorted(keys(run)) == sorted(
-        (m, f"p{p}", r, c) for m in "ab" for p in (1, 2, 3, 4) for r in (1, 2) for c in (1, 2, 4)
+        (m, f"p{p}", r, c)
+        for m in "ab"
+        for p in (1, 2, 3, 4)
+        for r in (1, 2, 3, 4)
+        for c in (1, 2, 4)
     )
     assert (run.info.plan.concurrency, run.info.plan.sweep) == (1, (1, 2, 4))
     assert [(level.model, level.concurrency, level.n_ok) for level in load_test.levels(run)] == [
-        (m, c, 8) for m in "ab" for c in (1, 2, 4)
+        (m, c, 16) for m in "ab" for c in (1, 2, 4)
     ]
 
 
@@ -122,7 +181,7 @@ def test_headline_figures_of_a_sweep_are_those_of_its_first_level(tmp_path):
 @pytest.mark.parametrize("settings", [{"concurrency": [1, 3]}, {"rate": 200}])
 def test_a_run_under_load_is_resumed_without_a_lost_or_repeated_row(tmp_path, settings):
     with serving(["a", "b"], streamed(GOOD)) as endpoint, connect(endpoint.base_url) as remote:
-        whole = measure(remote, tmp_path, models=["a", "b"], rounds=2, **settings)
+        whole = measure(remote, tmp_path, models=["a", "b"], rounds=3, **settings)
         lines = (whole.folder / "requests.jsonl").read_bytes().splitlines(keepends=True)
         (whole.folder / "requests.jsonl").write_bytes(b"".join(lines[:11]) + lines[11][:20])
         edit_info(whole, status="running")
@@ -135,7 +194,7 @@ def test_a_run_under_load_is_resumed_without_a_lost_or_repeated_row(tmp_path, se
 
 def test_a_resumed_sweep_must_be_the_same_sweep(tmp_path):
     with serving(["tiny"], streamed(GOOD)) as endpoint, connect(endpoint.base_url) as remote:
-        run = measure(remote, tmp_path, rounds=1, concurrency=[1, 2])
+        run = measure(remote, tmp_path, rounds=4, concurrency=[1, 2])
         edit_info(run, status="running")
         with pytest.raises(UsageError, match=r"sweep was 1, 2, asked is 1, 4"):
             resume(remote, run.folder, concurrency="1,4", progress=False)
@@ -275,6 +334,18 @@ def test_throughput_counts_whole_blocks_and_overlapping_rounds_once(tmp_path):
     assert level.seconds == pytest.approx(3.0)  # 0 to 2 and 5 to 6
     assert level.requests_per_s == pytest.approx(5 / 3)
     assert level.tokens_per_s == pytest.approx(5 * 11 / 3)
+
+
+def test_several_streams_count_from_full_to_the_last_one_sent(tmp_path):
+    """Five waves of four, a second each: the first fills the level up, the last runs out."""
+    waves = [
+        at(float(n), 1.0, n, prompt=f"p{i}", concurrency=4, phase="measure" if n else "warmup")
+        for n in range(5)
+        for i in range(4)
+    ]
+    level = level_of(tmp_path, waves, concurrency=4, slo={"latency_s": 2.0})
+    assert (level.n_ok, level.seconds, level.in_flight) == (16, 3.0, 4.0)
+    assert (level.requests_per_s, level.goodput_per_s, level.tokens_per_s) == (4.0, 4.0, 44.0)
 
 
 def test_a_failed_request_takes_time_and_keeps_no_limit(tmp_path):
