@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 SAMPLE = "sample_run"
 SHOWN_OUTLIERS = 50
-NOT_IN_TABLE = {"sample", "error", "n_skipped"}.union(
-    *(summary_columns(metric) for metric in METRICS if metric not in COMPARED)
-)
+# What fits a terminal of 100 columns, with the heading of each; all of it is in the report.
+SHOWN_TIMES = {"ttft_p50_s": "TTFT", "latency_p50_s": "latency", "latency_p95_s": "p95"}
+SHOWN = {"output_tokens_per_s_p50": "tokens/s", "load_s": "load s", "memory_mb": "memory MB"}
 
 
 class Run(Shown):
@@ -269,9 +269,20 @@ class Run(Shown):
         ]
 
     def table(self) -> Table:
-        """Show the summary, without the samples."""
-        headers = [name for name in self.summary[0] if name not in NOT_IN_TABLE]
-        rows = [[row[name] for name in headers] for row in self.summary]
+        """Show the medians of the summary and a p95, in at most 100 columns with usual names.
+
+        Times of answers are milliseconds where all medians are below a second.
+        """
+        fast = all((row["latency_p50_s"] or 0) < 1 for row in self.summary)
+        unit, factor = ("ms", 1000) if fast else ("s", 1)
+        times = [f"{heading} {unit}" for heading in SHOWN_TIMES.values()]
+        headers = ["model", "answered", *times, *SHOWN.values()]
+        rows = []
+        for row in self.summary:
+            asked = row["n_ok"] + row["n_failed"] + row["n_skipped"]
+            answered = row["n_ok"] if row["n_ok"] == asked else f"{row['n_ok']} of {asked}"
+            known = [row[name] and factor * row[name] for name in SHOWN_TIMES]
+            rows.append([row["model"], answered, *known, *(row[name] for name in SHOWN)])
         problems = [f"{row['model']}: {row['error']}" for row in self.summary if row["error"]]
         return Table(headers, rows, note=f"Problems: {'; '.join(problems)}." if problems else "")
 

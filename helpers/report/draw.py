@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..common.show import one_line
 from . import page
 
@@ -52,11 +54,13 @@ class Chart:
         return page.render("chart.html.jinja", chart=self)
 
 
-def new_figure(columns: int = 1, height: float = 3.4) -> tuple["Figure", list["Axes"]]:
-    """Return an empty figure with `columns` panels side by side; `height` is in inches."""
+def new_figure(
+    columns: int = 1, height: float = 3.4, width: float = 9
+) -> tuple["Figure", list["Axes"]]:
+    """Return an empty figure with `columns` panels side by side; sizes are in inches."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, max(height, 2)), layout="constrained")
+    figure = Figure(figsize=(width, max(height, 2)), layout="constrained")
     panels = list(figure.subplots(1, columns, squeeze=False)[0])
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)
@@ -89,9 +93,47 @@ def dots(axes: "Axes", index: int, x: "ArrayLike", y: "ArrayLike", **style: Any)
     axes.plot(x, y, **style)
 
 
-def note(axes: "Axes", text: str, point: tuple[float, float], step: tuple[int, int]) -> None:
+def estimate(
+    axes: "Axes", row: int, value: float, bounds: Sequence[Any], *, sure: bool = True
+) -> None:
+    """Draw a value with its interval in a row, and the value above it; grey where not `sure`.
+
+    Bounds that are not known (None) are not drawn.
+    """
+    shade = COLORS[0] if sure else "0.55"
+    known = np.asarray(bounds, dtype=float)
+    axes.plot(known, [row, row], color=shade, lw=2.5, solid_capstyle="butt")
+    axes.plot(value, row, "o", color=shade, ms=7)
+    text = f"{value:.2g}" if value < 99.5 else f"{value:,.0f}"
+    note(axes, text, (value, row), (0, 6), ha="center", fontsize=9)
+
+
+def limit(axes: "Axes", value: float, name: str) -> None:
+    """Draw a limit as a dashed line with its name."""
+    axes.axvline(value, color=COLORS[1], ls="--", lw=1.2, zorder=0)
+    place = {"xycoords": ("data", "axes fraction"), "color": COLORS[1]}
+    note(axes, name, (value, 0), (3, 2), **place)
+
+
+def ratio_axis(axes: "Axes", values: Sequence[float]) -> None:
+    """Make an axis for ratios: logarithmic, with plain numbers, and a line at 1."""
+    low, high = min(0.9, *values) * 0.93, max(1.12, *values) * 1.08
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    steps = (1, 2, 5) if high < 100 * low else (1,)
+    marks = [step * 10.0**power for power in range(-4, 5) for step in steps]
+    marks = [0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4] if high < 1.7 * low else marks
+    ticks = [mark for mark in marks if low <= mark <= high]
+    axes.set_xticks(ticks, [f"{tick:,g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.axvline(1, color="black", lw=1)
+
+
+def note(
+    axes: "Axes", text: str, point: tuple[float, float], step: tuple[int, int], **style: Any
+) -> None:
     """Write small text beside a point, `step` typographic points to the right and up."""
-    axes.annotate(text, point, step, textcoords="offset points", fontsize=8)
+    axes.annotate(text, point, step, textcoords="offset points", **{"fontsize": 8} | style)
 
 
 def legend(figure: "Figure") -> None:

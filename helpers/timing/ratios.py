@@ -91,9 +91,9 @@ class Comparison:
                 f"{subject}: cannot tell {pair} apart; "
                 f"an interval needs {ROUNDS_NEEDED} rounds in each ({sample})."
             )
-        bounds = f"{self.confidence * 100:.4g} % interval {{:.3g}} to {{:.3g}}, {sample}"
+        kind = "joint 95 % interval" if self.comparisons > 1 else "95 % interval"
         if not self.apart:
-            bounds = bounds.format(self.low, self.high)
+            bounds = f"{kind} {self.low:.3g} to {self.high:.3g}, {sample}"
             more = self.more_rounds
             settle = f"; to settle it: about {count(more, 'more round')}" if more else ""
             return (
@@ -103,8 +103,14 @@ class Comparison:
         factor, low, high = self.ratio, self.low, self.high
         if factor < 1:
             larger, smaller, factor, low, high = smaller, larger, 1 / factor, 1 / high, 1 / low
-        how = METRICS[self.metric].times
-        return f"{subject}: {larger} {how.format(factor)} {smaller} ({bounds.format(low, high)})."
+        how = METRICS[self.metric].times.format(_digits(factor))
+        bounds = f"{kind} {_digits(low)} to {_digits(high)}, {sample}"
+        return f"{subject}: {larger} {how} {smaller} ({bounds})."
+
+
+def _digits(ratio: float) -> str:
+    """Return a ratio with two digits, or with three where two would hide what is beyond 1."""
+    return f"{ratio:.3g}" if ratio < 1.2 else f"{float(f'{ratio:.2g}'):,g}"
 
 
 def describe_family(comparisons: Sequence[Comparison]) -> str:
