@@ -96,10 +96,6 @@ class Run(Shown):
         with self._file.open(encoding="utf-8", errors="replace", newline="\n") as file:
             yield from itertools.islice(file, count)
 
-    def row(self, place: int) -> dict[str, Any]:
-        """Return one request whole, with its chunk times; `place` is its place in `frame`."""
-        return whole_row(next(itertools.islice(self._lines(), place, None)), self._file, place)
-
     def each_row(self) -> Iterator[dict[str, Any]]:
         """Yield every request whole, warm-up included."""
         return (whole_row(line, self._file, n) for n, line in enumerate(self._lines()))
@@ -269,10 +265,7 @@ class Run(Shown):
         ]
 
     def table(self) -> Table:
-        """Show the medians of the summary and a p95, in at most 100 columns with usual names.
-
-        Times of answers are milliseconds where all medians are below a second.
-        """
+        """Show medians and a p95; times are milliseconds where all medians are below a second."""
         fast = all((row["latency_p50_s"] or 0) < 1 for row in self.summary)
         unit, factor = ("ms", 1000) if fast else ("s", 1)
         times = [f"{heading} {unit}" for heading in SHOWN_TIMES.values()]

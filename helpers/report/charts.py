@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MAX_PROMPTS = 30
+MAX_DOTS = 1500  # in one chart; of more, every n-th is drawn and the chart says so
 NO_ANSWER = "No model answered, so there is nothing to draw."
 
 
@@ -30,19 +31,19 @@ def for_report(run: Run) -> dict[str, Chart]:
     """Return the charts of the report by file name; none when nothing was answered."""
     if not _answered(run):
         return {}
-    charts = {}
-    if any(row["quality"] is not None for row in Scorecard(run).rows):
-        charts["quality"] = quality_and_speed(run)
-    if len(_answered(run)) > 1:
-        charts["ratios"] = forest(run)
+    charts = {"ratios": forest(run)} if len(_answered(run)) > 1 else {}
     return charts | {"prompts": per_prompt(run)}
 
 
-def at_a_glance(card: Scorecard, decision: Decision, most: int) -> Chart:
-    """Draw quality and median latency of the decision's first models, with their intervals."""
-    run, evidence, limits = card.run, collect(card), decision.limits
-    out = {option.model for option in decision.options if option.out}
-    models = [option.model for option in decision.options[:most]]
+def quality_and_speed(
+    run: Run | Scorecard, decision: Decision | None = None, most: int = 8
+) -> Chart:
+    """Draw quality and median latency with their intervals, in the order of a decision."""
+    card = run if isinstance(run, Scorecard) else Scorecard(run)
+    run, evidence = card.run, collect(card)
+    options = decision.options if decision else ()
+    out = {option.model for option in options if option.out}
+    models = ([option.model for option in options] or run.models)[:most]
     shown = [model for model in models if evidence[model].row["n_ok"]]
     if not shown:
         return draw.empty_chart(NO_ANSWER)
@@ -60,14 +61,15 @@ def at_a_glance(card: Scorecard, decision: Decision, most: int) -> Chart:
     if judged:
         panels[0].set_xlim(0, 1.08)
         panels[0].set_xlabel("quality, 0 to 1 (right is better)")
-        if limits.min_quality:
-            draw.limit(panels[0], limits.min_quality, "limit")
+        if decision and decision.limits.min_quality:
+            panels[0].axvline(decision.limits.min_quality, color="#D55E00", ls="--", zorder=0)
     panels[-1].set_xlim(left=0)
     panels[-1].set_xlabel(f"latency, {unit.strip(' ()')} (left is better)")
     n = max(evidence[model].row["prompts_judged"] for model in shown)
     of_quality = f"mean quality over n = {count(n, 'prompt')} and " if judged else ""
+    dashed = " Dashed: the limit." if judged and decision and decision.limits.min_quality else ""
     grey = " Grey: out." if out & set(shown) else ""
-    finding = f"Dots: {of_quality}median latency. Bars: 95 % intervals.{grey}"
+    finding = f"Dots: {of_quality}median latency. Bars: 95 % intervals.{dashed}{grey}"
     return Chart(figure, f"Quality and latency of {join_words(shown)}.", finding)
 
 
@@ -82,6 +84,7 @@ def forest(run: Run, baseline: str | None = None) -> Chart:
         return draw.empty_chart("There are not two models with enough answers to compare.")
     metrics = [metric for metric in COMPARED if any(v.metric == metric for v in verdicts)]
     models = list(dict.fromkeys(verdict.model for verdict in verdicts))
+    one = draw.short_name(str(verdicts[0].baseline), 20)
     figure, panels = draw.new_figure(len(metrics), height=1.3 + 0.45 * len(models))
     for axes, metric in zip(panels, metrics, strict=True):
         mine = [verdict for verdict in verdicts if verdict.metric == metric]
@@ -90,11 +93,8 @@ def forest(run: Run, baseline: str | None = None) -> Chart:
             row, ratio = models.index(v.model), v.ratio or math.nan
             draw.estimate(axes, row, ratio, (v.low, v.high), sure=v.apart)
         better = "right" if METRICS[metric].more_is_better else "left"
-        axes.set_xlabel(f"{METRICS[metric].label}, times ({better} is better)")
+        axes.set_xlabel(f"{METRICS[metric].label}, 1: {one} ({better} is better)", fontsize=9)
     draw.name_rows(panels, models)
-    figure.suptitle(
-        f"1 = {draw.short_name(str(verdicts[0].baseline))}", x=0.01, ha="left", fontsize=10
-    )
     latencies = [str(v) for v in verdicts if v.metric == "latency_s"]
     labels = join_words([METRICS[metric].label for metric in metrics])
     alt = f"{labels} of {join_words(models)} as multiples of {verdicts[0].baseline}."
@@ -119,7 +119,7 @@ def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
     shown.sort(key=prompts.index)
     marks = {model: run.outlier_marks(model, metric) for model in models}
     outliers = [flag for of in marks.values() for flags in of.values() for flag in flags]
-    step = draw.step_for(len(outliers))
+    step = -(-len(outliers) // MAX_DOTS) or 1
     scale, unit = _scale(run, models, metric)
     figure, (axes,) = draw.new_figure(height=0.9 + 0.17 * len(shown) * max(len(models), 2))
     for index, model in enumerate(models):
@@ -139,8 +139,10 @@ def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
     )
     if len(shown) < len(prompts):
         finding += f" The chart shows the {len(shown)} slowest of {len(prompts)} prompts."
+    if step > 1:
+        finding += f" The chart shows one dot in {step:,}."
     alt = f"{label} of every request, by prompt, for {join_words(models)}."
-    return Chart(figure, alt, finding + draw.thinned(step))
+    return Chart(figure, alt, finding)
 
 
 def _draw_prompt(
@@ -151,54 +153,6 @@ def _draw_prompt(
     draw.dots(axes, index, thin, np.full(len(thin), y), alpha=0.65, ms=5)
     axes.vlines(np.median(x), y - 0.14, y + 0.14, color=draw.color(index), lw=2.5)
     axes.plot(outliers, np.full(len(outliers), y), "o", mfc="none", mec="black", ms=11)
-
-
-def quality_and_speed(run: Run) -> Chart:
-    """Draw quality against median latency, a point for each model, with both intervals.
-
-    A dashed line joins the models that no other model beats in both.
-    """
-    rows = [row for row in Scorecard(run).rows if row["n_ok"] and row["quality"] is not None]
-    if not rows:
-        return draw.empty_chart(
-            "No prompt of this run expects anything in particular, so there is no quality to draw."
-        )
-    names, front = [row["model"] for row in rows], pareto(rows)
-    scale, unit = _scale(run, names, "latency_s")
-    figure, (axes,) = draw.new_figure(height=3.8)
-    for index, row in enumerate(rows):
-        x, y = row["latency_p50_s"] * scale, row["quality"]
-        draw.dots(axes, index, x, y, ms=9, label=row["model"])
-        latencies = _interval(run, row["model"], "latency_s") * scale
-        qualities = np.array([row["quality_low"], row["quality_high"]], dtype=float)
-        axes.plot(latencies, [y, y], color=draw.color(index), lw=2)
-        axes.plot([x, x], qualities, color=draw.color(index), lw=2)
-    steps = [row["latency_p50_s"] * scale for row in front], [row["quality"] for row in front]
-    axes.step(*steps, where="post", color="0.6", lw=1.2, ls="--", zorder=0)
-    axes.set_xlim(left=0)
-    axes.set_ylim(0, 1.05)
-    axes.set_xlabel(f"median latency{unit} with its 95 % interval")
-    axes.set_ylabel("quality (0 to 1)")
-    draw.legend(figure)
-    finding = f"No other model beats {join_words([row['model'] for row in front])}"
-    if len(front) == len(rows) > 1:
-        finding = "No model beats another"
-    return Chart(
-        figure,
-        f"Quality against median latency of {join_words(names)}; a dashed line joins the models "
-        "that no other model beats in both.",
-        f"{finding} in both speed and quality, going by these medians; "
-        "the bars show how sure that is.",
-    )
-
-
-def pareto(rows: Sequence[dict]) -> list[dict]:
-    """Return the rows that no other beats in both `quality` and `latency_p50_s`, fastest first."""
-    front: list[dict] = []
-    for row in sorted(rows, key=lambda row: (row["latency_p50_s"], -row["quality"])):
-        if not front or row["quality"] > front[-1]["quality"]:
-            front.append(row)
-    return front
 
 
 def _answered(run: Run) -> list[str]:

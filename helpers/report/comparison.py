@@ -6,8 +6,6 @@ from ..measure.record import Run
 from ..timing.metrics import COMPARED
 from ..timing.ratios import DRIFT, Comparison, compare_rounds, describe_family
 
-PROMPTS_NEEDED = 5  # for a verdict that is worth its place in a report
-
 
 class Comparisons(Shown, tuple[Comparison, ...]):
     """Hold the verdicts on every other model against one baseline; show them as sentences."""
@@ -15,7 +13,7 @@ class Comparisons(Shown, tuple[Comparison, ...]):
     @property
     def firm(self) -> "Comparisons":
         """Return those with an interval that rests on 5 prompts, or on as many as any has."""
-        enough = min(PROMPTS_NEEDED, max((verdict.prompts for verdict in self), default=0))
+        enough = min(5, max((verdict.prompts for verdict in self), default=0))
         return Comparisons(v for v in self if v.low is not None and v.prompts >= enough)
 
     def sentences(self) -> list[str]:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 # Okabe and Ito (2008), darkest first; black is for text.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = "osD^vPX*"
-MAX_DOTS = 1500  # in one chart; of more, every n-th is drawn and the chart says so
 
 
 @dataclass(frozen=True)
@@ -96,23 +95,13 @@ def dots(axes: "Axes", index: int, x: "ArrayLike", y: "ArrayLike", **style: Any)
 def estimate(
     axes: "Axes", row: int, value: float, bounds: Sequence[Any], *, sure: bool = True
 ) -> None:
-    """Draw a value with its interval in a row, and the value above it; grey where not `sure`.
-
-    Bounds that are not known (None) are not drawn.
-    """
+    """Draw a value with its interval, if known, and its digits; grey where not `sure`."""
     shade = COLORS[0] if sure else "0.55"
     known = np.asarray(bounds, dtype=float)
     axes.plot(known, [row, row], color=shade, lw=2.5, solid_capstyle="butt")
     axes.plot(value, row, "o", color=shade, ms=7)
     text = f"{value:.2g}" if value < 99.5 else f"{value:,.0f}"
     note(axes, text, (value, row), (0, 6), ha="center", fontsize=9)
-
-
-def limit(axes: "Axes", value: float, name: str) -> None:
-    """Draw a limit as a dashed line with its name."""
-    axes.axvline(value, color=COLORS[1], ls="--", lw=1.2, zorder=0)
-    place = {"xycoords": ("data", "axes fraction"), "color": COLORS[1]}
-    note(axes, name, (value, 0), (3, 2), **place)
 
 
 def ratio_axis(axes: "Axes", values: Sequence[float]) -> None:
@@ -152,16 +141,6 @@ def name_rows(panels: Sequence["Axes"], names: Sequence[str]) -> None:
 def time_scale(seconds: float) -> tuple[float, str]:
     """Return the factor and the unit in which a typical time of `seconds` reads well."""
     return (1000.0, "ms") if seconds < 1 else (1.0, "s")
-
-
-def step_for(count: int) -> int:
-    """Return n such that drawing every n-th of `count` dots keeps to MAX_DOTS."""
-    return max(-(-count // MAX_DOTS), 1)
-
-
-def thinned(step: int) -> str:
-    """Return the sentence that says which share was drawn, with a space before it; "" for all."""
-    return f" The chart shows one dot in {step:,}." if step > 1 else ""
 
 
 def short_name(name: str, width: int = 34) -> str:

@@ -21,7 +21,7 @@ from ..measure.record import Run
 from ..quality.agreement import Ratings, ratings
 from ..quality.facets import score_facets
 from ..quality.faults import worst_answers
-from . import charts, load_test, page, sentences
+from . import charts, lengths, load_test, page, sentences
 from .draw import Chart
 
 GLANCE = (
@@ -62,8 +62,14 @@ class Report:
 
     @property
     def warnings(self) -> list[str]:
-        """Return what the first screen must say: the run did not end by itself."""
-        return page.sentences("warnings.jinja", run=self.run)
+        """Return what the first screen must say: the run was cut short, or ran on battery."""
+        here = len(self.hosts) < len(self.run.models)
+        return page.sentences("warnings.jinja", run=self.run, here=here)
+
+    @cached_property
+    def hosts(self) -> dict[str, str]:
+        """Map each model that another machine served to that machine."""
+        return {model: of.host for model, of in collect(self.card).items() if of.host}
 
     @cached_property
     def glance(self) -> Table:
@@ -82,7 +88,7 @@ class Report:
         """Return the chart of the first screen; None where nothing was answered."""
         if not any(row["n_ok"] for row in self.card.rows):
             return None
-        return charts.at_a_glance(self.card, self.decision, ROWS)
+        return charts.quality_and_speed(self.card, self.decision, ROWS)
 
     @cached_property
     def worst(self) -> list[tuple[str, str]]:
@@ -141,7 +147,7 @@ class Report:
             server=about.server or self.run.info.server,
             link=links.get((about.license or "").lower()),
             more=about.model_extra or {},
-            host=collect(self.card)[model].host,
+            host=self.hosts.get(model, ""),
         )
 
     @cached_property
@@ -156,6 +162,7 @@ class Report:
         judged = replace(score_facets(run).table(), note=how_judged)
         costs = page.sentences("costs.jinja", card=self.card)
         load = load_test.table(run)
+        of_length = {"lengths": lengths.by_length(run)} if lengths.prefills(run) else {}
         load_notes = page.sentences("load.jinja", plan=run.info.plan) if load else []
         sections = [
             Section("Table", self.card.table(), costs),
@@ -163,10 +170,13 @@ class Report:
             Section("Quality", judged, score_facets(run).sentences() + self.ratings.sentences()),
             Section("Highlights", points=found),
             Section("Charts", pictures=charts.for_report(run)),
+            Section("Prompt length", pictures=of_length),
             Section("Load", load, load_notes, load_test.for_report(run)),
             Section("Sample answers", points=samples),
             Section("Limits", points=sentences.limits(run)),
-            Section("Environment", points=page.sentences("environment.jinja", run=run)),
+            Section(
+                "Environment", points=page.sentences("environment.jinja", run=run, hosts=self.hosts)
+            ),
         ]
         return [part for part in sections if part.table or part.points or part.pictures]
 

@@ -1,13 +1,11 @@
 """Say in sentences what a run shows: its highlights, its limitations, its environment."""
 
 from ..common import machine
-from ..common.show import join_words
 from ..decision.scorecard import COLUMNS, Scorecard
 from ..measure.record import Run
 from ..quality.facets import score_facets
 from ..timing.drift import DRIFT_NEEDS
 from ..timing.instrument_error import WITHIN_ERROR
-from ..timing.metrics import METRICS
 from . import page
 from .comparison import compare_models, compare_two
 from .prompt_cache import first_uses
@@ -26,9 +24,7 @@ def highlights(run: Run) -> list[str]:
     made = compare_models(run)
     alone = made.sentences()[0]  # for want of a second model
     verdicts = made.firm.sentences() if made.firm else [] if made else [alone]
-    thin = {METRICS[v.metric].label for v in made if v not in made.firm}
-    few = f"Not compared here, as too few answers have it: {join_words(sorted(thin))}."
-    return problems + verdicts + ([few] if thin else []) + score_facets(run).compare()
+    return problems + verdicts + score_facets(run).compare()
 
 
 def network(card: Scorecard) -> list[str]:

@@ -415,7 +415,7 @@ def test_quality_is_in_every_form_of_the_report(tmp_path):
     for prompt in run.info.plan.prompts.prompts:
         prompt.facets = facets
     text = write_report(run).read_text(encoding="utf-8")
-    assert "![Quality against median latency of good and poor" in text
+    assert "![TTFT, Latency and Output tokens/s of poor as multiples of good." in text
     assert "- Quality: cannot tell poor and good apart with 3 prompts; an interval needs 5." in text
     assert [
         float(row["quality"]) for row in csv.DictReader(io.StringIO(summary_csv(Scorecard(run))))
@@ -427,23 +427,9 @@ def test_quality_is_in_every_form_of_the_report(tmp_path):
         row["quality"]
         for row in json.loads((run.folder / "summary.json").read_text(encoding="utf-8"))["models"]
     ] == [1, 0]
-    assert charts.quality_and_speed(run).finding.startswith(
-        "No other model beats good in both speed and quality"
+    assert charts.quality_and_speed(run).finding == (
+        "Dots: mean quality over n = 3 prompts and median latency. Bars: 95 % intervals."
     )
-
-
-def test_the_front_holds_whom_nobody_beats_in_both():
-    def row(model, latency_s, quality):
-        return {"model": model, "latency_p50_s": latency_s, "quality": quality}
-
-    rows = [
-        row("slow-good", 3, 0.9),
-        row("fast-poor", 1, 0.3),
-        row("beaten", 3.5, 0.9),
-        row("middle", 2, 0.5),
-        row("twin", 1, 0.2),
-    ]
-    assert [r["model"] for r in charts.pareto(rows)] == ["fast-poor", "middle", "slow-good"]
 
 
 def test_nothing_in_the_report_is_markup_of_a_model(run):
