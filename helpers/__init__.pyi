@@ -30,6 +30,7 @@ from .quality.facets import score_facets as score_facets
 from .quality.model_judge import ask_judge as ask_judge
 from .quality.people import BlindRating as BlindRating
 from .report import charts as charts
+from .report import lengths as lengths
 from .report import load_test as load_test
 from .report.comparison import compare_models as compare_models
 from .report.report import write_report as write_report

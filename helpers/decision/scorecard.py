@@ -1,6 +1,6 @@
 """Join all that is known of each model from one run. Tables and decisions start here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -88,17 +88,19 @@ class Scorecard(Shown):
             )
         return values
 
-    def table(self) -> Table:
-        """Return the one table for people.
+    def table(self, names: Sequence[str] = (), models: Sequence[str] = ()) -> Table:
+        """Return the one table for people, or some of its columns and rows.
 
         Times are milliseconds where all medians are below a second.
         """
         columns = {
             name: column
             for name, column in COLUMNS.items()
-            if column.always or any(row[name] is not None for row in self.rows)
+            if name in (names or COLUMNS)
+            and (names or column.always or any(row[name] is not None for row in self.rows))
         }
-        fast = all((row["latency_p50_s"] or 0) < 1 for row in self.rows)
+        rows = [self.by_model[model] for model in models or self.by_model]
+        fast = all((row["latency_p50_s"] or 0) < 1 for row in rows)
         units = {"": "", "s": ", ms" if fast else ", s", "money": f", {self.prices.currency}"}
 
         def cell(row: dict, name: str) -> object:
@@ -108,7 +110,7 @@ class Scorecard(Shown):
 
         return Table(
             [column.heading + units[column.unit] for column in columns.values()],
-            [[cell(row, name) for name in columns] for row in self.rows],
+            [[cell(row, name) for name in columns] for row in rows],
             note="p95 needs 20 answered requests and is a dash below that.",
         )
 

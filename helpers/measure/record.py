@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 SAMPLE = "sample_run"
 ASIDE = "custom"  # the folder of runs that are read when they are named, and never as the latest
 SHOWN_OUTLIERS = 50
-NOT_IN_TABLE = {"sample", "error", "n_skipped"}.union(
-    *(summary_columns(metric) for metric in METRICS if metric not in COMPARED)
-)
+# What fits a terminal of 100 columns, with the heading of each; all of it is in the report.
+SHOWN_TIMES = {"ttft_p50_s": "TTFT", "latency_p50_s": "latency", "latency_p95_s": "p95"}
+LOADED = {"in_flight": "in flight"}  # beside them, where several requests were
+SHOWN = {"output_tokens_per_s_p50": "tokens/s", "load_s": "load s", "memory_mb": "memory MB"}
 
 
 class Run(Shown):
@@ -98,10 +99,6 @@ class Run(Shown):
         count = len(self.frame)
         with self._file.open(encoding="utf-8", errors="replace", newline="\n") as file:
             yield from itertools.islice(file, count)
-
-    def row(self, place: int) -> dict[str, Any]:
-        """Return one request whole, with its chunk times; `place` is its place in `frame`."""
-        return whole_row(next(itertools.islice(self._lines(), place, None)), self._file, place)
 
     def each_row(self) -> Iterator[dict[str, Any]]:
         """Yield every request whole, warm-up included."""
@@ -285,13 +282,20 @@ class Run(Shown):
         ]
 
     def table(self) -> Table:
-        """Show the summary, without the samples."""
-        single = {"in_flight"} if self.level == 1 and not self.info.plan.rate else set()
-        headers = [name for name in self.summary[0] if name not in NOT_IN_TABLE | single]
-        rows = [[row[name] for name in headers] for row in self.summary]
-        problems = [
-            f"{row['model']}: {row['error']}" for row in self.summary if row["error"]
-        ] + self.changed
+        """Show medians and a p95; times are milliseconds where all medians are below a second."""
+        fast = all((row["latency_p50_s"] or 0) < 1 for row in self.summary)
+        unit, factor = ("ms", 1000) if fast else ("s", 1)
+        times = [f"{heading} {unit}" for heading in SHOWN_TIMES.values()]
+        shown = SHOWN if self.level == 1 and not self.info.plan.rate else LOADED | SHOWN
+        headers = ["model", "answered", *times, *shown.values()]
+        rows = []
+        for row in self.summary:
+            asked = row["n_ok"] + row["n_failed"] + row["n_skipped"]
+            answered = row["n_ok"] if row["n_ok"] == asked else f"{row['n_ok']} of {asked}"
+            known = [row[name] and factor * row[name] for name in SHOWN_TIMES]
+            rows.append([row["model"], answered, *known, *(row[name] for name in shown)])
+        problems = [f"{row['model']}: {row['error']}" for row in self.summary if row["error"]]
+        problems += self.changed
         return Table(headers, rows, note=f"Problems: {'; '.join(problems)}." if problems else "")
 
 

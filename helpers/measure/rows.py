@@ -2,7 +2,7 @@
 
 Every request is one line, texts and chunk times included, because a kill can then lose at most one
 line. Reading skips the chunk times: they are most of the bytes, and no figure needs them again.
-`Run.row` reads one request whole.
+`Run.each_row` reads requests whole.
 """
 
 import itertools

@@ -10,6 +10,12 @@ from ..timing.ratios import DRIFT, Comparison, compare_rounds, describe_family
 class Comparisons(Shown, tuple[Comparison, ...]):
     """Hold the verdicts on every other model against one baseline; show them as sentences."""
 
+    @property
+    def firm(self) -> "Comparisons":
+        """Return those with an interval that rests on 5 prompts, or on as many as any has."""
+        enough = min(5, max((verdict.prompts for verdict in self), default=0))
+        return Comparisons(v for v in self if v.low is not None and v.prompts >= enough)
+
     def sentences(self) -> list[str]:
         """Return the verdicts, and for how many the intervals were widened."""
         measured = {verdict.metric for verdict in self if verdict.ratio is not None}

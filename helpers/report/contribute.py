@@ -77,6 +77,7 @@ class Result(BaseModel):
     n_ok: Count
     n_failed: Count
     n_skipped: Count
+    remote: bool = False  # another machine answered: its processor is not that of environment.json
     quality: Annotated[float, Field(ge=0, le=1)] | None = None
     energy_source: Word = None
     execution_provider: Word = None
@@ -119,17 +120,23 @@ def contribute(run: Run, folder: Path) -> Path:
         )
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty; name a new folder.")
-    card, known = make_report(run).card, load_models()
+    report, known = make_report(run), load_models()
+    card, hosts = report.card, report.hosts
+    environment = run.info.environment.model_dump(include=set(Environment.model_fields))
+    if len(hosts) == len(run.models):  # what is known of this machine says nothing of them
+        environment["machine"] = {}
     answered = {_alias(row["model"]): row for row in card.rows if row["n_ok"]}
     table = card.table()
     public = Table(table.headers, [[_public(str(row[0])), *row[1:]] for row in table.rows])
     parts = {
         "models.json": {alias: _entry(alias, row, known) for alias, row in answered.items()},
-        "result.json": _result(run, card.rows),
-        "environment.json": run.info.environment.model_dump(include=set(Environment.model_fields)),
+        "result.json": _result(run, [row | {"remote": row["model"] in hosts} for row in card.rows]),
+        "environment.json": environment,
     }
     texts = {name: json.dumps(part, indent=2, allow_nan=False) for name, part in parts.items()}
-    texts["README.md"] = page.render("contribution.md.jinja", run=run, table=public)
+    texts["README.md"] = page.render(
+        "contribution.md.jinja", run=run, table=public, remote=bool(hosts)
+    )
     _check_private(texts)
     folder.mkdir(parents=True, exist_ok=True)
     try:

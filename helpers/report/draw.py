@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..common.show import one_line
 from . import page
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 # Okabe and Ito (2008), darkest first; black is for text.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = "osD^vPX*"
-MAX_DOTS = 1500  # in one chart; of more, every n-th is drawn and the chart says so
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,13 @@ class Chart:
         return page.render("chart.html.jinja", chart=self)
 
 
-def new_figure(columns: int = 1, height: float = 3.4) -> tuple["Figure", list["Axes"]]:
-    """Return an empty figure with `columns` panels side by side; `height` is in inches."""
+def new_figure(
+    columns: int = 1, height: float = 3.4, width: float = 9
+) -> tuple["Figure", list["Axes"]]:
+    """Return an empty figure with `columns` panels side by side; sizes are in inches."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, max(height, 2)), layout="constrained")
+    figure = Figure(figsize=(width, max(height, 2)), layout="constrained")
     panels = list(figure.subplots(1, columns, squeeze=False)[0])
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)
@@ -89,9 +92,37 @@ def dots(axes: "Axes", index: int, x: "ArrayLike", y: "ArrayLike", **style: Any)
     axes.plot(x, y, **style)
 
 
-def note(axes: "Axes", text: str, point: tuple[float, float], step: tuple[int, int]) -> None:
+def estimate(
+    axes: "Axes", row: int, value: float, bounds: Sequence[Any], *, sure: bool = True
+) -> None:
+    """Draw a value with its interval, if known, and its digits; grey where not `sure`."""
+    shade = COLORS[0] if sure else "0.55"
+    known = np.asarray(bounds, dtype=float)
+    axes.plot(known, [row, row], color=shade, lw=2.5, solid_capstyle="butt")
+    axes.plot(value, row, "o", color=shade, ms=7)
+    text = f"{value:.2g}" if value < 99.5 else f"{value:,.0f}"
+    note(axes, text, (value, row), (0, 6), ha="center", fontsize=9)
+
+
+def ratio_axis(axes: "Axes", values: Sequence[float]) -> None:
+    """Make an axis for ratios: logarithmic, with plain numbers, and a line at 1."""
+    low, high = min(0.9, *values) * 0.93, max(1.12, *values) * 1.08
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    steps = (1, 2, 5) if high < 100 * low else (1,)
+    marks = [step * 10.0**power for power in range(-4, 5) for step in steps]
+    marks = [0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4] if high < 1.7 * low else marks
+    ticks = [mark for mark in marks if low <= mark <= high]
+    axes.set_xticks(ticks, [f"{tick:,g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.axvline(1, color="black", lw=1)
+
+
+def note(
+    axes: "Axes", text: str, point: tuple[float, float], step: tuple[int, int], **style: Any
+) -> None:
     """Write small text beside a point, `step` typographic points to the right and up."""
-    axes.annotate(text, point, step, textcoords="offset points", fontsize=8)
+    axes.annotate(text, point, step, textcoords="offset points", **{"fontsize": 8} | style)
 
 
 def legend(figure: "Figure") -> None:
@@ -110,16 +141,6 @@ def name_rows(panels: Sequence["Axes"], names: Sequence[str]) -> None:
 def time_scale(seconds: float) -> tuple[float, str]:
     """Return the factor and the unit in which a typical time of `seconds` reads well."""
     return (1000.0, "ms") if seconds < 1 else (1.0, "s")
-
-
-def step_for(count: int) -> int:
-    """Return n such that drawing every n-th of `count` dots keeps to MAX_DOTS."""
-    return max(-(-count // MAX_DOTS), 1)
-
-
-def thinned(step: int) -> str:
-    """Return the sentence that says which share was drawn, with a space before it; "" for all."""
-    return f" The chart shows one dot in {step:,}." if step > 1 else ""
 
 
 def short_name(name: str, width: int = 34) -> str:

@@ -6,12 +6,15 @@ and its policy lets no script run but its own.
 
 import base64
 import hashlib
+import re
 
 import jinja2
 
 from ..common import show, templates
 from ..decision.cost import money
 from ..timing.refusals import in_words
+
+COMMAND = r"(python -m helpers(?: (?!\()\S*[^\s,.;:])+)"
 
 
 def render(template: str, **values: object) -> str:
@@ -39,6 +42,7 @@ def _environment(**options) -> jinja2.Environment:
         "sha256": lambda text: hashlib.sha256(text.encode()).digest(),
         "money": money,
         "fields": in_words,
+        "commands": lambda text: re.split(COMMAND, text),  # every second part is a command
     }
     return environment
 

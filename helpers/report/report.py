@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -10,7 +11,7 @@ from pathlib import Path
 from ..common.errors import UsageError
 from ..common.files import read_toml, write_bytes, write_json, write_text
 from ..common.paths import DATA
-from ..common.show import Table, sanitize_for_csv
+from ..common.show import Table, count, join_words, sanitize_for_csv
 from ..decision.cost import Prices
 from ..decision.dimensions import DIMENSIONS
 from ..decision.evidence import collect
@@ -19,9 +20,15 @@ from ..decision.selection import Decision, decide
 from ..measure.record import Run
 from ..quality.agreement import Ratings, ratings
 from ..quality.facets import score_facets
-from . import charts, load_test, page, sentences
+from ..quality.faults import worst_answers
+from . import charts, lengths, load_test, page, sentences
 from .draw import Chart
 
+GLANCE = (
+    *("model", "n_ok", "ttft_p50_s", "latency_p50_s", "latency_p95_s"),
+    *("output_tokens_per_s_p50", "memory_mb", "quality"),
+)
+ROWS = 4  # of the table on the first screen
 TEXTS = ("sample", "error")  # they come last in summary.csv, because they are long
 
 
@@ -54,12 +61,53 @@ class Report:
         return " ".join(page.sentences("setting.jinja", run=self.run))
 
     @property
-    def unfinished(self) -> str:
-        """Return a warning when the run did not end by itself."""
-        if self.run.status == "finished":
-            return ""
-        status = "not finished" if self.run.status == "running" else self.run.status
-        return f"This run is {status}. The report covers what was measured until then."
+    def warnings(self) -> list[str]:
+        """Return what the first screen must say: the run was cut short, or ran on battery."""
+        here = len(self.hosts) < len(self.run.models)
+        return page.sentences("warnings.jinja", run=self.run, here=here)
+
+    @cached_property
+    def hosts(self) -> dict[str, str]:
+        """Map each model that another machine served to that machine."""
+        return {model: of.host for model, of in collect(self.card).items() if of.host}
+
+    @cached_property
+    def glance(self) -> Table:
+        """Return the table of the first screen: the first models, and why others are out."""
+        shown = [option.model for option in self.decision.options][:ROWS]
+        out: dict[str, list[str]] = {}
+        for option in self.decision.options:
+            for violation in option.broken:
+                out.setdefault(violation.limit, []).append(option.model)
+        more = len(self.run.models) - len(shown)
+        note = page.sentences("glance.jinja", out=out, limits=self.decision.limits, more=more)
+        return replace(self.card.table(GLANCE, shown), note=" ".join(note))
+
+    @cached_property
+    def front(self) -> Chart | None:
+        """Return the chart of the first screen; None where nothing was answered."""
+        if not any(row["n_ok"] for row in self.card.rows):
+            return None
+        return charts.quality_and_speed(self.card, self.decision, ROWS)
+
+    @cached_property
+    def worst(self) -> list[tuple[str, str]]:
+        """Return the worst answers and what is wrong in each, and the worst of the default."""
+        quality, winner = score_facets(self.run), self.decision.winner
+        found = worst_answers(quality)
+        model = winner.model if winner else ""
+        if not any(model in of.models for of in found):
+            found += worst_answers(quality, 1, [model])
+        shown = [(f"{join_words(of.models)} on {of.prompt}", "; ".join(of.faults)) for of in found]
+        n = len(quality.by_prompt(model))
+        if n and not any(model in of.models for of in found):
+            shown.append((model, f"nothing wrong was found on {count(n, 'prompt')}"))
+        return shown
+
+    @property
+    def next_step(self) -> str:
+        """Say what to do next, with the command."""
+        return " ".join(page.sentences("next_step.jinja", decision=self.decision, run=self.run))
 
     @property
     def facts(self) -> list[tuple[str, str]]:
@@ -68,7 +116,7 @@ class Report:
         judged = any(row["quality"] is not None for row in self.card.rows)
         warning = self.ratings.warning(self.card.source) if judged and decision.winner else ""
         facts = [
-            ("Why", decision.reason),
+            ("Why", decision.reason if decision.winner else ""),
             ("How sure", decision.confidence),
             ("What it costs", self.price),
             ("What would change it", decision.change),
@@ -99,7 +147,7 @@ class Report:
             server=about.server or self.run.info.server,
             link=links.get((about.license or "").lower()),
             more=about.model_extra or {},
-            host=collect(self.card)[model].host,
+            host=self.hosts.get(model, ""),
         )
 
     @cached_property
@@ -114,6 +162,7 @@ class Report:
         judged = replace(score_facets(run).table(), note=how_judged)
         costs = page.sentences("costs.jinja", card=self.card)
         load = load_test.table(run)
+        of_length = {"lengths": lengths.by_length(run)} if lengths.prefills(run) else {}
         load_notes = page.sentences("load.jinja", plan=run.info.plan) if load else []
         sections = [
             Section("Table", self.card.table(), costs),
@@ -121,10 +170,13 @@ class Report:
             Section("Quality", judged, score_facets(run).sentences() + self.ratings.sentences()),
             Section("Highlights", points=found),
             Section("Charts", pictures=charts.for_report(run)),
+            Section("Prompt length", pictures=of_length),
             Section("Load", load, load_notes, load_test.for_report(run)),
             Section("Sample answers", points=samples),
             Section("Limits", points=sentences.limits(run)),
-            Section("Environment", points=page.sentences("environment.jinja", run=run)),
+            Section(
+                "Environment", points=page.sentences("environment.jinja", run=run, hosts=self.hosts)
+            ),
         ]
         return [part for part in sections if part.table or part.points or part.pictures]
 
@@ -171,9 +223,10 @@ def write_report(run: Run, **choices) -> Path:
     report, folder = make_report(run, **choices), run.folder
     write_json(folder / "summary.json", report.as_dict())
     write_text(folder / "summary.csv", summary_csv(report.card))
-    for section in report.sections:
-        for name, chart in section.pictures.items():
-            write_bytes(folder / f"{name}.svg", chart.svg)
+    pictures = [section.pictures for section in report.sections]
+    pictures.append({"glance": report.front} if report.front else {})
+    for name, chart in itertools.chain(*(of.items() for of in pictures)):
+        write_bytes(folder / f"{name}.svg", chart.svg)
     for name in ("decision.md", "report.html", "benchmark_report.md"):
         text = page.render(f"{name}.jinja", report=report, dimensions=DIMENSIONS)
         write_text(folder / name, text)

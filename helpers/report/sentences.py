@@ -21,9 +21,10 @@ def highlights(run: Run) -> list[str]:
     ]
     if not any(row["n_ok"] for row in run.summary):
         return [*problems, "No model answered, so there is nothing to compare."]
-    verdicts = compare_models(run).sentences()
-    alone = "Only one model answered; measure a second one to compare."
-    return problems + verdicts + score_facets(run).compare() or [alone]
+    made = compare_models(run)
+    alone = made.sentences()[0]  # for want of a second model
+    verdicts = made.firm.sentences() if made.firm else [] if made else [alone]
+    return problems + verdicts + score_facets(run).compare()
 
 
 def network(card: Scorecard) -> list[str]:

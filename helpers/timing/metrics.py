@@ -29,9 +29,7 @@ class Metric:
     @property
     def times(self) -> str:
         """Return the words between a larger value and a smaller one, with room for the factor."""
-        return (
-            "is {:.3g} times as fast as" if self.more_is_better else "takes {:.3g} times as long as"
-        )
+        return "is {} times as fast as" if self.more_is_better else "takes {} times as long as"
 
 
 def held_back(times: Sequence[float]) -> bool:

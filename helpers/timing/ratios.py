@@ -79,7 +79,13 @@ class Comparison:
     def __str__(self) -> str:
         label, times = METRICS[self.metric].label, METRICS[self.metric].times
         about = {"of": self, "label": label, "times": times, "needed": ROUNDS_NEEDED}
+        about["digits"] = _digits
         return paragraph("timing/comparison.jinja", **about)
+
+
+def _digits(ratio: float) -> str:
+    """Return a ratio with two digits, or with three where two would hide what is beyond 1."""
+    return f"{ratio:.3g}" if ratio < 1.2 else f"{float(f'{ratio:.2g}'):,g}"
 
 
 def describe_family(comparisons: Sequence[Comparison]) -> str:

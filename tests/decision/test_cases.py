@@ -188,7 +188,7 @@ CASES = [
         {"mini": MINI, "midi": {**MIDI, "right": 0.9}},
         "midi",
         "mini is out: quality 0.80 is not better than that of a copy of the notes (0.82)",
-        "midi is the first choice: it is the only model left to choose from, but 40 prompts cannot "
+        "midi is the first choice: the other model does not meet the limits, but 40 prompts cannot "
         "tell whether its quality of 0.90 is better than that of a copy of the notes (0.82)",
         references={"a copy of the notes": 0.82},
     ),

@@ -42,7 +42,7 @@ def test_a_model_that_breaks_a_limit_is_out_with_its_reason(tmp_path):
         run, {"max_p95_s": 3, "max_memory_mb": 600, "min_quality": 0.5, "licenses": ["mit"]}
     )
     assert decision.winner.model == "fit"
-    assert decision.answer == "fit is the default: it is the only model left to choose from."
+    assert decision.answer == "fit is the default: none of the other 5 models meets the limits."
     assert (
         option(decision, "slow").out.startswith("p95 latency ")
         and "times the limit of 3 s" in option(decision, "slow").out

@@ -139,7 +139,7 @@ def test_a_run_is_judged_model_by_model_with_intervals(tmp_path):
     )  # cut to what is possible
     assert (good["prompts_judged"], good["facet_recall"]) == (6, pytest.approx(11 / 12))
     assert judged.compare() == [
-        "Quality: poor is 0.67 below good (95 % interval 0.24 to 1.00, 6 prompts)."
+        "Quality: poor is 0.67 below good (95 % interval 0.24 to 1.00, n = 6 prompts)."
     ]
     assert "good" in str(judged)
     assert "<table" in judged._repr_html_()
@@ -154,7 +154,7 @@ def test_equal_and_unclear_quality_is_said_to_be_so(tmp_path):
     )
     assert judged.compare() == [
         "Quality: same and a have the same quality on each of 6 prompts.",
-        "Quality: cannot tell mixed and a apart: the difference is 0.00 (97.5 % interval -0.71 to 0.71, "
+        "Quality: cannot tell mixed and a apart: the difference is 0.00 (joint 95 % interval -0.71 to 0.71, n = "
         "6 prompts); to settle a difference of 0.1: 280 more prompts.",
     ]
 

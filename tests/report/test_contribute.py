@@ -307,3 +307,20 @@ def test_a_set_with_a_name_of_words_can_be_given_back(tmp_path):
         prompts={"name": "My جلسه‌ها", "prompts": [{"id": "Q 1", "text": "x"}]},
     )
     assert verify_contribution(contribute(run, tmp_path / "gift"))[0].startswith("1 model on ")
+
+
+def test_a_remote_model_is_not_credited_to_this_processor(tmp_path):
+    """Its figures are another machine's: result.json says so, and this machine is left out where none ran here."""
+    server = {"kind": "x", "base_url": "http://far.example/v1"}
+    facts = {"here": about(size_mb=2.0), "cloud": about(size_mb=None, server=server)}
+    mixed = record(tmp_path / "mixed", facts, [*rows_of("here"), *rows_of("cloud")])
+    folder = contribute(mixed, tmp_path / "gift")
+    results = json.loads((folder / "result.json").read_text(encoding="utf-8"))["results"]
+    assert {one["model"]: one["remote"] for one in results} == {"here": False, "cloud": True}
+    said = verify_contribution(folder)
+    assert said[1].startswith("1 model on another machine, whose processor is not known")
+    assert "another machine" not in said[0]
+    alone = record(tmp_path / "alone", {"cloud": facts["cloud"]}, rows_of("cloud"))
+    folder = contribute(alone, tmp_path / "second")
+    told = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    assert told["machine"] == {}

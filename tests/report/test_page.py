@@ -5,7 +5,9 @@ import shutil
 
 import pytest
 
+from helpers.common.paths import DATA
 from helpers.decision.cost import make_prices
+from helpers.measure.record import Run
 from helpers.quality.people import BlindRating
 from helpers.report.report import write_report
 from support.records import NASTY, PROMPTS, about, answer, record, rows_of
@@ -32,6 +34,7 @@ pytestmark = pytest.mark.skipif(
     reason="no Chromium here: install one (Debian: apt-get install chromium) to check the report in a browser",
 )
 
+SAMPLE_RUN = DATA / "sample_run"
 EVIL = '"\'><img src=x onerror="window.hit=1"><script>window.hit=2</script></td></table>|`${window.hit=3}`{{7*7}}{% raw %}&lt;b&gt;'
 
 
@@ -81,6 +84,18 @@ def hostile(tmp_path_factory):
     return run.folder
 
 
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory):
+    """A copy of the sample run, reported."""
+    run = Run(shutil.copytree(SAMPLE_RUN, tmp_path_factory.mktemp("shipped") / "run"))
+    write_report(run)
+    return run.folder
+
+
+def unfold(page):
+    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+
+
 @pytest.fixture
 def page(browser, hostile):
     """The page, opened at a laptop's size; what it asked for, and what it complained of."""
@@ -90,6 +105,7 @@ def page(browser, hostile):
     opened.on("console", lambda message: opened.said.append(message.text))
     opened.on("dialog", lambda dialog: opened.said.append(dialog.message))
     opened.goto((hostile / "report.html").as_uri())
+    unfold(opened)
     yield opened
     opened.close()
 
@@ -101,7 +117,7 @@ def test_no_script_but_its_own_runs_and_nothing_is_fetched(page):
         url for url in page.asked if not url.startswith(("file:", "data:image/svg+xml;base64,"))
     ] == []
     assert page.locator("script").count() == 1
-    assert page.locator("table").count() == 3
+    assert page.locator("table").count() == 4
     assert "<script>window.hit=2</script>" in page.locator("main").inner_text()
     assert "49" not in page.locator("dd").all_inner_texts()
 
@@ -125,18 +141,36 @@ def test_axe_finds_nothing(page):
     assert found.violations_count == 0, found.generate_report()
 
 
-def test_the_first_screen_has_the_answer_and_its_reasons(page):
-    heights = page.evaluate(
-        "[...document.querySelectorAll('h1, .answer, dt')].map(e => [e.textContent, e.getBoundingClientRect().bottom])"
+def test_the_first_screen_says_all_that_a_decision_needs(browser, shipped):
+    """At 1280 x 800: a sentence, a chart, four models in eight columns, what went wrong, and what to do next."""
+    opened = browser.new_page(viewport={"width": 1280, "height": 800})
+    opened.goto((shipped / "report.html").as_uri())
+    for part in ("h1", ".answer", ".front figure", ".front li", ".front + .scroll", ".next code"):
+        box = opened.locator(part).last.bounding_box()
+        assert box["y"] + box["height"] <= 800, part
+        assert box["x"] + box["width"] <= 1280, part
+    table = opened.locator(".front + .scroll table")
+    assert (table.locator("tbody tr").count(), table.locator("th").count()) == (4, 8)
+    assert (
+        len(
+            {
+                round(box["height"])
+                for box in map(lambda th: th.bounding_box(), table.locator("th").all())
+            }
+        )
+        == 1
     )
-    assert [
-        text
-        for text, bottom in heights
-        if bottom > 768 and "model" not in text and not text.startswith(("plain", "=2"))
-    ] == []
-    assert {"Why", "How sure", "What it costs", "What would change it"} <= {
-        text for text, _ in heights
-    }
+    assert table.locator("tbody td").first.inner_text() == "pocket-midi"  # the default comes first
+    wrong = opened.locator(".front li").all_inner_texts()
+    assert len(wrong) == 4
+    assert "pocket-nano on who-owns: wrong owner: Roland, not Gordon" in wrong
+    assert wrong[-1] == "pocket-midi: nothing wrong was found on 8 prompts"
+    assert opened.locator(".next code").inner_text().startswith("python -m helpers annotate")
+    assert opened.locator("details[open]").count() == 0
+    unfold(opened)
+    reasons = opened.locator("dt").all_inner_texts()
+    assert {"Why", "How sure", "What it costs", "What would change it"} <= {*reasons}
+    opened.close()
 
 
 @pytest.mark.parametrize(("width", "height"), [(1366, 768), (1920, 1080), (400, 800)])
@@ -165,8 +199,8 @@ def test_the_table_is_sorted_by_keyboard(page):
 
 def test_every_picture_says_its_finding(page):
     figures = page.locator("figure")
-    assert figures.count() == 5
-    for i in range(5):
+    assert figures.count() == 4
+    for i in range(4):
         alt, caption = (
             figures.nth(i).locator("img").get_attribute("alt"),
             figures.nth(i).locator("figcaption").inner_text(),
@@ -178,7 +212,9 @@ def test_every_picture_says_its_finding(page):
 
 def test_it_can_be_printed(page):
     page.emulate_media(media="print")
+    page.evaluate("document.querySelector('details').open = false")
     pdf = page.pdf(format="A4")
+    assert page.locator("details:not([open])").count() == 0
     assert pdf.startswith(b"%PDF-")
     assert page.locator(".screen").first.is_hidden()
 
@@ -223,5 +259,5 @@ def test_one_model_is_a_page_too(browser, tmp_path):
     assert answer.startswith(
         "There is no decision, because quality is unknown: no answer was judged."
     )
-    assert "python -m helpers annotate" in opened.locator("dl").inner_text()
+    assert "python -m helpers annotate" in opened.locator(".next code").first.inner_text()
     opened.close()

@@ -212,7 +212,7 @@ def test_two_runs_are_called_before_and_after():
 
 def test_the_confidence_after_correction_is_said():
     result = verdict(2.0, 1.6, 2.5, confidence=1 - 0.05 / 6, comparisons=6)
-    assert "(99.17 % interval 1.6 to 2.5, " in str(result)
+    assert "(joint 95 % interval 1.6 to 2.5, " in str(result)
     assert describe_family([result]) == "6 comparisons: their intervals hold together at 95 %."
     assert describe_family([verdict(2.0, 1.6, 2.5)]) == ""
 

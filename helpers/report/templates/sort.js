@@ -1,3 +1,5 @@
+// Opens what is folded before the page is printed.
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((part) => { part.open = true; }));
 // Sorts a table by the column whose button was pressed; missing values stay last. Without it the table is just not sortable.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
