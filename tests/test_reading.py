@@ -39,9 +39,10 @@ def literals(path: Path) -> list[str]:
 
 
 SOURCE = [text for path in sorted((PROJECT / "helpers").rglob("*.py")) for text in literals(path)]
-for path in sorted((PROJECT / "helpers" / "servers" / "templates").glob("*.jinja")):
+for path in sorted((PROJECT / "helpers").glob("*/templates/*.jinja")):
     sentences = re.sub(r"{[#%].*?[#%]}", "", path.read_text(encoding="utf-8"))
     sentences = sentences.replace("{{ key_variable }}", "FOUNDRY_LOCAL_API_KEY")
+    sentences = re.sub(r"{{.*?}}", "\0", sentences)
     SOURCE.append(" ".join(sentences.split()))
 # What Python, PowerShell and Foundry Local itself print.
 FOREIGN = (

@@ -1,5 +1,6 @@
 """Draw the pictures of the slides from the sample run, and pick the answers that they show."""
 
+import json
 import shutil
 import statistics
 import tempfile
@@ -15,7 +16,7 @@ from helpers.report import charts, draw
 
 MAX_ANSWERS = 3  # on one slide
 MAX_INCHES = 4.6  # height of a picture beside a width of 9: a slide's
-PICTURES = ("stream", "p95", "prompts", "models", "quality", "footprint")
+PICTURES = ("stream", "p95", "prompts", "ratios", "quality", "needs")
 
 
 class SampleRun:
@@ -28,12 +29,50 @@ class SampleRun:
 
     @cached_property
     def charts(self) -> dict[str, draw.Chart]:
-        """Return the six pictures by name: five of the report, and the p95 of three."""
-        drawn = charts.for_report(self.run) | {"p95": self.p95_of_three()}
+        """Return the six pictures by name: three of the report, and three of the slides alone."""
+        drawn = {"stream": self.one_answer(), "p95": self.p95_of_three(), "needs": self.needs()}
+        drawn |= charts.for_report(self.run) | {"quality": charts.quality_and_speed(self.run)}
         for chart in drawn.values():
             width, height = chart.figure.get_size_inches()
             chart.figure.set_size_inches(width, min(height, MAX_INCHES))
         return {name: drawn[name] for name in PICTURES}
+
+    def one_answer(self) -> draw.Chart:
+        """Draw how the longest answer of each model came in: a dot for each chunk."""
+        record = (self.run.folder / "requests.jsonl").read_text(encoding="utf-8")
+        rows = [json.loads(line) for line in record.splitlines()]
+        rows = [row for row in rows if row["status"] == "ok" and row.get("chunk_times_s")]
+        figure, (axes,) = draw.new_figure(height=1 + 0.5 * len(self.models))
+        shares = []
+        for place, model in enumerate(self.models):
+            times = max((r["chunk_times_s"] for r in rows if r["model"] == model), key=len)
+            times_ms = [1000 * time for time in times]
+            draw.dots(axes, place, times_ms, [place] * len(times), ms=6)
+            axes.vlines(times_ms[0], place - 0.3, place + 0.3, color="black", lw=2.5)
+            shares.append(f"{100 * (1 - times[0] / times[-1]):.0f} % for {model}")
+        draw.name_rows([axes], self.models)
+        axes.set_xlim(left=0)
+        axes.set_xlabel(
+            "milliseconds since the request was written; black: first token, dots: chunks"
+        )
+        alt = f"Chunks over time of one answer each of {join_words(self.models)}."
+        finding = f"Share of the latency that comes after the first token: {join_words(shares)}."
+        return draw.Chart(figure, alt, finding)
+
+    def needs(self) -> draw.Chart:
+        """Draw the memory and the disk that each model takes, in MB."""
+        figure, panels = draw.new_figure(2, height=0.9 + 0.42 * len(self.models))
+        rows = {row["model"]: row for row in Scorecard(self.run).rows}
+        said = []
+        for axes, name in zip(panels, ("memory_mb", "disk_mb"), strict=True):
+            values = [rows[model][name] or 0 for model in self.models]
+            axes.barh(range(len(values)), values, 0.6, color="#56B4E9", edgecolor="black", lw=0.6)
+            what = name.removesuffix("_mb")
+            axes.set_xlabel(f"{what}, MB (left is better)")
+            said.append(f"{what} from {min(values):,.0f} to {max(values):,.0f} MB")
+        draw.name_rows(panels, self.models)
+        alt = f"Bars of memory and disk of {join_words(self.models)}."
+        return draw.Chart(figure, alt, f"{' and '.join(said).capitalize()}.".replace("mb", "MB"))
 
     def p95_of_three(self) -> draw.Chart:
         """Draw three latencies of each model with the p95 that `statistics.quantiles` gives.

@@ -32,8 +32,13 @@ def worst_answers(
         if answer.key in quality.shares and (models is None or answer.model in models):
             given[answer.key].append(answer.model)
             texts[answer.key] = answer.text
+
+    def rank(key: Key) -> tuple[float, int]:
+        """Put what contradicts the notes before what leaves something out."""
+        return quality.shares[key], -sum(of.contradicted for of in quality.scores[key].checks)
+
     found: dict[str, Wrong] = {}
-    for key in sorted(given, key=lambda key: quality.shares[key]):
+    for key in sorted(given, key=rank):
         words = faults(prompts[key[0]], texts[key], quality.scores[key])
         if words and key[0] not in found:
             found[key[0]] = Wrong(tuple(given[key]), key[0], words)

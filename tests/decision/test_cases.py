@@ -65,7 +65,7 @@ CASES = [
         {"a": {**SMALL, "right": 0.2}, "b": {**LARGE, "right": 0.3}},
         None,
         "None of these models can be the default. The binding limit is quality.",
-        "measure a larger model: python -m helpers models --fits",
+        "measure a larger model; what this machine can hold: python -m helpers models --fits",
     ),
     case(
         "two are alike",

@@ -126,7 +126,12 @@ def test_the_slides_have_six_pictures_with_texts_and_leave_the_sample_run_as_it_
     assert all(len(given["alt"]) > 20 for given in pictures)
     assert len({given["src"] for given in pictures}) == 6
     assert len([tag for tag, _ in page.tags if tag == "section"]) >= 12
-    assert {path.name for path in (DATA / SAMPLE).iterdir()} == {"run.json", "requests.jsonl"}
+    judged = "judge-smollm2-135m-instruct.jsonl"
+    assert {path.name for path in (DATA / SAMPLE).iterdir()} == {
+        "run.json",
+        "requests.jsonl",
+        judged,
+    }
 
 
 def test_the_slides_say_what_the_sample_run_says(pack):

@@ -199,8 +199,8 @@ def test_the_table_is_sorted_by_keyboard(page):
 
 def test_every_picture_says_its_finding(page):
     figures = page.locator("figure")
-    assert figures.count() == 4
-    for i in range(4):
+    assert figures.count() == 3
+    for i in range(3):
         alt, caption = (
             figures.nth(i).locator("img").get_attribute("alt"),
             figures.nth(i).locator("figcaption").inner_text(),

@@ -325,7 +325,7 @@ def test_a_benchmark_takes_its_calibration_along(helpers_command, tmp_path):
             "--prompt",
             "Hello",
             "--rounds",
-            "1",
+            "16",
             "--concurrency",
             "4",
         )

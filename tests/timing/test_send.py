@@ -81,7 +81,8 @@ def test_what_was_in_flight_is_what_the_server_counted(tmp_path, settings, befor
         asked = [r for r in endpoint.requests if r.path.endswith("completions")][before:]
     filling, measured = asked[:4], asked[4:]
     assert len(measured) == max(16, settings.get("max_rounds", 0))
-    assert most_at_once([(r.read_at, r.ended_at) for r in asked]) == 4
+    # The server may note an end just after the client has sent its next request.
+    assert most_at_once([(r.read_at, r.ended_at) for r in asked]) in (4, 5)
     first, last = measured[0].read_at, measured[-1].read_at
     within = [min(r.ended_at, last) - max(r.read_at, first) for r in [*filling, *measured]]
     counted = sum(max(seconds, 0) for seconds in within) / (last - first)
@@ -91,9 +92,10 @@ def test_what_was_in_flight_is_what_the_server_counted(tmp_path, settings, befor
     assert 1.5 < counted * 0.95 <= level.in_flight <= 4
     if not before:
         assert run.summary[0]["in_flight"] == level.in_flight
-        assert "in_flight" in run.table().headers
+        assert "in flight" in run.table().headers
     assert [row["phase"] for row in run.rows if row["concurrency"] == 4][:4] == ["warmup"] * 4
-    assert "in flight on average" in write_report(run).read_text(encoding="utf-8")
+    words = "mean number of requests under way" if before else "in flight on average"
+    assert words in write_report(run).read_text(encoding="utf-8")
 
 
 def test_a_record_in_which_each_round_waited_says_that_one_was_in_flight(tmp_path):
