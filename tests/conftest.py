@@ -47,7 +47,11 @@ def clean_environment(tmp_path_factory):
         for p in psutil.Process().children()
         if p.status() != psutil.STATUS_ZOMBIE and "helpers.servers.service" in " ".join(p.cmdline())
     ]
-    assert not left, f"service processes left behind: {left}"
+    # One that was told to stop may need a moment; one that nobody stopped stays for five minutes.
+    _, left = psutil.wait_procs(left, timeout=60)
+    assert not left, (
+        f"service processes left behind: {[p.environ()['WORKSHOP_HOME'] for p in left]}"
+    )
 
 
 @pytest.fixture(scope="session")
