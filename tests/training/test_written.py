@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from helpers.common.paths import DATA
+from helpers.models.prompts import load_prompts
 from training import phrases, written
 from training.settings import DATA_FOLDER
 
@@ -105,9 +106,9 @@ def test_no_name_number_or_date_of_an_answer_is_missing_from_its_note():
 
 def test_no_note_shares_a_run_of_words_with_a_test_note():
     tested = json.loads((DATA_FOLDER / "handwritten.json").read_text(encoding="utf-8"))["notes"]
-    prompts = json.loads((DATA / "prompts.json").read_text(encoding="utf-8"))
+    sets = json.loads((DATA / "prompts.json").read_text(encoding="utf-8"))
     held_out = [note["notes"] for note in tested]
-    held_out += re.findall(r'"text": (".*?(?<!\\)")', json.dumps(prompts))
+    held_out += [prompt.text for name in sets for prompt in load_prompts(f"{name}:all").prompts]
     taken = set().union(*map(runs, held_out))
     assert len(taken) > 1000
     assert {note.id for note in NOTES if runs(note.notes) & taken} == set()
