@@ -100,7 +100,7 @@ def test_the_three_requests_are_the_learners_own_and_only_the_wrong_speed_follow
     assert "149.9" not in own and own.split(", ")[-1] == slowest
     assert float(beyond) > float(slowest)
     wrong = re.search(r"prompt and answer / latency.*?>x (\d+\.\d)<", text, re.DOTALL)
-    assert float(wrong[1]) > 1  # with notes ten times as long; a busy machine makes it smaller
+    assert float(wrong[1]) > 1.5  # with notes ten times as long; a busy machine makes it smaller
 
 
 def test_the_starter_project_writes_its_report_once_the_four_functions_are_there(solved):
