@@ -4,12 +4,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..common.errors import UsageError
 from ..models.lineup import last_part, model_list
 from ..models.prompts import PromptSet, load_prompts, prompt_list
-from ..timing.refusals import parse_leave_out
 from ..timing.slo import Slo, parse_slo
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ class Settings(BaseModel):
     rounds: Annotated[int, Field(ge=1, le=10_000)] = 3
     warmup: Annotated[int, Field(ge=0, le=100)] | Literal["auto"] = "auto"
     cold: Annotated[int, Field(ge=0, le=20)] = 1
-    target: Annotated[float, Field(ge=0.001, le=0.5)] | None = None
-    max_rounds: Annotated[int, Field(ge=1, le=10_000)] = 50
     resources: bool = True
     max_tokens: Annotated[int, Field(ge=1)] = 150
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
@@ -46,17 +43,6 @@ class Settings(BaseModel):
     rate: Annotated[float, Field(gt=0, le=MAX_RATE)] | None = None  # requests a second, open loop
     slo: Slo | None = None
     timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 120.0
-    # The longest silence within an answer; a quarter of timeout_s where it is None.
-    stall_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
-    leave_out: dict[str, str] = {}  # fields that are not sent, with their other names or ""
-
-    @field_validator("target", mode="before")
-    @classmethod
-    def _percent(cls, value: object) -> object:
-        """Accept "5%" for 0.05."""
-        if isinstance(value, str) and value.rstrip().endswith("%"):
-            return float(value.rstrip().removesuffix("%")) / 100
-        return value
 
 
 class Plan(Settings):
@@ -69,19 +55,10 @@ class Plan(Settings):
 
     @model_validator(mode="after")
     def _settings_agree(self) -> "Plan":
-        if self.target is not None and self.max_rounds < self.rounds:
-            raise ValueError(
-                f"max_rounds must be at least rounds ({self.rounds}), found {self.max_rounds}"
-            )
         if self.rate is not None and (self.concurrency > 1 or self.sweep):
             raise ValueError(
                 "Give either a rate or a concurrency: at a rate, requests are sent when they are "
                 "due, however many are under way"
-            )
-        if self.target is not None and (self.rate is not None or self.sweep):
-            raise ValueError(
-                "target: it adds rounds at one concurrency; leave it out with a rate or "
-                "several levels"
             )
         requests, most = self.rounds * len(self.prompts), max(self.sweep or (self.concurrency,))
         if most > 1 and requests < FEWEST * most:
@@ -99,7 +76,7 @@ class Plan(Settings):
 
     @property
     def requests(self) -> int:
-        """Count the measured requests for each model; a target may add rounds to them."""
+        """Count the measured requests for each model."""
         return self.rounds * len(self.prompts) * max(len(self.sweep), 1)
 
 
@@ -138,8 +115,6 @@ def make_plan(
         chosen["sweep"] = levels if len(levels) > 1 else ()
     if isinstance(chosen.get("slo"), str):
         chosen["slo"] = parse_slo(chosen["slo"])
-    if "leave_out" in chosen:
-        chosen["leave_out"] = parse_leave_out(chosen["leave_out"])
     try:
         return Plan.model_validate(chosen), origin
     except ValidationError as error:

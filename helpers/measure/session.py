@@ -8,7 +8,6 @@ import contextlib
 import os
 import statistics
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -32,8 +31,6 @@ from .info import (
     Resumption,
     RunInfo,
     ServerRecord,
-    Stopped,
-    Stopping,
     Warmup,
     what_differs,
 )
@@ -70,7 +67,7 @@ def benchmark(
         progress: show one updating line.
         calibration: from `calibrate()`, so that the report can say which figures are too small.
         settings: fields of `Plan`, or `prompt`. `concurrency` may be a list of levels, `slo` a text
-            like "ttft=0.5,latency=5", `target` one like "5%".
+            like "ttft=0.5,latency=5".
 
     Raises UsageError for a wrong setting; KitError when the results cannot be written.
     """
@@ -185,8 +182,6 @@ class _Session:
         self._server, self._plan, self._recorder, self._line = server, plan, recorder, line
         self._models = recorder.info.models
         self._sender = Sender(server, plan, recorder, line)
-        # model to the round and the figures of each answer, for the stopping rule
-        self._kept: dict[str, list[tuple[int, dict]]] = defaultdict(list)
         done: set[Key] = set()
         frame = Run(recorder.folder).frame  # empty, unless the run is resumed
         measured: Iterable[Any] = frame[(frame["phase"] == "measure").to_numpy()].itertuples()
@@ -194,7 +189,6 @@ class _Session:
             done.add((row.model, row.prompt_id, row.round, row.concurrency))
             if row.ended_s == row.ended_s:  # not nan: it was sent
                 self._sender.clock_s = max(self._sender.clock_s, row.ended_s)
-            self._keep(row, {"ttft_s": row.ttft_s, "latency_s": row.latency_s})
             line.step(row.model)
         self._schedule = Schedule(plan, done)
 
@@ -213,9 +207,8 @@ class _Session:
             for alias in group:
                 self._warm_up(alias)
             self._recorder.save()
-            for block in self._schedule.blocks(group, self._wants_more):
-                for row in self._sender.send(block):
-                    self._keep(row, row.figures)
+            for block in self._schedule.blocks(group):
+                self._sender.send(block)
                 self._recorder.sync()
             self._note_energy(group)
             if not together:
@@ -339,39 +332,6 @@ class _Session:
         )
         if self._plan.stream and source != "usage":
             self._sender.count_tokens(alias)
-
-    def _keep(self, row, figures: dict[str, float | None]) -> None:
-        """Keep what the stopping rule looks at, of a row of this session or of the record."""
-        if (row.phase, row.status, row.concurrency) == ("measure", "ok", self._plan.concurrency):
-            self._kept[row.model].append((row.round, figures))
-
-    def _wants_more(self, group: Sequence[str], rounds: int) -> bool:
-        """Tell if an interval is still wider than the target and rounds are left; record it."""
-        target = self._plan.target
-        if target is None:
-            return False
-        stopping = self._recorder.info.stopping or Stopping(target=target)
-        self._recorder.info.stopping = stopping
-        going = [alias for alias in group if alias not in self._sender.given_up]
-        for alias in going:
-            widths = self._half_widths(alias)
-            reached = all(width is not None and width <= target for width in widths.values())
-            stopping.models[alias] = Stopped(rounds=rounds, half_widths=widths, reached=reached)
-        reached_all = all(stopping.models[alias].reached for alias in going)
-        if reached_all or rounds >= self._plan.max_rounds:
-            return False
-        self._line.more(len(going) * len(self._plan.prompts))
-        return True
-
-    def _half_widths(self, alias: str) -> dict[str, float | None]:
-        kept, widths = self._kept[alias], {}
-        for metric in ("ttft_s", "latency_s") if self._plan.stream else ("latency_s",):
-            # nan comes from a record; a server may also not stream although it was asked to
-            known = [(n, f[metric]) for n, f in kept if f[metric] and f[metric] == f[metric]]
-            if known or metric == "latency_s" or not kept:
-                rounds, values = zip(*known, strict=True) if known else ((), ())
-                widths[metric] = drift.relative_width(values, rounds)
-        return widths
 
     def _note_energy(self, group: Sequence[str]) -> None:
         for alias in group:

@@ -20,7 +20,7 @@ from ..models.cache import Note, ignore
 from ..timing.connection import by_proxy, proxy_for, tls_context
 from ..timing.framing import Failure
 from ..timing.metrics import METRICS, measure
-from ..timing.refusals import explain_refusal, parse_leave_out, refused_fields, without
+from ..timing.refusals import explain_refusal, refused_fields, without
 from ..timing.stream import Timeline, read_text, send
 from ..timing.transport import Exchange
 from .foundry import Progress, Runtime, RuntimeStopped
@@ -166,23 +166,15 @@ class Server:
         seed: int | None = None,
         stream: bool = True,
         timeout_s: float = TIMEOUT_S,
-        stall_s: float | None = None,
-        leave_out: str | Mapping[str, str] | None = None,
     ) -> Exchange:
-        """Return a request to a loaded model. Raises KitError where a dead runtime stays dead.
-
-        `leave_out` has fields not to send, each with the name to use instead or "", or as a text:
-        `temperature,max_tokens=max_completion_tokens`.
-        """
+        """Return a request to a loaded model. Raises KitError where a dead runtime stays dead."""
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else [*prompt]
         body: dict[str, object] = {"model": model.id, "messages": messages}
         body |= {"max_tokens": max_tokens, "temperature": temperature, "stream": stream}
         body |= {} if seed is None else {"seed": seed}
         body |= {"stream_options": {"include_usage": True}} if stream else {}
-        for changes in (parse_leave_out(leave_out), self.left_out.get(model.id, {})):
-            body = without(body, changes)
-        url = f"{self.base_url}/chat/completions"
-        return Exchange(url, body, timeout_s, self._headers, stall_s)
+        body = without(body, self.left_out.get(model.id, {}))
+        return Exchange(f"{self.base_url}/chat/completions", body, timeout_s, self._headers)
 
     def adapt(self, model: ModelInfo, refused: Mapping[str, str]) -> bool:
         """Send no field again that a model refused; return whether there is one.

@@ -4,9 +4,7 @@ import json
 
 import pytest
 
-from helpers import benchmark, connect, load_run, write_report
-from helpers.common.errors import UsageError
-from helpers.measure.plan import make_plan
+from helpers import benchmark, connect, write_report
 from helpers.measure.session import resume
 from helpers.report.sentences import limits
 from support.loopback import (
@@ -129,19 +127,6 @@ def test_names_of_the_length_that_are_refused_in_turn_end_without_one(tmp_path):
         assert remote.chat("m", "Hi").text == "Hello world"
     assert run.info.models["m"].left_out == {"max_tokens": ""}
     assert run.summary[0]["n_ok"] == 4
-
-
-def test_fields_left_out_by_hand_are_never_sent(tmp_path):
-    by_hand = "temperature, max_tokens=max_completion_tokens"
-    with serving(["m"], newer) as endpoint, connect(endpoint.base_url) as remote:
-        run = measure(remote, tmp_path, leave_out=by_hand)
-        assert remote.chat("m", "Hi", leave_out=by_hand).text == "Hello world"
-        with pytest.raises(UsageError, match="leave_out: 'model' is no field"):
-            make_plan(remote, models="m", leave_out="model")
-    assert not any({"temperature", "max_tokens"} & body.keys() for body in asked(endpoint))
-    assert run.info.plan.leave_out == {"temperature": "", "max_tokens": "max_completion_tokens"}
-    assert any(line.startswith("By choice, temperature is left out") for line in limits(run))
-    assert load_run(run.folder).info.plan.leave_out == run.info.plan.leave_out
 
 
 def test_chat_judges_and_streams_for_people_leave_refused_fields_out_as_well():
