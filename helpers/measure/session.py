@@ -10,20 +10,18 @@ import statistics
 import time
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from ..common import machine
-from ..common.errors import KitError, UnknownModel, UsageError
+from ..common.errors import KitError, RuntimeStopped, UnknownModel, UsageError
 from ..common.files import now
 from ..common.progress import Progress
 from ..common.validation import explain
-from ..servers.foundry import RuntimeStopped
 from ..servers.model_table import ModelInfo, free_memory_mb
 from ..servers.server import NOT_FROM_HERE, Server
-from ..timing import drift
-from ..timing.instrument_error import Calibration
+from ..timing.intervals import is_settled
 from .info import (
     MODEL_FACTS,
     Environment,
@@ -40,6 +38,9 @@ from .recorder import Recorder
 from .schedule import Job, Key, Schedule
 from .sender import Sender
 
+if TYPE_CHECKING:
+    from ..timing.instrument_error import Calibration
+
 NOT_VERIFIED = "its files were not verified here: its size is what the catalog says"
 WARMUP_CAP = 20  # requests
 WARMUP_LIMIT_S = 60.0
@@ -54,7 +55,7 @@ def benchmark(
     *,
     output: str | os.PathLike | None = None,
     progress: bool = True,
-    calibration: Calibration | None = None,
+    calibration: "Calibration | None" = None,
     **settings,
 ) -> Run:
     """Measure and record; return the run, also when it was interrupted or some models failed.
@@ -318,7 +319,7 @@ class _Session:
             if alias in self._sender.given_up:
                 return
             late = time.monotonic() - began > WARMUP_LIMIT_S
-            if auto and (drift.is_settled(latencies) or (late and number >= 2)):
+            if auto and (is_settled(latencies) or (late and number >= 2)):
                 break
             prompt = prompts[0 if auto else number % len(prompts)]
             row = self._sender.send_one(Job(alias, prompt, 0, phase="warmup"))
@@ -327,7 +328,7 @@ class _Session:
                 source = row.token_source
         self._models[alias].warmup = Warmup(
             requests=len(latencies),
-            settled=drift.is_settled(latencies) if auto else None,
+            settled=is_settled(latencies) if auto else None,
             seconds=round(time.monotonic() - began, 3),
         )
         if self._plan.stream and source != "usage":

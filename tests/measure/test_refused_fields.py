@@ -170,7 +170,7 @@ def test_the_report_counts_answers_that_ended_or_came_in_an_unusual_way(tmp_path
         ends("x\ufffd", "stop", usage={"completion_tokens": -1}),
     ]
     with serving(["m"], answers) as endpoint, connect(endpoint.base_url) as remote:
-        run = measure(remote, tmp_path, target="5%", max_rounds=3)
+        run = measure(remote, tmp_path, rounds=3)
     found = "\n".join(limits(run))
     assert "m: 2 of 6 requests ended at the limit of 150 tokens (finish_reason length)" in found
     assert "m: 1 of 6 requests ended by a content filter" in found
@@ -181,7 +181,6 @@ def test_the_report_counts_answers_that_ended_or_came_in_an_unusual_way(tmp_path
 
 def test_a_server_that_never_streams_is_measured_without_ttft(tmp_path):
     with serving(["m"], json_answer(WHOLE)) as endpoint, connect(endpoint.base_url) as remote:
-        run = measure(remote, tmp_path, rounds=3, target="50%", max_rounds=4)
-    assert (run.summary[0]["n_ok"] >= 6, run.summary[0]["ttft_p50_s"]) == (True, None)
-    assert list(run.info.stopping.models["m"].half_widths) == ["latency_s"]
+        run = measure(remote, tmp_path, rounds=3)
+    assert (run.summary[0]["n_ok"] == 6, run.summary[0]["ttft_p50_s"]) == (True, None)
     write_report(run)

@@ -12,12 +12,11 @@ import pytest
 
 from helpers import benchmark, connect, load_run, write_report
 from helpers.common.errors import UsageError
-from helpers.measure.plan import make_plan
+from helpers.measure.plan import Slo, make_plan
 from helpers.measure.session import resume
 from helpers.report import load_test
 from helpers.timing import send
 from helpers.timing.send import arrivals
-from helpers.timing.slo import Slo
 from support.loopback import DONE, Answer, delta, error_answer, event, serving, streamed, usage
 from support.records import TWO, answer, edit_info, failure, record
 
