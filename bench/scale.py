@@ -23,7 +23,8 @@ MODELS = ("pocket-nano", "pocket-mini", "pocket-mini-int4", "pocket-midi")
 STEPS = ("read", "summary", "models compared", "report", "two runs compared")
 CHILD = """
 import sys, time
-from helpers import compare, regression, write_report
+from helpers import compare_models, write_report
+from helpers.measure.two_runs import compare_runs
 from helpers.measure.record import Run
 began = time.perf_counter()
 def step():
@@ -32,9 +33,9 @@ def step():
     began = time.perf_counter()
 run = Run(sys.argv[1]); run.frame; step()
 run.summary, run.intervals; step()
-str(compare(run)); step()
+str(compare_models(run)); step()
 write_report(run); step()
-regression.compare_runs(run, Run(sys.argv[1])); step()
+compare_runs(run, Run(sys.argv[1])); step()
 """
 
 

@@ -32,16 +32,11 @@ def check(
 def models(
     *, filters: FilterOptions | None = None, endpoint: Endpoint = None, mirror: Mirror = None
 ) -> None:
-    """List the models that can be had; with --fits, also how fast each will probably be here."""
+    """List the models that can be had."""
     from .. import connect
 
     with connect(endpoint, mirror=mirror) as server:
-        listed = server.models().where(**given(filters))
-    print(listed)
-    if filters and filters.fits:
-        from ..measure.forecast import forecast
-
-        print("", forecast(listed), sep="\n")
+        print(server.models().where(**given(filters)))
 
 
 def download(*alias: str, endpoint: Endpoint = None, mirror: Mirror = None) -> int:

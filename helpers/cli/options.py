@@ -80,7 +80,6 @@ class AnswerOptions:
     temperature: float | None = None
     seed: Whole | None = None
     timeout_s: Annotated[float | None, Parameter(name="--timeout")] = None
-    leave_out: str | None = None
 
 
 @described
@@ -88,8 +87,6 @@ class PlanOptions(AnswerOptions):
     """Settings of a benchmark plan. Most stay text: the plan checks them and names mistakes."""
 
     rounds: str | None = None
-    target: str | None = None
-    max_rounds: str | None = None
     warmup: str | None = None
     cold: str | None = None
     resources: Annotated[bool | None, Parameter(negative="--no-resources")] = None
@@ -97,7 +94,6 @@ class PlanOptions(AnswerOptions):
     concurrency: str | None = None
     rate: str | None = None
     slo: str | None = None
-    stall_s: Annotated[str | None, Parameter(name="--stall")] = None
 
 
 @described

@@ -31,6 +31,10 @@ class EndpointError(KitError):
     """Report a server that is unreachable, refuses, or speaks another protocol."""
 
 
+class RuntimeStopped(KitError):
+    """Report that the runtime ended while it was needed; the next call starts it again."""
+
+
 class UnknownModel(KitError):
     """Report an alias or id that no model has; the message names near ones."""
 

@@ -46,10 +46,6 @@ class Progress(tqdm):
             self.set_description_str(one_line(label), refresh=False)
         self.update(done - self.n)
 
-    def more(self, count: float) -> None:
-        """Add to the total: there is more to do than was thought."""
-        self.total = (self.total or 0) + count
-
     def say(self, label: str) -> None:
         """Show what is being done, without counting it."""
         self.to(self.n, label)

@@ -112,21 +112,6 @@ class Environment(Recorded):
     celsius: float | None = None  # the hottest sensor when the run began
 
 
-class Stopped(Recorded):
-    """Where one model stood when no further round was made: half widths as shares of the median."""
-
-    rounds: int
-    half_widths: dict[str, float | None]
-    reached: bool
-
-
-class Stopping(Recorded):
-    """The target for the intervals, and how far each model came."""
-
-    target: float
-    models: dict[str, Stopped] = {}
-
-
 class Resumption(Recorded):
     """One time that the run was resumed: when, after how many measured rows, what had changed."""
 
@@ -149,7 +134,6 @@ class RunInfo(Recorded):
     environment: Environment = Environment()
     calibration: dict[str, Any] | None = None  # see `timing.instrument_error.Calibration`
     order: str | None = None
-    stopping: Stopping | None = None
     resumed: list[Resumption] = []
     watts_per_core: float | None = None
     joined_from: list[str] = []

@@ -2,15 +2,14 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..common.errors import UsageError
 from ..models.lineup import last_part, model_list
 from ..models.prompts import PromptSet, load_prompts, prompt_list
-from ..timing.refusals import parse_leave_out
-from ..timing.slo import Slo, parse_slo
 
 if TYPE_CHECKING:
     from ..servers.server import Server
@@ -24,6 +23,33 @@ VARIABLES = {
     "stream": "BENCH_STREAM",
 }
 Streams = Annotated[int, Field(ge=1, le=MAX_STREAMS)]
+MAX_S = 86_400
+NAMES = {"ttft_s": "TTFT", "itl_s": "ITL", "latency_s": "latency"}
+_EXPECTED = (
+    "expected limits like ttft=0.5,itl=0.05,latency=5, in seconds, "
+    f"each above 0 and up to {MAX_S:,}"
+)
+
+
+@dataclass(frozen=True)
+class Slo:
+    """Hold the limits of a request in seconds; None means no limit."""
+
+    ttft_s: float | None = None
+    itl_s: float | None = None
+    latency_s: float | None = None
+
+    def __post_init__(self):
+        limits = self.limits().values()
+        if not limits or not all(0 < value <= MAX_S for value in limits):
+            raise ValueError(_EXPECTED)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{NAMES[name]} {value:g} s" for name, value in self.limits().items())
+
+    def limits(self) -> dict[str, float]:
+        """Return the limits that are set, by the name of their metric."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class Settings(BaseModel):
@@ -34,8 +60,6 @@ class Settings(BaseModel):
     rounds: Annotated[int, Field(ge=1, le=10_000)] = 3
     warmup: Annotated[int, Field(ge=0, le=100)] | Literal["auto"] = "auto"
     cold: Annotated[int, Field(ge=0, le=20)] = 1
-    target: Annotated[float, Field(ge=0.001, le=0.5)] | None = None
-    max_rounds: Annotated[int, Field(ge=1, le=10_000)] = 50
     resources: bool = True
     max_tokens: Annotated[int, Field(ge=1)] = 150
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
@@ -46,17 +70,6 @@ class Settings(BaseModel):
     rate: Annotated[float, Field(gt=0, le=MAX_RATE)] | None = None  # requests a second, open loop
     slo: Slo | None = None
     timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 120.0
-    # The longest silence within an answer; a quarter of timeout_s where it is None.
-    stall_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
-    leave_out: dict[str, str] = {}  # fields that are not sent, with their other names or ""
-
-    @field_validator("target", mode="before")
-    @classmethod
-    def _percent(cls, value: object) -> object:
-        """Accept "5%" for 0.05."""
-        if isinstance(value, str) and value.rstrip().endswith("%"):
-            return float(value.rstrip().removesuffix("%")) / 100
-        return value
 
 
 class Plan(Settings):
@@ -69,19 +82,10 @@ class Plan(Settings):
 
     @model_validator(mode="after")
     def _settings_agree(self) -> "Plan":
-        if self.target is not None and self.max_rounds < self.rounds:
-            raise ValueError(
-                f"max_rounds must be at least rounds ({self.rounds}), found {self.max_rounds}"
-            )
         if self.rate is not None and (self.concurrency > 1 or self.sweep):
             raise ValueError(
                 "Give either a rate or a concurrency: at a rate, requests are sent when they are "
                 "due, however many are under way"
-            )
-        if self.target is not None and (self.rate is not None or self.sweep):
-            raise ValueError(
-                "target: it adds rounds at one concurrency; leave it out with a rate or "
-                "several levels"
             )
         requests, most = self.rounds * len(self.prompts), max(self.sweep or (self.concurrency,))
         if most > 1 and requests < FEWEST * most:
@@ -99,7 +103,7 @@ class Plan(Settings):
 
     @property
     def requests(self) -> int:
-        """Count the measured requests for each model; a target may add rounds to them."""
+        """Count the measured requests for each model."""
         return self.rounds * len(self.prompts) * max(len(self.sweep), 1)
 
 
@@ -138,12 +142,22 @@ def make_plan(
         chosen["sweep"] = levels if len(levels) > 1 else ()
     if isinstance(chosen.get("slo"), str):
         chosen["slo"] = parse_slo(chosen["slo"])
-    if "leave_out" in chosen:
-        chosen["leave_out"] = parse_leave_out(chosen["leave_out"])
     try:
         return Plan.model_validate(chosen), origin
     except ValidationError as error:
         raise UsageError(_explain(error, origin)) from None
+
+
+def parse_slo(text: str) -> Slo:
+    """Return `ttft=0.5,itl=0.05,latency=5` as limits, in seconds; raises UsageError otherwise."""
+    try:
+        pairs = [part.split("=") for part in text.split(",")]
+        limits = {f"{name.strip()}_s": float(value) for name, value in pairs}
+        if len(limits) < len(pairs):
+            raise ValueError
+        return Slo(**limits)
+    except (TypeError, ValueError):
+        raise UsageError(f"slo: {_EXPECTED}; found {text!r:.80}.") from None
 
 
 def _explain(error: ValidationError, origin: Mapping[str, str]) -> str:

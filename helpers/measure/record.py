@@ -19,7 +19,6 @@ from ..common.files import writing
 from ..common.paths import DATA, results_folder, user_path
 from ..common.show import Shown, Table, lines
 from ..common.templates import sentences
-from ..timing import drift
 from ..timing.intervals import Summary, summarize
 from ..timing.intervals import outliers as mark_outliers
 from ..timing.metrics import COMPARED, METRICS
@@ -267,19 +266,6 @@ class Run(Shown):
         ratio = rows[metric] / middle
         far = np.array(mark_outliers(ratio) if len(rows) else [], dtype=bool)
         return rows.assign(middle=middle, ratio=ratio, far=far)
-
-    @cached_property
-    def drifts(self) -> list[drift.Drift]:
-        """Tell for each model and metric how it changed over the rounds, together at 95 %."""
-        pairs = itertools.product(self.models, COMPARED)
-        samples = {pair: sample for pair in pairs if len(sample := self.sample(*pair))}
-        made = len(samples)
-        return [
-            drift.drift(
-                model, metric, rows["prompt_id"], rows["round"], rows[metric], comparisons=made
-            )
-            for (model, metric), rows in samples.items()
-        ]
 
     def table(self) -> Table:
         """Show medians and a p95; times are milliseconds where all medians are below a second."""

@@ -4,9 +4,8 @@ One at a time, rounds are interleaved, so that drift and heat hit all models ali
 model follows the other: between two of them, or between rounds, the queue would run empty.
 """
 
-import itertools
 import random
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..models.prompts import Prompt
@@ -14,7 +13,6 @@ from ..timing.send import LEAD_S, arrivals
 from .plan import Plan
 
 Key = tuple[str, str, int, int]
-WantsMore = Callable[[Sequence[str], int], bool]
 
 
 @dataclass(frozen=True)
@@ -50,32 +48,27 @@ class Schedule:
     def __init__(self, plan: Plan, done: Collection[Key]):
         self._plan, self._done = plan, done
         self._random = random.Random(plan.seed)
+        self._rounds = range(1, plan.rounds + 1)
 
-    def blocks(self, models: Sequence[str], wants_more: WantsMore) -> Iterator[Batch]:
-        """Yield all blocks of some models; after `rounds`, `wants_more` decides on each round."""
+    def blocks(self, models: Sequence[str]) -> Iterator[Batch]:
+        """Yield all blocks of some models."""
         if self._plan.rate is not None:
             yield from self._at_rate(self._plan.rate, models)
             return
         levels = self._plan.sweep or (self._plan.concurrency,)
         if levels[0] == 1:
-            for number in self._rounds(models, wants_more):
+            for number in self._rounds:
                 for alias in self._shuffle(models):
                     yield Batch(self._left(self._round(alias, number, 1)))
             levels = levels[1:]
         for level in levels:
             for alias in self._shuffle(models):
-                yield Batch(self._without_pause(alias, level, wants_more))
+                yield Batch(self._without_pause(alias, level))
 
-    def _rounds(self, models: Sequence[str], wants_more: WantsMore) -> Iterator[int]:
-        for number in itertools.count(1):
-            if number > self._plan.rounds and not wants_more(models, number - 1):
-                return
-            yield number
-
-    def _without_pause(self, alias: str, level: int, wants_more: WantsMore) -> Iterator[Job]:
+    def _without_pause(self, alias: str, level: int) -> Iterator[Job]:
         """Yield all rounds in one go, after warm-up requests that fill the level up."""
         before = [Job(alias, self._plan.prompts.prompts[0], 0, level, "warmup")] * level
-        for number in self._rounds([alias], wants_more):
+        for number in self._rounds:
             if left := self._left(self._round(alias, number, level)):
                 yield from before + left
                 before = []
@@ -83,8 +76,7 @@ class Schedule:
     def _at_rate(self, rate: float, models: Sequence[str]) -> Iterator[Batch]:
         """Yield the rounds of one model after the other. What is on record leaves no gap."""
         for alias in self._shuffle(models):
-            rounds = range(1, self._plan.rounds + 1)
-            jobs = [job for number in rounds for job in self._round(alias, number, 1)]
+            jobs = [job for number in self._rounds for job in self._round(alias, number, 1)]
             due_s = arrivals(rate, len(jobs), f"{self._plan.seed} {alias}")
             due = dict(zip((job.key for job in jobs), due_s, strict=True))
             left = self._left(jobs)

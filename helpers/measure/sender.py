@@ -4,7 +4,6 @@ import contextlib
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from inspect import signature
 from itertools import chain
@@ -47,15 +46,15 @@ class Sender:
         self.energy: dict[str, Energy] = {}
         self.clock_s = 0.0
 
-    def send(self, block: Batch) -> Iterator[Row]:
-        """Send a block, each request when there is room or when it is due; yield recorded rows.
+    def send(self, block: Batch) -> Row | None:
+        """Send a block, each request when there is room or when it is due; return its last row.
 
         A request that a server refused for one of its fields is sent again without that field.
         """
         jobs = iter(block.jobs)
         if (first := next(jobs, None)) is None:
-            return
-        began, ended_s = time.time(), 0.0
+            return None
+        began, ended_s, row = time.time(), 0.0, None
         limit = first.concurrency if block.due_s is None else sending.MAX_OPEN
         metered = first.phase == "measure" or first.concurrency > 1
         energy = self.energy.get(first.model) if metered else None
@@ -70,16 +69,16 @@ class Sender:
                 self._take(row)
                 self.answers[row.model] += metered and row.status == "ok"
                 ended_s = max(ended_s, answer.ended_s)
-                yield row
         self.clock_s += ended_s
         refused.sort(key=lambda answer: answer.scheduled_s or 0.0)
         times = [answer.scheduled_s or 0.0 for answer in refused]
         due_s = None if block.due_s is None else [LEAD_S + time - times[0] for time in times]
-        yield from self.send(Batch([answer.job for answer in refused], due_s))
+        return self.send(Batch([answer.job for answer in refused], due_s)) or row
 
     def send_one(self, job: Job) -> Row:
         """Send a single request of the warm-up or of a cold start."""
-        (row,) = self.send(Batch([job]))
+        row = self.send(Batch([job]))
+        assert row  # a job that is sent by itself always leaves one
         return row
 
     def count_tokens(self, alias: str) -> None:

@@ -8,23 +8,20 @@ import contextlib
 import os
 import statistics
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from ..common import machine
-from ..common.errors import KitError, UnknownModel, UsageError
+from ..common.errors import KitError, RuntimeStopped, UnknownModel, UsageError
 from ..common.files import now
 from ..common.progress import Progress
 from ..common.validation import explain
-from ..servers.foundry import RuntimeStopped
 from ..servers.model_table import ModelInfo, free_memory_mb
 from ..servers.server import NOT_FROM_HERE, Server
-from ..timing import drift
-from ..timing.instrument_error import Calibration
+from ..timing.intervals import is_settled
 from .info import (
     MODEL_FACTS,
     Environment,
@@ -32,8 +29,6 @@ from .info import (
     Resumption,
     RunInfo,
     ServerRecord,
-    Stopped,
-    Stopping,
     Warmup,
     what_differs,
 )
@@ -42,6 +37,9 @@ from .record import Run, load_run
 from .recorder import Recorder
 from .schedule import Job, Key, Schedule
 from .sender import Sender
+
+if TYPE_CHECKING:
+    from ..timing.instrument_error import Calibration
 
 NOT_VERIFIED = "its files were not verified here: its size is what the catalog says"
 WARMUP_CAP = 20  # requests
@@ -57,7 +55,7 @@ def benchmark(
     *,
     output: str | os.PathLike | None = None,
     progress: bool = True,
-    calibration: Calibration | None = None,
+    calibration: "Calibration | None" = None,
     **settings,
 ) -> Run:
     """Measure and record; return the run, also when it was interrupted or some models failed.
@@ -70,7 +68,7 @@ def benchmark(
         progress: show one updating line.
         calibration: from `calibrate()`, so that the report can say which figures are too small.
         settings: fields of `Plan`, or `prompt`. `concurrency` may be a list of levels, `slo` a text
-            like "ttft=0.5,latency=5", `target` one like "5%".
+            like "ttft=0.5,latency=5".
 
     Raises UsageError for a wrong setting; KitError when the results cannot be written.
     """
@@ -185,8 +183,6 @@ class _Session:
         self._server, self._plan, self._recorder, self._line = server, plan, recorder, line
         self._models = recorder.info.models
         self._sender = Sender(server, plan, recorder, line)
-        # model to the round and the figures of each answer, for the stopping rule
-        self._kept: dict[str, list[tuple[int, dict]]] = defaultdict(list)
         done: set[Key] = set()
         frame = Run(recorder.folder).frame  # empty, unless the run is resumed
         measured: Iterable[Any] = frame[(frame["phase"] == "measure").to_numpy()].itertuples()
@@ -194,7 +190,6 @@ class _Session:
             done.add((row.model, row.prompt_id, row.round, row.concurrency))
             if row.ended_s == row.ended_s:  # not nan: it was sent
                 self._sender.clock_s = max(self._sender.clock_s, row.ended_s)
-            self._keep(row, {"ttft_s": row.ttft_s, "latency_s": row.latency_s})
             line.step(row.model)
         self._schedule = Schedule(plan, done)
 
@@ -213,9 +208,8 @@ class _Session:
             for alias in group:
                 self._warm_up(alias)
             self._recorder.save()
-            for block in self._schedule.blocks(group, self._wants_more):
-                for row in self._sender.send(block):
-                    self._keep(row, row.figures)
+            for block in self._schedule.blocks(group):
+                self._sender.send(block)
                 self._recorder.sync()
             self._note_energy(group)
             if not together:
@@ -325,7 +319,7 @@ class _Session:
             if alias in self._sender.given_up:
                 return
             late = time.monotonic() - began > WARMUP_LIMIT_S
-            if auto and (drift.is_settled(latencies) or (late and number >= 2)):
+            if auto and (is_settled(latencies) or (late and number >= 2)):
                 break
             prompt = prompts[0 if auto else number % len(prompts)]
             row = self._sender.send_one(Job(alias, prompt, 0, phase="warmup"))
@@ -334,44 +328,11 @@ class _Session:
                 source = row.token_source
         self._models[alias].warmup = Warmup(
             requests=len(latencies),
-            settled=drift.is_settled(latencies) if auto else None,
+            settled=is_settled(latencies) if auto else None,
             seconds=round(time.monotonic() - began, 3),
         )
         if self._plan.stream and source != "usage":
             self._sender.count_tokens(alias)
-
-    def _keep(self, row, figures: dict[str, float | None]) -> None:
-        """Keep what the stopping rule looks at, of a row of this session or of the record."""
-        if (row.phase, row.status, row.concurrency) == ("measure", "ok", self._plan.concurrency):
-            self._kept[row.model].append((row.round, figures))
-
-    def _wants_more(self, group: Sequence[str], rounds: int) -> bool:
-        """Tell if an interval is still wider than the target and rounds are left; record it."""
-        target = self._plan.target
-        if target is None:
-            return False
-        stopping = self._recorder.info.stopping or Stopping(target=target)
-        self._recorder.info.stopping = stopping
-        going = [alias for alias in group if alias not in self._sender.given_up]
-        for alias in going:
-            widths = self._half_widths(alias)
-            reached = all(width is not None and width <= target for width in widths.values())
-            stopping.models[alias] = Stopped(rounds=rounds, half_widths=widths, reached=reached)
-        reached_all = all(stopping.models[alias].reached for alias in going)
-        if reached_all or rounds >= self._plan.max_rounds:
-            return False
-        self._line.more(len(going) * len(self._plan.prompts))
-        return True
-
-    def _half_widths(self, alias: str) -> dict[str, float | None]:
-        kept, widths = self._kept[alias], {}
-        for metric in ("ttft_s", "latency_s") if self._plan.stream else ("latency_s",):
-            # nan comes from a record; a server may also not stream although it was asked to
-            known = [(n, f[metric]) for n, f in kept if f[metric] and f[metric] == f[metric]]
-            if known or metric == "latency_s" or not kept:
-                rounds, values = zip(*known, strict=True) if known else ((), ())
-                widths[metric] = drift.relative_width(values, rounds)
-        return widths
 
     def _note_energy(self, group: Sequence[str]) -> None:
         for alias in group:

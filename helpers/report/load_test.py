@@ -11,9 +11,9 @@ import numpy as np
 
 from ..common.show import Table
 from ..measure.in_flight import Window, window
+from ..measure.plan import Slo
 from ..measure.record import Run
 from ..timing.intervals import summarize
-from ..timing.slo import Slo
 from . import draw, page
 from .draw import Chart
 

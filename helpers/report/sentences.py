@@ -2,9 +2,9 @@
 
 from ..common import machine
 from ..decision.scorecard import COLUMNS, Scorecard
+from ..measure.drift import DRIFT_NEEDS, drifts
 from ..measure.record import Run
 from ..quality.facets import score_facets
-from ..timing.drift import DRIFT_NEEDS
 from ..timing.instrument_error import WITHIN_ERROR
 from . import page
 from .comparison import compare_models, compare_two
@@ -61,7 +61,7 @@ def limits(run: Run) -> list[str]:
         for name, reason in about.not_measured.items():
             heading = COLUMNS[name].heading.partition(",")[0] if name in COLUMNS else name
             unmeasured.setdefault((heading, reason), []).append(model)
-    models = run.info.models
+    models, found = run.info.models, drifts(run)
     estimated = [model for model in models if models[model].energy_source == "estimate"]
     said = page.sentences(
         "limits.jinja",
@@ -72,7 +72,8 @@ def limits(run: Run) -> list[str]:
         unmeasured=unmeasured,
         estimated=estimated,
         watts_variable=machine.WATTS_VARIABLE,
-        rounds=max((drift.n for drift in run.drifts), default=None),
+        drifts=found,
+        rounds=max((drift.n for drift in found), default=None),
         drift_needs=DRIFT_NEEDS,
     )
     said += run.info.joined_notes

@@ -205,10 +205,10 @@ def _on_the_mirror(server: Server) -> list[str]:
 
 def _download_one(server: Server, name: str, progress: bool) -> tuple[str, str]:
     model = server.resolve(name)
-    if model.cached is None:
+    if not isinstance(server, BuiltIn):
         return "ready", f"{server.where} offers it"
     if model.cached:
-        if model.files_sha256 is None and isinstance(server, BuiltIn):
+        if model.files_sha256 is None:
             server.runtime.record(model.id)  # an interrupted download ended in the background
         if model.source == "built-in":
             return "ready", f"ships with the kit, hashes verified, {_size(model)}"

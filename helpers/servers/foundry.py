@@ -23,7 +23,7 @@ from typing import Any
 import msgspec
 import psutil
 
-from ..common.errors import KitError, plain
+from ..common.errors import KitError, RuntimeStopped, plain
 from ..common.foreign import mask
 from ..common.paths import PROJECT, home, service_folder
 from ..common.templates import paragraph
@@ -40,10 +40,6 @@ if sys.platform == "win32":
     NO_WINDOW = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
 
 _children: dict[int, subprocess.Popen] = {}  # kept for their exit codes
-
-
-class RuntimeStopped(KitError):
-    """The service process ended while it was needed; the next call starts it again."""
 
 
 Progress = Callable[[float], None]

@@ -4,12 +4,12 @@ import contextlib
 from collections.abc import Sequence
 
 from ..common import machine
-from ..common.errors import KitError, MirrorError
+from ..common.errors import KitError, MirrorError, RuntimeStopped
 from ..common.paths import home, model_cache, service_folder
 from ..common.templates import paragraph
 from ..models import lineup, mirror, package_index
 from ..models.cache import Note, Package, download_lock, ignore
-from .foundry import Progress, Runtime, RuntimeStopped, private_service
+from .foundry import Progress, Runtime, private_service
 from .keep_warm import Traffic
 from .model_table import ModelInfo, ModelTable, free_memory_mb
 from .server import MAX_TOKENS, Server
@@ -33,6 +33,19 @@ class OnRuntime(Server):
     def base_url(self) -> str:
         """Return the OpenAI base URL; it changes when the service had to be started again."""
         return self.runtime.base_url + self.prefix
+
+    @property
+    def pid(self) -> int:
+        """Return the process id of the runtime."""
+        return self.runtime.pid
+
+    def died(self) -> str | None:
+        """Say how the runtime ended without being asked to; None while it lives."""
+        return self.runtime.died()
+
+    def close(self) -> None:
+        """Let go of the runtime; it ends when nobody uses it, or by `python -m helpers stop`."""
+        self.runtime.close()
 
     def footprint(self, name: str, prompt: str, max_tokens: int = MAX_TOKENS) -> machine.PeakMemory:
         """Measure a model's memory for one answer, in a service that had no other model before."""

@@ -1,13 +1,16 @@
 """List what a server offers, and say which models fit into this machine's memory."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import psutil
 
 from ..common import machine
 from ..common.paths import free_disk_gb
 from ..common.show import Shown, Table
-from ..models.cache import Package
+
+if TYPE_CHECKING:
+    from ..models.cache import Package
 
 MEMORY_FACTOR = 1.2  # weights plus key-value cache and buffers, as a share of the weights
 
@@ -30,7 +33,7 @@ class ModelInfo:
     loaded: bool | None = None
     files_sha256: str | None = None
     kv_cache_mb: float | None = None
-    package: Package | None = field(default=None, repr=False)
+    package: "Package | None" = field(default=None, repr=False)
 
     @property
     def on_gpu(self) -> bool:

@@ -11,19 +11,17 @@ from typing import Self
 import httpx2
 
 from ..common import machine
-from ..common.errors import EndpointError, KitError, UsageError
+from ..common.errors import EndpointError, KitError, RuntimeStopped, UsageError
 from ..common.foreign import KEY_VARIABLE, clean, mask, masked
 from ..common.show import lines
 from ..common.templates import paragraph
 from ..models import lineup
-from ..models.cache import Note, ignore
 from ..timing.connection import by_proxy, proxy_for, tls_context
 from ..timing.framing import Failure
 from ..timing.metrics import METRICS, measure
-from ..timing.refusals import explain_refusal, parse_leave_out, refused_fields, without
+from ..timing.refusals import explain_refusal, refused_fields, without
 from ..timing.stream import Timeline, read_text, send
 from ..timing.transport import Exchange
-from .foundry import Progress, Runtime, RuntimeStopped
 from .keep_warm import EVERY_S, Pings, Traffic
 from .listing import ids_in
 from .model_table import ModelInfo, ModelTable
@@ -85,7 +83,6 @@ class Server:
     """Answer chats. Made by `connect()`; `close()` it, or use it as a context manager."""
 
     kind = ""
-    runtime: Runtime | None = None  # where the server runs in the kit's own service
 
     def __init__(self, base_url: str, models: lineup.Lineup | None = None, key: str | None = None):
         self._base_url = base_url
@@ -152,10 +149,6 @@ class Server:
     def unload(self, name: str) -> None:
         """Free a model's memory, where this server offers that."""
 
-    def download(self, name: str, progress: Progress = ignore, note: Note = ignore) -> ModelInfo:
-        """Bring a model to this server; tell `progress` the percent and `note` remarks."""
-        raise KitError(f"{self.where} cannot download '{name}' for you; do it on that machine.")
-
     def prepare(
         self,
         model: ModelInfo,
@@ -166,23 +159,15 @@ class Server:
         seed: int | None = None,
         stream: bool = True,
         timeout_s: float = TIMEOUT_S,
-        stall_s: float | None = None,
-        leave_out: str | Mapping[str, str] | None = None,
     ) -> Exchange:
-        """Return a request to a loaded model. Raises KitError where a dead runtime stays dead.
-
-        `leave_out` has fields not to send, each with the name to use instead or "", or as a text:
-        `temperature,max_tokens=max_completion_tokens`.
-        """
+        """Return a request to a loaded model. Raises KitError where a dead runtime stays dead."""
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else [*prompt]
         body: dict[str, object] = {"model": model.id, "messages": messages}
         body |= {"max_tokens": max_tokens, "temperature": temperature, "stream": stream}
         body |= {} if seed is None else {"seed": seed}
         body |= {"stream_options": {"include_usage": True}} if stream else {}
-        for changes in (parse_leave_out(leave_out), self.left_out.get(model.id, {})):
-            body = without(body, changes)
-        url = f"{self.base_url}/chat/completions"
-        return Exchange(url, body, timeout_s, self._headers, stall_s)
+        body = without(body, self.left_out.get(model.id, {}))
+        return Exchange(f"{self.base_url}/chat/completions", body, timeout_s, self._headers)
 
     def adapt(self, model: ModelInfo, refused: Mapping[str, str]) -> bool:
         """Send no field again that a model refused; return whether there is one.
@@ -222,7 +207,7 @@ class Server:
         if timeline.ok:
             asked = prompt if isinstance(prompt, str) else prompt[-1]["content"]
             return Reply(model.alias, asked, timeline)
-        if self.runtime and (ended := self.runtime.died()):
+        if ended := self.died():
             raise RuntimeStopped(f"{model.alias} did not answer: {ended}")
         reason = (timeline.error or "no reason given").rstrip(".")
         if "context length" in reason:
@@ -320,8 +305,12 @@ class Server:
 
     @property
     def pid(self) -> int | None:
-        """Return the process id of the kit's own service; None for another server."""
-        return self.runtime.pid if self.runtime else None
+        """Return the process id of the kit's own runtime; None for another server."""
+        return None
+
+    def died(self) -> str | None:
+        """Say how the kit's own runtime ended without being asked to; None while it lives."""
+        return None
 
     def footprint(self, name: str, prompt: str, max_tokens: int = MAX_TOKENS) -> machine.PeakMemory:
         """Measure a model's memory for one answer; raise KitError where that cannot be done."""
@@ -332,9 +321,7 @@ class Server:
         return {}
 
     def close(self) -> None:
-        """Let go of the server; it ends when nobody uses it, or by `python -m helpers stop`."""
-        if self.runtime:
-            self.runtime.close()
+        """Let go of the server."""
 
     def __enter__(self) -> Self:
         return self

@@ -1,5 +1,6 @@
 """Turn samples into summaries, intervals and comparisons; a value's origin does not matter here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,8 @@ from numpy.typing import ArrayLike
 
 P95_NEEDS = 20
 OUTLIER_CUTOFF = 3.5
+SETTLE_WINDOW = 3  # values; the last ones are compared with as many before them
+SETTLED_WITHIN = 0.10
 
 Bounds = tuple[float, float] | tuple[None, None]
 
@@ -138,3 +141,12 @@ def outliers(values: ArrayLike) -> list[bool]:
     deviation = np.abs(sample - np.median(sample))
     spread = np.median(deviation) / 0.6745
     return (deviation > OUTLIER_CUTOFF * spread).tolist() if spread > 0 else [False] * len(sample)
+
+
+def is_settled(values: Sequence[float]) -> bool:
+    """Return whether the medians of the last three values and the three before are within 10 %."""
+    if len(values) < 2 * SETTLE_WINDOW:
+        return False
+    before = np.median(values[-2 * SETTLE_WINDOW : -SETTLE_WINDOW])
+    last = np.median(values[-SETTLE_WINDOW:])
+    return bool(abs(last / before - 1) <= SETTLED_WITHIN)

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from ..common.errors import UsageError, plain
+from ..common.errors import plain
 from ..common.foreign import clean
 
 MAX_WORDS = 300  # characters of a server's words in one message
@@ -17,7 +17,6 @@ _WORDS = (
     *("message", "detail", "msg", "error", "errors", "errormessage", "errormsg", "description"),
     *("errordescription", "reason", "faultstring", "fault", "title", "text"),
 )
-OPTIONAL = ("max_tokens", "temperature", "seed", "stream_options")  # what a request can do without
 # A length of the answer, by its names: a refusal of one often names the other.
 _LENGTHS = ("max_completion_tokens", "max_tokens", "max_output_tokens", "max_new_tokens")
 _NOT_TAKEN = re.compile(
@@ -103,23 +102,6 @@ def without(body: Mapping, changes: Mapping[str, str]) -> dict:
     if not body.get("stream"):
         body.pop("stream_options", None)
     return body
-
-
-def parse_leave_out(given: str | Mapping[str, str] | None) -> Mapping[str, str]:
-    """Return `temperature,max_tokens=max_completion_tokens` as fields with their other names.
-
-    Raises UsageError for a field that the kit does not send.
-    """
-    if not isinstance(given, str):
-        return given or {}
-    pairs = (part.partition("=") for part in given.split(",") if part.strip())
-    changes = {name.strip(): other.strip() for name, _, other in pairs}
-    if unknown := sorted(changes.keys() - set(OPTIONAL)):
-        raise UsageError(
-            f"leave_out: '{unknown[0]:.60}' is no field that can be left out; "
-            f"there are {', '.join(OPTIONAL)}, and max_tokens=NAME sends it by another name."
-        )
-    return changes
 
 
 def in_words(changes: Mapping[str, str]) -> str:

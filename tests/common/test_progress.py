@@ -12,9 +12,8 @@ from helpers.common.progress import Progress
 
 def test_in_a_terminal_the_line_counts_and_goes_away(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with Progress(2, "requests") as line:
+    with Progress(3, "requests") as line:
         line.step("small")
-        line.more(1)
         line.say("small: memory")
         line.step("large")
         assert (line.n, line.total) == (2, 3)

@@ -392,39 +392,6 @@ def test_a_latency_that_never_settles_ends_the_warm_up_and_is_said(tmp_path):
     )
 
 
-def test_a_target_adds_rounds_until_the_interval_is_narrow(tmp_path):
-    slow = streamed([0.05, *GOOD.script])  # so long that the machine's own noise does not matter
-    with serving(["tiny"], slow) as endpoint, connect(endpoint.base_url) as remote:
-        run = measure(remote, ["tiny"], rounds=2, target="50%", max_rounds=30, output=tmp_path)
-    note = run.info.stopping.models["tiny"]
-    assert note.reached
-    assert 3 <= note.rounds == run.frame["round"].max() <= 30
-    assert all(width <= 0.5 for width in note.half_widths.values())
-    assert "tiny: the target of 50 % for half the interval of a median was reached" in write_report(
-        run
-    ).read_text(encoding="utf-8")
-
-
-def test_a_target_that_is_not_reached_ends_at_the_largest_number_of_rounds(tmp_path):
-    script = [
-        streamed([0.001 * (1 + 30 * (i % 2)), event(delta("Hello")), event(usage(5, 2)), DONE])
-        for i in range(60)
-    ]
-    with serving(["tiny"], script) as endpoint, connect(endpoint.base_url) as remote:
-        run = measure(
-            remote,
-            ["tiny"],
-            prompts=["Hello"],
-            rounds=2,
-            target=0.01,
-            max_rounds=6,
-            output=tmp_path,
-        )
-    note = run.info.stopping.models["tiny"]
-    assert (note.reached, note.rounds, run.summary[0]["n_ok"]) == (False, 6, 6)
-    assert "was NOT reached in 6 rounds" in write_report(run).read_text(encoding="utf-8")
-
-
 def test_what_a_model_needs_is_measured_or_its_absence_explained(server, tmp_path):
     run = measure(server, rounds=2, resources=True, output=tmp_path)
     nano, mini = (run.info.models[alias] for alias in ("pocket-nano", "pocket-mini"))
@@ -453,16 +420,11 @@ def test_of_a_server_elsewhere_nothing_is_measured_that_cannot_be(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"target": "nan"}, "target"),
-        ({"target": "-5%"}, "target"),
-        ({"target": "80%"}, "must be less than or equal to 0.5"),
-        ({"target": float("nan")}, "target"),
-        ({"target": 0.05, "rounds": 60}, "max_rounds must be at least rounds"),
         ({"warmup": -1}, "warmup"),
         ({"warmup": "often"}, "warmup"),
         ({"cold": 21}, "cold: must be less than or equal to 20"),
     ],
 )
-def test_wrong_settings_of_warm_up_and_stopping_are_told(server, settings, said):
+def test_wrong_settings_of_warm_up_and_cold_starts_are_told(server, settings, said):
     with pytest.raises(UsageError, match=re.escape(said)):
         make_plan(server, **settings)

@@ -7,6 +7,7 @@ from helpers.timing.intervals import (
     Estimate,
     interval_of_median,
     interval_of_p95,
+    is_settled,
     outliers,
     summarize,
 )
@@ -161,3 +162,19 @@ def test_the_interval_of_a_p95_holds_its_promise():
     truth = -np.log(0.05)
     assert np.mean([low <= truth <= high for low, high in found]) >= 0.94
     assert np.mean([low > truth for low, _ in found]) <= 0.03
+
+
+@pytest.mark.parametrize(
+    ("latencies", "answer"),
+    [
+        ([1.0] * 5, False),  # three and three are needed
+        ([1.0] * 6, True),
+        ([9, 8, 7, 1, 1, 1], False),
+        ([9, 8, 7, 1, 1, 1, 1.02, 0.98, 1], True),
+        ([1, 1, 1, 1.09, 1.09, 1.09], True),
+        ([1, 1, 1, 1.2, 1.2, 1.2], False),
+        ([1, 1, 9, 1, 9, 1], True),  # one slow answer in three does not hide that it has settled
+    ],
+)
+def test_settled(latencies, answer):
+    assert is_settled(latencies) is answer

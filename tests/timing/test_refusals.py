@@ -4,11 +4,9 @@ import json
 
 import pytest
 
-from helpers.common.errors import UsageError
 from helpers.timing.refusals import (
     explain_refusal,
     in_words,
-    parse_leave_out,
     refused_fields,
     without,
 )
@@ -113,11 +111,5 @@ def test_a_body_without_some_fields():
     assert without(BODY, {"stream": ""}).keys() == BODY.keys() - {"stream", "stream_options"}
 
 
-def test_fields_are_left_out_by_hand():
-    assert parse_leave_out(" seed, max_tokens=max_completion_tokens,") == {
-        "seed": "",
-        "max_tokens": "max_completion_tokens",
-    }
+def test_what_became_of_each_field_is_said_in_words():
     assert in_words({"seed": "", "max_tokens": "n"}) == "seed is left out; max_tokens is sent as n"
-    with pytest.raises(UsageError, match=r"leave_out: 'messages' is no field.*stream_options"):
-        parse_leave_out("seed,messages")

@@ -1,34 +1,10 @@
-"""Warm-up that settles, a stopping rule, and drift: on made numbers whose truth is known."""
+"""A trend over the rounds of a run: on made numbers whose truth is known."""
 
 import numpy as np
 import pytest
 
-from helpers.timing import drift
+from helpers.measure import drift
 from support.records import steady_figures
-
-
-@pytest.mark.parametrize(
-    ("latencies", "answer"),
-    [
-        ([1.0] * 5, False),  # three and three are needed
-        ([1.0] * 6, True),
-        ([9, 8, 7, 1, 1, 1], False),
-        ([9, 8, 7, 1, 1, 1, 1.02, 0.98, 1], True),
-        ([1, 1, 1, 1.09, 1.09, 1.09], True),
-        ([1, 1, 1, 1.2, 1.2, 1.2], False),
-        ([1, 1, 9, 1, 9, 1], True),  # one slow answer in three does not hide that it has settled
-    ],
-)
-def test_settled(latencies, answer):
-    assert drift.is_settled(latencies) is answer
-
-
-def test_the_width_is_half_the_interval_over_the_median():
-    values, rounds = [9.0, 10.0, 11.0], [1, 2, 3]
-    assert drift.relative_width(values, rounds) == pytest.approx(
-        0.1
-    )  # Student's 2.48 is cut to the observed range
-    assert drift.relative_width(values[:2], rounds[:2]) is None
 
 
 def test_a_drift_is_found_with_its_size():

@@ -1,37 +1,19 @@
-"""Judge whether figures hold still: warm-up, interval widths, drift over a run."""
+"""Tell whether a figure went up or down over the rounds of a run."""
 
-from collections.abc import Sequence
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..common.templates import paragraph
-from .intervals import Estimate, medians_by, summarize
-from .metrics import METRICS
+from ..timing.intervals import Estimate, medians_by
+from ..timing.metrics import COMPARED, METRICS
+from .record import Run
 
-SETTLE_WINDOW = 3  # answers; the last ones are compared with as many before them
-SETTLED_WITHIN = 0.10
 # With 5 rounds even a perfect order is too likely by chance once several figures are looked at.
 DRIFT_NEEDS = 6
 BLOCKS = 200  # Theil and Sen look at every pair
-
-
-def is_settled(latencies_s: Sequence[float]) -> bool:
-    """Return whether the medians of the last three answers and the three before are within 10 %."""
-    if len(latencies_s) < 2 * SETTLE_WINDOW:
-        return False
-    before = np.median(latencies_s[-2 * SETTLE_WINDOW : -SETTLE_WINDOW])
-    last = np.median(latencies_s[-SETTLE_WINDOW:])
-    return bool(abs(last / before - 1) <= SETTLED_WITHIN)
-
-
-def relative_width(values: ArrayLike, rounds: ArrayLike) -> float | None:
-    """Return half the width of the median's 95 % interval over the median; None below 3 rounds."""
-    summary = summarize(values, rounds)
-    if summary.low is None or summary.high is None or not summary.p50:
-        return None
-    return (summary.high - summary.low) / 2 / summary.p50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +30,7 @@ class Drift(Estimate):
 
     def __str__(self) -> str:
         name = f"{METRICS[self.metric].label} of {self.model}"
-        return paragraph("timing/drift.jinja", of=self, name=name, needs=DRIFT_NEEDS)
+        return paragraph("measure/drift.jinja", of=self, name=name, needs=DRIFT_NEEDS)
 
 
 def drift(
@@ -79,3 +61,13 @@ def drift(
     slope, _, low, high = stats.theilslopes(of_rounds, alpha=confidence)
     change, low, high = (float(np.expm1(x * (len(of_rounds) - 1))) for x in (slope, low, high))
     return Drift(change, low, high, confidence, n, model=model, metric=metric)
+
+
+def drifts(run: Run) -> list[Drift]:
+    """Tell for each model and metric how it changed over the rounds, together at 95 %."""
+    pairs = itertools.product(run.models, COMPARED)
+    samples = {pair: sample for pair in pairs if len(sample := run.sample(*pair))}
+    return [
+        drift(*pair, rows["prompt_id"], rows["round"], rows[pair[1]], comparisons=len(samples))
+        for pair, rows in samples.items()
+    ]

@@ -3,7 +3,7 @@
 import pytest
 
 from helpers.common.errors import UsageError
-from helpers.timing.slo import Slo, parse_slo
+from helpers.measure.plan import Slo, parse_slo
 
 
 @pytest.mark.parametrize(
