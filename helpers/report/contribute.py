@@ -10,7 +10,7 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,7 +20,7 @@ from ..common.show import Table, one_line
 from ..common.validation import explain
 from ..decision.scorecard import COLUMNS
 from ..measure.record import Run
-from ..models.lineup import Lineup, last_part, load_models
+from ..models.lineup import Entry, EntryType, Lineup, last_part, load_models
 from ..models.prompts import MAX_NAME
 from ..timing.intervals import P95_NEEDS
 from . import page
@@ -57,13 +57,6 @@ Name = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9@][A-Za-z0-9._:/@+-]{0,99}( @ (local|endpoint))?$")
 ]
 Word = Annotated[str, Field(max_length=200)] | None
-Model = TypeVar("Model", bound=BaseModel)
-
-
-class Strict(BaseModel):
-    """Share what holds for each file: it does not change, and an unknown field is a mistake."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Result(BaseModel):
@@ -84,7 +77,7 @@ class Result(BaseModel):
     files_sha256: Word = None
 
 
-class Contribution(Strict):
+class Contribution(Entry):
     """Describe `result.json`. Times are seconds, sizes MB."""
 
     form: Literal[1]
@@ -99,7 +92,7 @@ class Contribution(Strict):
     results: Annotated[tuple[Result, ...], Field(min_length=1, max_length=100)]
 
 
-class Environment(Strict):
+class Environment(Entry):
     """Describe `environment.json`."""
 
     machine: dict[Annotated[str, Field(max_length=40)], str | int | float | bool | None]
@@ -241,7 +234,7 @@ def _check_private(texts: dict[str, str]) -> None:
             )
 
 
-def _validated(model: type[Model], path: Path, text: str) -> Model:
+def _validated(model: type[EntryType], path: Path, text: str) -> EntryType:
     try:
         return model.model_validate_json(text)
     except ValidationError as error:

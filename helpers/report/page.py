@@ -11,6 +11,8 @@ import re
 import jinja2
 
 from ..common import show, templates
+from ..common.files import read_toml
+from ..common.paths import DATA
 from ..decision.cost import money
 from ..timing.refusals import in_words
 
@@ -38,14 +40,13 @@ def _environment(**options) -> jinja2.Environment:
     environment = templates.environment("report", **options)
     environment.filters |= {
         "md": lambda value: show.plain_markdown(str(value)),
-        "base64": _base64,
+        "base64": lambda content: base64.b64encode(content).decode(),
         "sha256": lambda text: hashlib.sha256(text.encode()).digest(),
         "money": money,
         "fields": in_words,
         "commands": lambda text: re.split(COMMAND, text),  # every second part is a command
     }
+    environment.globals["licenses"] = read_toml(DATA / "licenses.toml")
     return environment
 
 
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode()
