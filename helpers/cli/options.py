@@ -130,7 +130,7 @@ class ChoiceOptions(LimitOptions):
     limits: str | None = None
     licenses: str | None = None
     weights: str | None = None
-    good_enough: Annotated[str | None, Parameter(name=["--good-enough", "--enough"])] = None
+    good_enough: str | None = None
     quality_from: str | None = None
 
 

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from ..common.show import join_words
 from ..common.templates import paragraph
@@ -26,9 +26,7 @@ class Limits(BaseModel):
     min_quality: Share | None = None
     max_contradicted: Share | None = None
     max_failed: Share | None = None
-    licenses: Annotated[
-        tuple[str, ...] | None, Field(validation_alias=AliasChoices("licenses", "licences"))
-    ] = None
+    licenses: tuple[str, ...] | None = None
     offline: bool | None = None
 
     @property

@@ -16,7 +16,6 @@ from ..common.validation import checked
 from .dimensions import DIMENSIONS, NotNegative, Positive
 from .limits import Limits, make_limits
 
-OTHER_SPELLINGS = {"licence": "license"}  # accepted for one release
 OF_MACHINE = "share_of_machine"
 
 
@@ -106,5 +105,4 @@ def _numbers(
 ) -> dict[str, float]:
     fields: dict[str, Any] = {name: (number, None) for name in names}
     model = create_model(kind, __config__=ConfigDict(extra="forbid"), **fields)
-    given = {OTHER_SPELLINGS.get(name, name): value for name, value in values.items()}
-    return checked(model, given, kind).model_dump(exclude_none=True)
+    return checked(model, values, kind).model_dump(exclude_none=True)

@@ -141,21 +141,7 @@ class Decision:
     @property
     def why_not(self) -> list[str]:
         """Say of each other model why it did not win."""
-        others = [self._why_not(option) for option in self.options if option is not self.winner]
-        return [sentence for sentence in others if sentence]
-
-    def _why_not(self, option: Option) -> str:
-        winner = self.winner
-        if option.out:
-            return f"{option.model} is out: {option.out}."
-        if winner is None:
-            return ""
-        lost = {d: w * (winner.scores[d] - option.scores[d]) for d, w in self.weights.items()}
-        worst = max(lost, key=lambda d: lost[d])
-        if lost[worst] <= 0:
-            return f"{option.model} loses nothing to {winner.model} in any dimension."
-        scores = f"{option.scores[worst]:.2f} against {winner.scores[worst]:.2f}"
-        return f"{option.model} loses most to {winner.model} in {worst} ({scores})."
+        return sentences("decision/why_not.jinja", decision=self)
 
     def sentences(self) -> list[str]:
         """Return all findings, the answer first."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..common.errors import UnknownModel, UsageError
 from ..common.files import read_text
@@ -41,7 +41,7 @@ class IndexFile(Entry):
 
 
 class ModelEntry(Entry):
-    """Describe one model. The keys `licence` and `formerly` are read for one more release."""
+    """Describe one model."""
 
     capabilities: tuple[Text, ...]
     size_mb: Annotated[float, Field(gt=0)] | None
@@ -50,14 +50,10 @@ class ModelEntry(Entry):
     adapter: Text | None = None  # a LoRA folder in data/, added to the package's weights
     adapter_sha256: Hash | None = None  # of its weights
     course: bool = False  # measured where nobody names models
-    license: Annotated[Text | None, Field(validation_alias=AliasChoices("license", "licence"))] = (
-        None
-    )
+    license: Text | None = None
     parameters: Positive | None = None
     context: Positive | None = None
-    renamed_from: Annotated[
-        tuple[Identifier, ...], Field(validation_alias=AliasChoices("renamed_from", "formerly"))
-    ] = ()
+    renamed_from: tuple[Identifier, ...] = ()
     note: str = ""
 
     @model_validator(mode="after")

@@ -18,7 +18,7 @@ from ..common.errors import UsageError
 from ..common.show import Shown, Table
 from ..common.validation import explain
 from ..measure.record import Run
-from ..models.prompts import AnswerFormat, Prompt, PromptSet, load_prompts
+from ..models.prompts import AnswerFormat, Prompt, PromptSet
 from ..timing import intervals
 from .answers import Key, distinct, mean_by_prompt, weighted_mean
 from .faithfulness import Faithfulness, check_answer
@@ -271,30 +271,18 @@ def _expects(prompt: Prompt) -> bool:
     return bool(prompt.facets or prompt.format)
 
 
-def score_facets(run: Run, prompts: PromptSet | str | None = None) -> Quality:
-    """Score every answer of a run by the facets recorded with it, or by those of `prompts`.
+def score_facets(run: Run) -> Quality:
+    """Score every answer of a run by the facets recorded with it. Raises UsageError for a bad one.
 
-    Raises UsageError when `prompts` shares no prompt (same id and same text) with the run.
+    The scores are kept with the run, as report, charts and decision all ask for them.
     """
     try:
         recorded = run.info.plan.prompts.model_dump()
-        then = PromptSet.model_validate(recorded, extra="ignore")
+        prompts = PromptSet.model_validate(recorded, extra="ignore")
     except ValidationError as error:
-        raise UsageError(
-            f"{run.folder / 'run.json'}: {explain(error, prefix='plan.prompts')}; "
-            "score it by a prompt file."
-        ) from None
-    if prompts is None:  # kept, as report, charts and decision all ask
-        return run.__dict__.setdefault("quality", Quality(run, then))
-    now = load_prompts(prompts) if isinstance(prompts, str) else prompts
-    texts = {prompt.id: prompt.text for prompt in then.prompts}
-    shared = tuple(prompt for prompt in now.prompts if texts.get(prompt.id) == prompt.text)
-    if not shared:
-        raise UsageError(
-            f"The prompt set '{now.name}' and this run have no prompt in common "
-            f"(same id and same text); score it by '{then.name}'."
-        )
-    return Quality(run, now.model_copy(update={"prompts": shared}))
+        reason = explain(error, prefix="plan.prompts")
+        raise UsageError(f"{run.folder / 'run.json'}: {reason}; edit it there.") from None
+    return run.__dict__.setdefault("quality", Quality(run, prompts))
 
 
 def _form_checks(form: AnswerFormat, answer: str) -> list[FacetCheck]:

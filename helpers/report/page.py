@@ -48,5 +48,3 @@ def _environment(**options) -> jinja2.Environment:
     }
     environment.globals["licenses"] = read_toml(DATA / "licenses.toml")
     return environment
-
-

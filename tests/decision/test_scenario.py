@@ -40,14 +40,6 @@ def test_weights_that_make_no_sense_are_told(tmp_path, weights, message):
         decide(run_of(tmp_path, {"a": {}}), weights=weights)
 
 
-def test_license_may_be_spelled_licence_in_weights_and_limits(tmp_path):
-    run = run_of(tmp_path, {"a": {}, "b": {"license": "gemma"}})
-    decision = decide(run, {"licences": ["MIT"]}, {"licence": 1, "quality": 3})
-    assert decision.weights == {"quality": 0.75, "license": 0.25}
-    assert decision.limits.licenses == ("MIT",)
-    assert [option.model for option in decision.options if option.out] == ["b"]
-
-
 @pytest.mark.parametrize("wrong", [{"latency": 0}, {"license": 1}, {"speed": 1}, {"disk": "much"}])
 def test_good_enough_values_that_make_no_sense_are_named(wrong):
     with pytest.raises(UsageError, match=f"good enough {next(iter(wrong))}: "):
