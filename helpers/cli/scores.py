@@ -58,21 +58,14 @@ def route(
     *,
     need: tuple[str, ...] = (),
     run: RunFolder = None,
-    ask: bool = False,
     limits: LimitOptions | None = None,
-    endpoint: Endpoint = None,
 ) -> int:
     """Choose a model for a prompt by capability and a finished run."""
-    from .. import connect, route
+    from .. import route
 
     chosen = route(prompt, need or ("chat",), given(limits), run=run)
-    if not ask:
-        print(chosen)
-        return 0 if chosen.choices else 1
-    with connect(endpoint) as server:
-        reply = chosen.ask(server)
-    print(chosen, reply, sep="\n\n")
-    return 0
+    print(chosen)
+    return 0 if chosen.choices else 1
 
 
 def contribute(

@@ -13,8 +13,7 @@ from ..common.errors import UsageError
 from ..common.files import read_toml
 from ..common.paths import DATA
 from ..common.validation import checked
-from .dimensions import DIMENSIONS, NotNegative, Positive
-from .limits import Limits, make_limits
+from .limits import DIMENSIONS, Limits, NotNegative, Positive, make_limits
 
 OF_MACHINE = "share_of_machine"
 

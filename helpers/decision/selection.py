@@ -11,8 +11,7 @@ from ..common.show import Table, join_words
 from ..common.templates import paragraph, sentences
 from ..measure.record import Run
 from ..quality.references import RULES
-from .evidence import Evidence, check, collect
-from .limits import Limits, Violation, binding_limit
+from .limits import Evidence, Limits, Violation, binding_limit, check, collect
 from .scenario import Scenario, load_scenario
 from .scorecard import Scorecard
 from .scoring import (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..common.show import count, join_words
-from ..decision.evidence import collect
+from ..decision.limits import collect
 from ..decision.scorecard import Scorecard
 from ..decision.selection import Decision
 from ..measure.record import Run

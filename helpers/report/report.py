@@ -12,8 +12,7 @@ from ..common.errors import UsageError
 from ..common.files import write_bytes, write_json, write_text
 from ..common.show import Table, count, join_words, sanitize_for_csv
 from ..decision.cost import Prices
-from ..decision.dimensions import DIMENSIONS
-from ..decision.evidence import collect
+from ..decision.limits import DIMENSIONS, collect
 from ..decision.scorecard import Scorecard
 from ..decision.selection import Decision, decide
 from ..measure.record import Run

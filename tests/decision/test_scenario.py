@@ -4,7 +4,7 @@ import pytest
 
 from helpers.common.errors import UsageError
 from helpers.common.paths import DATA
-from helpers.decision.dimensions import DIMENSIONS
+from helpers.decision.limits import DIMENSIONS
 from helpers.decision.scenario import load_scenario, make_good_enough
 from helpers.decision.selection import decide
 from support.records import run_of

@@ -401,7 +401,7 @@ def test_what_may_have_held_the_processor_back_is_on_the_first_screen(run, state
     about_it = run.info.environment.model_dump()
     about_it["machine"] |= {"on_mains_power": True, "governor": "performance"} | state
     changed = edit_info(run, environment=about_it)
-    assert [words in warning for warning in make_report(changed).warnings] == [True]
+    assert [words in warning for warning in make_report(changed).say("warnings")] == [True]
 
 
 def test_pictures_of_the_report_exist_and_have_words(run):
