@@ -126,10 +126,7 @@ def check_limits(
 
 
 def binding_limit(broken: Mapping[str, Sequence[Violation]]) -> tuple[str, str]:
-    """Return the limit that is hardest to meet, and how far the nearest model misses it.
-
-    The limit is "" where no model breaks one that all others break too.
-    """
+    """Return the limit that is hardest to meet, "" if each is met by one, and the nearest model."""
     nearest = {}
     for limit in dict.fromkeys(v.limit for found in broken.values() for v in found):
         misses = [

@@ -49,16 +49,10 @@ def route(
     run: Run | str | os.PathLike | None = None,
     models: lineup.Lineup | None = None,
 ) -> Route:
-    """Choose models for a prompt.
+    """Choose models for a prompt by the capability tags `needs` and by limits as for `decide`.
 
-    Args:
-        prompt: the text to send; it must fit into a model's context.
-        needs: capability tags that the model must have in `models.json`.
-        limits: as for `decide`, for instance {"max_p95_s": 1, "min_quality": 0.7}.
-        run: a run, or what `load_run` reads; default the latest.
-        models: the line-up; default `data/models.json`.
-
-    Raises UsageError for a tag that no model of the line-up has, a wrong limit, or without a run.
+    `run` is a run or what `load_run` reads, by default the latest; `models` is the line-up. Raises
+    UsageError for a tag that no model has, for a wrong limit, and without a run.
     """
     known = lineup.load_models() if models is None else models
     run = run if isinstance(run, Run) else load_run(run)

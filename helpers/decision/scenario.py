@@ -19,10 +19,7 @@ OF_MACHINE = "share_of_machine"
 
 
 def make_weights(weights: Mapping[str, float | str]) -> dict[str, float]:
-    """Return weights by dimension that add up to 1.
-
-    Raises UsageError for an unknown name, for a negative number, and when all are 0.
-    """
+    """Return weights by dimension that add up to 1. Raises UsageError, also when all are 0."""
     asked = _numbers(weights, "weight", NotNegative, DIMENSIONS)
     total = sum(asked.values())
     if not total:
@@ -82,10 +79,7 @@ class Scenario(BaseModel):
 
 
 def load_scenario(path: Scenario | str | os.PathLike | None = None) -> Scenario:
-    """Read a scenario, or return the one that is given; default `data/limits.toml`.
-
-    Raises UsageError naming the file, the field and what was expected.
-    """
+    """Read a scenario, by default `data/limits.toml`. Raises UsageError naming file and field."""
     if isinstance(path, Scenario):
         return path
     path = Path(path or DATA / "limits.toml")

@@ -86,9 +86,8 @@ class Decision:
     @property
     def tied(self) -> list[str]:
         """Return the models that the data cannot tell from the first, with it; else none."""
-        if not self.settled:
-            return []
-        return [option.model for option in self.options[: len(self.tied_with) + 1]]
+        n = len(self.tied_with) + 1 if self.settled else 0
+        return [option.model for option in self.options[:n]]
 
     @property
     def tied_with(self) -> tuple[str, ...]:

@@ -109,10 +109,7 @@ def load_models(path: str | Path | None = None) -> Lineup:
 
 
 def model_list(names: str | Iterable[str] | None) -> list[str]:
-    """Return the names of a list, or of a text with commas, each once.
-
-    `papermill -p models a,b` and the environment can only pass a text.
-    """
+    """Return the names of a list, or of a text with commas as papermill passes it, each once."""
     given = names.strip("[] ").split(",") if isinstance(names, str) else names or ()
     return list(dict.fromkeys(filter(None, (str(name).strip(" \t\n'\"") for name in given))))
 
@@ -120,11 +117,7 @@ def model_list(names: str | Iterable[str] | None) -> list[str]:
 def unknown(
     alias: str, known: Iterable[str], lineup: Lineup | None = None, note: str = ""
 ) -> UnknownModel:
-    """Return the error for a name that a server does not offer.
-
-    It says what the model is called today, which names are near, and where to see them all. `note`
-    says what is known about the server's catalog, such as that it could not be reached.
-    """
+    """Return the error for a name that a server lacks; `note` is what is known of its catalog."""
     known = list(known)
     today = (lineup.current(alias) if lineup else None) or alias
     renamed = f"'{alias}' is called '{today}' today" if today != alias else ""

@@ -215,10 +215,7 @@ class Quality(Shown):
 
 
 def _summarize(name: str, values: Sequence[float], scored: Sequence[tuple[Score, int]]) -> dict:
-    """Return a row: the mean over prompts, its interval, and what is behind it.
-
-    `scored` has the score of each answer with how often it was given.
-    """
+    """Return a row of the mean over prompts and of `scored`: scores, and how often each was given."""
     # Where all prompts agree, a few of them do not show how much others would differ.
     differ = len(set(values)) > 1
     low, high = intervals.interval_of_mean(values if differ else [], within=(0, 1))
@@ -247,10 +244,7 @@ def _interval(row: Mapping) -> str | None:
 
 
 def prompts_to_settle(differences: Sequence[float], confidence: float = 0.95) -> int | None:
-    """Return how many more prompts show a difference of 0.1 in quality in four of five runs.
-
-    None where the differences so far are too few, or too much alike, to say so.
-    """
+    """Return how many more prompts show a difference of 0.1 in 4 of 5 runs; None if unknown."""
     from scipy import special
 
     if len(differences) < PROMPTS_NEEDED or not np.ptp(differences):
@@ -272,10 +266,7 @@ def _expects(prompt: Prompt) -> bool:
 
 
 def score_facets(run: Run) -> Quality:
-    """Score every answer of a run by the facets recorded with it. Raises UsageError for a bad one.
-
-    The scores are kept with the run, as report, charts and decision all ask for them.
-    """
+    """Score a run by the facets recorded with it, once. Raises UsageError for a wrong facet."""
     try:
         recorded = run.info.plan.prompts.model_dump()
         prompts = PromptSet.model_validate(recorded, extra="ignore")

@@ -24,10 +24,7 @@ def read_notes(source: Path) -> dict[str, str]:
 
 
 def propose(notes: str) -> list[Facet]:
-    """Return facets for the decision, the owners and the days that notes seem to have.
-
-    Other people and other days of the notes become what contradicts them.
-    """
+    """Return facets that notes seem to have; other people and days are what contradicts them."""
     facets: list[Facet] = []
 
     def add(kind: str, **fields: Any) -> None:

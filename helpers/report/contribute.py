@@ -145,9 +145,8 @@ def contribute(run: Run, folder: Path) -> Path:
 
 
 def verify_contribution(folder: Path) -> list[str]:
-    """Check a contribution and return what it says, in sentences.
+    """Check a contribution and return what it says, in sentences; nothing in it is run.
 
-    Only its four files are read, and nothing in them is run.
     Raises UsageError naming the file, the field and what was expected.
     """
     if not folder.is_dir():

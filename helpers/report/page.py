@@ -1,7 +1,6 @@
 """Fill in the templates: the page, the Markdown files and the sentences of a report.
 
-Whatever a model or a file says is escaped. The page is one file that needs nothing from outside,
-and its policy lets no script run but its own.
+Whatever a model or a file says is escaped, and the page's policy lets no script run but its own.
 """
 
 import base64
@@ -20,11 +19,7 @@ COMMAND = r"(python -m helpers(?: (?!\()\S*[^\s,.;:])+)"
 
 
 def render(template: str, **values: object) -> str:
-    """Return a template filled in with values.
-
-    Templates whose names end in `.html.jinja` are escaped as HTML. Those of Markdown escape by the
-    filter `md`.
-    """
+    """Return a filled template; `.html.jinja` is escaped as HTML, Markdown by the filter `md`."""
     environment = _environment(autoescape=template.endswith(".html.jinja"))
     return environment.get_template(template).render(**values)
 

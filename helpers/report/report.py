@@ -189,10 +189,7 @@ def write_report(run: Run, **choices) -> Path:
 
 
 def summary_csv(card: Scorecard) -> str:
-    """Return the rows of a scorecard as CSV, one line for each model.
-
-    A cell that a spreadsheet would run as a formula becomes text.
-    """
+    """Return a scorecard as CSV, a line for each model; no cell is a formula to a spreadsheet."""
     rows = pd.DataFrame(card.rows, dtype=object)
     rows = rows.map(lambda cell: sanitize_for_csv(cell) if isinstance(cell, str) else cell)
     columns = sorted(rows.columns, key=lambda name: name in TEXTS)
