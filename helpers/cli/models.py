@@ -34,7 +34,7 @@ def models(
     with connect(endpoint, mirror=mirror) as server:
         listed = server.models().where(**given(filters))
     print(listed)
-    if filters and filters.fits:
+    if given(filters).get("fits"):
         from ..measure.forecast import forecast
 
         print("", forecast(listed), sep="\n")

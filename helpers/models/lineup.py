@@ -14,6 +14,7 @@ from ..common.errors import UnknownModel, UsageError
 from ..common.files import read_text
 from ..common.paths import DATA
 from ..common.show import Shown, Table, one_line
+from ..common.templates import paragraph
 from ..common.validation import explain
 
 ALIAS = r"[a-z0-9][a-z0-9._-]*"
@@ -120,20 +121,9 @@ def unknown(
     """Return the error for a name that a server lacks; `note` is what is known of its catalog."""
     known = list(known)
     today = (lineup.current(alias) if lineup else None) or alias
-    renamed = f"'{alias}' is called '{today}' today" if today != alias else ""
-    if renamed and today in known:
-        return UnknownModel(f"{renamed}; use that name.")
-    near = " or ".join(nearest(today, known))
-    if lineup and today in lineup:
-        also = f" Near it: {near}." if near else ""
-        return UnknownModel(
-            f"{renamed or f'{alias!r} is in the line-up'}, but is not offered here. "
-            f"{note or 'The catalog does not list it.'}{also}"
-        )
-    hint = f"did you mean {near}?" if near else f"known here: {', '.join(known[:8]) or 'none'}."
-    return UnknownModel(
-        f"No model is called '{alias}'; {hint} List them with: python -m helpers models"
-    )
+    values = {"alias": alias, "today": today, "known": known, "near": nearest(today, known)}
+    listed = bool(lineup and today in lineup)
+    return UnknownModel(paragraph("models/unknown.jinja", listed=listed, note=note, **values))
 
 
 def last_part(name: str) -> str:

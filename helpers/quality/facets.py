@@ -215,7 +215,7 @@ class Quality(Shown):
 
 
 def _summarize(name: str, values: Sequence[float], scored: Sequence[tuple[Score, int]]) -> dict:
-    """Return a row of the mean over prompts and of `scored`: scores, and how often each was given."""
+    """Return a row: the mean over prompts, and what is behind it in scores and their numbers."""
     # Where all prompts agree, a few of them do not show how much others would differ.
     differ = len(set(values)) > 1
     low, high = intervals.interval_of_mean(values if differ else [], within=(0, 1))

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..common.errors import UsageError
-from ..common.files import read_text, write_text
+from ..common.files import read_text, read_toml, write_text
 from ..common.show import Table, one_line
 from ..common.validation import explain
 from ..decision.scorecard import COLUMNS
@@ -28,26 +28,7 @@ from .report import make_report
 
 FILES = ("models.json", "result.json", "environment.json", "README.md")
 MAX_BYTES = 200_000
-# Patterns of what does not belong in a contribution. Each looks at a bounded number of characters
-# from a place where it can begin, so that no text takes long.
-PRIVATE = "|".join(
-    (
-        r"(?i:https?|wss?|ftp|file)://",
-        r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])",
-        r"(?<![\w.:])(?:[0-9A-Fa-f]{1,4}:){3,7}[0-9A-Fa-f:]{1,20}",
-        r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.[A-Za-z]{2,}",
-        r"(?:/home/|/Users/|/roo[t]/|(?<![\w~])~/|(?<!\w)[A-Za-z]:[\\/])\S",
-        r"\\{2,4}\w{1,40}\\",
-        # Keys: a prefix, some parts, and at least 12 letters and digits in a row.
-        r"(?<![A-Za-z0-9])(?:sk|pk|rk|key|api|gh[a-z]|github_pat|glpat|hf|gsk|csk|xai|pplx|nvapi|r8"
-        r"|dop_v1|tgp_v1|xox[a-z])[-_](?:[A-Za-z0-9]{1,12}[-_]){0,3}[A-Za-z0-9]{12,}",
-        r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{12,}|AIza[\w-]{20,}|eyJ[\w-]{12,}\.[\w-]{8,}",
-        r"(?<![A-Za-z0-9])[0-9a-f]{32}(?![A-Za-z0-9])",
-        r"-----BEGIN [A-Z ]{0,30}KEY",
-        r"(?i:bearer|basic)\s{1,9}[\w.~+/=-]{8,}",
-        r"(?i:api[-_ ]?key|access[-_ ]?token|secret|passw(?:or)?d)[\"']?\s{0,9}[:=]\s{0,9}\S{6}",
-    )
-)
+PRIVATE = "|".join(read_toml(Path(__file__).with_name("private.toml"))["patterns"])
 # Every measured number of the scorecard; prices are a matter of the reader's own.
 FIGURES = [name for name in COLUMNS if name.endswith(("_s", "_p50", "_mb", "_per_request"))]
 Figure = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
