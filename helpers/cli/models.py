@@ -16,11 +16,7 @@ from .options import AnswerOptions, Endpoint, FilterOptions, Mirror, Whole, give
 def check(
     *, json_: Annotated[bool, Parameter(name="--json")] = False, endpoint: Endpoint = None
 ) -> int:
-    """Look whether this machine is ready.
-
-    Args:
-        json_: print the results as JSON, for a report of a fault
-    """
+    """Look whether this machine is ready."""
     from .. import check_setup
 
     checks = check_setup(endpoint)
@@ -50,11 +46,7 @@ def download(*alias: str, endpoint: Endpoint = None, mirror: Mirror = None) -> i
 def prefetch(
     *alias: str, at: str | None = None, endpoint: Endpoint = None, mirror: Mirror = None
 ) -> int:
-    """Download at a quiet hour: wait until then; Ctrl-C ends it.
-
-    Args:
-        at: HH:MM on this machine's clock (default: now)
-    """
+    """Download at a quiet hour: wait until then; Ctrl-C ends it."""
     from .. import connect
     from ..servers.downloads import prefetch
 
@@ -75,12 +67,7 @@ def _shown(outcomes) -> int:
 
 
 def cache(*, remove: tuple[str, ...] = (), yes: bool = False) -> None:
-    """See what the model cache holds, and remove models.
-
-    Args:
-        remove: delete this model's files (repeatable)
-        yes: do not ask before deleting
-    """
+    """See what the model cache holds, and remove models."""
     from .. import cache_contents
     from ..common.show import size
     from ..servers.downloads import find_stored
@@ -104,14 +91,7 @@ def convert(
     adapter: str | None = None,
     context: Whole | None = None,
 ) -> None:
-    """Turn a GGUF file into a model that Foundry Local serves.
-
-    Args:
-        file: FILE.gguf
-        name: alias of the model (default: the name of the file)
-        adapter: folder of a LoRA adapter that PEFT has saved, to be added to the weights
-        context: positions (default: 8192, or fewer if the model has fewer)
-    """
+    """Turn a GGUF file into a model that Foundry Local serves."""
     from .. import from_gguf
 
     say = functools.partial(print, file=sys.stderr)
@@ -120,12 +100,7 @@ def convert(
 
 
 def mirror(*alias: str, host: str = "127.0.0.1", port: Whole = 8321) -> None:
-    """Serve the models of this machine's cache (default: all that are whole) to a room.
-
-    Args:
-        host: 0.0.0.0 serves the room (default: this machine alone)
-        port: port to listen on (default 8321)
-    """
+    """Serve the models of this machine's cache (default: all that are whole) to a room."""
     from ..models import classroom
 
     say = functools.partial(print, flush=True)
@@ -141,12 +116,7 @@ def chat(
     answer: AnswerOptions | None = None,
     endpoint: Endpoint = None,
 ) -> None:
-    """Ask a model once, or until an empty line.
-
-    Args:
-        prompt: one prompt; without it a conversation starts
-        unload_others: free the memory of other models first
-    """
+    """Ask a model once, or until an empty line."""
     from .. import connect
 
     settings = given(answer)

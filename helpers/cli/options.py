@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, dataclass_transform
 
 from cyclopts import Parameter, Token
 
@@ -35,18 +35,39 @@ def _whole(_type: object, tokens: Sequence[Token]) -> int:
 Whole = Annotated[int, Parameter(converter=_whole)]
 HELP = tomllib.loads(Path(__file__).with_name("help.toml").read_text(encoding="utf-8"))
 Options = TypeVar("Options")
+Source = Literal["built-in", "gguf", "mirror", "package-index", "catalog"]
+TYPES: dict[str, Any] = {
+    "text": str,
+    "whole": Whole,
+    "number": float,
+    "flag": bool,
+    "source": Source,
+}
+NAMES = {"name", "negative"}
 
 
 @dataclass_transform(frozen_default=True)
 def described(options: type[Options]) -> type[Options]:
-    """Make each field of a class an option, with its description from help.toml."""
+    """Make options of a class: its fields, and what help.toml has of it with more than a text.
+
+    `type` is that of a value (default: str), `name` and `negative` are as cyclopts takes them.
+    """
+    fields = dict(options.__annotations__)
+    for name, about in HELP[options.__name__].items():
+        if name not in fields:
+            more = {} if isinstance(about, str) else about
+            kind, names = TYPES[more.get("type", "text")], {k: more[k] for k in NAMES & more.keys()}
+            fields[name] = Annotated[kind | None, Parameter(**names)]
+            setattr(options, name, None)
+    options.__annotations__ = fields
     describe(options, "Attributes")
     return Parameter(name="*")(dataclass(frozen=True)(options))
 
 
 def describe(item: Callable, heading: str = "Args") -> None:
     """Add to a command or a class what help.toml says of its options."""
-    lines = [f"    {name}: {text}" for name, text in HELP.get(item.__name__, {}).items()]
+    texts = HELP.get(item.__name__, {})
+    lines = [f"    {n}: {t if isinstance(t, str) else t['help']}" for n, t in texts.items()]
     if lines:
         item.__doc__ = "\n".join([item.__doc__ or "", "", f"{heading}:", *lines])
 
@@ -61,73 +82,30 @@ def given(options: "DataclassInstance | None") -> dict:
 class FilterOptions:
     """Which models to list."""
 
-    name: Annotated[str | None, Parameter(name=["--name", "--family"])] = None
-    max_mb: float | None = None
-    license: str | None = None
-    device: str | None = None
-    task: str | None = None
-    capability: str | None = None
-    source: Literal["built-in", "gguf", "mirror", "package-index", "catalog"] | None = None
-    cached: bool | None = None
-    fits: bool | None = None
-
 
 @described
 class AnswerOptions:
     """Settings of one answer."""
-
-    max_tokens: Whole | None = None
-    temperature: float | None = None
-    seed: Whole | None = None
-    timeout_s: Annotated[float | None, Parameter(name="--timeout")] = None
 
 
 @described
 class PlanOptions(AnswerOptions):
     """Settings of a benchmark plan. Most stay text: the plan checks them and names mistakes."""
 
-    rounds: str | None = None
-    warmup: str | None = None
-    cold: str | None = None
-    resources: Annotated[bool | None, Parameter(negative="--no-resources")] = None
-    stream: Annotated[bool | None, Parameter(negative="--no-stream")] = None
-    concurrency: str | None = None
-    rate: str | None = None
-    slo: str | None = None
-
 
 @described
 class LimitOptions:
     """Limits that a model must meet."""
-
-    max_p95_s: Annotated[str | None, Parameter(name="--max-p95")] = None
-    max_memory_mb: str | None = None
-    max_disk_mb: str | None = None
-    min_quality: str | None = None
 
 
 @described
 class PriceOptions:
     """Prices for the cost of 1,000 requests."""
 
-    per_kwh: Annotated[str | None, Parameter(name="--price-per-kwh")] = None
-    currency: str | None = None
-    hardware: Annotated[str | None, Parameter(name="--hardware-price")] = None
-    years: Annotated[str | None, Parameter(name="--hardware-years")] = None
-    use: Annotated[str | None, Parameter(name="--hardware-use")] = None
-    cloud_input: str | None = None
-    cloud_output: str | None = None
-
 
 @described
 class ChoiceOptions(LimitOptions):
     """What decides: limits, weights, what is good enough, and where quality comes from."""
-
-    limits: str | None = None
-    licenses: str | None = None
-    weights: str | None = None
-    good_enough: Annotated[str | None, Parameter(name=["--good-enough", "--enough"])] = None
-    quality_from: str | None = None
 
 
 def choices(chosen: ChoiceOptions | None, prices: PriceOptions | None) -> dict:

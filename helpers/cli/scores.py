@@ -1,9 +1,7 @@
 """Commands around quality and decisions: score, judge, route, contribute."""
 
 from pathlib import Path
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 from ..common.errors import UsageError
 from ..common.paths import user_path
@@ -60,21 +58,14 @@ def route(
     *,
     need: tuple[str, ...] = (),
     run: RunFolder = None,
-    ask: bool = False,
     limits: LimitOptions | None = None,
-    endpoint: Endpoint = None,
 ) -> int:
     """Choose a model for a prompt by capability and a finished run."""
-    from .. import connect, route
+    from .. import route
 
     chosen = route(prompt, need or ("chat",), given(limits), run=run)
-    if not ask:
-        print(chosen)
-        return 0 if chosen.choices else 1
-    with connect(endpoint) as server:
-        reply = chosen.ask(server)
-    print(chosen, reply, sep="\n\n")
-    return 0
+    print(chosen)
+    return 0 if chosen.choices else 1
 
 
 def contribute(
@@ -82,7 +73,7 @@ def contribute(
     /,
     *,
     output: str | None = None,
-    verify: Annotated[str | None, Parameter(name=["--verify", "--check"])] = None,
+    verify: str | None = None,
 ) -> None:
     """Write a small folder with the entry and the result of a run, or verify one."""
     from .. import load_run
@@ -97,9 +88,7 @@ def contribute(
     print(*verify_contribution(folder), sep="\n")
 
 
-def prompts(
-    action: Literal["new"], notes: str, /, *, output: str = "my-prompts.json", yes: bool = False
-) -> None:
+def prompts(action: Literal["new"], notes: str, /, *, output: str = "my-prompts.json") -> None:
     """Make a prompt set of your own notes: a text file, or a folder of them."""
     from ..common.files import write_json
     from ..models.prompts import load_prompts
@@ -108,14 +97,10 @@ def prompts(
     path = Path(output)
     if path.exists():
         raise UsageError(f"{path} exists; name another file with --output.")
-    try:
-        entry = make_set(read_notes(Path(notes).expanduser()), None if yes else input)
-    except EOFError:
-        raise UsageError("Nobody answered; take all proposals with --yes, then edit.") from None
-    write_json(path, {"mine": entry})
+    write_json(path, {"mine": make_set(read_notes(Path(notes).expanduser()))})
     made = load_prompts(path)
     facets = sum(len(prompt.facets) for prompt in made.prompts)
-    print(f"{path}: {count(len(made), 'prompt')} with {count(facets, 'facet')}; read them.")
+    print(f"{path}: {count(len(made), 'prompt')} with {count(facets, 'facet')}; correct them.")
     print(f"Then: python -m helpers benchmark --prompts {path}")
 
 

@@ -43,18 +43,12 @@ class Prices(BaseModel):
 
 
 def make_prices(**prices: float | str | None) -> Prices:
-    """Return checked prices; None means not given.
-
-    Raises UsageError naming the price and what was expected.
-    """
+    """Return checked prices; None means not given. Raises UsageError naming the price."""
     return checked(Prices, prices, "price")
 
 
 def costs(run: Run, prices: Prices) -> dict[str, dict[str, float | str | None]]:
-    """Return by model what 1,000 requests cost; None where it is not known.
-
-    `cost_source` says where the figures come from, or why there are none.
-    """
+    """Return by model what 1,000 requests cost, None where that is unknown, and its source."""
     cloud = _cloud_costs(run, prices)
     by_model = {}
     for row in run.summary:

@@ -3,9 +3,8 @@
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from ..common.errors import KitError, UsageError
+from ..common.errors import UsageError
 from ..common.show import Shown, Table, join_words
 from ..measure.record import Run, load_run
 from ..models import lineup
@@ -14,9 +13,6 @@ from .scenario import load_scenario
 from .scorecard import Scorecard
 from .selection import decide
 
-if TYPE_CHECKING:
-    from ..servers.server import Reply, Server
-
 # In UTF-8: three letters of English, one character of Chinese. Real tokens are longer, so this errs
 # on the safe side.
 BYTES_PER_TOKEN = 3
@@ -24,15 +20,10 @@ BYTES_PER_TOKEN = 3
 
 @dataclass
 class Route(Shown):
-    """Hold the models that may answer a prompt, best first, with the reason for each place.
+    """Hold the models that may answer a prompt, best first, with the reason for each place."""
 
-    `ask` sends the prompt to the first that can be loaded; `tried` keeps what happened.
-    """
-
-    prompt: str
-    choices: list[str]
+    choices: list[str] = field(default_factory=list)
     why: dict[str, str] = field(default_factory=dict)
-    tried: list[str] = field(default_factory=list)
 
     @property
     def model(self) -> str:
@@ -42,29 +33,12 @@ class Route(Shown):
             raise UsageError(f"No model can answer this: {reasons}.")
         return self.choices[0]
 
-    def ask(self, server: "Server", **options) -> "Reply":
-        """Return an answer from the best model that loads; `options` as for `Server.chat`.
-
-        When a model fails, the next one is asked. Raises KitError naming every failure when none
-        answers.
-        """
-        _ = self.model
-        for model in self.choices:
-            try:
-                reply = server.chat(model, self.prompt, **options)
-            except KitError as error:
-                self.tried.append(f"{model}: {error}")
-                continue
-            self.tried.append(f"{model}: answered")
-            return reply
-        raise KitError(f"No model answered. {' '.join(self.tried)}")
-
     def table(self) -> Table:
         """Return every model with its place and the reason."""
         places = {model: number for number, model in enumerate(self.choices, 1)}
         others = [model for model in self.why if model not in places]
         rows = [[places.get(model, "out"), model, self.why[model]] for model in (*places, *others)]
-        return Table(("place", "model", "why"), rows, note="; ".join(self.tried))
+        return Table(("place", "model", "why"), rows)
 
 
 def route(
@@ -75,16 +49,10 @@ def route(
     run: Run | str | os.PathLike | None = None,
     models: lineup.Lineup | None = None,
 ) -> Route:
-    """Choose models for a prompt.
+    """Choose models for a prompt by the capability tags `needs` and by limits as for `decide`.
 
-    Args:
-        prompt: the text to send; it must fit into a model's context.
-        needs: capability tags that the model must have in `models.json`.
-        limits: as for `decide`, for instance {"max_p95_s": 1, "min_quality": 0.7}.
-        run: a run, or what `load_run` reads; default the latest.
-        models: the line-up; default `data/models.json`.
-
-    Raises UsageError for a tag that no model of the line-up has, a wrong limit, or without a run.
+    `run` is a run or what `load_run` reads, by default the latest; `models` is the line-up. Raises
+    UsageError for a tag that no model has, for a wrong limit, and without a run.
     """
     known = lineup.load_models() if models is None else models
     run = run if isinstance(run, Run) else load_run(run)
@@ -94,7 +62,7 @@ def route(
         raise UsageError(
             f"No model of the line-up is tagged '{missing[0]}'; the tags are {', '.join(tags)}."
         )
-    chosen = Route(prompt, [])
+    chosen = Route()
     scenario = load_scenario().model_copy(update={"limits": Limits()})  # those given, no others
     card = Scorecard(run, references={})  # routing chooses among models, whatever rules could do
     for option in decide(card, limits, scenario=scenario).options:

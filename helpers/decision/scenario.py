@@ -13,18 +13,13 @@ from ..common.errors import UsageError
 from ..common.files import read_toml
 from ..common.paths import DATA
 from ..common.validation import checked
-from .dimensions import DIMENSIONS, NotNegative, Positive
-from .limits import Limits, make_limits
+from .limits import DIMENSIONS, Limits, NotNegative, Positive, make_limits
 
-OTHER_SPELLINGS = {"licence": "license"}  # accepted for one release
 OF_MACHINE = "share_of_machine"
 
 
 def make_weights(weights: Mapping[str, float | str]) -> dict[str, float]:
-    """Return weights by dimension that add up to 1.
-
-    Raises UsageError for an unknown name, for a negative number, and when all are 0.
-    """
+    """Return weights by dimension that add up to 1. Raises UsageError, also when all are 0."""
     asked = _numbers(weights, "weight", NotNegative, DIMENSIONS)
     total = sum(asked.values())
     if not total:
@@ -84,10 +79,7 @@ class Scenario(BaseModel):
 
 
 def load_scenario(path: Scenario | str | os.PathLike | None = None) -> Scenario:
-    """Read a scenario, or return the one that is given; default `data/limits.toml`.
-
-    Raises UsageError naming the file, the field and what was expected.
-    """
+    """Read a scenario, by default `data/limits.toml`. Raises UsageError naming file and field."""
     if isinstance(path, Scenario):
         return path
     path = Path(path or DATA / "limits.toml")
@@ -106,5 +98,4 @@ def _numbers(
 ) -> dict[str, float]:
     fields: dict[str, Any] = {name: (number, None) for name in names}
     model = create_model(kind, __config__=ConfigDict(extra="forbid"), **fields)
-    given = {OTHER_SPELLINGS.get(name, name): value for name, value in values.items()}
-    return checked(model, given, kind).model_dump(exclude_none=True)
+    return checked(model, values, kind).model_dump(exclude_none=True)

@@ -18,7 +18,7 @@ from ..common.errors import UsageError
 from ..common.show import join_words
 from ..common.templates import paragraph, sentences
 from ..timing.intervals import Estimate
-from .dimensions import DIMENSIONS
+from .limits import DIMENSIONS
 from .scorecard import Scorecard
 
 PERMISSIVE = r"(?i)(mit|apache|bsd|isc|unlicense|cc0|cc-by-4)"

@@ -11,8 +11,7 @@ from ..common.show import Table, join_words
 from ..common.templates import paragraph, sentences
 from ..measure.record import Run
 from ..quality.references import RULES
-from .evidence import Evidence, check, collect
-from .limits import Limits, Violation, binding_limit
+from .limits import Evidence, Limits, Violation, binding_limit, check, collect
 from .scenario import Scenario, load_scenario
 from .scorecard import Scorecard
 from .scoring import (
@@ -87,9 +86,8 @@ class Decision:
     @property
     def tied(self) -> list[str]:
         """Return the models that the data cannot tell from the first, with it; else none."""
-        if not self.settled:
-            return []
-        return [option.model for option in self.options[: len(self.tied_with) + 1]]
+        n = len(self.tied_with) + 1 if self.settled else 0
+        return [option.model for option in self.options[:n]]
 
     @property
     def tied_with(self) -> tuple[str, ...]:
@@ -141,21 +139,7 @@ class Decision:
     @property
     def why_not(self) -> list[str]:
         """Say of each other model why it did not win."""
-        others = [self._why_not(option) for option in self.options if option is not self.winner]
-        return [sentence for sentence in others if sentence]
-
-    def _why_not(self, option: Option) -> str:
-        winner = self.winner
-        if option.out:
-            return f"{option.model} is out: {option.out}."
-        if winner is None:
-            return ""
-        lost = {d: w * (winner.scores[d] - option.scores[d]) for d, w in self.weights.items()}
-        worst = max(lost, key=lambda d: lost[d])
-        if lost[worst] <= 0:
-            return f"{option.model} loses nothing to {winner.model} in any dimension."
-        scores = f"{option.scores[worst]:.2f} against {winner.scores[worst]:.2f}"
-        return f"{option.model} loses most to {winner.model} in {worst} ({scores})."
+        return sentences("decision/why_not.jinja", decision=self)
 
     def sentences(self) -> list[str]:
         """Return all findings, the answer first."""

@@ -31,11 +31,7 @@ def built_in_packages(source: Path) -> dict[str, Package]:
 
 
 def install_built_in(source: Path, target: Path) -> None:
-    """Copy the built-in models into the runtime's cache and verify every file.
-
-    Files that are already right stay untouched. Raises KitError when a shipped file does not match
-    the manifest, or the cache cannot be written.
-    """
+    """Copy the built-in models into the runtime's cache, verified. Raises KitError."""
     for alias, package in built_in_packages(source).items():
         folder = package.folder(target)
         wrong = [problem.file for problem in cache.problems(folder, package)]

@@ -186,10 +186,7 @@ def files_in(folder: Path) -> dict[str, Path]:
 
 
 def adopt(folder: Path, facts: dict, source: str) -> Record:
-    """Hash the files that a download has left, and record them.
-
-    Raises UnsafePackage when a name or a fact is not acceptable.
-    """
+    """Hash and record the files that a download has left. Raises UnsafePackage for a bad name."""
     files = {
         name: File(bytes=path.stat().st_size, sha256=sha256(path))
         for name, path in files_in(folder).items()
@@ -206,10 +203,7 @@ def problems(
     seen: dict[str, Stamp] | None = None,
     progress: Progress = ignore,
 ) -> list[Problem]:
-    """Return what is wrong with a model's files; an empty list when they are right.
-
-    With `seen`, only those with another size or modification time are hashed.
-    """
+    """Return what is wrong with a model's files; with `seen`, only changed ones are hashed."""
     wrong, done = [], 0
     for name, expected in package.files.items():
         if reason := _damage(folder / name, expected, (seen or {}).get(name)):
@@ -222,10 +216,7 @@ def problems(
 def verify(
     folder: Path, record: Record, *, full: bool = False, progress: Progress = ignore
 ) -> list[Problem]:
-    """Return what is wrong with a recorded model, and update the record when all is right.
-
-    `full` hashes even the files that look as they did when they were last hashed.
-    """
+    """Return what is wrong with a recorded model; `full` hashes all. If nothing, record that."""
     package = record.package
     wrong = problems(folder, package, None if full else record.seen, progress)
     if not wrong:
@@ -266,10 +257,7 @@ def copy_in(source: Path, target: Path) -> None:
 def download_lock(
     home: Path, package_id: str, note: Note = ignore, doing: str = "fetching"
 ) -> contextlib.AbstractContextManager:
-    """Let one process at a time fetch or repair a model; note it before having to wait.
-
-    It begins at once and ends with the `with` block; the system frees it when a process dies.
-    """
+    """Let one process at a time fetch or repair a model; note it before having to wait."""
     (home / "locks").mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(home / "locks" / f"{package_id.replace(':', '-')}.lock")
     try:

@@ -104,10 +104,7 @@ def _origin(path: Path, adapter: Path | None, context: int | None) -> dict:
 
 
 def _is_here(folder: Path, origin: dict, replace: bool) -> bool:
-    """Tell whether the same was converted before. Raises UsageError if another model has the name.
-
-    `replace` lets it be made again instead: a model of the line-up after its entry has changed.
-    """
+    """Tell if this was converted before. Raises UsageError for another, unless `replace` is set."""
     record = cache.read_record(folder)
     if record is None:
         return False

@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..common.errors import UnknownModel, UsageError
 from ..common.files import read_text
 from ..common.paths import DATA
 from ..common.show import Shown, Table, one_line
+from ..common.templates import paragraph
 from ..common.validation import explain
 
 ALIAS = r"[a-z0-9][a-z0-9._-]*"
@@ -41,7 +42,7 @@ class IndexFile(Entry):
 
 
 class ModelEntry(Entry):
-    """Describe one model. The keys `licence` and `formerly` are read for one more release."""
+    """Describe one model."""
 
     capabilities: tuple[Text, ...]
     size_mb: Annotated[float, Field(gt=0)] | None
@@ -50,14 +51,10 @@ class ModelEntry(Entry):
     adapter: Text | None = None  # a LoRA folder in data/, added to the package's weights
     adapter_sha256: Hash | None = None  # of its weights
     course: bool = False  # measured where nobody names models
-    license: Annotated[Text | None, Field(validation_alias=AliasChoices("license", "licence"))] = (
-        None
-    )
+    license: Text | None = None
     parameters: Positive | None = None
     context: Positive | None = None
-    renamed_from: Annotated[
-        tuple[Identifier, ...], Field(validation_alias=AliasChoices("renamed_from", "formerly"))
-    ] = ()
+    renamed_from: tuple[Identifier, ...] = ()
     note: str = ""
 
     @model_validator(mode="after")
@@ -113,10 +110,7 @@ def load_models(path: str | Path | None = None) -> Lineup:
 
 
 def model_list(names: str | Iterable[str] | None) -> list[str]:
-    """Return the names of a list, or of a text with commas, each once.
-
-    `papermill -p models a,b` and the environment can only pass a text.
-    """
+    """Return the names of a list, or of a text with commas as papermill passes it, each once."""
     given = names.strip("[] ").split(",") if isinstance(names, str) else names or ()
     return list(dict.fromkeys(filter(None, (str(name).strip(" \t\n'\"") for name in given))))
 
@@ -124,27 +118,12 @@ def model_list(names: str | Iterable[str] | None) -> list[str]:
 def unknown(
     alias: str, known: Iterable[str], lineup: Lineup | None = None, note: str = ""
 ) -> UnknownModel:
-    """Return the error for a name that a server does not offer.
-
-    It says what the model is called today, which names are near, and where to see them all. `note`
-    says what is known about the server's catalog, such as that it could not be reached.
-    """
+    """Return the error for a name that a server lacks; `note` is what is known of its catalog."""
     known = list(known)
     today = (lineup.current(alias) if lineup else None) or alias
-    renamed = f"'{alias}' is called '{today}' today" if today != alias else ""
-    if renamed and today in known:
-        return UnknownModel(f"{renamed}; use that name.")
-    near = " or ".join(nearest(today, known))
-    if lineup and today in lineup:
-        also = f" Near it: {near}." if near else ""
-        return UnknownModel(
-            f"{renamed or f'{alias!r} is in the line-up'}, but is not offered here. "
-            f"{note or 'The catalog does not list it.'}{also}"
-        )
-    hint = f"did you mean {near}?" if near else f"known here: {', '.join(known[:8]) or 'none'}."
-    return UnknownModel(
-        f"No model is called '{alias}'; {hint} List them with: python -m helpers models"
-    )
+    values = {"alias": alias, "today": today, "known": known, "near": nearest(today, known)}
+    listed = bool(lineup and today in lineup)
+    return UnknownModel(paragraph("models/unknown.jinja", listed=listed, note=note, **values))
 
 
 def last_part(name: str) -> str:

@@ -144,10 +144,6 @@ def _failure(wanted: IndexFile, log: str) -> PackageIndexError:
             f"The package index cannot be reached, so {what} was not fetched; try again with a "
             "network, or name a folder that has the wheel in PIP_FIND_LINKS."
         )
-    if "No module named pip" in log:
-        return PackageIndexError(
-            f"This Python has no pip to fetch {what} with; add it: python -m ensurepip"
-        )
     errors = re.findall(r"^ERROR: (.*)", log, re.MULTILINE) or log.strip().splitlines()[-1:]
     reason = one_line(errors[-1] if errors else "no reason given", 160).rstrip(".")
     if "No matching distribution" in log:

@@ -1,7 +1,4 @@
-"""Read what a run asks: prompts from the kit's own file or as people have them.
-
-A prompt also says what a good answer contains.
-"""
+"""Read what a run asks, in any usual form, and what a good answer contains."""
 
 import calendar
 import os

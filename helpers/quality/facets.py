@@ -18,7 +18,7 @@ from ..common.errors import UsageError
 from ..common.show import Shown, Table
 from ..common.validation import explain
 from ..measure.record import Run
-from ..models.prompts import AnswerFormat, Prompt, PromptSet, load_prompts
+from ..models.prompts import AnswerFormat, Prompt, PromptSet
 from ..timing import intervals
 from .answers import Key, distinct, mean_by_prompt, weighted_mean
 from .faithfulness import Faithfulness, check_answer
@@ -215,10 +215,7 @@ class Quality(Shown):
 
 
 def _summarize(name: str, values: Sequence[float], scored: Sequence[tuple[Score, int]]) -> dict:
-    """Return a row: the mean over prompts, its interval, and what is behind it.
-
-    `scored` has the score of each answer with how often it was given.
-    """
+    """Return a row: the mean over prompts, and what is behind it in scores and their numbers."""
     # Where all prompts agree, a few of them do not show how much others would differ.
     differ = len(set(values)) > 1
     low, high = intervals.interval_of_mean(values if differ else [], within=(0, 1))
@@ -247,10 +244,7 @@ def _interval(row: Mapping) -> str | None:
 
 
 def prompts_to_settle(differences: Sequence[float], confidence: float = 0.95) -> int | None:
-    """Return how many more prompts show a difference of 0.1 in quality in four of five runs.
-
-    None where the differences so far are too few, or too much alike, to say so.
-    """
+    """Return how many more prompts show a difference of 0.1 in 4 of 5 runs; None if unknown."""
     from scipy import special
 
     if len(differences) < PROMPTS_NEEDED or not np.ptp(differences):
@@ -271,30 +265,15 @@ def _expects(prompt: Prompt) -> bool:
     return bool(prompt.facets or prompt.format)
 
 
-def score_facets(run: Run, prompts: PromptSet | str | None = None) -> Quality:
-    """Score every answer of a run by the facets recorded with it, or by those of `prompts`.
-
-    Raises UsageError when `prompts` shares no prompt (same id and same text) with the run.
-    """
+def score_facets(run: Run) -> Quality:
+    """Score a run by the facets recorded with it, once. Raises UsageError for a wrong facet."""
     try:
         recorded = run.info.plan.prompts.model_dump()
-        then = PromptSet.model_validate(recorded, extra="ignore")
+        prompts = PromptSet.model_validate(recorded, extra="ignore")
     except ValidationError as error:
-        raise UsageError(
-            f"{run.folder / 'run.json'}: {explain(error, prefix='plan.prompts')}; "
-            "score it by a prompt file."
-        ) from None
-    if prompts is None:  # kept, as report, charts and decision all ask
-        return run.__dict__.setdefault("quality", Quality(run, then))
-    now = load_prompts(prompts) if isinstance(prompts, str) else prompts
-    texts = {prompt.id: prompt.text for prompt in then.prompts}
-    shared = tuple(prompt for prompt in now.prompts if texts.get(prompt.id) == prompt.text)
-    if not shared:
-        raise UsageError(
-            f"The prompt set '{now.name}' and this run have no prompt in common "
-            f"(same id and same text); score it by '{then.name}'."
-        )
-    return Quality(run, now.model_copy(update={"prompts": shared}))
+        reason = explain(error, prefix="plan.prompts")
+        raise UsageError(f"{run.folder / 'run.json'}: {reason}; edit it there.") from None
+    return run.__dict__.setdefault("quality", Quality(run, prompts))
 
 
 def _form_checks(form: AnswerFormat, answer: str) -> list[FacetCheck]:

@@ -1,7 +1,4 @@
-"""Ask a model to score answers: a fixed rubric, a reply in JSON, temperature 0.
-
-Every reply is kept beside the run, and replies that are not valid JSON are counted.
-"""
+"""Ask a model to score answers: a fixed rubric, a reply in JSON, temperature 0; all are kept."""
 
 import json
 import re

@@ -1,7 +1,7 @@
-"""Propose what a good summary of somebody's own notes must say, for that person to confirm."""
+"""Propose what a good summary of somebody's own notes must say, for that person to edit."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from .text import fold
 
 MAX_DECISIONS = 3
 REQUEST = "Summarize the meeting notes:\n"
-Ask = Callable[[str], str]
 
 
 def read_notes(source: Path) -> dict[str, str]:
@@ -25,10 +24,7 @@ def read_notes(source: Path) -> dict[str, str]:
 
 
 def propose(notes: str) -> list[Facet]:
-    """Return facets for the decision, the owners and the days that notes seem to have.
-
-    Other people and other days of the notes become what contradicts them.
-    """
+    """Return facets that notes seem to have; other people and days are what contradicts them."""
     facets: list[Facet] = []
 
     def add(kind: str, **fields: Any) -> None:
@@ -50,17 +46,11 @@ def propose(notes: str) -> list[Facet]:
     return facets
 
 
-def make_set(notes: dict[str, str], ask: Ask | None = None) -> dict[str, object]:
-    """Return the entry of a prompt set for these notes.
-
-    `ask` puts a question to a person: an empty answer keeps a proposal, n drops it, anything else
-    replaces its words. Without it all proposals are kept.
-    """
+def make_set(notes: dict[str, str]) -> dict[str, object]:
+    """Return the entry of a prompt set for these notes, with all that is proposed."""
     prompts = []
     for name, text in notes.items():
-        proposed = propose(text)
-        kept = [_confirmed(each, name, ask) if ask else each for each in proposed]
-        facets = [facet.model_dump(exclude_defaults=True) for facet in kept if facet]
+        facets = [facet.model_dump(exclude_defaults=True) for facet in propose(text)]
         prompts.append({"id": name, "text": (REQUEST + text).split("\n"), "facets": facets})
     return {"title": "Own notes", "prompts": prompts}
 
@@ -78,14 +68,3 @@ def _day(day: str) -> dict[str, Any]:
         return {"any_of": (day.capitalize(),)}
     month = next(m for m in MONTHS if m.casefold().startswith(of_month[2][:3].casefold()))
     return {"date": f"{int(of_month[1])} {month}"}
-
-
-def _confirmed(facet: Facet, name: str, ask: Ask) -> Facet | None:
-    words = facet.date or ", ".join(facet.any_of or ())
-    reply = ask(f"{name}: {facet.id} = {words} [Enter: yes, n: no, or other words] ").strip()
-    if reply.casefold() in ("", "y", "yes"):
-        return facet
-    if reply.casefold() in ("n", "no"):
-        return None
-    others = tuple(part.strip() for part in reply.split(",") if part.strip())
-    return facet.model_copy(update={"any_of": others, "date": None})

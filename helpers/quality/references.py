@@ -1,7 +1,4 @@
-"""Answer prompts without a model, so that a table shows what quality costs nothing.
-
-The three rows are a copy of the notes, their first two sentences, and the rules baseline.
-"""
+"""Answer prompts without a model: a copy of the notes, their first two sentences, and by rules."""
 
 import runpy
 from functools import cache

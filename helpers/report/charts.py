@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from ..common.show import count, join_words
-from ..decision.evidence import collect
+from ..decision.limits import collect
 from ..decision.scorecard import Scorecard
 from ..decision.selection import Decision
 from ..measure.record import Run
@@ -55,7 +56,7 @@ def quality_and_speed(
         if of["quality"] is not None:
             quality = evidence[model].intervals.get("quality", (None, None))
             draw.estimate(panels[0], row, of["quality"], quality, sure=sure)
-        latencies = [*_interval(run, model, "latency_s") * scale]
+        latencies = [*np.array(run.intervals[model]["latency_s"], dtype=float) * scale]
         draw.estimate(panels[-1], row, of["latency_p50_s"] * scale, latencies, sure=sure)
     draw.name_rows(panels, shown)
     if judged:
@@ -159,19 +160,10 @@ def _answered(run: Run) -> list[str]:
     return [row["model"] for row in run.summary if row["n_ok"]]
 
 
-def _values(run: Run, model: str, metric: str) -> np.ndarray:
-    return run.sample(model, metric)[metric].to_numpy(dtype=float)
-
-
-def _interval(run: Run, model: str, metric: str) -> np.ndarray:
-    """Return both bounds of a median; NaN, which is not drawn, where they are not known."""
-    return np.array(run.intervals[model][metric], dtype=float)
-
-
 def _scale(run: Run, models: Sequence[str], metric: str) -> tuple[float, str]:
     """Return the factor that gives readable numbers, and their unit as an axis names it."""
     if METRICS[metric].unit != "s":
         return 1.0, ""
-    values = np.concatenate([_values(run, model, metric) for model in models])
-    factor, unit = draw.time_scale(float(np.median(values)))
+    values = pd.concat([run.sample(model, metric)[metric] for model in models])
+    factor, unit = draw.time_scale(float(values.astype(float).median()))
     return factor, f" ({unit})"

@@ -10,17 +10,17 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..common.errors import UsageError
-from ..common.files import read_text, write_text
+from ..common.files import read_text, read_toml, write_text
 from ..common.show import Table, one_line
 from ..common.validation import explain
 from ..decision.scorecard import COLUMNS
 from ..measure.record import Run
-from ..models.lineup import Lineup, last_part, load_models
+from ..models.lineup import Entry, EntryType, Lineup, last_part, load_models
 from ..models.prompts import MAX_NAME
 from ..timing.intervals import P95_NEEDS
 from . import page
@@ -28,26 +28,7 @@ from .report import make_report
 
 FILES = ("models.json", "result.json", "environment.json", "README.md")
 MAX_BYTES = 200_000
-# Patterns of what does not belong in a contribution. Each looks at a bounded number of characters
-# from a place where it can begin, so that no text takes long.
-PRIVATE = "|".join(
-    (
-        r"(?i:https?|wss?|ftp|file)://",
-        r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])",
-        r"(?<![\w.:])(?:[0-9A-Fa-f]{1,4}:){3,7}[0-9A-Fa-f:]{1,20}",
-        r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.[A-Za-z]{2,}",
-        r"(?:/home/|/Users/|/roo[t]/|(?<![\w~])~/|(?<!\w)[A-Za-z]:[\\/])\S",
-        r"\\{2,4}\w{1,40}\\",
-        # Keys: a prefix, some parts, and at least 12 letters and digits in a row.
-        r"(?<![A-Za-z0-9])(?:sk|pk|rk|key|api|gh[a-z]|github_pat|glpat|hf|gsk|csk|xai|pplx|nvapi|r8"
-        r"|dop_v1|tgp_v1|xox[a-z])[-_](?:[A-Za-z0-9]{1,12}[-_]){0,3}[A-Za-z0-9]{12,}",
-        r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{12,}|AIza[\w-]{20,}|eyJ[\w-]{12,}\.[\w-]{8,}",
-        r"(?<![A-Za-z0-9])[0-9a-f]{32}(?![A-Za-z0-9])",
-        r"-----BEGIN [A-Z ]{0,30}KEY",
-        r"(?i:bearer|basic)\s{1,9}[\w.~+/=-]{8,}",
-        r"(?i:api[-_ ]?key|access[-_ ]?token|secret|passw(?:or)?d)[\"']?\s{0,9}[:=]\s{0,9}\S{6}",
-    )
-)
+PRIVATE = "|".join(read_toml(Path(__file__).with_name("private.toml"))["patterns"])
 # Every measured number of the scorecard; prices are a matter of the reader's own.
 FIGURES = [name for name in COLUMNS if name.endswith(("_s", "_p50", "_mb", "_per_request"))]
 Figure = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
@@ -57,13 +38,6 @@ Name = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9@][A-Za-z0-9._:/@+-]{0,99}( @ (local|endpoint))?$")
 ]
 Word = Annotated[str, Field(max_length=200)] | None
-Model = TypeVar("Model", bound=BaseModel)
-
-
-class Strict(BaseModel):
-    """Share what holds for each file: it does not change, and an unknown field is a mistake."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Result(BaseModel):
@@ -84,7 +58,7 @@ class Result(BaseModel):
     files_sha256: Word = None
 
 
-class Contribution(Strict):
+class Contribution(Entry):
     """Describe `result.json`. Times are seconds, sizes MB."""
 
     form: Literal[1]
@@ -99,7 +73,7 @@ class Contribution(Strict):
     results: Annotated[tuple[Result, ...], Field(min_length=1, max_length=100)]
 
 
-class Environment(Strict):
+class Environment(Entry):
     """Describe `environment.json`."""
 
     machine: dict[Annotated[str, Field(max_length=40)], str | int | float | bool | None]
@@ -152,9 +126,8 @@ def contribute(run: Run, folder: Path) -> Path:
 
 
 def verify_contribution(folder: Path) -> list[str]:
-    """Check a contribution and return what it says, in sentences.
+    """Check a contribution and return what it says, in sentences; nothing in it is run.
 
-    Only its four files are read, and nothing in them is run.
     Raises UsageError naming the file, the field and what was expected.
     """
     if not folder.is_dir():
@@ -241,7 +214,7 @@ def _check_private(texts: dict[str, str]) -> None:
             )
 
 
-def _validated(model: type[Model], path: Path, text: str) -> Model:
+def _validated(model: type[EntryType], path: Path, text: str) -> EntryType:
     try:
         return model.model_validate_json(text)
     except ValidationError as error:

@@ -82,10 +82,7 @@ def color(index: int) -> str:
 
 
 def dots(axes: "Axes", index: int, x: "ArrayLike", y: "ArrayLike", **style: Any) -> None:
-    """Draw points in the color and with the marker of the model with this index.
-
-    `style` is what `Axes.plot` takes.
-    """
+    """Draw points in the color and with the marker of the model with this index."""
     style = {"ls": "none", "marker": MARKERS[index % len(MARKERS)], "color": color(index)} | style
     if "label" in style:
         style["label"] = short_name(style["label"])

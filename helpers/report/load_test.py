@@ -1,7 +1,4 @@
-"""Show a server under load: throughput, goodput and the waiting that they cost.
-
-Everything here comes from the record alone.
-"""
+"""Show a server under load, from its record: throughput, goodput and the waiting that they cost."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -51,10 +48,7 @@ class Level:
 
 
 def levels(run: Run) -> list[Level]:
-    """Return each model at each concurrency of the run, in that order.
-
-    A record of an older kit lacks the times that this needs, so it has none.
-    """
+    """Return each model at each concurrency, in that order; none from a record of an older kit."""
     slo = run.info.plan.slo
     asked = sorted(run.frame.concurrency.unique())
     found = [(m, n, window(run.frame, m, n)) for m in run.models for n in asked]
@@ -116,11 +110,7 @@ def _rate(number: float | None, seconds: float) -> float | None:
 
 
 def table(run: Run) -> Table | None:
-    """Return the levels of a run as a table, with what they show as its note.
-
-    None when the run says nothing of load: with one stream and no limits, or from a record
-    without times.
-    """
+    """Return the levels and what they show; None for one stream without limits or times."""
     plan, measured = run.info.plan, levels(run)
     if not (measured and (plan.sweep or plan.rate or plan.slo or plan.concurrency > 1)):
         return None
@@ -161,32 +151,23 @@ def _unit(answered: Sequence[Level]) -> str:
 
 def _quarters(run: Run, model: str) -> tuple[float, float, bool]:
     """Return the median latency in the first and last quarter, and whether a queue formed."""
-    latencies = _due(run, model).latency_s.astype(float)
+    frame = run.frame[run.frame.model == model]
+    answered = (frame.phase == "measure") & (frame.status == "ok") & frame.scheduled_s.notna()
+    latencies = frame[answered].sort_values("scheduled_s").latency_s.astype(float)
     quarter = max(len(latencies) // 4, 1)
     first, last = latencies[:quarter].median(), latencies[-quarter:].median()
     return first, last, last > QUEUED * first and len(latencies) >= 8
 
 
-def _due(run: Run, model: str) -> "pd.DataFrame":
-    """Return a model's answered requests of an open loop in the order in which they were due."""
-    frame = run.frame[run.frame.model == model]
-    answered = (frame.phase == "measure") & (frame.status == "ok") & frame.scheduled_s.notna()
-    return frame[answered].sort_values("scheduled_s")
-
-
 def for_report(run: Run) -> dict[str, Chart]:
-    """Return the chart of a run under load by file name; none for other runs."""
-    plan = run.info.plan
-    return {"load": curve(run)} if (plan.sweep or plan.rate) and _answered(run) else {}
+    """Return the chart of a sweep by file name; none for other runs."""
+    return {"load": curve(run)} if run.info.plan.sweep and _answered(run) else {}
 
 
 def curve(run: Run) -> Chart:
-    """Draw throughput against latency, a line for each model and a point for each level.
-
-    For an open loop it draws latency over the time of the run.
-    """
-    plan, by_model = run.info.plan, _answered(run)
-    if not by_model or not (plan.rate or plan.sweep):
+    """Draw throughput against latency, a line for each model and a point for each level."""
+    by_model = _answered(run)
+    if not by_model or not run.info.plan.sweep:
         return draw.empty_chart(
             "This run has one level of load, so there is no curve to draw. "
             "Measure several: concurrency=[1, 2, 4]."
@@ -194,28 +175,15 @@ def curve(run: Run) -> Chart:
     figure, (axes,) = draw.new_figure()
     axes.grid(color="0.9")
     scale, unit = draw.time_scale(max(level.latency_p50_s or 0 for level in levels(run)))
-    if plan.rate:
-        alt = "Latency of every request over when it was due; a rising cloud is a queue."
-        _draw_queue(axes, run, list(by_model), scale)
-        axes.set_ylabel(f"latency from then ({unit})")
-    else:
-        alt = (
-            "Median latency against throughput, a line for each model; the numbers are the mean "
-            "of requests in flight."
-        )
-        _draw_sweep(axes, by_model, scale)
-        axes.set_ylabel(f"median latency ({unit}); line up to p95 where it is known")
+    _draw_sweep(axes, by_model, scale)
+    axes.set_ylabel(f"median latency ({unit}); line up to p95 where it is known")
     axes.set_ylim(0, 1.1 * axes.get_ylim()[1])  # room above the highest point
     draw.legend(figure)
+    alt = (
+        "Median latency against throughput, a line for each model; the numbers are the mean "
+        "of requests in flight."
+    )
     return Chart(figure, alt, " ".join(findings(run)))
-
-
-def _draw_queue(axes: "Axes", run: Run, models: Sequence[str], scale: float) -> None:
-    for index, model in enumerate(models):
-        due = _due(run, model)
-        since_first_s = due.scheduled_s - due.scheduled_s.min()
-        draw.dots(axes, index, since_first_s, due.latency_s * scale, ms=4, alpha=0.6, label=model)
-    axes.set_xlabel(f"time at which a request was due (s), {run.info.plan.rate:g} per second")
 
 
 def _draw_sweep(axes: "Axes", by_model: Mapping[str, Sequence[Level]], scale: float) -> None:

@@ -1,7 +1,6 @@
 """Fill in the templates: the page, the Markdown files and the sentences of a report.
 
-Whatever a model or a file says is escaped. The page is one file that needs nothing from outside,
-and its policy lets no script run but its own.
+Whatever a model or a file says is escaped, and the page's policy lets no script run but its own.
 """
 
 import base64
@@ -11,6 +10,8 @@ import re
 import jinja2
 
 from ..common import show, templates
+from ..common.files import read_toml
+from ..common.paths import DATA
 from ..decision.cost import money
 from ..timing.refusals import in_words
 
@@ -18,11 +19,7 @@ COMMAND = r"(python -m helpers(?: (?!\()\S*[^\s,.;:])+)"
 
 
 def render(template: str, **values: object) -> str:
-    """Return a template filled in with values.
-
-    Templates whose names end in `.html.jinja` are escaped as HTML. Those of Markdown escape by the
-    filter `md`.
-    """
+    """Return a filled template; `.html.jinja` is escaped as HTML, Markdown by the filter `md`."""
     environment = _environment(autoescape=template.endswith(".html.jinja"))
     return environment.get_template(template).render(**values)
 
@@ -38,14 +35,11 @@ def _environment(**options) -> jinja2.Environment:
     environment = templates.environment("report", **options)
     environment.filters |= {
         "md": lambda value: show.plain_markdown(str(value)),
-        "base64": _base64,
+        "base64": lambda content: base64.b64encode(content).decode(),
         "sha256": lambda text: hashlib.sha256(text.encode()).digest(),
         "money": money,
         "fields": in_words,
         "commands": lambda text: re.split(COMMAND, text),  # every second part is a command
     }
+    environment.globals["licenses"] = read_toml(DATA / "licenses.toml")
     return environment
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode()

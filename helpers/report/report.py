@@ -1,20 +1,18 @@
 """Turn a finished run into a report: everything that `write_report` leaves in the run's folder."""
 
-import csv
-import io
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+import pandas as pd
+
 from ..common.errors import UsageError
-from ..common.files import read_toml, write_bytes, write_json, write_text
-from ..common.paths import DATA
+from ..common.files import write_bytes, write_json, write_text
 from ..common.show import Table, count, join_words, sanitize_for_csv
 from ..decision.cost import Prices
-from ..decision.dimensions import DIMENSIONS
-from ..decision.evidence import collect
+from ..decision.limits import DIMENSIONS, collect
 from ..decision.scorecard import Scorecard
 from ..decision.selection import Decision, decide
 from ..measure.record import Run
@@ -55,16 +53,10 @@ class Report:
         """Return the run."""
         return self.card.run
 
-    @property
-    def setting(self) -> str:
-        """Say what was measured."""
-        return " ".join(page.sentences("setting.jinja", run=self.run))
-
-    @property
-    def warnings(self) -> list[str]:
-        """Return what the first screen must say: the run was cut short, or ran on battery."""
-        here = len(self.hosts) < len(self.run.models)
-        return page.sentences("warnings.jinja", run=self.run, here=here)
+    def say(self, template: str, **more: object) -> list[str]:
+        """Return the sentences of a template about this report."""
+        about = {"card": self.card, "decision": self.decision, "hosts": self.hosts}
+        return page.sentences(f"{template}.jinja", run=self.run, **about, **more)
 
     @cached_property
     def hosts(self) -> dict[str, str]:
@@ -79,8 +71,7 @@ class Report:
         for option in self.decision.options:
             for violation in option.broken:
                 out.setdefault(violation.limit, []).append(option.model)
-        more = len(self.run.models) - len(shown)
-        note = page.sentences("glance.jinja", out=out, limits=self.decision.limits, more=more)
+        note = self.say("glance", out=out, more=len(self.run.models) - len(shown))
         return replace(self.card.table(GLANCE, shown), note=" ".join(note))
 
     @cached_property
@@ -105,11 +96,6 @@ class Report:
         return shown
 
     @property
-    def next_step(self) -> str:
-        """Say what to do next, with the command."""
-        return " ".join(page.sentences("next_step.jinja", decision=self.decision, run=self.run))
-
-    @property
     def facts(self) -> list[tuple[str, str]]:
         """Return what stands beside the answer on the first screen, as label and sentence."""
         decision = self.decision
@@ -118,65 +104,34 @@ class Report:
         facts = [
             ("Why", decision.reason if decision.winner else ""),
             ("How sure", decision.confidence),
-            ("What it costs", self.price),
+            ("What it costs", " ".join(self.say("price"))),
             ("What would change it", decision.change),
             ("Before you rely on it", warning),
             ("Limits", str(decision.limits)),
         ]
         return [(label, sentence) for label, sentence in facts if sentence]
 
-    @property
-    def price(self) -> str:
-        """Say what the winner takes in time, space, energy and money."""
-        if self.decision.winner is None:
-            return ""
-        row, currency = self.card.by_model[self.decision.winner.model], self.card.prices.currency
-        return " ".join(page.sentences("price.jinja", row=row, currency=currency))
-
-    @property
-    def needs(self) -> list[str]:
-        """Return what the winner brings along: license, memory, cold start, what leaves here."""
-        if self.decision.winner is None:
-            return []
-        model = self.decision.winner.model
-        about = self.run.info.models[model]
-        links = read_toml(DATA / "licenses.toml")
-        return page.sentences(
-            "needs.jinja",
-            row=self.card.by_model[model],
-            server=about.server or self.run.info.server,
-            link=links.get((about.license or "").lower()),
-            more=about.model_extra or {},
-            host=self.hosts.get(model, ""),
-        )
-
     @cached_property
     def sections(self) -> list[Section]:
         """Return what follows the first screen, in order."""
         run = self.run
         samples = [f"{row['model']}: {row['sample']}" for row in run.summary if row["sample"]]
-        found = sentences.highlights(run)
-        found += sentences.network(self.card) + sentences.acceleration(run)
-        how_decided, how_judged = page.sentences("how.jinja")
+        how_decided, how_judged = self.say("how")
         ranking = replace(self.decision.table(), note=how_decided)
         judged = replace(score_facets(run).table(), note=how_judged)
-        costs = page.sentences("costs.jinja", card=self.card)
         load = load_test.table(run)
         of_length = {"lengths": lengths.by_length(run)} if lengths.prefills(run) else {}
-        load_notes = page.sentences("load.jinja", plan=run.info.plan) if load else []
         sections = [
-            Section("Table", self.card.table(), costs),
+            Section("Table", self.card.table(), self.say("costs")),
             Section("Decision", ranking, self.decision.sentences()[1:]),
             Section("Quality", judged, score_facets(run).sentences() + self.ratings.sentences()),
-            Section("Highlights", points=found),
+            Section("Highlights", points=sentences.highlights(run) + sentences.acceleration(run)),
             Section("Charts", pictures=charts.for_report(run)),
             Section("Prompt length", pictures=of_length),
-            Section("Load", load, load_notes, load_test.for_report(run)),
+            Section("Load", load, self.say("load") if load else (), load_test.for_report(run)),
             Section("Sample answers", points=samples),
             Section("Limits", points=sentences.limits(run)),
-            Section(
-                "Environment", points=page.sentences("environment.jinja", run=run, hosts=self.hosts)
-            ),
+            Section("Environment", points=self.say("environment")),
         ]
         return [part for part in sections if part.table or part.points or part.pictures]
 
@@ -234,15 +189,8 @@ def write_report(run: Run, **choices) -> Path:
 
 
 def summary_csv(card: Scorecard) -> str:
-    """Return the rows of a scorecard as CSV, one line for each model.
-
-    A cell that a spreadsheet would run as a formula becomes text.
-    """
-    out = io.StringIO()
-    columns = sorted(card.rows[0], key=lambda name: name in TEXTS)
-    writer = csv.DictWriter(out, columns, lineterminator="\n")
-    writer.writeheader()
-    for row in card.rows:
-        texts = {name: sanitize_for_csv(v) for name, v in row.items() if isinstance(v, str)}
-        writer.writerow(row | texts)
-    return out.getvalue()
+    """Return a scorecard as CSV, a line for each model; no cell is a formula to a spreadsheet."""
+    rows = pd.DataFrame(card.rows, dtype=object)
+    rows = rows.map(lambda cell: sanitize_for_csv(cell) if isinstance(cell, str) else cell)
+    columns = sorted(rows.columns, key=lambda name: name in TEXTS)
+    return rows.to_csv(columns=columns, index=False, lineterminator="\n")

@@ -1,14 +1,13 @@
 """Say in sentences what a run shows: its highlights, its limitations, its environment."""
 
 from ..common import machine
-from ..decision.scorecard import COLUMNS, Scorecard
+from ..decision.scorecard import COLUMNS
 from ..measure.drift import DRIFT_NEEDS, drifts
 from ..measure.record import Run
 from ..quality.facets import score_facets
 from ..timing.instrument_error import WITHIN_ERROR
 from . import page
 from .comparison import compare_models, compare_two
-from .prompt_cache import first_uses
 
 
 def highlights(run: Run) -> list[str]:
@@ -25,13 +24,6 @@ def highlights(run: Run) -> list[str]:
     alone = made.sentences()[0]  # for want of a second model
     verdicts = made.firm.sentences() if made.firm else [] if made else [alone]
     return problems + verdicts + score_facets(run).compare()
-
-
-def network(card: Scorecard) -> list[str]:
-    """Return how much of TTFT is the way to a server, where that can be told."""
-    models, server = card.run.info.models, card.run.info.server
-    addresses = {model: (about.server or server).base_url for model, about in models.items()}
-    return page.sentences("network.jinja", rows=card.rows, addresses=addresses)
 
 
 def acceleration(run: Run) -> list[str]:
@@ -66,7 +58,6 @@ def limits(run: Run) -> list[str]:
     said = page.sentences(
         "limits.jinja",
         run=run,
-        first_uses=first_uses(run),
         rated={model: len(run.sample(model, "output_tokens_per_s")) for model in run.models},
         endings={model: _endings(run, model) for model in run.models},
         unmeasured=unmeasured,

@@ -64,7 +64,10 @@ def test_prices_are_in_every_form_of_the_report(tmp_path):
     report = make_report(
         run, prices=make_prices(per_kwh=0.5, cloud_input=1, cloud_output=1, currency="USD")
     )
-    assert "1,000 requests cost about 0.5 USD here (energy measured (NVML))" in report.price
+    assert (
+        "1,000 requests cost about 0.5 USD here (energy measured (NVML))"
+        in dict(report.facts)["What it costs"]
+    )
     assert report.as_dict()["prices"]["per_kwh"] == 0.5
     text = write_report(run, prices=make_prices(per_kwh=0.5)).read_text(encoding="utf-8")
     assert "1,000 here, EUR" in text

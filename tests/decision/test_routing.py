@@ -1,15 +1,12 @@
-"""Which model answers a prompt, and what happens when it fails."""
+"""Which model answers a prompt."""
 
 import json
 
 import pytest
 
-from helpers import connect
-from helpers.common.errors import KitError, UsageError
-from helpers.common.paths import model_cache
+from helpers.common.errors import UsageError
 from helpers.decision.routing import route
 from helpers.models import lineup
-from support.loopback import serving
 from support.records import PROMPTS, about, answer, record
 
 
@@ -99,52 +96,15 @@ def test_a_prompt_in_any_script_is_not_taken_for_shorter_than_it_is(
     assert f"about {tokens} tokens long and its context holds 100" in found.why["good"]
 
 
-def test_the_next_model_answers_when_the_files_of_the_first_are_damaged(own_home, tmp_path):
-    """The real runtime: one model is not there at all, one has lost its weights, the third answers."""
-    with connect() as server:
-        names = ["ghost", "pocket-mini", "pocket-nano"]
-        run = record(
-            tmp_path,
-            {n: about(size_mb=2.0) for n in names},
-            [answer(n, p, 1, 0.1) for n in names for p in PROMPTS],
-        )
-        (
-            next((model_cache() / "Workshop").glob("pocket-mini-generic-cpu-*")) / "model.onnx.data"
-        ).unlink()
-        known = lineup.Lineup(
-            {n: lineup.ModelEntry(capabilities=("chat",), size_mb=2.0) for n in names}
-        )
-        found = route("Hello", run=run, models=known)
-        found.choices = names
-        reply = found.ask(server, max_tokens=8)
-    assert (reply.model, bool(reply.text)) == ("pocket-nano", True)
-    assert found.tried[0].startswith("ghost: No model is called 'ghost'")
-    assert found.tried[1].startswith("pocket-mini: Foundry Local could not load pocket-mini")
-    assert found.tried[2] == "pocket-nano: answered"
-    assert "ghost: No model is called" in str(found)
-
-
-def test_when_no_model_answers_every_reason_is_told(measured, models):
-    reasons = (
-        r"No model answered\. good: No model is called 'good'.* small: No model is called 'small'"
-    )
-    with (
-        serving(["other"]) as endpoint,
-        connect(endpoint.base_url) as server,
-        pytest.raises(KitError, match=reasons),
-    ):
-        route("Summarize.", {"summarise"}, run=measured, models=models).ask(server)
-
-
 def test_route_from_the_command_line(server, helpers_command, tmp_path):
     run = record(
         tmp_path,
         {"pocket-nano": about(size_mb=2.5)},
         [answer("pocket-nano", p, 1, 0.1) for p in PROMPTS],
     )
-    done = helpers_command("route", "Say OK.", "--run", str(run.folder), "--ask")
+    done = helpers_command("route", "Say OK.", "--run", str(run.folder))
     assert done.returncode == 0, done.stderr
-    assert "pocket-nano: answered" in done.stdout
+    assert "has chat; total" in done.stdout
     none = helpers_command("route", "Say OK.", "--run", str(run.folder), "--max-disk-mb", "1")
     assert none.returncode == 1
     assert "disk 2.5 MB is 2.5 times the limit of 1 MB" in none.stdout

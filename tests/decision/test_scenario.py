@@ -4,7 +4,7 @@ import pytest
 
 from helpers.common.errors import UsageError
 from helpers.common.paths import DATA
-from helpers.decision.dimensions import DIMENSIONS
+from helpers.decision.limits import DIMENSIONS
 from helpers.decision.scenario import load_scenario, make_good_enough
 from helpers.decision.selection import decide
 from support.records import run_of
@@ -38,14 +38,6 @@ def test_weights_have_no_scale(tmp_path):
 def test_weights_that_make_no_sense_are_told(tmp_path, weights, message):
     with pytest.raises(UsageError, match=message):
         decide(run_of(tmp_path, {"a": {}}), weights=weights)
-
-
-def test_license_may_be_spelled_licence_in_weights_and_limits(tmp_path):
-    run = run_of(tmp_path, {"a": {}, "b": {"license": "gemma"}})
-    decision = decide(run, {"licences": ["MIT"]}, {"licence": 1, "quality": 3})
-    assert decision.weights == {"quality": 0.75, "license": 0.25}
-    assert decision.limits.licenses == ("MIT",)
-    assert [option.model for option in decision.options if option.out] == ["b"]
 
 
 @pytest.mark.parametrize("wrong", [{"latency": 0}, {"license": 1}, {"speed": 1}, {"disk": "much"}])

@@ -3,7 +3,7 @@
 import json
 
 from helpers.course.widgets import weigh
-from helpers.decision.dimensions import DIMENSIONS
+from helpers.decision.limits import DIMENSIONS
 from helpers.decision.scorecard import Scorecard
 from helpers.decision.selection import decide
 from support.records import PROMPTS, about, failure, record, run_of

@@ -45,7 +45,7 @@ def test_models_of_a_file(write):
     models = load_models(
         write(
             {
-                "b-1.5": {**GOOD, "formerly": ["b-1"]},
+                "b-1.5": {**GOOD, "renamed_from": ["b-1"]},
                 "a": {**GOOD, "source": "built-in"},
                 "c": {"capabilities": [], "size_mb": None},
             }
@@ -95,7 +95,7 @@ def test_a_byte_order_mark_is_no_mistake(write):
             ["a.source", "'built-in', 'package-index' or 'catalog'", "'cloud'"],
         ),
         ({"a": {**GOOD, "context": 1.5}}, ["a.context", "integer", "1.5"]),
-        ({"a": {**GOOD, "formerly": ["Old Name"]}}, ["a.formerly.0", "'Old Name'"]),
+        ({"a": {**GOOD, "renamed_from": ["Old Name"]}}, ["a.renamed_from.0", "'Old Name'"]),
         ({"a": "chat"}, [" a: ", "'chat'"]),
         ({"a": None}, [" a: ", "None"]),
         ({"A b": GOOD}, ["'A b' is not an alias", "lower-case"]),

@@ -22,7 +22,7 @@ import pytest
 from helpers import connect, download
 from helpers.common.errors import MirrorError, UnsafePackage, UsageError
 from helpers.common.paths import BUILT_IN_MODELS, home, model_cache
-from helpers.models import built_in, cache, classroom, mirror
+from helpers.models import built_in, cache, classroom
 from helpers.models.cache import File, Package
 from helpers.models.mirror import CHUNK, Mirror, parse_mirror_url
 from helpers.servers.downloads import cache_contents, verify
@@ -466,13 +466,6 @@ def test_files_that_fall_together_on_some_systems_are_refused(names):
         Mirror(address).packages()
 
 
-def test_a_model_that_would_fall_together_with_a_cached_one_is_refused(instructor, tmp_path):
-    package = offered(instructor[0], "classy")
-    (tmp_path / "models" / "SOMEBODY" / "Classy-generic-cpu-3").mkdir(parents=True)
-    with pytest.raises(UnsafePackage, match="would fall together with SOMEBODY/Classy-generic-cpu"):
-        Mirror(instructor[0]).fetch(package, tmp_path, tmp_path / "models")
-
-
 @pytest.mark.parametrize("models", [[{}] * 340_000, [7] * 340_000], ids=["objects", "numbers"])
 def test_a_long_list_of_nonsense_is_refused_at_its_first_entry(models):
     tracemalloc.start()
@@ -484,38 +477,6 @@ def test_a_long_list_of_nonsense_is_refused_at_its_first_entry(models):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64 * MIB
-
-
-@pytest.mark.parametrize("at", [0, 60], ids=["head", "list"])
-def test_a_list_that_drips_is_given_up(at):
-    whole = head(200, 10**6) + b"[" * 100
-    drip = [step for byte in whole[at : at + 20] for step in (bytes([byte]), 0.05)]
-    with (
-        Loopback(lambda request: Answer([whole[:at] or 0.0, *drip])) as other,
-        pytest.raises(MirrorError, match="No mirror answers"),
-    ):
-        Mirror(other.url, stall_s=0.3).packages()
-
-
-def test_a_file_that_drips_is_asked_for_again_and_then_given_up(instructor, tmp_path, monkeypatch):
-    monkeypatch.setattr(mirror, "RETRY_S", 0.0)
-    package = offered(instructor[0], "large")
-    asked = []
-
-    def drips(request):
-        if not request.path.endswith("extra.bin"):
-            return relayed(instructor[0], request)
-        start = int(request.headers["Range"].removeprefix("bytes=").rstrip("-"))
-        asked.append(start)
-        data = b"x" * package.files["extra.bin"].bytes
-        return Answer([rest_of(data, start), *[b"x", 0.02] * 100])
-
-    with (
-        Loopback(drips) as between,
-        pytest.raises(MirrorError, match=r"does not deliver .less than 64 kB came in"),
-    ):
-        Mirror(between.url, stall_s=0.1).fetch(package, tmp_path, tmp_path / "models")
-    assert len(asked) == mirror.MAX_FAILURES
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from helpers.common.errors import UsageError
 from helpers.common.paths import PROJECT
-from helpers.models.prompts import AnswerFormat, Facet, Prompt, PromptSet, load_prompts, prompt_list
+from helpers.models.prompts import AnswerFormat, Facet, Prompt, PromptSet, load_prompts
 from helpers.quality import facets
 from support.records import HALF, RIGHT, WRONG, recorded
 
@@ -196,20 +196,6 @@ def test_a_model_without_answers_and_a_prompt_without_expectations_are_shown_as_
     assert "yes: ana" in str(judged.details("p2"))
     with pytest.raises(UsageError, match="No prompt is called 'p3' here; there are p1, p2"):
         judged.details("p3")
-
-
-def test_a_run_can_be_judged_again_by_edited_facets(tmp_path):
-    run = recorded(tmp_path, {"good": [RIGHT, HALF]})
-    edited = [
-        {"id": "p1", "text": "Prompt 1", "facets": [{"id": "x", "any_of": ["Zoe"]}]},
-        {"id": "p2", "text": "another text"},
-    ]
-    path = tmp_path / "mine.json"
-    path.write_text(json.dumps({"mine": {"prompts": edited}}), encoding="utf-8")
-    judged = facets.score_facets(run, str(path))
-    assert [(row["quality"], row["prompts_judged"]) for row in judged.summary] == [(0.0, 1)]
-    with pytest.raises(UsageError, match="have no prompt in common"):
-        facets.score_facets(run, prompt_list(["something else"]))
 
 
 def test_the_example_in_the_docs_is_a_valid_prompt():

@@ -1,6 +1,5 @@
 """Facets proposed from somebody's own notes, and what a person makes of them."""
 
-import io
 import json
 
 import pytest
@@ -9,7 +8,7 @@ from helpers.cli.app import main
 from helpers.common.errors import UsageError
 from helpers.models.prompts import Prompt, load_prompts
 from helpers.quality import facets
-from helpers.quality.proposals import make_set, propose
+from helpers.quality.proposals import propose
 
 NOTES = """Hi all, we agreed NOT to renew the licence for the map service. Tobias will tell the vendor
 by 14 March. Olivia: I'll look for another one, done by Friday. Deepak was late."""
@@ -42,27 +41,12 @@ def test_a_decision_is_found_in_usual_words(notes, decision):
     assert (found.any_of[0] if found else None) == decision
 
 
-def test_a_person_keeps_drops_and_rewrites_proposals():
-    replies = iter(["", "n", "Olivia R., Olivia", "15 March", "yes"])
-    asked = []
-
-    def ask(question):
-        asked.append(question)
-        return next(replies)
-
-    entry = make_set({"vendor": NOTES}, ask)
-    kept = {facet["id"]: facet["any_of"] for facet in entry["prompts"][0]["facets"]}
-    assert list(kept) == ["decision", "owner-2", "due", "due-2"]
-    assert (kept["owner-2"], kept["due"]) == (("Olivia R.", "Olivia"), ("15 March",))
-    assert asked[1].startswith("vendor: owner = Tobias [Enter: yes, n: no")
-
-
 def test_the_command_writes_a_set_from_any_encoding_and_never_over_a_file(tmp_path, capsys):
     folder, output = tmp_path / "notes", tmp_path / "mine.json"
     folder.mkdir()
     (folder / "vendor.txt").write_text(NOTES, encoding="utf-16")
     (folder / "other.txt").write_text("It rained.", encoding="utf-8")
-    command = ["prompts", "new", str(folder), "--output", str(output), "--yes"]
+    command = ["prompts", "new", str(folder), "--output", str(output)]
     assert main(command) == 0
     assert "2 prompts with 5 facets" in capsys.readouterr().out
     other, vendor = load_prompts(output).prompts
@@ -79,14 +63,6 @@ def test_the_command_writes_a_set_from_any_encoding_and_never_over_a_file(tmp_pa
     assert bad.contradicted and bad.quality == 0
     assert main(command) == 2
     assert "exists; name another file" in capsys.readouterr().err
-
-
-def test_nobody_to_ask_is_said(tmp_path, monkeypatch, capsys):
-    (tmp_path / "n.txt").write_text(NOTES, encoding="utf-8")
-    monkeypatch.setattr("sys.stdin", io.StringIO(""))
-    assert main(["prompts", "new", str(tmp_path / "n.txt"), "--output", str(tmp_path / "o")]) == 2
-    assert "--yes" in capsys.readouterr().err
-    assert not (tmp_path / "o").exists()
 
 
 def test_a_typo_in_a_field_of_a_facet_is_told_with_the_nearest_field(tmp_path):

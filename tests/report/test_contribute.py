@@ -243,9 +243,9 @@ def test_contribute_from_the_command_line(helpers_command, tmp_path):
     done = helpers_command("contribute", str(run.folder), "--output", str(tmp_path / "gift"))
     assert done.returncode == 0, done.stderr
     assert "m: a new entry for models.json." in done.stdout
-    assert helpers_command("contribute", "--check", str(tmp_path / "gift")).returncode == 0
+    assert helpers_command("contribute", "--verify", str(tmp_path / "gift")).returncode == 0
     (tmp_path / "gift" / "result.json").write_text("{}", encoding="utf-8")
-    bad = helpers_command("contribute", "--check", str(tmp_path / "gift"))
+    bad = helpers_command("contribute", "--verify", str(tmp_path / "gift"))
     assert (bad.returncode, "Traceback" in bad.stderr) == (2, False)
 
 

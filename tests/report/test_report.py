@@ -24,7 +24,7 @@ from helpers.report import charts, page
 from helpers.report.comparison import compare_models
 from helpers.report.draw import MARKERS
 from helpers.report.report import Report, Section, make_report, summary_csv, write_report
-from helpers.report.sentences import highlights, limits, network
+from helpers.report.sentences import highlights, limits
 from support.records import (
     NASTY,
     PROMPTS,
@@ -401,7 +401,7 @@ def test_what_may_have_held_the_processor_back_is_on_the_first_screen(run, state
     about_it = run.info.environment.model_dump()
     about_it["machine"] |= {"on_mains_power": True, "governor": "performance"} | state
     changed = edit_info(run, environment=about_it)
-    assert [words in warning for warning in make_report(changed).warnings] == [True]
+    assert [words in warning for warning in make_report(changed).say("warnings")] == [True]
 
 
 def test_pictures_of_the_report_exist_and_have_words(run):
@@ -631,26 +631,6 @@ def test_prompts_of_a_set_show_themselves_without_markup():
     shown = prompt_list(["<b>|x"])._repr_html_()
     assert "<b>" not in shown
     assert "&lt;b&gt;|x" in shown
-
-
-@pytest.mark.parametrize(
-    ("address", "words"),
-    [
-        ("http://far.example:80/v1", "without the network it would be about 6 ms"),
-        ("https://far.example/v1", "With TLS that is two round trips or more"),
-        ("http://127.0.0.1:5/v1", None),
-    ],
-)
-def test_network_time_is_shown_apart(tmp_path, address, words):
-    rows = [answer("m", p, n, 0.1, connect_s=0.004) for p in PROMPTS for n in range(1, 4)]
-    run = record(tmp_path, {"m": about(server={"kind": "x", "base_url": address})}, rows)
-    said = network(Scorecard(run))
-    assert (
-        (said == [])
-        if words is None
-        else (words in said[0] and "opening a connection takes 4 ms" in said[0])
-    )
-    assert make_report(run).card.rows[0]["connect_p50_s"] == pytest.approx(0.004)
 
 
 def test_names_with_escapes_markup_and_bidi_leave_every_picture_well_formed(tmp_path):
