@@ -13,6 +13,8 @@ tabulate.PRESERVE_WHITESPACE = False
 # Soft hyphen, zero-width spaces, and marks of direction that open nothing: none parts two words.
 UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff\u061c\u200e\u200f"))
 
+ALIAS = re.compile(r'left;">[\w.]+(?:-[\w.]+)+ *</td>')  # a cell that is one name with hyphens
+
 
 @dataclass(frozen=True)
 class Table:
@@ -35,6 +37,7 @@ class Table:
         drawn = self._drawn("html", one_line).replace("<td>", f"<td{left}")
         head, body, rest = drawn.replace("<th>", f"<th{left}").partition("<tbody>")
         head = head.replace("_", "_<wbr>")  # long names may break after an underscore
+        body = ALIAS.sub(lambda cell: cell[0].replace('">', ' white-space: nowrap;">'), body)
         return head + body + rest + (f"<p>{html.escape(self.note)}</p>" if self.note else "")
 
     def _drawn(self, form: str, clean: Callable[[str], str]) -> str:

@@ -67,6 +67,7 @@ def workshop(output: str | None = None, *, full: bool = False) -> Path:
     """Run the whole course, `full` with all meeting notes, and return the path of the report."""
     folder = results_folder(output) / f"workshop-{now()[:19].replace(':', '-')}"
     settings = {
+        "01_download": {"slow_s": 1},
         "03_benchmark": {"output": str(folder), **(ALL_NOTES if full else {})},
         "04_compare": {"run": str(folder)},
         "05_quality": {"run": str(folder)},
