@@ -37,7 +37,7 @@ class Table:
         drawn = self._drawn("html", one_line).replace("<td>", f"<td{left}")
         head, body, rest = drawn.replace("<th>", f"<th{left}").partition("<tbody>")
         head = head.replace("_", "_<wbr>")  # long names may break after an underscore
-        body = ALIAS.sub(lambda cell: cell[0].replace('">', ' white-space: nowrap;">'), body)
+        rest = ALIAS.sub(lambda cell: cell[0].replace('">', ' white-space: nowrap;">'), rest)
         return head + body + rest + (f"<p>{html.escape(self.note)}</p>" if self.note else "")
 
     def _drawn(self, form: str, clean: Callable[[str], str]) -> str:

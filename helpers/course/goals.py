@@ -36,9 +36,11 @@ def _discover() -> str:
 
 
 def _run() -> str | None:
-    rows = [row for row in load_run().summary if row["ttft_p50_s"]]
-    best = min(rows, key=lambda row: row["ttft_p50_s"], default=None)
-    return best and f"{best['model']} reacts after {duration(best['ttft_p50_s'])} (median TTFT)"
+    known = [(row["ttft_p50_s"], row["model"]) for row in load_run().summary if row["ttft_p50_s"]]
+    if not known:
+        return None
+    ttft_s, model = min(known)
+    return f"{model} reacts after {duration(ttft_s)} (median TTFT)"
 
 
 def _benchmark() -> str:
