@@ -37,7 +37,8 @@ class Table:
         drawn = self._drawn("html", one_line).replace("<td>", f"<td{left}")
         head, body, rest = drawn.replace("<th>", f"<th{left}").partition("<tbody>")
         if len(self.headers) > 7:
-            head = head.replace("<table", '<table style="font-size: 11px"')
+            head = head.replace("<thead", '<thead style="font-size: 11px"')
+            body = '<tbody style="font-size: 11px">'
         head = head.replace("_", "_<wbr>")  # long names may break after an underscore
         rest = ALIAS.sub(lambda row: row[0].replace('">', ' white-space: nowrap;">'), rest)
         return head + body + rest + (f"<p>{html.escape(self.note)}</p>" if self.note else "")

@@ -10,8 +10,6 @@ from ..report.comparison import compare_models
 from ..servers.downloads import cache_contents
 from .exercises import PASSED, overview
 
-TICK = "\N{CHECK MARK}"
-
 
 def goals() -> Table:
     """Return the five goals: a tick where all exercises are passed, and a figure of one's own."""
@@ -21,7 +19,7 @@ def goals() -> Table:
     rows = []
     for goal, numbers, figure in GOALS:
         passed = [one for number in numbers for one in done.get(number, ())]
-        tick = TICK if all(passed) else f"{sum(passed)} of {len(passed)}"
+        tick = "\N{CHECK MARK}" if all(passed) else f"{sum(passed)} of {len(passed)}"
         own = None
         with suppress(KitError):  # no run yet, or one that cannot be read
             own = figure()
