@@ -44,10 +44,10 @@ class SlowMirror:
                 round(self.package.bytes / 1e6, 1),
                 self.home / "models",
             )
-            with Progress(total_mb, "MB") as line:
+            with Progress(total_kb, "kB") as line:
 
                 def show(n_bytes):
-                    line.to(n_bytes / 1e6)
+                    line.to(n_bytes // 1000)
 
                 address.fetch(self.package, self.home, target, show)
         except KeyboardInterrupt:
