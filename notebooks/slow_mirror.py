@@ -40,10 +40,7 @@ class SlowMirror:
         mirror = web.Background(self._brake(Classroom(self.catalog, []).app), 2**16)
         try:
             address = Mirror(f"http://127.0.0.1:{mirror.port}")
-            total_mb, target = (
-                round(self.package.bytes / 1e6, 1),
-                self.home / "models",
-            )
+            total_kb, target = self.package.bytes // 1000, self.home / "models"
             with Progress(total_kb, "kB") as line:
 
                 def show(n_bytes):
