@@ -13,7 +13,7 @@ from ..common.files import write_bytes, write_json, write_text
 from ..common.show import Table, count, join_words, sanitize_for_csv
 from ..decision.cost import Prices
 from ..decision.limits import DIMENSIONS, collect
-from ..decision.scorecard import Scorecard
+from ..decision.scorecard import GLANCE, Scorecard
 from ..decision.selection import Decision, decide
 from ..measure.record import Run
 from ..quality.agreement import Ratings, ratings
@@ -22,10 +22,6 @@ from ..quality.faults import worst_answers
 from . import charts, lengths, load_test, page, sentences
 from .draw import Chart
 
-GLANCE = (
-    *("model", "n_ok", "ttft_p50_s", "latency_p50_s", "latency_p95_s"),
-    *("output_tokens_per_s_p50", "memory_mb", "quality"),
-)
 ROWS = 4  # of the table on the first screen
 TEXTS = ("sample", "error")  # they come last in summary.csv, because they are long
 
