@@ -211,14 +211,13 @@ def compare(
     /,
     *,
     fail_if: tuple[str, ...] = (),
-    drift: str = "5",
     json_: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
     """Compare two recorded runs of the same prompts, before and after a change."""
     from ..measure import two_runs
 
     gates = [two_runs.parse_gate(text) for text in fail_if]
-    comparison = two_runs.compare_runs(before, after, drift=two_runs.parse_drift(drift))
+    comparison = two_runs.compare_runs(before, after)
     results = comparison.judge(gates)
     failed = [result for result in results if result.outcome == "failed"]
     if json_:
