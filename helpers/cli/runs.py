@@ -116,7 +116,7 @@ def benchmark(
 
 def _resume(options: BenchmarkOptions, settings: dict, endpoint: str | None) -> "Run":
     from .. import connect
-    from ..measure.session import resume
+    from ..measure.resumption import resume
 
     with connect(endpoint, models=options.lineup()) as server:
         run = resume(

@@ -12,8 +12,7 @@ THREAD = "keep-warm"
 class Traffic:
     """Decide who may use a server now.
 
-    Timed requests run beside one another. A ping is sent only when no timed request has run for a
-    while.
+    Timed requests run beside one another; a ping waits until none has run for a while.
     """
 
     def __init__(self):
