@@ -116,7 +116,7 @@ def benchmark(
 
 def _resume(options: BenchmarkOptions, settings: dict, endpoint: str | None) -> "Run":
     from .. import connect
-    from ..measure.session import resume
+    from ..measure.resumption import resume
 
     with connect(endpoint, models=options.lineup()) as server:
         run = resume(
@@ -211,14 +211,13 @@ def compare(
     /,
     *,
     fail_if: tuple[str, ...] = (),
-    drift: str = "5",
     json_: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
     """Compare two recorded runs of the same prompts, before and after a change."""
     from ..measure import two_runs
 
     gates = [two_runs.parse_gate(text) for text in fail_if]
-    comparison = two_runs.compare_runs(before, after, drift=two_runs.parse_drift(drift))
+    comparison = two_runs.compare_runs(before, after)
     results = comparison.judge(gates)
     failed = [result for result in results if result.outcome == "failed"]
     if json_:

@@ -38,6 +38,7 @@ class Sender:
 
     def __init__(self, server: Server, plan: Plan, recorder: Recorder, line: Progress):
         self._server, self._plan, self._recorder, self._line = server, plan, recorder, line
+        self._settings = {name: getattr(plan, name) for name in REQUEST_SETTINGS}
         self._failures: Counter[str] = Counter()
         self.ready: dict[str, ModelInfo] = {}
         self.given_up: dict[str, str] = {}
@@ -83,10 +84,9 @@ class Sender:
 
     def count_tokens(self, alias: str) -> None:
         """Ask each prompt once more, not timed and not streamed: many servers count only then."""
-        settings = {name: getattr(self._plan, name) for name in REQUEST_SETTINGS}
         for prompt in self._plan.prompts.prompts:
             job = Job(alias, prompt, 0, phase="warmup")
-            asked = settings | {"stream": False}
+            asked = self._settings | {"stream": False}
             answer = self._server.request(self.ready[alias], prompt.text, **asked)
             self._take(self._row(Answer(job, answer, None, None, 0.0), time.time()))
             if answer.token_source != "usage":
@@ -109,9 +109,8 @@ class Sender:
         """Return a job's request; None when its model has been given up."""
         if job.model in self.given_up:
             return None
-        settings = {name: getattr(self._plan, name) for name in REQUEST_SETTINGS}
         try:
-            return self._server.prepare(self.ready[job.model], job.prompt.text, **settings)
+            return self._server.prepare(self.ready[job.model], job.prompt.text, **self._settings)
         except KitError as error:  # the runtime had died and did not start again
             return stream.Timeline(error=str(error))
 

@@ -12,28 +12,15 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from ..common import machine
-from ..common.errors import KitError, RuntimeStopped, UnknownModel, UsageError
-from ..common.files import now
+from ..common.errors import KitError, RuntimeStopped, UnknownModel
 from ..common.progress import Progress
-from ..common.validation import explain
 from ..servers.model_table import ModelInfo, free_memory_mb
 from ..servers.server import NOT_FROM_HERE, Server
 from ..timing.intervals import is_settled
-from .info import (
-    MODEL_FACTS,
-    Environment,
-    ModelRecord,
-    Resumption,
-    RunInfo,
-    ServerRecord,
-    Warmup,
-    what_differs,
-)
+from .info import MODEL_FACTS, ModelRecord, RunInfo, Warmup
 from .plan import Plan, make_plan
-from .record import Run, load_run
+from .record import Run
 from .recorder import Recorder
 from .schedule import Job, Key, Schedule
 from .sender import Sender
@@ -83,50 +70,11 @@ def benchmark(
             "calibration": calibration and calibration.to_dict(),
         }
     )
-    return _execute(server, plan, Recorder(info, output), progress)
+    return execute(server, plan, Recorder(info, output), progress)
 
 
-def resume(
-    server: Server,
-    run: str | os.PathLike | None = None,
-    *,
-    force: bool = False,
-    progress: bool = True,
-    **asked,
-) -> Run:
-    """Finish a run that was interrupted or killed: keep what is on record, measure what is missing.
-
-    Args:
-        server: from `connect()`.
-        run: what `load_run` reads; default the latest.
-        force: go on, and record it, although what the figures depend on has changed.
-        progress: show one updating line.
-        asked: settings that the caller expects the plan to have.
-
-    Raises UsageError when the run is finished or being measured, and when plan, packages, server or
-    model files differ from what the run began with.
-    """
-    before = load_run(run)
-    if before.status == "finished":
-        raise UsageError(f"{before.folder} is finished: there is nothing to resume.")
-    try:
-        plan = Plan.model_validate(before.info.plan.model_dump(include=set(Plan.model_fields)))
-    except ValidationError as error:
-        raise UsageError(
-            f"{before.folder / 'run.json'}: {explain(error, prefix='plan')}."
-        ) from None
-    changes = [*_plan_changes(plan, server, asked), *_ground_changes(before.info, server)]
-    if changes and not force:
-        raise UsageError(
-            f"{before.folder.name} cannot simply be resumed: {'; '.join(changes)}. "
-            "Measure anew, or go on with --force (it is recorded)."
-        )
-    rows_before = int((before.frame["phase"] == "measure").sum())
-    before.info.resumed.append(Resumption(at=now(), rows_before=rows_before, changes=changes))
-    return _execute(server, plan, Recorder(before.info, folder=before.folder), progress)
-
-
-def _execute(server: Server, plan: Plan, recorder: Recorder, progress: bool) -> Run:
+def execute(server: Server, plan: Plan, recorder: Recorder, progress: bool) -> Run:
+    """Measure what a record lacks of its plan; return the run, also when it was interrupted."""
     status = "interrupted"
     try:
         with Progress(plan.requests * len(plan.models), "requests", progress) as line:
@@ -139,36 +87,7 @@ def _execute(server: Server, plan: Plan, recorder: Recorder, progress: bool) -> 
     return run
 
 
-def _plan_changes(plan: Plan, server: Server, asked: dict) -> list[str]:
-    given = {name: value for name, value in asked.items() if value is not None}
-    levels = plan.sweep or plan.concurrency
-    wanted, _ = make_plan(server, **{**dict(plan), "concurrency": levels, **given})
-    differences = what_differs(dict(plan), dict(wanted))
-    return [difference.in_words("was", "asked is") for difference in differences]
-
-
-def _ground_changes(info: RunInfo, server: Server) -> list[str]:
-    missing, records = [], {}
-    for alias, record in info.models.items():
-        if record.model_id is None:
-            continue
-        try:
-            records[alias] = _describe(server.resolve(alias), ModelRecord())
-        except UnknownModel as error:
-            missing.append(str(error))
-    today = RunInfo(
-        plan=info.plan,
-        server=ServerRecord(kind=server.kind),
-        models=records,
-        environment=Environment(packages=machine.packages()),
-    )
-    before = info.ground(records)
-    after = {name: value for name, value in today.ground(records).items() if name in before}
-    changes = [difference.in_words("was", "is") for difference in what_differs(before, after)]
-    return [*changes, *missing]
-
-
-def _describe(model: ModelInfo, record: ModelRecord) -> ModelRecord:
+def describe(model: ModelInfo, record: ModelRecord) -> ModelRecord:
     """Write what the server says of a model into its record."""
     record.model_id, record.alias = model.id, model.alias
     for name in set(MODEL_FACTS) - {"model_id"}:
@@ -225,7 +144,7 @@ class _Session:
                 self._sender.give_up(alias, str(error))
                 continue
             self._sender.ready[alias] = model
-            record = _describe(model, self._models[alias])
+            record = describe(model, self._models[alias])
             left_out = self._server.left_out.setdefault(model.id, {})
             left_out |= record.left_out  # of a run that is resumed
             record.left_out = dict(left_out)

@@ -210,20 +210,6 @@ def parse_gate(text: str) -> Gate:
     return Gate("".join(match.groups()), GATED[match[1]], match[2], float(match[3]))
 
 
-def parse_drift(text: str) -> float:
-    """Read a percentage from 0 to 50, with or without the sign, as a share.
-
-    Raises UsageError for anything else.
-    """
-    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*%?\s*", text)
-    if not match or float(match[1]) > 100 * MAX_DRIFT:
-        raise UsageError(
-            f"--drift '{one_line(text, width=60)}': expected a percentage from 0 to "
-            f"{100 * MAX_DRIFT:g}, for instance 5."
-        )
-    return float(match[1]) / 100
-
-
 def _load(run: Run | str | os.PathLike | None) -> Run:
     if isinstance(run, Run):
         return run

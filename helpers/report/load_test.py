@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..common.show import Table
-from ..measure.in_flight import Window, window
 from ..measure.plan import Slo
-from ..measure.record import Run
+from ..measure.record import Run, Window, window
 from ..timing.intervals import summarize
 from . import draw, page
 from .draw import Chart
@@ -27,8 +26,8 @@ class Level:
     """Hold what one model did at one concurrency, or at the run's rate.
 
     None: not known, or too few answers. `concurrency` is what was asked, `in_flight` the mean that
-    was. Throughput and goodput are per second of the time that counts (`measure.in_flight`), failed
-    requests included. `late_p95_s` is how long after it was due a request was sent (open loop).
+    was. Throughput and goodput are per second of the time that counts, failed requests included.
+    `late_p95_s` is how long after it was due a request was sent (open loop).
     """
 
     model: str

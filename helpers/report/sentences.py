@@ -2,7 +2,6 @@
 
 from ..common import machine
 from ..decision.scorecard import COLUMNS
-from ..measure.drift import DRIFT_NEEDS, drifts
 from ..measure.record import Run
 from ..quality.facets import score_facets
 from ..timing.instrument_error import WITHIN_ERROR
@@ -53,7 +52,7 @@ def limits(run: Run) -> list[str]:
         for name, reason in about.not_measured.items():
             heading = COLUMNS[name].heading.partition(",")[0] if name in COLUMNS else name
             unmeasured.setdefault((heading, reason), []).append(model)
-    models, found = run.info.models, drifts(run)
+    models = run.info.models
     estimated = [model for model in models if models[model].energy_source == "estimate"]
     said = page.sentences(
         "limits.jinja",
@@ -63,9 +62,6 @@ def limits(run: Run) -> list[str]:
         unmeasured=unmeasured,
         estimated=estimated,
         watts_variable=machine.WATTS_VARIABLE,
-        drifts=found,
-        rounds=max((drift.n for drift in found), default=None),
-        drift_needs=DRIFT_NEEDS,
     )
     said += run.info.joined_notes
     return said + page.sentences(

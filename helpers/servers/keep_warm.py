@@ -4,9 +4,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
-# Longer than a timed request may take, so that one of another process is not disturbed either.
 EVERY_S = 240.0
 THREAD = "keep-warm"
 
@@ -14,13 +12,11 @@ THREAD = "keep-warm"
 class Traffic:
     """Decide who may use a server now.
 
-    Timed requests run beside one another. A ping is sent only when no timed request has run for a
-    while. `mark` is a file that the processes of one machine share: its time of change is when one
-    of them last began a timed request.
+    Timed requests run beside one another; a ping waits until none has run for a while.
     """
 
-    def __init__(self, mark: Path | None = None):
-        self._mark, self._lock = mark, threading.Lock()  # held during a ping
+    def __init__(self):
+        self._lock = threading.Lock()  # held during a ping
         self._timed, self._last = 0, time.monotonic()
 
     @contextlib.contextmanager
@@ -28,9 +24,6 @@ class Traffic:
         """Wait for a ping under way, and let none begin during a timed request."""
         with self._lock:
             self._timed += 1
-        if self._mark:
-            with contextlib.suppress(OSError):
-                self._mark.touch()
         try:
             yield
         finally:
@@ -42,17 +35,10 @@ class Traffic:
     def ping(self, idle_s: float) -> Iterator[bool]:
         """Yield whether a ping may be sent: no timed request runs, or has run for `idle_s`."""
         with self._lock:
-            free = not self._timed and self._idle_s() >= idle_s
+            free = not self._timed and time.monotonic() - self._last >= idle_s
             yield free
             if free:
                 self._last = time.monotonic()
-
-    def _idle_s(self) -> float:
-        idle_s = time.monotonic() - self._last
-        with contextlib.suppress(OSError):
-            if self._mark:
-                idle_s = min(idle_s, time.time() - self._mark.stat().st_mtime)
-        return idle_s
 
     @contextlib.contextmanager
     def pings(self, send: Callable[[], object], every_s: float) -> Iterator["Pings"]:

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 
 from ..common import machine
 from ..common.errors import KitError, MirrorError, RuntimeStopped
-from ..common.paths import home, model_cache, service_folder
+from ..common.paths import home, model_cache
 from ..common.templates import paragraph
 from ..models import lineup, mirror, package_index
 from ..models.cache import Note, Package, download_lock, ignore
 from .foundry import Progress, Runtime, private_service
-from .keep_warm import Traffic
 from .model_table import ModelInfo, ModelTable, free_memory_mb
 from .server import MAX_TOKENS, Server
 
@@ -70,7 +69,6 @@ class BuiltIn(OnRuntime):
         self.mirror = mirror.mirror_from_env(mirror_address)
         super().__init__(models, runtime)
         self.kind = self.runtime.name
-        self._traffic = Traffic(service_folder() / "asked")
 
     def models(self) -> ModelTable:
         """Return every model that can be had: built in, from the mirror, from the catalogs."""

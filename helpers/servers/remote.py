@@ -5,6 +5,7 @@ import re
 
 import httpx2
 
+from ..common.errors import KitError
 from ..models import lineup
 from .foundry_rest import find_foundry
 from .listing import aliases_of
@@ -117,6 +118,10 @@ class Remote(Server):
         if self._foundry:
             model = self.resolve(name)
             self._foundry.unload(model.id, self._aliases(name, model))
+
+    def download(self, name: str) -> ModelInfo:
+        """Raise KitError: only who is at that machine can."""
+        raise KitError(f"{self.where} cannot download '{name}' for you; do it on that machine.")
 
     def _get_below_root(self, path: str) -> httpx2.Response:
         # Loading a model takes longer than listing.

@@ -27,10 +27,6 @@ class Estimate:
     confidence: float = 0.95
     n: int = 0
 
-    def excludes(self, value: float) -> bool:
-        """Return whether the interval leaves `value` out, so that the data tells them apart."""
-        return self.low is not None and self.high is not None and not self.low <= value <= self.high
-
 
 @dataclass(frozen=True)
 class Summary:

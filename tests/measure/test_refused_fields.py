@@ -5,7 +5,7 @@ import json
 import pytest
 
 from helpers import benchmark, connect, write_report
-from helpers.measure.session import resume
+from helpers.measure.resumption import resume
 from helpers.report.sentences import limits
 from support.loopback import (
     DONE,

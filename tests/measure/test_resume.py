@@ -11,7 +11,7 @@ import pytest
 from helpers import benchmark as full_benchmark
 from helpers import connect, load_run, write_report
 from helpers.common.errors import UsageError
-from helpers.measure.session import resume
+from helpers.measure.resumption import resume
 from support.loopback import DONE, delta, error_answer, event, serving, streamed, usage
 from support.records import edit_info
 

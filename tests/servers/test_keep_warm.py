@@ -1,10 +1,7 @@
 """Keeping a model warm: pings when nobody asks, and never beside a request that is timed."""
 
-import os
 import threading
 import time
-
-import pytest
 
 from helpers import connect
 from helpers.servers.keep_warm import THREAD, Traffic
@@ -83,14 +80,3 @@ def test_a_timed_request_waits_for_a_ping_and_a_ping_for_nobody():
         assert not free
     with traffic.ping(idle_s=3600) as free:
         assert not free
-
-
-@pytest.mark.parametrize(("ago_s", "free"), [(1, False), (7200, True)])
-def test_a_request_of_another_process_counts_too(tmp_path, ago_s, free):
-    mark = tmp_path / "asked"
-    traffic = Traffic(mark)
-    traffic._last -= 7200
-    mark.touch()
-    os.utime(mark, (time.time() - ago_s, time.time() - ago_s))
-    with traffic.ping(idle_s=3600) as may:
-        assert may is free

@@ -4,29 +4,12 @@ import numpy as np
 import pytest
 
 from helpers.timing.intervals import (
-    Estimate,
     interval_of_median,
     interval_of_p95,
     is_settled,
     outliers,
     summarize,
 )
-
-# Estimates ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "excluded"),
-    [(1.1, 2.0, True), (0.5, 0.9, True), (0.9, 1.1, False), (1.0, 2.0, False), (0.5, 1.0, False)],
-)
-def test_an_estimate_excludes_what_lies_outside_its_interval(low, high, excluded):
-    assert Estimate(1.5, low, high, n=9).excludes(1.0) is excluded
-
-
-@pytest.mark.parametrize(("low", "high"), [(None, None), (None, 0.5), (2.0, None)])
-def test_an_estimate_without_an_interval_excludes_nothing(low, high):
-    assert not Estimate(9.0, low, high).excludes(1.0)
-
 
 # Summaries ---------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import pytest
 from helpers import benchmark, connect, load_run, write_report
 from helpers.common.errors import UsageError
 from helpers.measure.plan import Slo, make_plan
-from helpers.measure.session import resume
+from helpers.measure.resumption import resume
 from helpers.report import load_test
 from helpers.timing import send
 from helpers.timing.send import arrivals
