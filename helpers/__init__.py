@@ -12,27 +12,6 @@ if sys.version_info < (3, 11):
         "install Python 3.11 or newer (Foundry Local 2.2.1 needs it)."
     )
 
-import warnings
-
 import lazy_loader
 
-_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
-
-RENAMED = {
-    "capacity": "load_test",
-    "compare": "compare_models",
-    "join": "merge_runs",
-    "judge": "score_facets",
-}
-
-
-def __getattr__(name: str) -> object:
-    """Load a public name; a name of the first release is answered with its new one and a note."""
-    if name in RENAMED:
-        warnings.warn(
-            f"helpers.{name} is now helpers.{RENAMED[name]}; "
-            "the old name goes with the next release.",
-            DeprecationWarning,
-            stacklevel=2,
-        )
-    return _load(RENAMED.get(name, name))
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

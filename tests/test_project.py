@@ -33,11 +33,6 @@ def test_the_public_face_is_what_the_stub_lists_and_every_name_is_there():
     assert [name for name in helpers.__all__ if not hasattr(helpers, name)] == []
 
 
-def test_the_old_names_of_the_face_are_answered_with_the_new_ones():
-    with pytest.warns(DeprecationWarning, match="helpers.judge is now helpers.score_facets"):
-        assert helpers.judge is helpers.score_facets
-
-
 # Comparing two runs and asking Azure's catalog are not needed for one honest benchmark.
 NOT_CORE = ("timing/ratios.py",)
 CORE = (
