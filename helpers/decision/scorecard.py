@@ -94,10 +94,7 @@ class Scorecard(Shown):
         return values
 
     def table(self, names: Sequence[str] = (), models: Sequence[str] = ()) -> Table:
-        """Return the one table for people, or some of its columns and rows.
-
-        Times are milliseconds where all medians are below a second.
-        """
+        """Return the one table for people, or some of it; in ms where all medians are below 1 s."""
         columns = {
             name: column
             for name, column in COLUMNS.items()

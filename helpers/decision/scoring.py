@@ -75,10 +75,7 @@ def license_score(license_name: str | None) -> float:
 
 @dataclass(frozen=True)
 class Contest:
-    """Hold what a choice is made from: `matrix` has values by dimension, prompts x models.
-
-    A dimension that does not vary by prompt has one line.
-    """
+    """Hold what a choice is made from: values by dimension, prompts (or one line) x models."""
 
     models: Sequence[str]
     matrix: Mapping[str, np.ndarray]
@@ -130,10 +127,9 @@ def make_contest(
     weights: Mapping[str, float],
     good_enough: Mapping[str, float],
 ) -> tuple[Contest, list[str]]:
-    """Return what models are compared by, and notes; `rows` has a row for each of them.
+    """Return what models are compared by, and notes. Raises UsageError when no weight is left.
 
-    A dimension that is unknown for all models gives its weight to the others. Raises UsageError
-    when no weight is left.
+    `rows` has a row for each. What is unknown for all models gives its weight to the others.
     """
     models = list(rows)
     contest = Contest(models, _matrix(card, rows), weights, good_enough)

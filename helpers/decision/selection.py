@@ -107,22 +107,7 @@ class Decision:
     @property
     def reason(self) -> str:
         """Say what the winner is best at, and where it loses most; or why there is none."""
-        if self.winner is None:
-            return " ".join(self.next_step[1:])
-        if len(self.left) == 1:
-            return "It is the only model that answered and meets the limits."
-        mine = self.winner.scores
-        left = [option.scores for option in self.left]
-        top = {d: max(scores[d] for scores in left) for d in mine}
-        bottom = {d: min(scores[d] for scores in left) for d in mine}
-        worst = max(mine, key=lambda d: self.weights[d] * (top[d] - mine[d]))
-        return paragraph(
-            "decision/reason.jinja",
-            best=[d for d in mine if mine[d] == top[d] > bottom[d]],
-            worst=worst,
-            score=mine[worst],
-            top=top[worst],
-        )
+        return paragraph("decision/reason.jinja", decision=self)
 
     @property
     def confidence(self) -> str:
@@ -193,17 +178,10 @@ def decide(
     scenario: Scenario | str | os.PathLike | None = None,
     seed: int = 0,
 ) -> Decision:
-    """Choose a model from a finished run.
+    """Choose a model from a finished run, or a Scorecard (for prices, or other quality).
 
-    Args:
-        run: the run, or its Scorecard (for prices, or another source of quality).
-        limits: any of those in `data/limits.toml`; they win over the scenario's.
-        weights: dimension to a number, in any scale, instead of the scenario's.
-        good_enough: dimension to a value beyond which better does not count; {}: no such value.
-        scenario: a file such as `data/limits.toml`, which is the default.
-        seed: for resampling.
-
-    Raises UsageError.
+    `limits`, `weights` and `good_enough` go before those of `scenario`, by default the file
+    `data/limits.toml`; {} as `good_enough` sets none. `seed` is for resampling. Raises UsageError.
     """
     card = run if isinstance(run, Scorecard) else Scorecard(run)
     machine = card.run.info.environment.machine

@@ -28,15 +28,10 @@ def from_gguf(
 ) -> str:
     """Convert a GGUF file into the cache; return the alias under which Foundry Local serves it.
 
-    Args:
-        path: the file. It is read once, and not needed afterwards.
-        name: the alias; default the name of the file.
-        adapter: a LoRA folder of PEFT to add to the weights.
-        context: positions; default 8,192 or what the model has.
-        note: called with what is being done.
-
-    Does nothing when the same was converted before. Raises UsageError for a file, an adapter or a
-    name that does not do, KitError when disk or memory do not suffice.
+    `name` is the alias, by default the file's name; `adapter` a LoRA folder of PEFT to add to the
+    weights; `context` positions, by default 8,192 or what the model has; `note` is told what is
+    done. Does nothing when the same was converted before. Raises UsageError for a file, an adapter
+    or a name that does not do, KitError when disk or memory do not suffice.
     """
     path = Path(path)
     alias = alias_from(path) if name is None else name

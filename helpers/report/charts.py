@@ -104,10 +104,7 @@ def forest(run: Run, baseline: str | None = None) -> Chart:
 
 
 def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
-    """Draw every value as a dot, by prompt and model, with medians as bars and outliers ringed.
-
-    Of more than 30 prompts the slowest are shown.
-    """
+    """Draw every value by prompt (the 30 slowest) and model; medians are bars, outliers ringed."""
     models, label, prompts = _answered(run), METRICS[metric].label, list(run.prompts)
     values = {model: run.values(model, metric) for model in models}
     if not any(values.values()):

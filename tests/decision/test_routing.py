@@ -104,7 +104,7 @@ def test_route_from_the_command_line(server, helpers_command, tmp_path):
     )
     done = helpers_command("route", "Say OK.", "--run", str(run.folder))
     assert done.returncode == 0, done.stderr
-    assert "has chat; total" in done.stdout
+    assert "pocket-nano         has chat" in done.stdout
     none = helpers_command("route", "Say OK.", "--run", str(run.folder), "--max-disk-mb", "1")
     assert none.returncode == 1
     assert "disk 2.5 MB is 2.5 times the limit of 1 MB" in none.stdout

@@ -269,5 +269,5 @@ def test_models_that_were_taught_on_texts_like_these_are_named(tmp_path):
     run = recorded(tmp_path, {"good": [GOOD] * 6, "poor": [BAD] * 6}, NOTED)
     taught = PromptSet(name="mine", taught_on=("poor", "another"), prompts=NOTED)
     assert facets.score_facets(run).sentences() == []
-    (sentence,) = facets.score_facets(run, taught).sentences()
+    (sentence,) = facets.Quality(run, taught).sentences()
     assert sentence.startswith("poor was taught on texts like mine.")
