@@ -1,5 +1,6 @@
 """Commands around a lab: certificates, scheduler, worker, one plan for all devices, the report."""
 
+import sys
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -15,12 +16,7 @@ At = Annotated[str, Parameter(help="the lab's scheduler, such as tls://HOST:8786
 
 
 def certificates(folder: str, /, *name: str) -> None:
-    """Make a folder with a certificate for each machine of a lab.
-
-    Args:
-        folder: FOLDER of the lab; the key of its authority stays there
-        name: each machine's name (default: lab, for scheduler and run)
-    """
+    """Make a folder with a certificate for each machine of a lab."""
     from ..fleet.certificates import make_certificates
 
     for path in make_certificates(user_path(folder), name or ("lab",)):
@@ -34,30 +30,18 @@ def scheduler(
     certificates: Certificates = None,
     lost_after: float = 60.0,
 ) -> None:
-    """Run the scheduler of a lab until Ctrl-C.
-
-    Args:
-        host: this machine's address in the lab's network (default: this machine alone)
-        port: port to listen on (default 8786)
-        lost_after: seconds of silence after which a device counts as lost (default 60)
-    """
+    """Run the scheduler of a lab until Ctrl-C."""
     from ..fleet import lab
 
-    folder = user_path(certificates) if certificates else None
-    address = lab.parse_scheduler(f"{'tls' if folder else 'tcp'}://{host}:{port}", folder)
-    lab.serve_scheduler(address, folder, lost_after)
+    here = lab.find_lab(f"{'tls' if certificates else 'tcp'}://{host}:{port}", certificates)
+    lab.serve_scheduler(here, lost_after)
 
 
 def worker(*, scheduler: At, name: str, certificates: Certificates = None) -> None:
-    """Carry out on this device what the lab asks, until Ctrl-C.
-
-    Args:
-        name: this device's name in the lab, such as edge-1
-    """
+    """Carry out on this device what the lab asks, until Ctrl-C."""
     from ..fleet import lab
 
-    folder = user_path(certificates) if certificates else None
-    lab.serve_worker(lab.parse_scheduler(scheduler, folder), folder, name)
+    lab.serve_worker(lab.find_lab(scheduler, certificates), name)
 
 
 def run(
@@ -69,31 +53,24 @@ def run(
     resume: str | None = None,
     wait: float = 30.0,
 ) -> int:
-    """Measure a plan on every device of the lab; exit with 1 when any has no run.
-
-    Args:
-        plan: PLAN.toml or .json: models, prompts, rounds, max_tokens
-        resume: instead of a plan, the folder of an experiment that was interrupted
-        wait: minutes to wait for lost devices once the others are done (default 30)
-    """
+    """Measure a plan on every device of the lab; exit with 1 when any has no run."""
     from ..fleet import experiment, lab
 
-    folder = user_path(certificates) if certificates else None
-    done = experiment.run_experiment(
-        lab.parse_scheduler(scheduler, folder),
-        folder,
-        plan and user_path(plan),
-        resume and user_path(resume),
-        60 * wait,
-    )
-    print(
-        done.table(),
-        f"\nexperiment: {done.folder}; see it with: python -m helpers fleet report",
-        sep="\n",
-    )
+    here, begun = lab.find_lab(scheduler, certificates), user_path(resume) if resume else None
+    done = experiment.run_experiment(here, user_path(plan) if plan else None, begun, 60 * wait)
+    print(done.table())
+    print(f"See it with: python -m helpers fleet report {done.folder}", file=sys.stderr)
     return 0 if all(one.state == "done" for one in done.devices.values()) else 1
 
 
-for command in (certificates, scheduler, worker, run):
-    describe(command)
+def report(folder: str, /, *, limits: str | None = None) -> None:
+    """Compare the models over all devices of an experiment, and write fleet.md into its folder."""
+    from ..fleet.report import report_fleet
+
+    print(report_fleet(user_path(folder), limits))
+
+
+COMMANDS = (certificates, scheduler, worker, run, report)
+for command in COMMANDS:
+    describe(command, within="fleet ")
     app.command(command)

@@ -44,9 +44,9 @@ def described(options: type[Options]) -> type[Options]:
     return Parameter(name="*")(dataclass(frozen=True)(options))
 
 
-def describe(item: Callable, heading: str = "Args") -> None:
+def describe(item: Callable, heading: str = "Args", within: str = "") -> None:
     """Add to a command or a class what help.toml says of its options."""
-    lines = [f"    {name}: {text}" for name, text in HELP.get(item.__name__, {}).items()]
+    lines = [f"    {name}: {text}" for name, text in HELP.get(within + item.__name__, {}).items()]
     if lines:
         item.__doc__ = "\n".join([item.__doc__ or "", "", f"{heading}:", *lines])
 

@@ -78,8 +78,8 @@ def _issue(folder: Path, certificate: str, key_file: str, authority: Authority |
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"lab {folder.name}"[:64])])
     signer, signing_key = authority or (None, key)
     until = signer.not_valid_after_utc if signer else now + VALID
-    may_sign = [signer is None] * 2  # certificates, and lists of revoked ones
-    usage = x509.KeyUsage(True, *[False] * 4, *may_sign, False, False)
+    signs, no = signer is None, False  # certificates, and lists of those that no longer hold
+    usage = x509.KeyUsage(True, no, no, no, no, signs, signs, no, no)
     extensions = (
         (usage, True),
         (x509.BasicConstraints(ca=not signer, path_length=None if signer else 0), True),

@@ -92,8 +92,10 @@ def _measured(order: Order) -> Run:
                 server.download(alias)
         if begun:
             return resume(server, begun[0])
-        settings = {"rounds": plan.rounds, "max_tokens": plan.max_tokens, "stream": True}
-        return benchmark(server, plan.models, plan.prompt_set(), output=folder, **settings)
+        settings: dict[str, Any] = {"rounds": plan.rounds, "max_tokens": plan.max_tokens}
+        return benchmark(
+            server, plan.models, plan.prompt_set(), output=folder, stream=True, **settings
+        )
 
 
 def _end_with_parent() -> None:

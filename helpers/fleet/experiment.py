@@ -16,7 +16,9 @@ from ..common.errors import KitError, UsageError
 from ..common.files import now, read_text, write_json, write_text
 from ..common.foreign import clean
 from ..common.paths import results_folder
-from ..common.show import Table, join_words
+from ..common.show import Table
+from ..common.templates import sentences
+from ..measure.info import what_differs
 from ..measure.record import Run
 from ..measure.shared_plan import read_shared_plan
 from . import device, lab
@@ -25,14 +27,14 @@ from .certificates import NAME
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-LOOK_EVERY_S, GATHER_S, CLOCK_OFF_S = 0.5, 60, 120
+RECORD = "fleet.json"
+LOOK_EVERY_S, GATHER_S = 0.5, 60
 MAX_RESULT = 200_000_000  # characters of one device's run
-OPEN = ("waiting", "measuring", "lost")
 
 
 @dataclass
 class Device:
-    """Follow one device: `state` is one of OPEN, or done, failed or left out."""
+    """Follow one device; `state` is waiting, measuring, lost, done, failed or left out."""
 
     name: str
     state: str = "waiting"
@@ -50,7 +52,6 @@ class Experiment:
         self._sent: dict[str, tuple[str, Future]] = {}  # the address, and what comes from there
         self._bars: dict[str, tqdm] = {}
         self._lost_at: dict[str, float] = {}
-        self._mine = lab.versions()
 
     def run(self, wait_s: float) -> None:
         """Measure on all devices; of lost ones, wait so long for the first to come back."""
@@ -75,26 +76,16 @@ class Experiment:
 
     def _meet(self, name: str, about: Mapping[str, Any]) -> Device:
         """Look at a device for the first time, and leave it out when it does not fit."""
-        shown = name if NAME.fullmatch(name) else clean(name, 40)
-        one = self.devices[name] = Device(shown)
-        theirs = about.get("fleet", {}).get("versions", {})
-        differs = [
-            f"{what} is {clean(theirs.get(what), 40)} there and {mine} here"
-            for what, mine in self._mine.items()
-            if theirs.get(what) != mine
-        ]
-        if shown != name or not theirs:
-            self._say(one, "it was not started by `fleet worker`, so it is left out", "left out")
-        elif differs:
-            self._say(one, f"it is left out: {join_words(differs)}; update it", "left out")
-        elif (self.folder / name / "run.json").exists():
-            self._say(one, "its run is here already", "done")
-        clock = about.get("metrics", {}).get("fleet", {}).get("clock")
-        off_s = (clock - time.time()) if isinstance(clock, (int, float)) else 0.0
-        if abs(off_s) > CLOCK_OFF_S:
-            way = "ahead of" if off_s > 0 else "behind"
-            words = f"its clock is {abs(off_s) / 3600:.1f} h {way} this one: durations are right,"
-            self._say(one, f"{words} dates are not")
+        one = self.devices[name] = Device(clean(name, 40))
+        theirs = about.get("fleet", {}).get("versions")
+        foreign = not NAME.fullmatch(name) or not isinstance(theirs, dict)
+        differs = [] if foreign else what_differs(theirs, lab.versions())
+        here = (self.folder / one.name / "run.json").exists()
+        clock = about.get("metrics", {}).get("fleet", {}).get("clock", time.time())
+        told = {"foreign": foreign, "differs": differs, "here": here, "off_s": clock - time.time()}
+        one.state = "left out" if foreign or differs else "done" if here else "waiting"
+        for words in sentences("fleet/met.jinja", **told):
+            self._say(one, words)
         return one
 
     def _send(self, one: Device, address: str) -> None:
@@ -140,7 +131,7 @@ class Experiment:
         except (KilledWorker, TimeoutError):
             self._lose(one)
         except Exception as error:
-            self._say(one, f"failed: {clean(error)}", "failed")
+            self._say(one, f"failed: {clean(error).rstrip('.')}", "failed")
 
     def _keep(self, one: Device, files: dict[str, str]) -> None:
         if reason := files.get("error"):
@@ -153,7 +144,7 @@ class Experiment:
         one.done = int((run.frame["phase"] == "measure").sum())
         for alias, record in run.info.models.items():
             if record.error:
-                self._say(one, f"{alias} was not measured: {clean(record.error)}")
+                self._say(one, f"{alias} was not measured: {clean(record.error).rstrip('.')}")
         self._say(one, f"done, {one.done} requests", "done")
 
     def _say(self, one: Device, words: str, state: str | None = None) -> None:
@@ -163,7 +154,7 @@ class Experiment:
         tqdm.write(f"{one.name}: {words}.", file=sys.stderr)
         devices = [asdict(one) for one in self.devices.values()]
         record = {"order": self.order.model_dump(mode="json"), "devices": devices}
-        write_json(self.folder / "fleet.json", record)
+        write_json(self.folder / RECORD, record)
 
     def _draw(self, one: Device) -> None:
         """Keep one line for each device, in a terminal."""
@@ -185,33 +176,28 @@ class Experiment:
 
 
 def run_experiment(
-    address: lab.Address,
-    certificates: Path | None,
-    plan: Path | None,
-    resumed: Path | None,
-    wait_s: float,
+    here: lab.Lab, plan: Path | None, resumed: Path | None, wait_s: float
 ) -> Experiment:
     """Carry out a plan, or what is missing of an experiment's folder, on all devices of a lab."""
-    security = lab.configure(certificates)
-    if (plan is None) == (resumed is None):
-        raise UsageError("Give either a plan, or --resume with the folder of an experiment.")
-    if resumed:
-        order = device.Order.model_validate(json.loads(read_text(resumed / "fleet.json"))["order"])
-    else:
+    if plan and not resumed:
         name = f"fleet-{now()[:19].replace(':', '-')}-{secrets.token_hex(2)}"
         order = device.Order(id=name, plan=read_shared_plan(plan))
-    lab.reach(address, security)
+    elif resumed and not plan:
+        order = device.Order.model_validate(json.loads(read_text(resumed / RECORD))["order"])
+    else:
+        raise UsageError("Give either a plan, or --resume with the folder of an experiment.")
+    security = here.reach()[1]
     from distributed import Client
 
     folder = resumed or results_folder() / order.id
     folder.mkdir(exist_ok=True)
-    with Client(str(address), security=security, set_as_default=False) as client:
-        theirs = client.get_versions()["scheduler"]["packages"]["distributed"]
-        mine = lab.versions()["distributed"]
-        if theirs != mine:
-            raise KitError(f"distributed is {theirs} at {address} and {mine} here; update one.")
+    with Client(str(here), security=security, set_as_default=False) as client:
+        theirs, mine = client.get_versions()["scheduler"]["packages"], lab.versions()
+        if theirs["distributed"] != mine["distributed"]:
+            words = f"{theirs['distributed']} at {here} and {mine['distributed']} here"
+            raise KitError(f"distributed is {words}; update one of them.")
         if not client.scheduler_info(n_workers=1)["workers"]:
-            raise KitError(f"No device is in the lab of {address}; start `fleet worker` on each.")
+            raise KitError(f"No device is in the lab of {here}; start `fleet worker` on each.")
         experiment = Experiment(client, order, folder)
         experiment.run(wait_s)
     return experiment

@@ -5,6 +5,7 @@ holds a certificate of the lab can run programs on its devices: docs/fleet.md sa
 """
 
 import asyncio
+import logging
 import re
 import socket
 import ssl
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..common.errors import EndpointError, KitError, UsageError
 from ..common.foreign import clean
 from ..common.machine import installed
-from ..common.paths import home
+from ..common.paths import home, user_path
+from ..common.templates import paragraph
 from ..measure.shared_plan import kit_version
 from ..timing.connection import is_loopback
 from . import device
@@ -36,99 +38,89 @@ SETTINGS = {
     "distributed.comm.timeouts.connect": "10s",
 }
 QUIET = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
-NOT_VALID = {9: "not valid yet", 10: "no longer valid"}  # codes of OpenSSL
 
 
-class Address(NamedTuple):
-    """Hold where a scheduler is, and whether TLS is spoken there."""
+class Lab(NamedTuple):
+    """Hold where the scheduler of a lab is, and this machine's certificates for it."""
 
     host: str
     port: int
-    tls: bool
+    certificates: Path | None  # None: no TLS, on this machine alone
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'tls' if self.tls else 'tcp'}://{host}:{self.port}"
+        return f"{'tls' if self.certificates else 'tcp'}://{host}:{self.port}"
+
+    def configure(self) -> "Security | None":
+        """Set Dask up for the lab, and return what it needs for TLS. Raises UsageError."""
+        try:
+            import dask
+            from distributed import Security
+        except ImportError:
+            raise UsageError(
+                "A lab needs Dask, which is not installed; install it with: "
+                "python -m pip install -r requirements-lab.txt -c constraints.txt"
+            ) from None
+        dask.config.set(SETTINGS)
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        if self.certificates is None:
+            return None
+        authority, own, key = (self.certificates / name for name in (AUTHORITY, CERTIFICATE, KEY))
+        if missing := [path for path in (authority, own, key) if not path.is_file()]:
+            raise UsageError(
+                f"There is no {missing[0]}; give the folder of this machine that "
+                "`python -m helpers fleet certificates` made."
+            )
+        roles = ("scheduler", "worker", "client")
+        files = {f"tls_{role}_cert": str(own) for role in roles}
+        files |= {f"tls_{role}_key": str(key) for role in roles}
+        return Security(require_encryption=True, tls_ca_file=str(authority), **files)
+
+    def reach(self) -> tuple[str, "Security | None"]:
+        """Return this machine's own address towards the scheduler, and what TLS needs.
+
+        Raises EndpointError saying why no scheduler of this lab answers. Dask itself would say the
+        same of one that is not there and of another lab's.
+        """
+        security = self.configure()
+        told: dict[str, Any] = {"code": None, "refused": False, "tls": False}
+        try:
+            with socket.create_connection(self[:2], ANSWER_S) as sock:
+                if security:
+                    context = security.get_connection_args("client")["ssl_context"]
+                    with context.wrap_socket(
+                        socket.fromfd(sock.fileno(), sock.family, sock.type)
+                    ) as tls:
+                        tls.recv(1)  # it greets first, or refuses this machine's certificate
+                return sock.getsockname()[0], security
+        except ssl.SSLCertVerificationError as error:
+            told["code"] = error.verify_code
+        except ssl.SSLError as error:
+            told |= {"refused": "ALERT" in str(error), "tls": True}
+        except OSError as error:
+            told["reason"] = error.strerror or error
+        raise EndpointError(paragraph("fleet/unreachable.jinja", address=self, **told))
 
 
-def parse_scheduler(text: str, certificates: Path | None) -> Address:
-    """Return a scheduler's address. Raises UsageError for one that would not be protected."""
-    found = re.fullmatch(r"(tls|tcp)://\[?([\w.-]+|[0-9a-f:]+)\]?(?::(\d{1,5}))?/?", text.strip())
-    if not found or not 0 < int(found[3] or PORT) < 2**16:
-        raise UsageError(f"'{clean(text, 80)}': expected a scheduler such as tls://HOST:{PORT}.")
-    address = Address(found[2], int(found[3] or PORT), found[1] == "tls")
-    listens_to_all = address.host in ("0.0.0.0", "::")
-    if not address.tls and (listens_to_all or not is_loopback(f"//{found[2]}")):
+def find_lab(address: str, certificates: str | None) -> Lab:
+    """Return the lab of an address. Raises UsageError where nothing would protect it."""
+    found = re.fullmatch(
+        r"(tls|tcp)://\[?([\w.-]+|[0-9a-f:]+)\]?(?::(\d{1,5}))?/?", address.strip()
+    )
+    if not found or int(found[3] or PORT) >= 2**16:
+        raise UsageError(f"'{clean(address, 80)}': expected a scheduler such as tls://HOST:{PORT}.")
+    host = found[2]
+    everywhere = host in ("0.0.0.0", "::")
+    if found[1] == "tcp" and (
+        everywhere or not is_loopback(f"//[{host}]" if ":" in host else f"//{host}")
+    ):
         raise UsageError(
-            f"{address} is not encrypted, and reaches beyond this machine; use tls:// with "
+            f"{address} is not encrypted and reaches beyond this machine; use tls:// with "
             "--certificates FOLDER (make one with: python -m helpers fleet certificates)."
         )
-    if address.tls and certificates is None:
-        raise UsageError(f"{address} needs --certificates FOLDER, this machine's part of the lab.")
-    return address
-
-
-def configure(certificates: Path | None) -> "Security | None":
-    """Set Dask up for a lab, and return this machine's certificate. Raises UsageError."""
-    import logging
-
-    try:
-        import dask
-        from distributed import Security
-    except ImportError:
-        raise UsageError(
-            "A lab needs Dask, which is not installed; install it with: "
-            "python -m pip install -r requirements-lab.txt -c constraints.txt"
-        ) from None
-    dask.config.set(SETTINGS)
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    if certificates is None:
-        return None
-    paths = [certificates / name for name in (AUTHORITY, CERTIFICATE, KEY)]
-    if missing := [path for path in paths if not path.is_file()]:
-        raise UsageError(
-            f"There is no {missing[0]}; give the folder of this machine that "
-            "`python -m helpers fleet certificates` made."
-        )
-    roles = {f"tls_{role}_cert": str(paths[1]) for role in ("scheduler", "worker", "client")}
-    roles |= {f"tls_{role}_key": str(paths[2]) for role in ("scheduler", "worker", "client")}
-    return Security(require_encryption=True, tls_ca_file=str(paths[0]), **roles)
-
-
-def reach(address: Address, security: "Security | None") -> str:
-    """Return this machine's own address towards a scheduler of this lab that answers.
-
-    Raises EndpointError saying why none does.
-
-    Dask itself would say the same of a scheduler that is not there and of another lab's.
-    """
-    try:
-        with socket.create_connection(address[:2], ANSWER_S) as sock:
-            own = sock.getsockname()[0]
-            if security is not None and address.tls:
-                context = security.get_connection_args("client")["ssl_context"]
-                with context.wrap_socket(sock) as wrapped:
-                    wrapped.recv(1)  # it greets first, or refuses this machine's certificate
-            return own
-    except ssl.SSLCertVerificationError as error:
-        if words := NOT_VALID.get(error.verify_code):
-            reason = f"its certificate is {words} by this machine's clock; set the clock"
-        else:
-            reason = "its certificate is of another lab; take both from one authority"
-        raise EndpointError(f"{address} is not trusted: {reason}.") from None
-    except ssl.SSLError as error:
-        if "ALERT" in str(error):
-            reason = (
-                "it refuses the certificate of this machine, which is of another lab or expired"
-            )
-        else:
-            reason = "it does not speak TLS"
-        raise EndpointError(f"{address} cannot be used: {reason}.") from None
-    except OSError as error:
-        raise EndpointError(
-            f"No scheduler answers at {address} ({error.strerror or error}); "
-            "start one there with: python -m helpers fleet scheduler"
-        ) from None
+    if (found[1] == "tls") != bool(certificates):
+        raise UsageError(f"{address}: tls:// and --certificates FOLDER go together.")
+    return Lab(host, int(found[3] or PORT), user_path(certificates) if certificates else None)
 
 
 def versions() -> dict[str, str | None]:
@@ -138,15 +130,14 @@ def versions() -> dict[str, str | None]:
     return {"kit": kit_version(), "python": python, **{name: installed(name) for name in names}}
 
 
-def serve_scheduler(address: Address, certificates: Path | None, lost_after_s: float) -> None:
+def serve_scheduler(lab: Lab, lost_after_s: float) -> None:
     """Run a scheduler until Ctrl-C; a worker that is silent for so many seconds counts as lost."""
-    security = configure(certificates)
+    security = lab.configure()
     import dask
     from distributed import Scheduler
 
     async def serve() -> None:
-        protocol = "tls" if address.tls else "tcp"
-        place = {"host": address.host, "port": address.port, "protocol": protocol}
+        place = {"host": lab.host, "port": lab.port, "protocol": str(lab).partition(":")[0]}
         async with Scheduler(**place, security=security, **QUIET) as scheduler:
             print(
                 f"The lab's scheduler listens at {scheduler.address}; Ctrl-C ends it.", flush=True
@@ -154,12 +145,12 @@ def serve_scheduler(address: Address, certificates: Path | None, lost_after_s: f
             await scheduler.finished()
 
     with dask.config.set({"distributed.scheduler.worker-ttl": f"{lost_after_s} s"}):
-        _run(serve, f"The scheduler cannot listen at {address}")
+        _run(serve, f"The scheduler cannot listen at {lab}")
 
 
-def serve_worker(address: Address, certificates: Path | None, name: str) -> None:
+def serve_worker(lab: Lab, name: str) -> None:
     """Carry out what the lab asks of this device until Ctrl-C; come back when a line is lost."""
-    security = configure(certificates)
+    host, security = lab.reach()
     from distributed import Worker
 
     facts = {"versions": versions()}
@@ -167,7 +158,7 @@ def serve_worker(address: Address, certificates: Path | None, name: str) -> None
         "name": check_name(name),
         "nthreads": 1,
         "memory_limit": 0,  # the work is done by another process
-        "host": reach(address, security),
+        "host": host,
         "security": security,
         "local_directory": str(home() / "fleet"),
         "metrics": {"fleet": device.progress},
@@ -179,8 +170,8 @@ def serve_worker(address: Address, certificates: Path | None, name: str) -> None
         joined = False
         while True:
             try:
-                async with Worker(str(address), **settings) as worker:
-                    print(f"{name} is in the lab of {address}; Ctrl-C ends it.", flush=True)
+                async with Worker(str(lab), **settings) as worker:
+                    print(f"{name} is in the lab of {lab}; Ctrl-C ends it.", flush=True)
                     joined = True
                     await worker.finished()
             except RuntimeError:  # after a sleep its own name may still be taken
@@ -188,7 +179,7 @@ def serve_worker(address: Address, certificates: Path | None, name: str) -> None
                     raise
             await asyncio.sleep(AGAIN_S)
 
-    _run(serve, f"{name} cannot join the lab of {address}")
+    _run(serve, f"{name} cannot join the lab of {lab}")
 
 
 def _run(serve: Callable[[], Coroutine[Any, Any, None]], failed: str) -> None:

@@ -28,7 +28,7 @@ class SharedPlan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    form: Literal[1] = FORM
+    form: Literal[1] = 1
     kit: Annotated[str, Field(pattern=r"^[\w.+-]{0,40}$")] = (
         ""  # the version that it is written for
     )
