@@ -87,7 +87,9 @@ class FleetReport(Shown):
         pairs = [[one.met.get(model, {}) for model in self.models] for one in self.devices]
         names = dict.fromkeys(name for row in pairs for met in row for name in met)
         found = {
-            name: np.array([[bool(met) and met.get(name, True) for met in row] for row in pairs])
+            name: np.array(
+                [[met.get(name, met.get(ANSWERS, False)) for met in row] for row in pairs]
+            )
             for name in names
         }
         return {**found, "all limits": np.logical_and.reduce(list(found.values()))}
@@ -144,7 +146,7 @@ class FleetReport(Shown):
             gains[held] = self.scores[held, picks] - self.scores[held, self.order[0]]
         split, inside, outside = _choose(self.scores, masks)
         words, names = list(self.classes)[split], (self.models[inside], self.models[outside])
-        return TwoDefaults(words, *names, _mean(gains))
+        return TwoDefaults(words, names[0], names[1], _mean(gains))
 
     def share(self, limit: str, model: str) -> tuple[int, Bounds]:
         """Return on how many devices a model meets a limit, and the interval of that share."""
@@ -166,7 +168,7 @@ class FleetReport(Shown):
         """Show each model's score on each device, or the limits that it breaks there."""
         rows = []
         for one, scores in zip(self.devices[:SHOWN], self.scores, strict=False):
-            cells: list[object] = []
+            cells: list[str] = []
             for place in self.order:
                 met = one.met.get(self.models[place], {ANSWERS: False})
                 broken = [limit for limit, is_met in met.items() if not is_met]

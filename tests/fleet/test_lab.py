@@ -24,7 +24,7 @@ from helpers.fleet import device
 from helpers.fleet.certificates import make_certificates
 
 pytest.importorskip("distributed")
-ROUNDS, PROMPTS, LIMIT_S = 40, 3, 600
+ROUNDS, PROMPTS, LIMIT_S = 25, 3, 600
 PLAN = {"models": ["pocket-nano", "mistral-7b-v0.2"], "prompts": "deterministic", "rounds": ROUNDS}
 PLAN["max_tokens"] = 8
 NAMES = ["edge-1", "edge-2", "edge-3", "edge-4"]
@@ -170,7 +170,7 @@ def test_nothing_is_lost_or_repeated_when_a_device_is_killed_and_another_sleeps(
     again = ["fleet", "run", "--resume", str(experiment), "--scheduler", lab.address]
     assert main([*again, *lab.own("lab")]) == 0  # all is there, so nothing is asked for
     assert main(["fleet", "report", str(experiment)]) == 0
-    assert "The best single default" in (experiment / "fleet.md").read_text(encoding="utf-8")
+    assert "on any of the 4 devices" in (experiment / "fleet.md").read_text(encoding="utf-8")
 
 
 def test_a_lab_listens_on_the_asked_address_only_and_shows_no_page(lab):

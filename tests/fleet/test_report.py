@@ -105,6 +105,14 @@ def test_the_share_that_meets_each_limit_counts_devices():
     assert "out: p95 latency" in str(report.by_device())
 
 
+def test_a_model_that_does_not_answer_meets_no_limit():
+    silent = {"answers": False}
+    devices = [one._replace(met={**one.met, "small": silent}) for one in fleet(6)]
+    report = FleetReport(devices)
+    assert report.share("p95 latency", "small")[0] == 0
+    assert report.share("p95 latency", "large")[0] == 6
+
+
 def test_where_no_model_meets_the_limits_there_is_no_default():
     devices = [one._replace(met={"large": SLOW, "small": SLOW}, scores={}) for one in fleet(6)]
     report = FleetReport(devices)
