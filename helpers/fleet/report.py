@@ -25,7 +25,7 @@ from ..decision.scenario import Scenario, load_scenario
 from ..decision.scorecard import Scorecard
 from ..decision.scoring import make_contest
 from ..measure.record import Run
-from ..timing.intervals import Bounds, Estimate, interval_of_mean
+from ..timing.intervals import Estimate, interval_of_mean
 
 FEWEST, FOLDS, SHOWN, STEPS = 4, 10, 40, 8
 ANSWERS = "answers"
@@ -148,14 +148,15 @@ class FleetReport(Shown):
         words, names = list(self.classes)[split], (self.models[inside], self.models[outside])
         return TwoDefaults(words, names[0], names[1], _mean(gains))
 
-    def share(self, limit: str, model: str) -> tuple[int, Bounds]:
+    def share(self, limit: str, model: str) -> tuple[int, tuple[float, float]]:
         """Return on how many devices a model meets a limit, and the interval of that share."""
         met = int(self.limits[limit][:, self.models.index(model)].sum())
         return met, interval_of_share(met, len(self.devices))
 
     def table(self) -> Table:
         """Show the limits and the share of the fleet that meets each, by model, with intervals."""
-        n, rows = len(self.devices), []
+        n = len(self.devices)
+        rows: list[list[object]] = []
         for limit in self.limits:
             shares = [self.share(limit, self.models[place]) for place in self.order]
             rows.append(
