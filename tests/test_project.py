@@ -11,7 +11,7 @@ import pytest
 
 import helpers
 from helpers import load_run
-from helpers.cli import models, options, runs, scores
+from helpers.cli import fleet, models, options, runs, scores
 from helpers.cli.app import app
 from helpers.common.paths import BUILT_IN_MODELS, DATA, PROJECT
 from helpers.models import built_in, cache, lineup
@@ -167,8 +167,11 @@ def test_imports_run_one_way_and_never_in_a_circle():
     assert done.returncode == 0, done.stdout
 
 
+REQUIREMENTS = ("requirements.txt", "requirements-dev.txt", "requirements-lab.txt")
+
+
 def test_every_requirement_is_pinned_and_says_why():
-    for name in ("requirements.txt", "requirements-dev.txt", "bench/requirements.txt"):
+    for name in (*REQUIREMENTS, "bench/requirements.txt"):
         for line in (PROJECT / name).read_text(encoding="utf-8").splitlines():
             if line and not line.startswith("#"):
                 assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9.]+ +# \S.{10,}", line), line
@@ -180,7 +183,7 @@ def test_constraints_pin_every_requirement_at_the_same_version():
         for line in (PROJECT / "constraints.txt").read_text(encoding="utf-8").splitlines()
         if "==" in line
     )
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in REQUIREMENTS:
         for package, version in re.findall(
             r"^([A-Za-z0-9._-]+)==([0-9.]+)",
             (PROJECT / name).read_text(encoding="utf-8"),
@@ -206,6 +209,7 @@ def test_the_readme_names_every_target_and_every_command():
 def test_every_text_of_the_help_belongs_to_an_option_of_a_command():
     owners = {name: getattr(module, name) for module in (options, runs) for name in vars(module)}
     owners |= {c.__name__: c for module in (models, runs, scores) for c in module.COMMANDS}
+    owners |= {f"fleet {c.__name__}": c for c in fleet.COMMANDS}
     for name, texts in options.HELP.items():
         assert set(texts) <= set(inspect.signature(owners[name]).parameters), name
 

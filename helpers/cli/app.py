@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from ..common.errors import KitError, UsageError
 from ..common.show import lines
-from . import models, runs, scores
+from . import fleet, models, runs, scores
 from .options import describe
 
 DONE, FAILED, MISUSED, INTERRUPTED, CLOSED = 0, 1, 2, 130, 141
@@ -25,6 +25,7 @@ app = App(
 for command in (*models.COMMANDS, *runs.COMMANDS, *scores.COMMANDS):
     describe(command)
     app.command(command, name=command.__name__.rstrip("_"))
+app.command(fleet.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -64,9 +64,9 @@ def described(options: type[Options]) -> type[Options]:
     return Parameter(name="*")(dataclass(frozen=True)(options))
 
 
-def describe(item: Callable, heading: str = "Args") -> None:
+def describe(item: Callable, heading: str = "Args", within: str = "") -> None:
     """Add to a command or a class what help.toml says of its options."""
-    texts = HELP.get(item.__name__, {})
+    texts = HELP.get(within + item.__name__, {})
     lines = [f"    {n}: {t if isinstance(t, str) else t['help']}" for n, t in texts.items()]
     if lines:
         item.__doc__ = "\n".join([item.__doc__ or "", "", f"{heading}:", *lines])

@@ -1,0 +1,91 @@
+"""Define a plan that one person writes and many machines carry out: names and numbers only.
+
+It holds no address, no path and no code, so that a machine can show it and follow it safely.
+"""
+
+import hashlib
+import json
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ..common.errors import UsageError
+from ..common.files import read_text
+from ..common.paths import DATA, PROJECT
+from ..common.validation import explain
+from ..models.lineup import Identifier
+from ..models.prompts import ALL, PromptSet, load_prompts
+
+FORM = 1
+
+
+class SharedPlan(BaseModel):
+    """Say which models answer which shipped prompts, how often, and at which length."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    form: Literal[1] = 1
+    kit: Annotated[str, Field(pattern=r"^[\w.+-]{0,40}$")] = (
+        ""  # the version that it is written for
+    )
+    models: Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=20)]
+    prompts: Annotated[str, Field(max_length=60)] = "meeting-notes"
+    rounds: Annotated[int, Field(ge=1, le=1000)] = 3
+    max_tokens: Annotated[int, Field(ge=1, le=4096)] = 150
+
+    @field_validator("prompts")
+    @classmethod
+    def _is_shipped(cls, name: str) -> str:
+        shipped = json.loads((DATA / "prompts.json").read_text(encoding="utf-8"))
+        if name.removesuffix(ALL) not in shipped:
+            raise ValueError(f"must be a shipped prompt set, one of {', '.join(shipped)}")
+        return name
+
+    def prompt_set(self) -> PromptSet:
+        """Return the prompts, whatever files the working folder holds."""
+        name, whole = self.prompts.removesuffix(ALL), self.prompts.endswith(ALL)
+        return load_prompts(f"{DATA / 'prompts.json'}:{name}{ALL if whole else ''}")
+
+    @property
+    def requests(self) -> int:
+        """Count the measured requests of one machine."""
+        return len(set(self.models)) * self.rounds * len(self.prompt_set())
+
+
+def read_shared_plan(path: Path) -> SharedPlan:
+    """Read a plan in TOML or JSON. Raises UsageError naming the file, the field and the mistake."""
+    text = read_text(path)
+    try:
+        values = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not valid TOML or JSON ({error}).") from None
+    return check_shared_plan(values, str(path))
+
+
+def check_shared_plan(values: object, where: str) -> SharedPlan:
+    """Return a checked plan. Raises UsageError; what only a newer kit knows is called that."""
+    try:
+        return SharedPlan.model_validate(values)
+    except ValidationError as error:
+        known = values if isinstance(values, dict) else {}
+        kit, mine = (
+            str(version).partition("+")[0] for version in (known.get("kit"), kit_version())
+        )
+        hint = ""
+        if known.get("form", FORM) != FORM or ("kit" in known and kit != mine):
+            hint = f" It was written for another version of the kit; this is {mine}."
+        raise UsageError(f"{where}: {explain(error, SharedPlan)}.{hint}") from None
+
+
+@cache
+def kit_version() -> str:
+    """Return the version of the kit: that of pyproject.toml, and the first digits of its code."""
+    stated = re.search(r'^version = "(.*)"', (PROJECT / "pyproject.toml").read_text("utf-8"), re.M)
+    digest, package = hashlib.sha256(), Path(__file__).parents[1]
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
+    return f"{stated[1] if stated else '0'}+{digest.hexdigest()[:8]}"
