@@ -37,7 +37,7 @@ SETTINGS = {
     "distributed.scheduler.active-memory-manager.start": False,
     "distributed.comm.timeouts.connect": "10s",
 }
-QUIET = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+QUIET: dict[str, Any] = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 
 
 class Lab(NamedTuple):
@@ -137,7 +137,7 @@ def serve_scheduler(lab: Lab, lost_after_s: float) -> None:
     from distributed import Scheduler
 
     async def serve() -> None:
-        place = {"host": lab.host, "port": lab.port, "protocol": str(lab).partition(":")[0]}
+        place: dict[str, Any] = {"host": lab.host, "port": lab.port, "protocol": str(lab).partition(":")[0]}
         async with Scheduler(**place, security=security, **QUIET) as scheduler:
             print(
                 f"The lab's scheduler listens at {scheduler.address}; Ctrl-C ends it.", flush=True
