@@ -5,12 +5,16 @@
 A test fails while one of them is not what this script would write.
 """
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
+
+from helpers.cli.app import app
+from helpers.common.paths import PROJECT
 
 HERE = Path(__file__).parent
 templates = Environment(
@@ -72,7 +76,86 @@ def glossary_page() -> str:
     return templates.get_template("glossary.md.jinja").render(chapters=glossary())
 
 
-PAGES = {"glossary.md": glossary_page}
+# Commands
+
+
+@dataclass(frozen=True)
+class Command:
+    """Hold what `--help` says of a command."""
+
+    name: str
+    usage: str
+    does: str
+    options: list[tuple[str, str]]
+
+
+def commands() -> list[Command]:
+    """Return the commands in the order of the command line's own list."""
+    found = []
+    for name in app:
+        if name.startswith("-"):
+            continue
+        text = app[name].generate_docs(output_format="markdown")
+        usage, does = re.search(r"```console\n(.+?)\n```\n\n(.+?)\n", text + "\n").groups()
+        options = re.findall(r"^\* `(.+?)`:? ?(.*)$", text, re.MULTILINE)
+        rows = [(_names(names), _meaning(said)) for names, said in options]
+        given = [names for names, _ in rows if not names.startswith("--")]
+        usage = usage.replace("ARGS", " ".join(given))
+        rows = [row for row in rows if row[1]]
+        found.append(Command(name, f"python -m helpers {usage}", _cell(does), rows))
+    return found
+
+
+def _names(names: str) -> str:
+    """Return the names of an option; of the negative ones only those that --help shows."""
+    shown = re.sub(r"(--([a-z-]+)), --no-\2$", r"\1", names) if names not in SWITCHES else names
+    return _cell(shown)
+
+
+def _meaning(said: str) -> str:
+    """Return what is said of an option without what cyclopts adds to it, except choices."""
+    said = re.sub(r" ?\*+\[(default: .*?|required)\]\*+", "", said)
+    return _cell(said.replace("*[choices:", "(").replace("]*", ")").replace("( ", "("))
+
+
+def _cell(text: str) -> str:
+    """Return a text as the cell of a Markdown table."""
+    return text.replace("|", "\\|").strip()
+
+
+# Options whose negative has a meaning; of all others cyclopts lists one as well.
+SWITCHES = ("--resources, --no-resources", "--stream, --no-stream")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Hold a target of the Makefile: what it does, and the same without make."""
+
+    name: str
+    does: str
+    portable: list[str]
+
+
+def targets() -> list[Target]:
+    """Return the targets that `make help` lists."""
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    found = []
+    for name, does, recipe in re.findall(
+        r"^([a-z-]+):.*?## (.*)\n((?:\t.*\n)*)", makefile, re.MULTILINE
+    ):
+        lines = re.findall(r"^\t-?@?\$\(PY\) ((?!-c).+?)(?: \$\(.*)?$", recipe, re.MULTILINE)
+        found.append(Target(name, _cell(does), [f"python {line}" for line in lines]))
+    return found
+
+
+def commands_page() -> str:
+    """Return the page of all commands, their options and the settings."""
+    return templates.get_template("commands.md.jinja").render(
+        commands=commands(), targets=targets()
+    )
+
+
+PAGES = {"glossary.md": glossary_page, "commands.md": commands_page}
 
 
 def main() -> None:
