@@ -13,6 +13,7 @@ import helpers
 from helpers import load_run
 from helpers.cli import fleet, models, options, runs, scores
 from helpers.cli.app import app
+from helpers.common.machine import packages
 from helpers.common.paths import BUILT_IN_MODELS, DATA, PROJECT
 from helpers.models import built_in, cache, lineup
 from helpers.models.prompts import load_prompts
@@ -195,15 +196,25 @@ def test_constraints_pin_every_requirement_at_the_same_version():
             assert found == version, package
 
 
-def test_the_readme_names_every_target_and_every_command():
-    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+def test_one_version_is_in_the_package_the_citation_and_every_record():
+    text = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
+    version = re.findall(r'^version = "(.+)"$', text, re.MULTILINE)
+    assert [packages()["foundry-local-workshop"]] == version
+    citation = (PROJECT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (.+)$", citation, re.MULTILINE) == version
+    assert f"\n## {version[0]}\n" in (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_page_of_commands_names_every_target_and_every_command():
+    page = (PROJECT / "docs" / "commands.md").read_text(encoding="utf-8")
     targets = re.findall(
-        r"^([a-z]+):.*?## ", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+        r"^([a-z-]+):.*?## ", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
     )
-    assert [target for target in targets if f"make {target}" not in readme] == []
+    assert [target for target in targets if f"| `make {target}` |" not in page] == []
     commands = [name for name in app if not name.startswith("-")]
     assert len(commands) >= 8
-    assert [command for command in commands if f"helpers {command}" not in readme] == []
+    assert [command for command in commands if f"`python -m helpers {command}`" not in page] == []
+    assert [command for command in commands if f"### `{command}`" not in page] == []
 
 
 def test_every_text_of_the_help_belongs_to_an_option_of_a_command():
