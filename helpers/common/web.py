@@ -118,8 +118,9 @@ class _InTime(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        of_address = sum(c.client and c.client[0] == self.client[0] for c in self.connections)
-        if self.limit_concurrency and of_address > self.limit_concurrency / 3:
+        peers = [getattr(other, "client", None) for other in self.connections]
+        of_address = [peer for peer in peers if peer and self.client and peer[0] == self.client[0]]
+        if self.limit_concurrency and len(of_address) > self.limit_concurrency / 3:
             refused[503] += 1
             transport.close()
         self.loop.call_later(READ_S, self._look, transport)

@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.templating import Jinja2Templates
 from starlette.types import Message, Receive, Scope, Send
 
@@ -92,7 +92,9 @@ class SharedCatalog:
 class Classroom:
     """Answer the requests of a room."""
 
-    def __init__(self, catalog: SharedCatalog, addresses: list[str], more: Sequence[Route] = ()):
+    def __init__(
+        self, catalog: SharedCatalog, addresses: list[str], more: Sequence[BaseRoute] = ()
+    ):
         self._catalog, self._addresses = catalog, addresses
         self._attendees: dict[tuple[str, str], Attendee] = {}
         self.bytes_sent = 0
@@ -187,7 +189,7 @@ def serve(
     port: int = PORT,
     only: Iterable[str] = (),
     say: Callable[[str], object] = print,
-    more: Sequence[Route] = (),
+    more: Sequence[BaseRoute] = (),
     opened: Callable[[list[str]], object] = len,
 ) -> None:
     """Serve this machine's models until Ctrl-C. Raises UsageError for an address or a model.

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import jinja2
 import numpy as np
@@ -17,9 +16,6 @@ from .findings import figures_of
 from .join import ROOM, ask_room
 from .plan import check_plan
 from .posts import Machine, describe
-
-if TYPE_CHECKING:
-    from IPython.display import HTML
 
 WIDTH, ROW, EDGE = 600, 64, 16  # of a panel, in units of its picture
 LANES = 7  # dots of one row lie below each other
@@ -63,7 +59,7 @@ def _panel(title: str, values: dict[str, np.ndarray], machines: Sequence[Machine
     return {"title": title, "rows": rows, "ticks": ticks, "height": len(values) * ROW + 30}
 
 
-def show_room(run: Run | None = None) -> "Words | HTML":
+def show_room(run: Run | None = None) -> object:
     """Draw the room's machines, and yours with a ring; without a room, say how to join one."""
     from IPython.display import HTML
 
@@ -73,9 +69,9 @@ def show_room(run: Run | None = None) -> "Words | HTML":
         models = check_plan(room["plan"], url).models
         others = [Machine.model_validate(machine) for machine in room["machines"]]
         run = run or load_run()
-    except OSError:
+    except FileNotFoundError:
         return Words(NO_ROOM)
-    except (KitError, LookupError, TypeError, ValueError) as error:
+    except (OSError, KitError, LookupError, TypeError, ValueError) as error:
         return Words(f"The room cannot be shown: {one_line(str(error), 200)}")
     rows = {row["model"]: row for row in run.summary}
     own = describe(run.info.environment.machine, rows, name="you")

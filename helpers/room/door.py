@@ -24,11 +24,11 @@ from ..common.show import count
 from ..common.templates import environment
 from ..models import classroom
 from ..models.mirror import KIT, NAME_HEADER
+from . import wheels
 from .board import PAGES, draw_board
 from .findings import report_room
 from .plan import read_plan
 from .posts import Machine, Refused, RoomFolder, open_room
-from .wheels import ROUTES, wheels_folder
 
 WINDOW_S = 60.0
 POSTS, WRONG_CODES = 40, 10  # of one address in that time
@@ -42,17 +42,15 @@ class Room:
     def __init__(self, folder: RoomFolder):
         self.folder = folder
         self.addresses: list[str] = []
+        self._about = {"room": KIT, "plan": folder.plan.model_dump(mode="json")}
         self._refused: Counter[str] = Counter()
         self._asked: dict[str, float] = {}  # who fetched the plan, and when
         self._since, self._posts, self._wrong = 0.0, Counter[str](), Counter[str]()
         self._lock = threading.Lock()
-        self.routes = [
-            Route("/plan.json", self._plan),
-            Route("/results", self._results, methods=["POST"]),
-            Route("/room.json", self._figures),
-            Route("/board", self._board),
-            Route("/report", self._report),
-        ]
+        pages = {"/plan.json": self._plan, "/room.json": self._figures}
+        pages |= {"/board": self._board, "/report": self._report}
+        self.routes = [Route(path, answer) for path, answer in pages.items()]
+        self.routes.append(Route("/results", self._results, methods=["POST"]))
 
     @property
     def refused(self) -> Counter[str]:
@@ -70,8 +68,7 @@ class Room:
         name = clean(urllib.parse.unquote(quoted, errors="replace"), 40)
         if name and len(self._asked) < classroom.MAX_CLIENTS:
             self._asked.setdefault(name, time.monotonic())
-        plan = self.folder.plan.model_dump(mode="json")
-        return JSONResponse({"room": KIT, "plan": plan})
+        return JSONResponse(self._about)
 
     async def _results(self, request: Request) -> Response:
         body, address = await request.body(), request.client.host if request.client else ""
@@ -97,10 +94,9 @@ class Room:
                 raise
 
     def _figures(self, _request: Request) -> Response:
-        kept = {"kind", "cores", "power", "figures"}
+        kept = {"kind", "cores", "on_mains_power", "figures"}
         machines = [machine.model_dump(include=kept) for machine in self.folder.machines]
-        plan = self.folder.plan.model_dump(mode="json")
-        return JSONResponse({"room": KIT, "plan": plan, "machines": machines})
+        return JSONResponse({**self._about, "machines": machines})
 
     def _board(self, request: Request) -> Response:
         at_home = request.client is not None and web.is_this_machine(request.client.host)
@@ -129,11 +125,11 @@ def serve(
     room = Room(open_room(read_plan(path), path.stem)) if path else None
 
     def opened(addresses: list[str]) -> None:
-        packed = any(wheels_folder().glob("*.whl"))
+        packed = any(wheels.wheels_folder().glob("*.whl"))
         text = environment("room").get_template("invitation.jinja")
         say(text.render(room=room, packed=packed, addresses=addresses).strip("\n"))
         if room:
             room.addresses = addresses
 
-    routes = [*ROUTES, *(room.routes if room else ())]
-    classroom.serve(only=only, say=say, more=routes, opened=opened, **where)
+    more = [*wheels.routes(), *(room.routes if room else ())]
+    classroom.serve(only=only, say=say, more=more, opened=opened, **where)

@@ -103,12 +103,6 @@ def _relate(
     logs = np.log(ratios)
     bounds = interval_of_mean(logs, confidence=confidence)
     low, high = (None if bound is None else float(np.exp(bound)) for bound in bounds)
-    return Finding(
-        model,
-        baseline,
-        metric,
-        Estimate(float(np.exp(logs.mean())), low, high, confidence, len(ratios)),
-        above=int((ratios > 1).sum()),
-        ratio_spread=float(ratios.max() / ratios.min()),
-        spread=float(values.max() / values.min()),
-    )
+    estimate = Estimate(float(np.exp(logs.mean())), low, high, confidence, len(ratios))
+    spreads = [float(of.max() / of.min()) for of in (ratios, values)]
+    return Finding(model, baseline, metric, estimate, int((ratios > 1).sum()), *spreads)

@@ -5,6 +5,7 @@ is sent without consent, and nothing listens here.
 """
 
 import json
+import sys
 import tempfile
 import time
 import urllib.parse
@@ -46,11 +47,14 @@ def join(address: str, name: str, *, yes: bool, code: str, run: str | None) -> N
     if slept_s := measure_sleep(began, (time.time(), time.monotonic())):
         print(f"This machine slept, or its clock was set on, for {slept_s / 60:.0f} minutes.")
     post = make_post(measured, name, slept_s)
-    _show(post)
-    if not yes and input("Send this to the room? [y/N] ").strip().lower() not in ("y", "yes"):
+    print("This is all that would be sent, with the room code:")
+    for file, text in post.files.items():
+        print(f"--- {file}", *lines(text), sep="\n")
+    print("--- and", post.model_dump_json(exclude={"files", "code"}), sep="\n")
+    if not yes and _ask("Send this to the room? [y/N] ").lower() not in ("y", "yes"):
         raise UsageError("Nothing was sent.")
-    code = code or input("The room code (on the projector): ")
-    body = post.model_copy(update={"code": code.strip()}).model_dump_json()
+    code = code or _ask("The room code (on the projector): ")
+    body = post.model_copy(update={"code": code}).model_dump_json()
     try:
         answer = ask_room(url, "/results", body=body)
     except KitError as error:
@@ -80,10 +84,8 @@ def ask_room(url: str, path: str, *, body: str | None = None, name: str = "") ->
     except httpx2.HTTPError as error:
         raise MirrorError(f"No room answers at {url} ({clean(error)}); is it running?") from None
     except (ValueError, LookupError, TypeError, RecursionError):
-        raise MirrorError(
-            f"What answers at {url} has no room for {path}; ask whether the mirror was started "
-            "with --plan."
-        ) from None
+        reason = f"What answers at {url} is no room; was its mirror started with --plan?"
+        raise MirrorError(reason) from None
 
 
 def measure_sleep(began: tuple[float, float], ended: tuple[float, float]) -> int:
@@ -95,12 +97,8 @@ def measure_sleep(began: tuple[float, float], ended: tuple[float, float]) -> int
 def make_post(run: Run, name: str, slept_s: int = 0) -> Post:
     """Return what is sent of a run, without the room code. Raises UsageError for no result."""
     (passed, exercises), guesses = count_passed(), count_guesses()
-    course = Course(
-        passed=passed,
-        exercises=exercises,
-        right=guesses["right"],
-        guesses=sum(guesses.values()),
-    )
+    course: Course = {"passed": passed, "exercises": exercises}
+    course |= {"right": guesses["right"], "guesses": sum(guesses.values())}
     with tempfile.TemporaryDirectory() as folder:
         given = contribute(run, Path(folder) / "contribution")
         files = {file: read_text(given / file) for file in FILES}
@@ -117,8 +115,6 @@ def _measure(url: str, plan: RoomPlan) -> Run:
         return benchmark(server, plan.models, plan.prompt_set(), rounds=plan.rounds)
 
 
-def _show(post: Post) -> None:
-    print("This is all that would be sent, with the room code:")
-    for file, text in post.files.items():
-        print(f"--- {file}", *lines(text), sep="\n")
-    print("--- and", post.model_dump_json(exclude={"files", "code"}), sep="\n")
+def _ask(question: str) -> str:
+    print(question, end="", flush=True)
+    return sys.stdin.readline().strip()

@@ -34,6 +34,8 @@ COLUMNS = {  # the figures that are compared, and what a contribution calls them
     "ttft_s": "ttft_p50_s",
     "output_tokens_per_s": "output_tokens_per_s_p50",
 }
+# Exercises and guesses are counted; what was answered or guessed is not sent.
+Course = dict[Literal["passed", "exercises", "right", "guesses"], Count]
 
 
 class Refused(Exception):
@@ -44,15 +46,6 @@ class Refused(Exception):
         self.status, self.kind = status, kind
 
 
-class Course(Strict):
-    """Count exercises and guesses; what was answered or guessed is not in it."""
-
-    passed: Count = 0
-    exercises: Count = 0
-    right: Count = 0
-    guesses: Count = 0
-
-
 class Post(Strict):
     """Describe all that a machine sends; the texts of `files` are a contribution."""
 
@@ -61,7 +54,7 @@ class Post(Strict):
     code: Annotated[str, Field(max_length=20)] = ""
     sent_at: Annotated[str, Field(max_length=40)]
     slept_s: Count = 0
-    course: Course = Course()
+    course: Course = {}
     files: dict[Annotated[str, Field(max_length=20)], str]
 
 
@@ -71,9 +64,9 @@ class Machine(Strict):
     name: str = ""
     kind: str
     cores: int | None
-    power: Literal["mains", "battery", "unknown"]
+    on_mains_power: bool | None
     figures: dict[str, dict[str, float | None]]
-    course: Course = Course()
+    course: Course = {}
     notes: tuple[str, ...] = ()
 
 
@@ -158,15 +151,15 @@ def open_room(plan: RoomPlan, name: str) -> RoomFolder:
 
 def describe(facts: dict[str, Any], figures: dict[str, dict[str, Any]], **more: Any) -> Machine:
     """Return a machine of what `common.machine` says of it, and its models' figures."""
-    mains, memory, cores = (facts.get(name) for name in ("on_mains_power", "memory_mb", "cores"))
+    memory, cores = facts.get("memory_mb"), facts.get("cores")
     cores = cores if isinstance(cores, int) else None
+    power = None if (mains := facts.get("on_mains_power")) is None else bool(mains)
     kind = [str(facts.get("architecture")).replace("AMD64", "x86_64").replace("aarch64", "arm64")]
     kind += [f"{cores} cores"] if cores else []
     kind += [f"{memory / 1024:.0f} GB"] if isinstance(memory, (int, float)) else []
-    power = "unknown" if mains is None else "mains" if mains else "battery"
     kept = {model: {c: of.get(c) for c in COLUMNS.values()} for model, of in figures.items()}
     words = one_line(", ".join(kind), 60)
-    return Machine(kind=words, cores=cores, power=power, figures=kept, **more)
+    return Machine(kind=words, cores=cores, on_mains_power=power, figures=kept, **more)
 
 
 def can_be_shown(name: str) -> bool:

