@@ -15,6 +15,7 @@ from helpers.cli.app import app
 from helpers.common.paths import BUILT_IN_MODELS, DATA, PROJECT
 from helpers.models import built_in, cache, lineup
 from helpers.models.prompts import load_prompts
+from helpers.room import commands as room
 
 
 def tracked(*patterns: str) -> list[str]:
@@ -132,7 +133,7 @@ def test_the_readme_names_every_target_and_every_command():
 
 def test_every_text_of_the_help_belongs_to_an_option_of_a_command():
     owners = {name: getattr(module, name) for module in (options, runs) for name in vars(module)}
-    owners |= {c.__name__: c for module in (models, runs, scores) for c in module.COMMANDS}
+    owners |= {c.__name__: c for module in (models, runs, scores, room) for c in module.COMMANDS}
     for name, texts in options.HELP.items():
         assert set(texts) <= set(inspect.signature(owners[name]).parameters), name
 
