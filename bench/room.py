@@ -36,14 +36,47 @@ from helpers.room.posts import RoomFolder
 MACHINES, HOSTILE = 30, 200
 MODELS = {"pocket-mini": 1.0, "pocket-midi": 2.4, "smollm2-135m": 9.5, "smollm2-135m-notes": 9.7}
 PLAN = f'models = {json.dumps(list(MODELS))}\nprompts = "meeting-notes"\nrounds = 3\n'
-NAMES = "Ada Grace Alan Edsger Barbara Donald Frances Tony Radia Ken Margaret Dennis Anita Leslie Shafi Niklaus Jean Robin Adele John Karen Butler Mary Ole Kathleen Tim Lynn Vint Sophie Linus".split()
+NAMES = [
+    "Ada",
+    "Grace",
+    "Alan",
+    "Edsger",
+    "Barbara",
+    "Donald",
+    "Frances",
+    "Tony",
+    "Radia",
+    "Ken",
+    "Margaret",
+    "Dennis",
+    "Anita",
+    "Leslie",
+    "Shafi",
+    "Niklaus",
+    "Jean",
+    "Robin",
+    "Adele",
+    "John",
+    "Karen",
+    "Butler",
+    "Mary",
+    "Ole",
+    "Kathleen",
+    "Tim",
+    "Lynn",
+    "Vint",
+    "Sophie",
+    "Linus",
+]
 
 
 def bodies(code: str) -> list[bytes]:
     """Draw the posts of the room, from the shape of a real one."""
     draw = np.random.default_rng(7)
     post = make_post(Run(shared.PROJECT / "data" / "sample_run"), "x").model_dump()
-    result, facts = (json.loads(post["files"][f"{name}.json"]) for name in ("result", "environment"))
+    result, facts = (
+        json.loads(post["files"][f"{name}.json"]) for name in ("result", "environment")
+    )
     row = next(row for row in result["results"] if row["n_ok"])
     posts = []
     for name in NAMES[:MACHINES]:

@@ -4,10 +4,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-Systems = Annotated[str, Parameter(name="--for")]
 
-
-def wheels(*, for_: Systems = "", python: str = "") -> int:
+def wheels(*, for_: Annotated[str, Parameter(name="--for")] = "", python: str = "") -> int:
     """Fill the folder that the mirror serves at /wheels/ with the kit and what it needs."""
     from .wheels import fill
 

@@ -75,9 +75,9 @@ class Room:
         try:
             machine = await run_in_threadpool(self._take, body, address)
         except Refused as refused:
-            self._refused[refused.kind] += 1
-            error = {"message": str(refused), "type": refused.kind}
-            return JSONResponse({"error": error}, refused.status)
+            status, kind, sentence = refused.args
+            self._refused[kind] += 1
+            return JSONResponse({"error": {"message": sentence, "type": kind}}, status)
         return JSONResponse({"name": machine.name, "machines": len(self.folder.machines)})
 
     def _take(self, body: bytes, address: str) -> Machine:
@@ -90,7 +90,7 @@ class Room:
             try:
                 return self.folder.accept(body)
             except Refused as refused:
-                self._wrong[address] += refused.kind == "wrong code"
+                self._wrong[address] += "wrong code" in refused.args
                 raise
 
     def _figures(self, _request: Request) -> Response:
@@ -117,10 +117,7 @@ class Room:
 def serve(
     plan: str | None, *, only: Sequence[str], say: Callable[[str], object], **where: Any
 ) -> None:
-    """Serve models and packages until Ctrl-C, and with a plan the room too.
-
-    Raises UsageError for a plan, an address or a model that will not do.
-    """
+    """Serve models and packages, and with a plan a room. Raises UsageError for a wrong plan."""
     path = user_path(plan) if plan else None
     room = Room(open_room(read_plan(path), path.stem)) if path else None
 

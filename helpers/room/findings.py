@@ -44,8 +44,8 @@ class Finding:
         return "faster" if (self.estimate.value > 1) is more else "slower"
 
     def __str__(self) -> str:
-        label = METRICS[self.metric].label
-        return templates.paragraph("room/finding.jinja", of=self, label=label)
+        named = {"of": self, "label": METRICS[self.metric].label}
+        return templates.paragraph("room/finding.jinja", **named)
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,7 @@ SLEPT_S = 60  # by how much a clock may be set while a machine measures
 
 
 def join(address: str, name: str, *, yes: bool, code: str, run: str | None) -> None:
-    """Measure the room's plan here and post the figures, after consent.
-
-    Raises UsageError for a plan or a name that will not do, KitError when nothing was sent.
-    """
+    """Measure the room's plan, and post the figures after consent. Raises KitError otherwise."""
     url = parse_mirror_url(address)
     if not can_be_shown(name):
         raise UsageError(f"--name: {NAMES}")
@@ -65,8 +62,8 @@ def join(address: str, name: str, *, yes: bool, code: str, run: str | None) -> N
 
 def ask_room(url: str, path: str, *, body: str | None = None, name: str = "") -> dict[str, Any]:
     """Return a room's answer. Raises KitError when it refuses, MirrorError when there is none."""
-    method, headers = "GET" if body is None else "POST", {NAME_HEADER: urllib.parse.quote(name)}
-    content = b""
+    method, content = "GET" if body is None else "POST", b""
+    headers = {NAME_HEADER: urllib.parse.quote(name)}
     try:
         # Never through a proxy: the room is in this network.
         with (
@@ -84,8 +81,7 @@ def ask_room(url: str, path: str, *, body: str | None = None, name: str = "") ->
     except httpx2.HTTPError as error:
         raise MirrorError(f"No room answers at {url} ({clean(error)}); is it running?") from None
     except (ValueError, LookupError, TypeError, RecursionError):
-        reason = f"What answers at {url} is no room; was its mirror started with --plan?"
-        raise MirrorError(reason) from None
+        raise MirrorError(f"{url} is no room; was its mirror started with --plan?") from None
 
 
 def measure_sleep(began: tuple[float, float], ended: tuple[float, float]) -> int:

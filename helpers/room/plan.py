@@ -17,7 +17,6 @@ from ..models.prompts import ALL, PromptSet, load_prompts
 from ..report.contribute import Strict
 
 SHIPPED = DATA / "prompts.json"
-NEWER = "a newer kit may know it: install the kit that the mirror serves"
 Alias = Annotated[str, Field(pattern=rf"^{ALIAS}$", max_length=64)]
 
 
@@ -35,8 +34,7 @@ class RoomPlan(Strict):
 
     def __str__(self) -> str:
         prompts = count(len(self.prompt_set()), "prompt")
-        models = ", ".join(self.models)
-        return f"{models}; {prompts} ({self.prompts}), {count(self.rounds, 'round')}"
+        return f"{', '.join(self.models)}; {prompts} ({self.prompts}), {count(self.rounds, 'round')}"
 
 
 def read_plan(path: Path) -> RoomPlan:
@@ -53,10 +51,14 @@ def check_plan(content: object, source: str) -> RoomPlan:
     try:
         plan = RoomPlan.model_validate(content)
     except ValidationError as error:
-        newer = {"extra_forbidden", "literal_error"} & {item["type"] for item in error.errors()}
-        advice = f" ({NEWER})" if newer else ""
-        raise UsageError(f"{source}: {explain(error, RoomPlan)}{advice}.") from None
+        raise UsageError(f"{source}: {with_advice(explain(error, RoomPlan))}.") from None
     sets = json.loads(SHIPPED.read_text(encoding="utf-8"))
     if plan.prompts.removesuffix(ALL) not in sets:
         raise UsageError(f"{source}: prompts: the shipped sets are {', '.join(sets)}.")
     return plan
+
+
+def with_advice(reason: str) -> str:
+    """Add to what is wrong with received data that a newer kit may know it."""
+    newer = " (a newer kit may know it: install the kit that the mirror serves)"
+    return reason + newer if "unknown field" in reason or "form:" in reason else reason

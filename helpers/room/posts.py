@@ -22,28 +22,23 @@ from ..common.foreign import clean
 from ..common.paths import results_folder
 from ..common.show import one_line
 from ..common.validation import explain
+from ..measure.rows import summary_columns
 from ..report import contribute
 from ..report.contribute import Count, Strict
-from .plan import NEWER, RoomPlan, check_plan
+from ..timing.metrics import COMPARED
+from .plan import RoomPlan, check_plan, with_advice
 
 SIGNS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # none of them looks like another
 MAX_MACHINES = 200
 NAMES = "A name has 1 to 40 letters, digits and spaces, and none of < > { } \\."
-COLUMNS = {  # the figures that are compared, and what a contribution calls them
-    "latency_s": "latency_p50_s",
-    "ttft_s": "ttft_p50_s",
-    "output_tokens_per_s": "output_tokens_per_s_p50",
-}
+# The figures that are compared, and what a contribution calls their medians.
+COLUMNS = {n: c for n in COMPARED for c, what in summary_columns(n).items() if what == "p50"}
 # Exercises and guesses are counted; what was answered or guessed is not sent.
 Course = dict[Literal["passed", "exercises", "right", "guesses"], Count]
 
 
 class Refused(Exception):
     """Say why a post is not taken: an HTTP status, the kind that is counted, and a sentence."""
-
-    def __init__(self, status: int, kind: str, sentence: str):
-        super().__init__(sentence)
-        self.status, self.kind = status, kind
 
 
 class Post(Strict):
@@ -141,8 +136,7 @@ def open_room(plan: RoomPlan, name: str) -> RoomFolder:
     if not (folder / "room.json").exists():
         code = "".join(secrets.choice(SIGNS) for _ in range(6))
         folder.mkdir(exist_ok=True)
-        about = {"form": 1, "plan": plan.model_dump(mode="json"), "code": code}
-        write_json(folder / "room.json", about)
+        write_json(folder / "room.json", {"plan": plan.model_dump(mode="json"), "code": code})
     room = RoomFolder(folder)
     if room.plan != plan:
         raise UsageError(f"{folder} began with another plan; rename the plan's file or the folder.")
@@ -168,8 +162,7 @@ def can_be_shown(name: str) -> bool:
 
 
 def _not_valid(status: int, reason: str) -> Refused:
-    newer = "unknown field" in reason or "form:" in reason
-    return Refused(status, "not valid", f"{clean(reason)}{f' ({NEWER})' if newer else ''}")
+    return Refused(status, "not valid", with_advice(clean(reason)))
 
 
 def _notes(post: Post) -> list[str]:

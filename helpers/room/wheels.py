@@ -37,10 +37,7 @@ WHEEL = "Wheel-Version: 1.0\nGenerator: kit\nRoot-Is-Purelib: true\nTag: py3-non
 
 
 def fill(systems: str, pythons: str) -> bool:
-    """Fill the folder of wheels; return whether all of it came. What fails is said, in a sentence.
-
-    Raises UsageError for a system that is none, KitError where there is no project to pack.
-    """
+    """Fill the folder of wheels; return whether all came. Raises UsageError for a wrong system."""
     wanted = model_list(systems) or [*SYSTEMS]
     versions = model_list(pythons) or [f"{sys.version_info[0]}.{sys.version_info[1]}"]
     if unknown := [name for name in wanted if name not in SYSTEMS]:

@@ -16,7 +16,7 @@ BROWSER = next(
 )
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 
-HOSTILE = "<script>document.title = 'taken'</script>"
+HOSTILE = "<script>document.title=1</script>"
 TEXTS = """() => [...document.querySelectorAll('body *')]
     .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
     .map(e => { const box = e.getBoundingClientRect();
