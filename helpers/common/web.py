@@ -111,9 +111,9 @@ class Guard:
 
 
 class _InTime(H11Protocol):
-    """Close a connection on which no request has come, and one too many of an address.
+    """Close a connection on which no request has come, and serve none too many of an address.
 
-    Of the connections that a server allows, one address has a third.
+    One address has a third of the connections that a server allows; others are answered with 503.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -122,7 +122,8 @@ class _InTime(H11Protocol):
         of_address = [peer for peer in peers if peer and self.client and peer[0] == self.client[0]]
         if self.limit_concurrency and len(of_address) > self.limit_concurrency / 3:
             refused[503] += 1
-            transport.close()
+            self.limit_concurrency = 0
+            self.connections.discard(self)
         self.loop.call_later(READ_S, self._look, transport)
 
     def _look(self, transport: asyncio.Transport) -> None:

@@ -22,10 +22,7 @@ LANES = 7  # dots of one row lie below each other
 LOADER = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
 # Everything is escaped, since learners choose their names.
 PAGES = jinja2.Environment(loader=LOADER, autoescape=True)
-NO_ROOM = (
-    "You measured alone, so there is no room to compare with; in a session, the projector shows "
-    "the line to take part: python -m helpers join http://HOST:8321 --name NAME"
-)
+NO_ROOM = "You measured alone; to join a room: python -m helpers join http://HOST:8321 --name NAME"
 
 
 def draw_board(models: Sequence[str], machines: Sequence[Machine]) -> list[dict]:

@@ -55,7 +55,7 @@ class Room:
     @property
     def refused(self) -> Counter[str]:
         """Count what was refused, by kind; what the server's guard refused is among it."""
-        before = {STATUS.get(status, "not asked rightly"): n for status, n in web.refused.items()}
+        before = (STATUS.get(status, "not asked rightly") for status in web.refused.elements())
         return self._refused + Counter(before)
 
     def measuring(self) -> dict[str, int]:

@@ -34,7 +34,9 @@ class RoomPlan(Strict):
 
     def __str__(self) -> str:
         prompts = count(len(self.prompt_set()), "prompt")
-        return f"{', '.join(self.models)}; {prompts} ({self.prompts}), {count(self.rounds, 'round')}"
+        return (
+            f"{', '.join(self.models)}; {prompts} ({self.prompts}), {count(self.rounds, 'round')}"
+        )
 
 
 def read_plan(path: Path) -> RoomPlan:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 HOSTILE = "<script>document.title=1</script>"
 TEXTS = """() => [...document.querySelectorAll('body *')]
     .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
-    .map(e => { const box = e.getBoundingClientRect();
+    .map(e => { const box = (e.closest('section') ?? e).getBoundingClientRect();  // what is too long is cut there
         const drawn = e.ownerSVGElement?.getScreenCTM()?.a ?? 1;
         return [e.textContent, parseFloat(getComputedStyle(e).fontSize) * drawn, box.bottom, box.right]; })
     .filter(([, , bottom]) => bottom > 0)"""

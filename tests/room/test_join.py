@@ -120,6 +120,6 @@ def test_without_a_room_the_notebook_says_in_one_sentence_what_to_do(
     tmp_path, monkeypatch, measured
 ):
     monkeypatch.setenv("WORKSHOP_RESULTS", str(tmp_path))
-    assert re.fullmatch(r"You measured alone, .*helpers join .*", str(show_room(measured)))
+    assert re.fullmatch(r"You measured alone; .*helpers join .*", str(show_room(measured)))
     (tmp_path / "room.txt").write_text("http://127.0.0.1:9", encoding="utf-8")
     assert "The room cannot be shown: No room answers" in str(show_room(measured))
