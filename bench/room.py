@@ -4,9 +4,8 @@
 
 The mirror is the real one, in a process of its own; the machines are drawn: up to twenty times
 slower than the fastest, with ratios that differ by a tenth. It prints how long a post and a page of
-the board take, what was refused, the server's memory, and the verdicts. With `--picture` it waits
-for a key while http://.../board can be looked at, or takes a picture with Chromium if playwright is
-installed.
+the board take, what was refused, the server's memory, and the verdicts. With `--picture` it takes
+a picture of the board with Chromium, if playwright is installed.
 """
 
 import argparse
