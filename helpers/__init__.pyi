@@ -35,6 +35,7 @@ from .report import lengths as lengths
 from .report import load_test as load_test
 from .report.comparison import compare_models as compare_models
 from .report.report import write_report as write_report
+from .room.board import show_room as show_room
 from .servers import custom as custom
 from .servers.connect import connect as connect
 from .servers.custom import CustomModel as CustomModel

@@ -17,6 +17,7 @@ from helpers.common.machine import packages
 from helpers.common.paths import BUILT_IN_MODELS, DATA, PROJECT
 from helpers.models import built_in, cache, lineup
 from helpers.models.prompts import load_prompts
+from helpers.room import commands as room
 from support.loopback import DONE, delta, event, serving, streamed, usage
 
 
@@ -219,7 +220,7 @@ def test_the_page_of_commands_names_every_target_and_every_command():
 
 def test_every_text_of_the_help_belongs_to_an_option_of_a_command():
     owners = {name: getattr(module, name) for module in (options, runs) for name in vars(module)}
-    owners |= {c.__name__: c for module in (models, runs, scores) for c in module.COMMANDS}
+    owners |= {c.__name__: c for module in (models, runs, scores, room) for c in module.COMMANDS}
     owners |= {f"fleet {c.__name__}": c for c in fleet.COMMANDS}
     for name, texts in options.HELP.items():
         assert set(texts) <= set(inspect.signature(owners[name]).parameters), name

@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from ..common.errors import KitError, UsageError
 from ..common.show import lines
+from ..room import commands as room
 from . import fleet, models, runs, scores
 from .options import describe
 
@@ -22,9 +23,9 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-for command in (*models.COMMANDS, *runs.COMMANDS, *scores.COMMANDS):
+for command in (*models.COMMANDS, *runs.COMMANDS, *scores.COMMANDS, *room.COMMANDS):
     describe(command)
-    app.command(command, name=command.__name__.rstrip("_"))
+    app.command(command, name=command.__name__.rstrip("_").replace("_", "-"))
 app.command(fleet.app)
 
 

@@ -99,12 +99,19 @@ def convert(
     print(f"{alias} is in the cache; measure it with: python -m helpers benchmark --models {alias}")
 
 
-def mirror(*alias: str, host: str = "127.0.0.1", port: Whole = 8321) -> None:
-    """Serve the models of this machine's cache (default: all that are whole) to a room."""
-    from ..models import classroom
+def mirror(
+    *alias: str, host: str = "127.0.0.1", port: Whole = 8321, plan: str | None = None
+) -> None:
+    """Serve the models of this machine's cache (default: all that are whole) to a room.
 
-    say = functools.partial(print, flush=True)
-    classroom.serve(host=host, port=port, only=list(alias), say=say)
+    Args:
+        host: 0.0.0.0 serves the room (default: this machine alone)
+        port: port to listen on (default 8321)
+        plan: PLAN.toml that every machine of the room measures; its board is at /board
+    """
+    from ..room.door import serve
+
+    serve(plan, host=host, port=port, only=list(alias), say=functools.partial(print, flush=True))
 
 
 def chat(

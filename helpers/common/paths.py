@@ -12,6 +12,9 @@ from .errors import KitError, UsageError
 from .files import make_writable
 
 PROJECT = Path(__file__).resolve().parents[2]
+# An installed kit has its data in a folder of its own beside `helpers`.
+INSTALLED = (PROJECT / "foundry_local_workshop").is_dir()
+PROJECT = PROJECT / "foundry_local_workshop" if INSTALLED else PROJECT
 DATA = PROJECT / "data"
 BUILT_IN_MODELS = DATA / "models"
 
@@ -70,9 +73,13 @@ def service_folder() -> Path:
 
 
 def results_folder(chosen: str | os.PathLike[str] | None = None) -> Path:
-    """Make and return the chosen folder, else the one of `WORKSHOP_RESULTS`, else `results/`."""
+    """Make and return the chosen folder, else the one of `WORKSHOP_RESULTS`, else `results/`.
+
+    An installed kit keeps its results in `foundry-local-workshop/` in the person's home folder.
+    """
     folder = user_path(chosen) if chosen else _from_variable("WORKSHOP_RESULTS")
-    folder = folder or PROJECT / "results"
+    where = Path.home() / "foundry-local-workshop" if INSTALLED else PROJECT
+    folder = folder or where / "results"
     try:
         make_writable(folder)
     except OSError as error:

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping
 from typing import TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from .errors import UsageError
@@ -12,6 +12,12 @@ from .show import one_line
 
 MAX_PROBLEMS = 3
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """Share what holds for data of the kit: it does not change, an unknown field is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def explain(error: ValidationError, model: type[BaseModel] | None = None, prefix: str = "") -> str:

@@ -9,6 +9,7 @@ import ipaddress
 import socket
 import threading
 import urllib.parse
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 READ_S = 10.0
 GRACE_S = 1  # for answers under way when a server in the background is closed
+refused: Counter[int] = Counter()  # by HTTP status, in this process
 
 
 def is_this_machine(host: str) -> bool:
@@ -40,7 +42,8 @@ def configure(
 ) -> uvicorn.Config:
     """Return a guarded server's settings: `may_ask` knows our names, `max_bytes` bounds a body."""
     guarded = Guard(app, may_ask, max_bytes)
-    return uvicorn.Config(guarded, http=_InTime, ws="none", lifespan="off", **settings)
+    common: dict[str, Any] = {"ws": "none", "lifespan": "off", "proxy_headers": False}
+    return uvicorn.Config(guarded, http=_InTime, **common, **settings)
 
 
 class Background:
@@ -90,6 +93,7 @@ class Guard:
             if body is not None:
                 await self._app(scope, _replay(body, receive), send)
                 return
+        refused[status] += 1
         error = {"message": reason, "type": "refused", "param": None, "code": None}
         await JSONResponse({"error": error}, status)(scope, receive, send)
 
@@ -107,10 +111,19 @@ class Guard:
 
 
 class _InTime(H11Protocol):
-    """Close a connection on which no request has come."""
+    """Close a connection on which no request has come, and serve none too many of an address.
+
+    One address has a third of the connections that a server allows; others are answered with 503.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        peers = [getattr(other, "client", None) for other in self.connections]
+        of_address = [peer for peer in peers if peer and self.client and peer[0] == self.client[0]]
+        if self.limit_concurrency and len(of_address) > self.limit_concurrency / 3:
+            refused[503] += 1
+            self.limit_concurrency = 0
+            self.connections.discard(self)
         self.loop.call_later(READ_S, self._look, transport)
 
     def _look(self, transport: asyncio.Transport) -> None:

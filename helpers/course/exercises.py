@@ -251,6 +251,12 @@ def overview(number: str = "") -> Table:
     return Bars(("notebook", "exercise", "about", "outcome"), rows, note, shares)
 
 
+def count_passed() -> tuple[int, int]:
+    """Return how many exercises are passed, and how many there are."""
+    latest, names = _latest(), load_exercises()
+    return sum(latest.get(name) == PASSED for name in names), len(names)
+
+
 def _record(outcome: Outcome) -> None:
     if _latest().get(outcome.exercise) != outcome.outcome:
         add_row(PROGRESS, {"exercise": outcome.exercise, "outcome": outcome.outcome})

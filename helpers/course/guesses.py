@@ -34,11 +34,17 @@ def reveal(
 
 def review_guesses() -> Words:
     """Return how many guesses were too low, too high, or right."""
-    places = [_place(one) for one in _guesses().values() if {"said", "measured"} <= one.keys()]
-    if not places:
+    places = count_guesses()
+    if not (answered := sum(places.values())):
         return Words("You made no guess that a measurement answered.")
-    counts = [f"{places.count(word)} {word}" for word in ("too low", "too high", "right")]
-    return Words(f"Guesses that were answered: {len(places)}; {join_words(counts)}.")
+    counts = [f"{number} {word}" for word, number in places.items()]
+    return Words(f"Guesses that were answered: {answered}; {join_words(counts)}.")
+
+
+def count_guesses() -> dict[str, int]:
+    """Count the answered guesses that were too low, too high, and right."""
+    places = [_place(one) for one in _guesses().values() if {"said", "measured"} <= one.keys()]
+    return {word: places.count(word) for word in ("too low", "too high", "right")}
 
 
 def _place(one: dict) -> str:

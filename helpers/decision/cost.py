@@ -9,10 +9,10 @@ All are for 1,000 requests like those of the run. Where a figure is estimated, t
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ..common.templates import sentences
-from ..common.validation import checked
+from ..common.validation import Strict, checked
 from ..measure.record import Run
 
 JOULES_PER_KWH = 3.6e6
@@ -20,10 +20,8 @@ SECONDS_PER_YEAR = 365.25 * 24 * 3600
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class Prices(BaseModel):
+class Prices(Strict):
     """Hold prices in one currency. `use` is the share of its years in which a machine answers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     per_kwh: Amount | None = None
     hardware: Amount | None = None

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ..common.files import read_toml
 from ..common.paths import DATA
 from ..common.show import format_cell, join_words
 from ..common.templates import paragraph
-from ..common.validation import checked
+from ..common.validation import Strict, checked
 from ..timing.connection import host_of, is_loopback
 from ..timing.intervals import interval_of_mean, interval_of_p95
 from .scorecard import Scorecard
@@ -57,10 +57,8 @@ BY_LIMIT = {dimension.limit: dimension for dimension in _ALL if dimension.limit}
 Interval = tuple[float | None, float | None]
 
 
-class Limits(BaseModel):
+class Limits(Strict):
     """Hold the hard limits. A model that breaks one, or that cannot be checked, is out."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_p95_s: NotNegative | None = None
     max_memory_mb: NotNegative | None = None

@@ -7,12 +7,12 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import BeforeValidator, ConfigDict, Field, create_model
 
 from ..common.errors import UsageError
 from ..common.files import read_toml
 from ..common.paths import DATA
-from ..common.validation import checked
+from ..common.validation import Strict, checked
 from .limits import DIMENSIONS, Limits, NotNegative, Positive, make_limits
 
 OF_MACHINE = "share_of_machine"
@@ -36,13 +36,11 @@ def make_good_enough(values: Mapping[str, float | str]) -> dict[str, float]:
     return _numbers(values, "good enough", Positive, [*measured, OF_MACHINE])
 
 
-class Scenario(BaseModel):
+class Scenario(Strict):
     """Hold what is to be decided, by whom, and by which rules; the fields are those of the file.
 
     `weights` add up to 1. A value beyond `good_enough` scores no higher.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     question: Annotated[str, Field(min_length=1, pattern=r"\S")]
     decider: str = ""

@@ -16,10 +16,11 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ..common.errors import KitError
 from ..common.paths import PROJECT, results_folder
+from ..common.validation import Strict
 from ..measure.record import Run
 from ..measure.shared_plan import SharedPlan
 
@@ -29,10 +30,8 @@ LOOK_EVERY_S = 0.1
 _under_way: list[Path] = []  # the folder of the experiment that is measured now
 
 
-class Order(BaseModel):
+class Order(Strict):
     """Name an experiment of the lab, and its plan."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: Annotated[str, Field(pattern=ID)]
     plan: SharedPlan

@@ -11,22 +11,19 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from ..common.errors import UsageError
 from ..common.files import read_text
 from ..common.paths import DATA, PROJECT
-from ..common.validation import explain
+from ..common.show import count
+from ..common.validation import Strict, explain
 from ..models.lineup import Identifier
 from ..models.prompts import ALL, PromptSet, load_prompts
 
-FORM = 1
 
-
-class SharedPlan(BaseModel):
+class SharedPlan(Strict):
     """Say which models answer which shipped prompts, how often, and at which length."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     form: Literal[1] = 1
     kit: Annotated[str, Field(pattern=r"^[\w.+-]{0,40}$")] = (
@@ -44,6 +41,12 @@ class SharedPlan(BaseModel):
         if name.removesuffix(ALL) not in shipped:
             raise ValueError(f"must be a shipped prompt set, one of {', '.join(shipped)}")
         return name
+
+    def __str__(self) -> str:
+        """Say what is measured, for the person whose machine it is."""
+        prompts = count(len(self.prompt_set()), "prompt")
+        rounds = count(self.rounds, "round")
+        return f"{', '.join(self.models)}; {prompts} ({self.prompts}), {rounds}"
 
     def prompt_set(self) -> PromptSet:
         """Return the prompts, whatever files the working folder holds."""
@@ -71,14 +74,22 @@ def check_shared_plan(values: object, where: str) -> SharedPlan:
     try:
         return SharedPlan.model_validate(values)
     except ValidationError as error:
-        known = values if isinstance(values, dict) else {}
-        kit, mine = (
-            str(version).partition("+")[0] for version in (known.get("kit"), kit_version())
-        )
-        hint = ""
-        if known.get("form", FORM) != FORM or ("kit" in known and kit != mine):
-            hint = f" It was written for another version of the kit; this is {mine}."
-        raise UsageError(f"{where}: {explain(error, SharedPlan)}.{hint}") from None
+        reason = explain(error, SharedPlan)
+        kit = str(values.get("kit", "")).partition("+")[0] if isinstance(values, dict) else ""
+        if kit != version():
+            reason = with_advice(reason)
+        raise UsageError(f"{where}: {reason}.") from None
+
+
+def with_advice(reason: str) -> str:
+    """Add to what is wrong with received data that a newer kit may know it."""
+    newer = f" (a newer kit may know it; this is {version()})"
+    return reason + newer if "unknown field" in reason or "form:" in reason else reason
+
+
+def version() -> str:
+    """Return the version of pyproject.toml."""
+    return kit_version().partition("+")[0]
 
 
 @cache

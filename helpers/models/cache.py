@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from ..common.errors import KitError, UnsafePackage
 from ..common.files import FULL, now, replace, write_text
-from ..common.validation import explain
+from ..common.validation import Strict, explain
 
 RECORD = "workshop.json"
 USED = ".workshop-used"
@@ -74,10 +74,8 @@ class File(BaseModel):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Package(BaseModel):
+class Package(Strict):
     """Describe one model and its files. Names are checked because a mirror may send anything."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     alias: FolderName
     name: FolderName

@@ -8,7 +8,7 @@ import socket
 import time
 import urllib.parse
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.templating import Jinja2Templates
 from starlette.types import Message, Receive, Scope, Send
 
@@ -35,7 +35,7 @@ from .mirror import KIT, NAME_HEADER, PORT
 
 MAX_CONNECTIONS = 200
 MAX_CLIENTS = 300
-MAX_BODY_BYTES = 2**16  # nobody has to send any
+MAX_BODY_BYTES = 2**16  # what a machine posts to a room is a third of it
 CHUNK = 2**20
 CATALOG_FOR_S = 2.0
 REFRESH_S = 2
@@ -92,7 +92,9 @@ class SharedCatalog:
 class Classroom:
     """Answer the requests of a room."""
 
-    def __init__(self, catalog: SharedCatalog, addresses: list[str]):
+    def __init__(
+        self, catalog: SharedCatalog, addresses: list[str], more: Sequence[BaseRoute] = ()
+    ):
         self._catalog, self._addresses = catalog, addresses
         self._attendees: dict[tuple[str, str], Attendee] = {}
         self.bytes_sent = 0
@@ -102,6 +104,7 @@ class Classroom:
                 Route("/manifest.json", self.listing),
                 Route("/files/{model}/{name:path}", self.file),
                 Route("/have/{model}", self.have, methods=["POST"]),
+                *more,
             ]
         )
 
@@ -186,8 +189,13 @@ def serve(
     port: int = PORT,
     only: Iterable[str] = (),
     say: Callable[[str], object] = print,
+    more: Sequence[BaseRoute] = (),
+    opened: Callable[[list[str]], object] = len,
 ) -> None:
-    """Serve this machine's models until Ctrl-C. Raises UsageError for an address or a model."""
+    """Serve this machine's models until Ctrl-C. Raises UsageError for an address or a model.
+
+    `more` are routes of others; `opened` is told the addresses.
+    """
     catalog = SharedCatalog(model_cache(), only)
     install_built_in(BUILT_IN_MODELS, catalog.folder)
     packages = catalog.packages().values()
@@ -200,8 +208,9 @@ def serve(
         names = addresses_of(host)
         addresses = [f"http://{f'[{name}]' if ':' in name else name}:{port}" for name in names]
         say(f"Serving {catalog} from {catalog.folder}")
+        opened(addresses)
         _explain_how_to_join(host, addresses, say)
-        classroom = Classroom(catalog, addresses)
+        classroom = Classroom(catalog, addresses, more)
         config = configure(
             classroom.app,
             is_in_the_room,

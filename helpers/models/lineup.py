@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from ..common.errors import UnknownModel, UsageError
 from ..common.files import read_text
 from ..common.paths import DATA
 from ..common.show import Shown, Table, one_line
 from ..common.templates import paragraph
-from ..common.validation import explain
+from ..common.validation import Strict, explain
 
 ALIAS = r"[a-z0-9][a-z0-9._-]*"
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
@@ -24,10 +24,8 @@ Positive = Annotated[int, Field(gt=0)]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Entry(BaseModel):
+class Entry(Strict):
     """Share what holds for all entries: they do not change, and an unknown field is a mistake."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class IndexFile(Entry):

@@ -16,12 +16,12 @@ from io import FileIO
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from ..common.errors import MirrorError, UnsafePackage, UsageError
 from ..common.files import make_writable, replace, replace_folder
 from ..common.foreign import clean, remember_address
-from ..common.validation import explain
+from ..common.validation import Strict, explain
 from . import cache
 from .cache import Note, Package, Progress, ignore
 
@@ -42,10 +42,8 @@ MIN_BYTES = 2**16  # fewer than these count as nothing when an attempt fails
 TRY_VERIFY = "Tell whoever runs it to try: python -m helpers verify"
 
 
-class Listing(BaseModel):
+class Listing(Strict):
     """Describe what a mirror says that it has."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     mirror: Literal["foundry-local-workshop"]
     version: Literal[1] = 1
