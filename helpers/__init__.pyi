@@ -9,6 +9,7 @@ from .course.exercises import hint as hint
 from .course.exercises import overview as overview
 from .course.exercises import solution as solution
 from .course.exercises import use_yours as use_yours
+from .course.goals import goals as goals
 from .course.guesses import guess as guess
 from .course.guesses import reveal as reveal
 from .course.guesses import review_guesses as review_guesses

@@ -47,7 +47,7 @@ CORE = (
     *(f"measure/{name}.py" for name in ("plan", "schedule", "session", "sender")),
     *(f"measure/{name}.py" for name in ("record", "recorder", "rows", "info")),
 )
-MAX_CORE, MAX_HELPERS, MAX_MODULE, MAX_FUNCTION = 5_345, 17_023, 400, 50
+MAX_CORE, MAX_HELPERS, MAX_MODULE, MAX_FUNCTION = 5_345, 17_143, 400, 50
 
 
 def lines_of(*patterns: str) -> dict[str, int]:

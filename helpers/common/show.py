@@ -12,6 +12,8 @@ from .foreign import visible
 tabulate.PRESERVE_WHITESPACE = False
 # Soft hyphen, zero-width spaces, and marks of direction that open nothing: none parts two words.
 UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff\u061c\u200e\u200f"))
+# A row that begins with a name with hyphens, or with its place and such a name.
+ALIAS = re.compile(r'<tr>(<td[^>]*>[ \w]{1,6}</td>)?<td[^>]*left;">[\w.]+(-[\w.]+)+ *</td>')
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,11 @@ class Table:
         left = ' style="text-align: left;">'
         drawn = self._drawn("html", one_line).replace("<td>", f"<td{left}")
         head, body, rest = drawn.replace("<th>", f"<th{left}").partition("<tbody>")
+        if len(self.headers) > 7:
+            head = head.replace("<thead", '<thead style="font-size: 11px"')
+            body = '<tbody style="font-size: 11px">'
         head = head.replace("_", "_<wbr>")  # long names may break after an underscore
+        rest = ALIAS.sub(lambda row: row[0].replace('">', ' white-space: nowrap;">'), rest)
         return head + body + rest + (f"<p>{html.escape(self.note)}</p>" if self.note else "")
 
     def _drawn(self, form: str, clean: Callable[[str], str]) -> str:

@@ -210,17 +210,45 @@ def solution(name: str) -> Code:
         return Code(f"# {error}")
 
 
-def overview() -> Table:
-    """Return all exercises with their latest outcomes. Raises KitError where none can be loaded."""
+@dataclass(frozen=True)
+class Bars(Table):
+    """Show shares of what is passed as bars, and the table folded below them."""
+
+    shares: Sequence[tuple[str, int, int]] = ()
+
+    def _repr_html_(self) -> str:
+        bars = "".join(
+            f'<div style="width: 24em; background: #e5e5e5; margin: 2px 0" title="{words}">'
+            f'<div style="width: {100 * part / whole:.0f}%; background: {EDGES[PASSED]}">&nbsp;'
+            "</div></div>"
+            for words, part, whole in self.shares
+        )
+        table = replace(self, note="")
+        folded = f"<details><summary>each of them</summary>{Table._repr_html_(table)}</details>"
+        return f"{bars}<p>{html.escape(self.note)}</p>{folded}"
+
+
+def overview(number: str = "") -> Table:
+    """Return all exercises with their latest outcomes, with bars for the notebook of this number.
+
+    Raises KitError where none can be loaded.
+    """
     latest = _latest()
     rows = [
         [exercise.notebook, name, exercise.title, latest.get(name, TODO)]
         for name, exercise in load_exercises().items()
     ]
     left = [row for row in rows if row[-1] != PASSED]
+    here = [row for row in rows if number and row[0].startswith(number)]
     following = f"Next: {left[0][1]} in {left[0][0]}." if left else "All done."
-    note = f"{len(rows) - len(left)} of {len(rows)} passed. {following}"
-    return Table(("notebook", "exercise", "about", "outcome"), rows, note=note)
+    shares = [
+        (words, sum(row[-1] == PASSED for row in of), len(of))
+        for words, of in (("here", here), ("in all", rows))
+        if of
+    ]
+    said = ", ".join(f"{part} of {whole} {words}" for words, part, whole in shares)
+    note = f"{said if here else f'{len(rows) - len(left)} of {len(rows)} passed'}. {following}"
+    return Bars(("notebook", "exercise", "about", "outcome"), rows, note, shares)
 
 
 def _record(outcome: Outcome) -> None:

@@ -66,7 +66,8 @@ def parameter_names(notebook: Path) -> set[str]:
 def workshop(output: str | None = None, *, full: bool = False) -> Path:
     """Run the whole course, `full` with all meeting notes, and return the path of the report."""
     folder = results_folder(output) / f"workshop-{now()[:19].replace(':', '-')}"
-    settings = {
+    settings: dict[str, Mapping[str, object]] = {
+        "01_download": {"slow_s": 1},
         "03_benchmark": {"output": str(folder), **(ALL_NOTES if full else {})},
         "04_compare": {"run": str(folder)},
         "05_quality": {"run": str(folder)},

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from threading import Event, Thread
 
+from IPython.display import HTML as Page
 from IPython.display import Markdown
 from ipywidgets import HTML, Button, Checkbox, Dropdown, FloatSlider, HBox, Text, VBox
 
@@ -96,6 +97,28 @@ def chat_box(server: Server, models: Sequence[str]) -> VBox:
     line.on_msg(lambda _, message, __: begin() if message.get("event") == "submit" else None)
     buttons = HBox([send, stop, clear, remember])
     return VBox([HBox([picker, line]), buttons, chat.transcript])
+
+
+def side_by_side(server: Server, models: Sequence[str], prompt: str) -> Page:
+    """Return a prompt beside what each model answers, with the models' names folded away."""
+    answers = []
+    for model in models:
+        try:
+            answers.append(server.chat(model, prompt).text)
+        except KitError as error:
+            answers.append(f"no answer: {error}")
+    letters = [chr(ord("A") + place) for place in range(len(models))]
+    texts = [
+        f"<p><strong>{letter}.</strong> {html.escape(text)}</p>"
+        for letter, text in zip(letters, answers, strict=True)
+    ]
+    names = [f"{letter}: {model}" for letter, model in zip(letters, models, strict=True)]
+    return Page(
+        '<div style="display: flex; gap: 2em; font-size: 120%">'
+        f'<div style="flex: 2; white-space: pre-wrap">{html.escape(prompt)}</div>'
+        f'<div style="flex: 3; overflow-wrap: anywhere">{"".join(texts)}</div></div>'
+        f"<details><summary>Who wrote them?</summary>{html.escape(', '.join(names))}</details>"
+    )
 
 
 def score_answers(blind: BlindRating) -> VBox:

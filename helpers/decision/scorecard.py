@@ -25,6 +25,11 @@ class Column(NamedTuple):
 
 
 COLUMNS = {name: Column(**fields) for name, fields in read_toml(DATA / "columns.toml").items()}
+# What fits a screen, with the rest in the report.
+GLANCE = (
+    *("model", "n_ok", "ttft_p50_s", "latency_p50_s", "latency_p95_s"),
+    *("output_tokens_per_s_p50", "memory_mb", "quality"),
+)
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,9 @@ class Scorecard(Shown):
             [[cell(row, name) for name in columns] for row in rows],
             note="p95 needs 20 answered requests and is a dash below that.",
         )
+
+    def _repr_html_(self) -> str:
+        return self.table(GLANCE)._repr_html_()
 
     def costs(self) -> Table:
         """Return energy and cost of 1,000 requests like these, with the source of each figure."""

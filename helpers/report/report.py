@@ -15,7 +15,7 @@ from ..common.show import Table, count, join_words, sanitize_for_csv
 from ..decision.cost import Prices
 from ..decision.dimensions import DIMENSIONS
 from ..decision.evidence import collect
-from ..decision.scorecard import Scorecard
+from ..decision.scorecard import GLANCE, Scorecard
 from ..decision.selection import Decision, decide
 from ..measure.record import Run
 from ..quality.agreement import Ratings, ratings
@@ -24,10 +24,6 @@ from ..quality.faults import worst_answers
 from . import charts, lengths, load_test, page, sentences
 from .draw import Chart
 
-GLANCE = (
-    *("model", "n_ok", "ttft_p50_s", "latency_p50_s", "latency_p95_s"),
-    *("output_tokens_per_s_p50", "memory_mb", "quality"),
-)
 ROWS = 4  # of the table on the first screen
 TEXTS = ("sample", "error")  # they come last in summary.csv, because they are long
 

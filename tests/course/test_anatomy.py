@@ -7,6 +7,7 @@ import statistics
 import nbformat
 import pytest
 
+from helpers.common.paths import PROJECT
 from helpers.course import notebooks
 from support.notebooks import (
     NAMES,
@@ -26,7 +27,7 @@ def test_cells_are_few_short_and_narrow_enough_for_a_projector(name):
     assert statistics.median(lengths) <= 5
     assert max(len(cell.source.splitlines()) for cell in code if cell.id != "imports") <= 15
     lines = [line for cell in code for line in cell.source.splitlines()]
-    assert [line for line in lines if len(line) > 88] == []
+    assert [line for line in lines if len(line) > 85] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -124,3 +125,53 @@ def test_no_cell_waits_for_a_person_or_installs(name):
         if cell.cell_type == "code"
     )
     assert not re.search(r"input\(|^[!%]|pip install", code, re.MULTILINE)
+
+
+MARK = r"^\*(Alone|Room, (\d+) minutes?)\.(?: Minute (\d+): you are here\.)?\*$"
+
+
+def marked(name: str) -> list[tuple[str, str, str, str]]:
+    """Heading, its mark, its minutes in the room, and the minute of the session that it states."""
+    found = []
+    for cell in nbformat.read(notebook(name), as_version=4).cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("#"):
+            marks = re.findall(MARK, cell.source, re.MULTILINE)
+            assert len(marks) == (len(re.findall("^##", cell.source, re.MULTILINE)) or len(marks))
+            heading = cell.source.splitlines()[0].lstrip("# ")
+            found += [(heading, *mark) for mark in marks]
+    return found
+
+
+def test_every_heading_is_for_the_room_or_alone_and_the_room_takes_thirty_minutes():
+    minute, at, stated = 0, [], []
+    for name in NAMES:
+        here = [(h, int(m), told) for h, _, m, told in marked(name) if m]
+        for heading, minutes, told in here:
+            if told:
+                at.append((minute, name[:2], heading))
+                stated.append(int(told))
+            minute += minutes
+        plan = nbformat.read(notebook(name), as_version=4).cells[1].source
+        said = re.search(r"\*\*Minutes:\*\* (.+?)\*\*Needs", plan)[1]
+        assert "alone" in said and re.search("in the room|before the session|in a deep dive", said)
+        if here:
+            assert said.startswith(f"{sum(m for _, m, _ in here)} in the room")
+    assert minute == 30
+    assert stated == [begin for begin, _, _ in at]
+    guide = (PROJECT / "docs" / "instructor" / "README.md").read_text(encoding="utf-8")
+    clock = re.findall(r"^\| (\d+) \| (\d\d), \*(.+)\* \|$", guide, re.MULTILINE)
+    assert [(int(m), number, heading) for m, number, heading in clock] == at
+
+
+def test_the_benchmark_shows_a_first_result_within_two_cells_after_its_imports():
+    cells = [cell.id for cell in code_cells("03_benchmark")]
+    assert cells.index("first") - cells.index("imports") <= 2
+
+
+def test_the_question_of_minute_twenty_comes_before_any_quality_is_shown():
+    code = code_cells("03_benchmark")
+    ids = [cell.id for cell in code]
+    assert ids.index("run") < ids.index("boss")
+    assert "NOT to renew" in code[ids.index("boss")].source
+    before = "".join(cell.source for cell in code[: ids.index("boss")])
+    assert "quality" not in before and "score" not in before

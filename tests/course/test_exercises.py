@@ -265,6 +265,38 @@ def test_the_overview_keeps_what_was_passed_and_says_what_comes_next(own_results
     assert overview().note == f"1 of {len(EXERCISES)} passed. Next: renamed in 00_check."
 
 
+def test_the_progress_of_a_notebook_is_a_bar_with_what_is_passed_here_and_in_all(own_results):
+    whole = len(EXERCISES)
+    assert overview("00").note.startswith(f"0 of 2 here, 0 of {whole} in all. Next: alias")
+    check("alias", "pocket-mini-int4")
+    assert overview("00").note.startswith(f"1 of 2 here, 1 of {whole} in all. Next: renamed")
+    shown = overview("00")._repr_html_()
+    assert re.findall(r"width: (\d+)%", shown) == ["50", f"{100 / whole:.0f}"]
+    assert "<details>" in shown.partition("1 of 2 here")[2]
+    assert overview("02").note.startswith(f"0 of 2 here, 1 of {whole} in all.")
+
+
+def test_the_course_ends_with_five_goals_each_with_a_tick_or_a_count_and_a_figure(own_results):
+    without = helpers.goals()
+    assert [row[1].partition(":")[0] for row in without.rows] == [
+        *("discover", "run", "benchmark", "compare", "extend"),
+    ]
+    assert [row[0] for row in without.rows] == [
+        *("0 of 4", "0 of 2", "0 of 4", "0 of 5", "0 of 6"),
+    ]
+    assert [row[2] for row in without.rows[1:]] == [None] * 4
+    shutil.copytree(DATA / SAMPLE, own_results / "mine")
+    shutil.copytree(DATA / SAMPLE, own_results / "custom" / "joined")
+    for name in ("ttft", "rate"):
+        check(name, own_function(name))
+    with_run = helpers.goals().rows
+    assert with_run[1][0] == "\N{CHECK MARK}"
+    assert re.search(r" reacts after [\d.]+ m?s \(median TTFT\)", with_run[1][2])
+    assert re.match(r"\d+ answers of \d models, in \d+ rounds?$", with_run[2][2])
+    assert re.match(r"Latency: \S+ takes [\d.]+ times as long as", with_run[3][2])
+    assert re.match(r"one table with \d models", with_run[4][2])
+
+
 def test_a_damaged_record_of_progress_loses_only_its_damaged_lines(own_results):
     check("alias", "pocket-mini-int4")
     with (own_results / "progress.jsonl").open("ab") as file:

@@ -8,11 +8,22 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers import load_run, route
+from helpers import (
+    DATA,
+    Scorecard,
+    compare_models,
+    decide,
+    load_run,
+    make_prices,
+    route,
+    score_facets,
+)
 from helpers.course import notebooks
 from helpers.course.exercises import solution
+from helpers.decision.scorecard import GLANCE
 from helpers.measure.record import SAMPLE, Run
 from helpers.models.prompts import load_prompts
+from support import wide
 from support.notebooks import (
     EXERCISES,
     NAMES,
@@ -170,6 +181,8 @@ def test_every_cell_ran_without_error(executed, name):
             "01_download",
             [
                 "ships with the kit, hashes verified",
+                "pocket-midi is here",
+                "every byte is right",
                 "36 rows; for a CPU, MIT: 8; up to 3,000 MB: 3",
                 "is called &#x27;mistral-7b-v0.2&#x27; today",
                 "free",
@@ -200,6 +213,8 @@ def test_every_cell_ran_without_error(executed, name):
                 "latency ms",
                 "script: tokens/s",
                 "outliers",
+                "We agreed NOT to renew",
+                "Who wrote them?",
                 "is the slowest prompt",
                 "No execution provider for a GPU or NPU",
             ],
@@ -213,7 +228,10 @@ def test_every_cell_ran_without_error(executed, name):
                 "extractive",
             ],
         ),
-        ("07_starter_project", ["def to_csv(rows):", "Still to do: to_csv", "passed. Next:"]),
+        (
+            "07_starter_project",
+            ["def to_csv(rows):", "Still to do: to_csv", "0 of 4 here, 0 of", "extend: "],
+        ),
         (
             "04_compare",
             [
@@ -244,6 +262,44 @@ def test_every_cell_ran_without_error(executed, name):
 def test_each_notebook_shows_what_it_promises(executed, name, shown):
     text = text_of(executed[0][name])
     assert [part for part in shown if part not in text] == []
+
+
+def of_sample(*shown) -> nbformat.NotebookNode:
+    """A notebook that shows objects of the sample run, whose models have the longest names."""
+    cells = [
+        nbformat.v4.new_code_cell(
+            "1", outputs=[nbformat.v4.new_output("display_data", {"text/html": one._repr_html_()})]
+        )
+        for one in shown
+    ]
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+def test_every_table_and_every_cell_of_code_fits_the_window(executed):
+    """At 1280 x 800 with the file list open, and on a projector at 150 % with the list closed."""
+    run = load_run(DATA / SAMPLE)
+    card = Scorecard(run, make_prices(per_kwh=0.3, cloud_input=0.1, cloud_output=0.4))
+    sample = of_sample(
+        run, card, card.costs(), decide(card), score_facets(run), compare_models(run)
+    )
+    shown = {name: wide.to_html(path) for name, path in executed[0].items()}
+    shown["sample run"] = wide.to_html(sample)
+    with wide.pages() as too_wide:
+        found = {
+            (name, width): said
+            for name, html in shown.items()
+            for width in (wide.FILE_LIST_OPEN, wide.PROJECTOR_150)
+            if (said := too_wide(html, width))
+        }
+    assert found == {}
+
+
+def test_the_tables_of_runs_and_models_have_eight_columns_at_most_with_units():
+    run = load_run(DATA / SAMPLE)
+    for table in (run.table(), Scorecard(run).table(GLANCE)):
+        assert len(table.headers) <= 8
+        for heading in table.headers:
+            assert re.search("model|answered|quality|tokens/s|m?s$|s p|MB", heading)
 
 
 def test_the_charts_of_the_notebooks_have_alternative_text_and_a_finding(executed):

@@ -29,7 +29,7 @@ atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 TINY = write_gguf(FOLDER / "tiny.gguf", metadata={"llama.context_length": 2048})
 POCKET = "pocket-nano,pocket-mini,pocket-midi"
 SMALL = {
-    "01_download": {"models": POCKET},
+    "01_download": {"models": POCKET, "slow_s": 1},
     "02_smoke_test": {"models": POCKET},
     "03_benchmark": {"prompts": "deterministic", "rounds": 2},
     "05_quality": {"requests": 2},
