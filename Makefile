@@ -1,10 +1,10 @@
-# A menu. Each target wraps a portable `python -m ...` call that README.md lists for Windows.
+# A menu. Each target wraps a portable `python ...` call that docs/commands.md lists for Windows.
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help workshop handouts test lab lab-fa lint check benchmark mirror bench models evaluate-models stop clean
+.PHONY: help workshop handouts site docs test lab lab-fa lint check benchmark mirror bench models evaluate-models stop clean
 
 help: ## list the targets
 	@$(PYTHON) -c "import re; [print(f'  make {n:<16} {t}') for n, t in re.findall(r'^([a-z-]+):.*?## (.*)$$', open('Makefile', encoding='utf-8').read(), re.M)]"
@@ -14,6 +14,12 @@ workshop: $(VENV)/ready ## run the whole course headless and write the report
 
 handouts: $(VENV)/ready ## write slides, pages to print and executed notebooks for an instructor
 	@$(PY) docs/instructor/handouts.py
+
+site: $(VENV)/ready ## make a site of notebooks, a report and documents, in results/site
+	@$(PY) docs/make_site.py
+
+docs: $(VENV)/ready ## make the pages again that are made: glossary, and commands with their options
+	@$(PY) docs/refresh.py
 
 test: $(VENV)/ready-dev ## run the tests
 	@$(PY) -m pytest

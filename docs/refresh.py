@@ -96,7 +96,7 @@ def commands() -> list[Command]:
         if name.startswith("-"):
             continue
         text = app[name].generate_docs(output_format="markdown")
-        usage, does = re.search(r"```console\n(.+?)\n```\n\n(.+?)\n", text + "\n").groups()
+        ((usage, does),) = re.findall(r"```console\n(.+?)\n```\n\n(.+?)\n", text + "\n")
         options = re.findall(r"^\* `(.+?)`:? ?(.*)$", text, re.MULTILINE)
         rows = [(_names(names), _meaning(said)) for names, said in options]
         given = [names for names, _ in rows if not names.startswith("--")]
@@ -115,6 +115,7 @@ def _names(names: str) -> str:
 def _meaning(said: str) -> str:
     """Return what is said of an option without what cyclopts adds to it, except choices."""
     said = re.sub(r" ?\*+\[(default: .*?|required)\]\*+", "", said)
+    said = re.sub(r"\w+\([^()]*\*\*\w+\)", r"`\g<0>`", said)
     return _cell(said.replace("*[choices:", "(").replace("]*", ")").replace("( ", "("))
 
 

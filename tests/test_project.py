@@ -119,15 +119,16 @@ def test_constraints_pin_every_requirement_at_the_same_version():
             assert found == version, package
 
 
-def test_the_readme_names_every_target_and_every_command():
-    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+def test_the_page_of_commands_names_every_target_and_every_command():
+    page = (PROJECT / "docs" / "commands.md").read_text(encoding="utf-8")
     targets = re.findall(
-        r"^([a-z]+):.*?## ", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+        r"^([a-z-]+):.*?## ", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
     )
-    assert [target for target in targets if f"make {target}" not in readme] == []
+    assert [target for target in targets if f"| `make {target}` |" not in page] == []
     commands = [name for name in app if not name.startswith("-")]
     assert len(commands) >= 8
-    assert [command for command in commands if f"helpers {command}" not in readme] == []
+    assert [command for command in commands if f"`python -m helpers {command}`" not in page] == []
+    assert [command for command in commands if f"### `{command}`" not in page] == []
 
 
 def test_every_text_of_the_help_belongs_to_an_option_of_a_command():
