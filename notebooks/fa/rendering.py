@@ -121,7 +121,8 @@ def measured(text: str) -> Iterator[Token]:
     done = 0
     for hit in MEASURED.finditer(text):
         yield Token("text", "", 0, content=text[done : hit.start()])
-        yield Token("html_inline", "", 0, content=f'<span dir="ltr">{hit[0]}</span>')
+        figure = hit[0].replace(" ", "&nbsp;")  # it stays on one line
+        yield Token("html_inline", "", 0, content=f'<span dir="ltr">{figure}</span>')
         done = hit.end()
     yield Token("text", "", 0, content=text[done:])
 

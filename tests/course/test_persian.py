@@ -218,9 +218,9 @@ def test_paragraphs_lists_and_tables_carry_their_own_direction():
     ("text", "html"),
     [
         ("تابع `connect()` است", '<code dir="ltr">connect()</code>'),
-        ("پس از 1.2 s آمد", '<span dir="ltr">1.2 s</span>'),
-        ("بسته 93 MB است", '<span dir="ltr">93 MB</span>'),
-        ("در 95 % پر شد", '<span dir="ltr">95 %</span>'),
+        ("پس از 1.2 s آمد", '<span dir="ltr">1.2&nbsp;s</span>'),
+        ("بسته 93 MB است", '<span dir="ltr">93&nbsp;MB</span>'),
+        ("در 95 % پر شد", '<span dir="ltr">95&nbsp;%</span>'),
         ("از -5 تا", '<span dir="ltr">-5</span>'),
         ("جمله *Ready.* دارد", '<em dir="ltr">Ready.</em>'),
         ("سرور [llama.cpp](https://a.example/b) هم", '<a href="https://a.example/b" dir="ltr">'),
