@@ -9,7 +9,6 @@ which of these it is.
 """
 
 import argparse
-import json
 import os
 import re
 import shutil
@@ -331,10 +330,10 @@ def first_page(site: Site, language: str, notebooks: list[Path]) -> None:
 
 
 def promise(notebook: Path) -> tuple[str, str]:
-    """Return the title of a notebook and the sentence below it."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    title, _, sentence = "".join(cells[0]["source"]).partition("\n\n")
-    return title.removeprefix("# "), pages.plain(sentence)
+    """Return the title of a notebook and the sentence that ends its first cell."""
+    first = pages.markdown(nbformat.read(notebook, as_version=4).cells[0].source)
+    paragraphs = re.findall(r"<p[^>]*>(.*?)</p>", first, re.DOTALL)
+    return pages.title(first), pages.plain(paragraphs[-1])
 
 
 if __name__ == "__main__":

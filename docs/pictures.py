@@ -24,7 +24,7 @@ PICTURES = {
     "report.webp": ("report.html", "", 1180),
     "notebook.webp": ("notebooks/04_compare.html", "#the-same-as-a-picture", 860),
 }
-SHAPE, SCALE, QUALITY = 3 / 4, 1.2, 82
+SHAPE, WIDTH, QUALITY = 3 / 4, 1300, 82
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,7 +57,7 @@ def take(site: Path) -> None:
         for name, (path, anchor, width) in PICTURES.items():
             page = browser.new_page(
                 viewport={"width": width, "height": round(width * SHAPE)},
-                device_scale_factor=SCALE,
+                device_scale_factor=WIDTH / width,
             )
             page.goto((site / path).resolve().as_uri() + anchor)
             picture = Image.open(io.BytesIO(page.screenshot()))

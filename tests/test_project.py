@@ -12,6 +12,7 @@ import pytest
 import helpers
 from helpers.cli import models, options, runs, scores
 from helpers.cli.app import app
+from helpers.common.machine import packages
 from helpers.common.paths import BUILT_IN_MODELS, DATA, PROJECT
 from helpers.models import built_in, cache, lineup
 from helpers.models.prompts import load_prompts
@@ -117,6 +118,15 @@ def test_constraints_pin_every_requirement_at_the_same_version():
                 package.lower().replace("_", "-")
             ]
             assert found == version, package
+
+
+def test_one_version_is_in_the_package_the_citation_and_every_record():
+    text = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
+    version = re.findall(r'^version = "(.+)"$', text, re.MULTILINE)
+    assert [packages()["foundry-local-workshop"]] == version
+    citation = (PROJECT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (.+)$", citation, re.MULTILINE) == version
+    assert f"\n## {version[0]}\n" in (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def test_the_page_of_commands_names_every_target_and_every_command():

@@ -20,8 +20,8 @@ from .errors import UsageError
 from .paths import PROJECT
 
 PACKAGES = (
-    *("foundry-local-sdk", "onnxruntime", "onnxruntime-genai-core", "openai"),
-    *("numpy", "scipy", "pandas", "matplotlib"),
+    *("foundry-local-workshop", "foundry-local-sdk", "onnxruntime", "onnxruntime-genai-core"),
+    *("openai", "numpy", "scipy", "pandas", "matplotlib"),
 )
 WATTS_VARIABLE = "WORKSHOP_WATTS_PER_CORE"
 WATTS_PER_CORE = 5.0  # an assumption: laptop processors of 15 to 45 W have 4 to 8 cores

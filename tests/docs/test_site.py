@@ -217,7 +217,9 @@ def test_a_persian_notebook_has_the_outputs_of_the_english_one(
 ):
     monkeypatch.setattr(make_site, "PROJECT", tmp_path)
     content = json.loads(notebook("04_compare").read_text(encoding="utf-8"))
-    content["cells"][0]["source"] = "# 04 مقایسه و تصمیم"
+    content["cells"][0]["source"] = (
+        '<div dir="rtl" lang="fa">\n\n# 04 مقایسه و تصمیم\n\n<p dir="rtl">کدام <b>مدل</b>؟</p>\n\n</div>'
+    )
     source = tmp_path / "notebooks" / "fa" / "04_compare.ipynb"
     source.parent.mkdir(parents=True)
     source.write_text(json.dumps(content), encoding="utf-8")
@@ -225,6 +227,7 @@ def test_a_persian_notebook_has_the_outputs_of_the_english_one(
     site.add(source)
     text = text_of(tmp_path / "site", "notebooks/fa/04_compare.html")
     assert '<html lang="fa" dir="rtl">' in text
+    assert make_site.promise(source) == ("04 مقایسه و تصمیم", "کدام مدل؟")
     assert "<title>04 مقایسه و تصمیم</title>" in text
     assert "takes 5.9 times as long as pocket-nano" in text
     assert 'href="../../style.css"' in text
