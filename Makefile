@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help workshop handouts site docs test lab lint check benchmark mirror bench models evaluate-models stop clean
+.PHONY: help workshop handouts site docs test lab lab-fa lint check benchmark mirror bench models evaluate-models stop clean
 
 help: ## list the targets
 	@$(PYTHON) -c "import re; [print(f'  make {n:<16} {t}') for n, t in re.findall(r'^([a-z-]+):.*?## (.*)$$', open('Makefile', encoding='utf-8').read(), re.M)]"
@@ -26,6 +26,9 @@ test: $(VENV)/ready-dev ## run the tests
 
 lab: $(VENV)/ready ## open the notebooks in JupyterLab
 	@$(PY) -m jupyter lab --config=jupyter/lab.json
+
+lab-fa: $(VENV)/ready ## open the Persian notebooks in JupyterLab
+	@$(PY) -m jupyter lab --config=jupyter/lab.json --LabApp.default_url=/lab/tree/notebooks/fa/00_check.ipynb
 
 check: $(VENV)/ready ## look whether this machine is ready
 	@$(PY) -m helpers check

@@ -177,6 +177,6 @@ def weigh(card: Scorecard, limits: Mapping[str, object] | None = None) -> VBox:
 
 def link_to(path: Path) -> Markdown:
     """Return a link that opens a file in JupyterLab; outside Jupyter's folder, the path to copy."""
-    reachable = path.absolute().is_relative_to(Path.cwd().parent)  # the notebook is one below it
-    target = Path(os.path.relpath(path)).as_posix() if reachable else ""
+    root = next((p for p in Path.cwd().parents if (p / "notebooks").is_dir()), Path.cwd().parent)
+    target = Path(os.path.relpath(path)).as_posix() if path.absolute().is_relative_to(root) else ""
     return Markdown(f"[{path.name}](<{target}>)" if target else f"`{path}`")

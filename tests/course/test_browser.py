@@ -54,9 +54,9 @@ def lab(server, tmp_path_factory):
     for name in ("notebooks", "docs", "data", "jupyter"):
         ignored = shutil.ignore_patterns(".ipynb_checkpoints", "*.onnx*", "tokenizer.json")
         shutil.copytree(PROJECT / name, root / name, ignore=ignored)
-    for name in ("README.md", "KNOWN-ISSUES.md"):
+    for name in ("README.md", "README.fa.md", "KNOWN-ISSUES.md"):
         shutil.copy(PROJECT / name, root)
-    for path in (root / "notebooks").glob("*.ipynb"):
+    for path in (root / "notebooks").rglob("*.ipynb"):
         path.write_text(
             json.dumps(shortened(json.loads(path.read_text("utf-8")))), encoding="utf-8"
         )
@@ -72,7 +72,7 @@ def lab(server, tmp_path_factory):
     ]
     # As `make lab` starts it: in the project's folder, with the project's settings.
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
-    (start,) = re.findall(r"^\t@\$\(PY\) -m (jupyter lab.*)$", makefile, re.MULTILINE)
+    (start,) = re.findall(r"^lab:.*\n\t@\$\(PY\) -m (jupyter lab.*)$", makefile, re.MULTILINE)
     options += ["--no-browser", "--ip=127.0.0.1"]
     command = [sys.executable, "-m", *start.split(), *options]
     own = {
@@ -247,3 +247,70 @@ def test_the_last_link_of_the_comparison_opens_the_report(page):
     page.wait_for_function(f"() => {HERE}?.startsWith('results/')")
     frame = page.frame_locator(".jp-HTMLViewer iframe, iframe.jp-IFrame, .jp-IFrame iframe").first
     assert frame.locator("h1").first.inner_text()
+
+
+# Where the letters of one text node of each element stand, and where its paragraph is.
+LETTERS = """elements => elements.map(element => {
+    const range = document.createRange(), node = element.firstChild;
+    const left = [...node.data].map((_, place) => {
+        range.setStart(node, place);
+        range.setEnd(node, place + 1);
+        return range.getClientRects()[0];
+    });
+    return {text: node.data, left: left.map(box => box.left), top: left.map(box => box.top)};
+})"""
+PARAGRAPHS = """paragraphs => paragraphs.map(paragraph => {
+    const range = document.createRange();
+    range.selectNodeContents(paragraph);
+    const lines = [...range.getClientRects()], box = paragraph.getBoundingClientRect();
+    return {
+        words: paragraph.textContent,
+        to_the_right: box.right - Math.max(...lines.map(line => line.right)),
+        to_the_left: Math.min(...lines.map(line => line.left)) - box.left,
+        width: box.width,
+    };
+})"""
+
+
+@pytest.mark.parametrize(
+    ("name", "figure"),
+    [("00_check", "connect()"), ("01_download", "15 GB"), ("03_benchmark", "2 s")],
+)
+def test_persian_lies_to_the_right_and_code_in_it_reads_from_left_to_right(page, name, figure):
+    sources = page.evaluate(OPEN, f"notebooks/fa/{name}.ipynb")
+    cells = page.locator(f"{PANEL} .jp-RenderedMarkdown")
+    cells.first.wait_for()
+    picture = PICTURES / f"fa-{name}.png"
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.wait_for_function(
+        f"() => document.querySelectorAll('{PANEL} .jp-RenderedMarkdown p').length > 5"
+    )
+    page.locator(PANEL).first.screenshot(path=picture)
+    # Cells are rendered when they come into view.
+    source = f">{figure.replace(' ', '&nbsp;')}<"
+    page.evaluate(SCROLL, next(n for n, text in enumerate(sources) if source in text))
+    figures = cells.locator("code[dir=ltr], span[dir=ltr]")
+    words = re.compile("^" + r"\s".join(map(re.escape, figure.split())) + "$")
+    figures.filter(has_text=words).first.wait_for()
+    paragraphs = cells.locator("p").evaluate_all(PARAGRAPHS)
+    assert [p for p in paragraphs if abs(p["to_the_right"]) > 2] == []
+    assert [p for p in paragraphs if p["to_the_left"] > p["width"] / 3], "no short line"
+    for heading in cells.locator("h1, h2, h3").evaluate_all(PARAGRAPHS):
+        assert heading["to_the_left"] > heading["to_the_right"], heading
+    spans = figures.evaluate_all(LETTERS)
+    lines = [span for span in spans if len(set(span["top"])) == 1]
+    assert figure in [span["text"].replace("\u00a0", " ") for span in lines]
+    assert [span["text"] for span in lines if span["left"] != sorted(span["left"])] == []
+
+
+def test_a_click_on_each_link_of_a_persian_notebook_opens_what_it_names(page):
+    notebook = "notebooks/fa/00_check.ipynb"
+    page.evaluate(OPEN, notebook)
+    links = f"{PANEL} .jp-RenderedMarkdown a[href]:not(.jp-InternalAnchorLink)"
+    page.locator(links).first.wait_for()
+    sources = "\n".join(page.evaluate(OPEN, notebook))
+    for target in sorted(set(re.findall(r'<a href="([^"#:]+)', sources))):
+        page.evaluate(OPEN, notebook)
+        name = posixpath.normpath(f"notebooks/fa/{target}")
+        page.locator(f"{links}[href*='{posixpath.basename(name)}']").first.click()
+        page.wait_for_function(f"wanted => {HERE} === wanted", arg=name, timeout=20_000)

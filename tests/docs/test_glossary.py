@@ -24,7 +24,7 @@ def key_points(name: str) -> str:
 @pytest.mark.parametrize("name", NAMES)
 def test_each_notebook_says_in_three_to_five_sentences_what_to_remember(name):
     points, _, words = key_points(name).partition("\n\n**Words:** ")
-    assert points.startswith("## Key points\n\n- ")
+    assert points.startswith("## Key points\n\n*Alone.*\n\n- ")
     assert 3 <= len(re.findall(r"^- .*\.$", points, re.MULTILINE)) <= 5
     assert len(LINK.findall(words)) == len(words.split("), ")) >= 4
 
