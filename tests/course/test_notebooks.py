@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 from helpers import load_run, route
+from helpers.common.paths import DATA
 from helpers.course import notebooks
 from helpers.course.exercises import solution
 from helpers.measure.record import SAMPLE, Run
@@ -269,6 +270,10 @@ def test_the_course_leaves_a_report_with_every_file(executed):
     }
     assert files <= {path.name for path in run.folder.iterdir()}
     assert all(row["n_ok"] == 6 for row in run.summary)
+
+
+def test_a_model_of_the_course_that_was_not_measured_is_named():
+    assert notebooks.left_out(DATA / "sample_run") == ["smollm2-135m", "smollm2-135m-notes"]
 
 
 def test_the_same_notebooks_work_on_an_endpoint(solved):
