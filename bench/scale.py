@@ -23,7 +23,8 @@ MODELS = ("pocket-nano", "pocket-mini", "pocket-mini-int4", "pocket-midi")
 STEPS = ("read", "summary", "models compared", "report", "two runs compared")
 CHILD = """
 import sys, time
-from helpers import compare, regression, write_report
+from helpers import compare_models, write_report
+from helpers.measure.two_runs import compare_runs
 from helpers.measure.record import Run
 began = time.perf_counter()
 def step():
@@ -32,9 +33,9 @@ def step():
     began = time.perf_counter()
 run = Run(sys.argv[1]); run.frame; step()
 run.summary, run.intervals; step()
-str(compare(run)); step()
+str(compare_models(run)); step()
 write_report(run); step()
-regression.compare_runs(run, Run(sys.argv[1])); step()
+compare_runs(run, Run(sys.argv[1])); step()
 """
 
 
@@ -68,33 +69,29 @@ def _rows(prompts, rounds: int):
                 )
                 times = tuple(round(first + step * i, 6) for i in range(16))
                 text = f"The team decided to repair the gate. {rng.choice(('Ana', 'Noor', 'Ben', 'Mia'))} owns it and it is due by 14 March."
+                figures = {
+                    "ttft_s": first,
+                    "ttfo_s": first,
+                    "latency_s": times[-1],
+                    "itl_s": step,
+                    "output_tokens_per_s": 1 / step,
+                }
                 yield Row(
-                    **{
-                        "model": model,
-                        "model_id": f"{model}-generic-cpu:1",
-                        "prompt_id": prompt.id,
-                        "round": number,
-                        "phase": "measure",
-                    },
-                    **{
-                        "status": "ok",
-                        "started_at": "2026-11-24T12:00:00.000+00:00",
-                        "ttft_s": first,
-                        "latency_s": times[-1],
-                        "itl_s": step,
-                    },
-                    **{
-                        "output_tokens_per_s": 1 / step,
-                        "prompt_tokens": 120,
-                        "completion_tokens": 16,
-                        "token_source": "usage",
-                    },
-                    **{
-                        "finish_reason": "stop",
-                        "chunk_times_s": times,
-                        "text": text,
-                        "connect_s": 0.0001,
-                    },
+                    model=model,
+                    model_id=f"{model}-generic-cpu:1",
+                    prompt_id=prompt.id,
+                    round=number,
+                    phase="measure",
+                    status="ok",
+                    started_at="2026-11-24T12:00:00.000+00:00",
+                    figures=figures,
+                    prompt_tokens=120,
+                    completion_tokens=16,
+                    token_source="usage",
+                    finish_reason="stop",
+                    chunk_times_s=times,
+                    text=text,
+                    connect_s=0.0001,
                 )
 
 
