@@ -45,7 +45,7 @@ class Part(NamedTuple):
     varied: bool  # other names and days each time
 
 
-PARTS = (Part(500, 1e-3, 0.5, 0.2, 0.6, False), Part(500, 6e-4, 0.3, 0.0, 0.25, True))
+PARTS = (Part(500, 1e-3, 0.5, 0.2, 0.6, False), Part(700, 6e-4, 0.3, 0.0, 0.25, True))
 
 
 class Reply:
