@@ -22,6 +22,8 @@ import onnxruntime_genai as genai
 import torch
 import transformers
 
+from helpers.models.prompts import load_prompts
+
 PROJECT = Path(__file__).resolve().parents[1]
 TEXT = json.loads((PROJECT / "tests/models/data/token_ids.json").read_text(encoding="utf-8"))[
     "text"
@@ -115,12 +117,8 @@ def convert(path: Path, folder: Path) -> tuple[float, float]:
 
 def prompts(count: int) -> list[str]:
     """Prompts of the course, then summaries of the notes that people wrote."""
-    sets = json.loads((PROJECT / "data/prompts.json").read_text(encoding="utf-8")).values()
-    texts = [
-        p if isinstance(p, str) else p["text"]
-        for s in sets
-        for p in (s["prompts"] if isinstance(s, dict) else s)
-    ]
+    names = json.loads((PROJECT / "data/prompts.json").read_text(encoding="utf-8"))
+    texts = [prompt.text for name in names for prompt in load_prompts(f"{name}:all").prompts]
     notes = json.loads((PROJECT / "training/data/handwritten.json").read_text(encoding="utf-8"))
     texts += [f"Summarize the meeting notes: {text}" for text in find_notes(notes)]
     return list(dict.fromkeys(texts))[:count]

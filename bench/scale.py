@@ -69,33 +69,29 @@ def _rows(prompts, rounds: int):
                 )
                 times = tuple(round(first + step * i, 6) for i in range(16))
                 text = f"The team decided to repair the gate. {rng.choice(('Ana', 'Noor', 'Ben', 'Mia'))} owns it and it is due by 14 March."
+                figures = {
+                    "ttft_s": first,
+                    "ttfo_s": first,
+                    "latency_s": times[-1],
+                    "itl_s": step,
+                    "output_tokens_per_s": 1 / step,
+                }
                 yield Row(
-                    **{
-                        "model": model,
-                        "model_id": f"{model}-generic-cpu:1",
-                        "prompt_id": prompt.id,
-                        "round": number,
-                        "phase": "measure",
-                    },
-                    **{
-                        "status": "ok",
-                        "started_at": "2026-11-24T12:00:00.000+00:00",
-                        "ttft_s": first,
-                        "latency_s": times[-1],
-                        "itl_s": step,
-                    },
-                    **{
-                        "output_tokens_per_s": 1 / step,
-                        "prompt_tokens": 120,
-                        "completion_tokens": 16,
-                        "token_source": "usage",
-                    },
-                    **{
-                        "finish_reason": "stop",
-                        "chunk_times_s": times,
-                        "text": text,
-                        "connect_s": 0.0001,
-                    },
+                    model=model,
+                    model_id=f"{model}-generic-cpu:1",
+                    prompt_id=prompt.id,
+                    round=number,
+                    phase="measure",
+                    status="ok",
+                    started_at="2026-11-24T12:00:00.000+00:00",
+                    figures=figures,
+                    prompt_tokens=120,
+                    completion_tokens=16,
+                    token_source="usage",
+                    finish_reason="stop",
+                    chunk_times_s=times,
+                    text=text,
+                    connect_s=0.0001,
                 )
 
 

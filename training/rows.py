@@ -22,7 +22,7 @@ HEAD = f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n"
 TURN, END = "<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>"
 IGNORED = -100
 # The written notes are fewer than the recipe's and nearer to what is asked in the end.
-WRITTEN_SHARE, SHARED_SHARE, SHORT_SHARE = 0.8, 0.6, 0.05
+WRITTEN_SHARE, SHORT_SHARE = 0.8, 0.05
 
 
 class Row(NamedTuple):
@@ -48,8 +48,11 @@ class Batch(NamedTuple):
 class Rows:
     """Draws rows. The same seed gives the same ones."""
 
-    def __init__(self, tokenizer, notes: Sequence[written.Note]):
+    def __init__(
+        self, tokenizer, notes: Sequence[written.Note], shared: float = 0.6, varied: bool = False
+    ):
         self.tokenizer, self.notes = tokenizer, notes
+        self.shared, self.varied = shared, varied
 
     def batch(self, seed: object, tokens: int, with_written: bool) -> list[Row]:
         """Return rows of similar length, `tokens` together at most and one at least."""
@@ -71,9 +74,10 @@ class Rows:
         return self._row("", [rng.choice(written.requests(rng, note, "first"))])
 
     def _draw(self, rng: Random, with_written: bool) -> Row:
-        shared = rng.random() < SHARED_SHARE
+        shared = rng.random() < self.shared
         if with_written and rng.random() < WRITTEN_SHARE:
-            return self.of_note(rng, rng.choice(self.notes), shared)
+            note = rng.choice(self.notes)
+            return self.of_note(rng, written.vary(rng, note) if self.varied else note, shared)
         if rng.random() < SHORT_SHARE:
             short = knowledge.session_answer(rng, TRAIN)
             return self._row("", [written.Asked(short.task, short.request, short.text)])

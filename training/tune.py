@@ -1,8 +1,9 @@
 """Tune a public model for meeting notes, on the CPU: `python -m training tune --gguf FILE`.
 
-It may be stopped at any time and goes on from the checkpoint. The first part of the steps reads the
-recipe's text alone, the rest mostly the notes that were written for this. A step is about 10
-seconds on two cores that have nothing else to do.
+It may be stopped at any time and goes on from the checkpoint. The first part begins with the
+recipe's text alone and goes on with the notes that were written for this, read once and asked about
+many times. In the second part most requests stand before the notes, as people write them, and
+names and days are exchanged. A step takes 7 to 10 seconds on two cores with nothing else to do.
 """
 
 import json
@@ -12,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,14 +27,25 @@ from .marks import marks, strangers
 from .settings import MAX_OUTPUT, SEED
 
 ALIAS = "smollm2-135m-notes"
-STEPS = 500
 BATCH_TOKENS = 2048
-GENERATED_PART = 0.2  # of the steps, before the first written note
-DECAY_FROM = 0.5
-RATE, WARM_UP = 1e-3, 20
-CHECKPOINT_EVERY, VALIDATE_EVERY = 10, 250  # steps
+WARM_UP = 20
+CHECKPOINT_EVERY = 10  # steps
 VALIDATION_NOTES = 16
 ANSWERS_AT_ONCE = 12
+
+
+class Part(NamedTuple):
+    """Steps whose rate rises, stays level until `decay_from`, and falls to zero."""
+
+    steps: int
+    rate: float
+    decay_from: float
+    generated: float  # share of the steps before the first written note
+    shared: float  # share of the rows that read the notes once and ask many times
+    varied: bool  # other names and days each time
+
+
+PARTS = (Part(500, 1e-3, 0.5, 0.2, 0.6, False), Part(700, 6e-4, 0.3, 0.0, 0.25, True))
 
 
 class Reply:
@@ -56,39 +68,55 @@ def load(gguf: Path) -> tuple[nn.Module, Any]:
 def tune(gguf: Path, work: Path, output: Path, scale: float = 1.0) -> None:
     """Train, and write the adapter to `<output>/smollm2-135m-notes` and its scores to `work`."""
     torch.manual_seed(SEED)
-    steps = max(2, int(STEPS * scale))
     model, tokenizer = load(gguf)
     parameters = lora.add(model)
-    optimizer = torch.optim.AdamW(parameters.values(), lr=RATE, betas=(0.9, 0.98), weight_decay=0)
-    checkpoint = work / "checkpoint.pt"
     work.mkdir(parents=True, exist_ok=True)
-    step = _resume(checkpoint, parameters, optimizer)
-    began, first, smooth = time.perf_counter(), step, None
-    drawn = rows.Rows(tokenizer, written.split(validation=False))
-    while step < steps:
-        late = step >= GENERATED_PART * steps
-        batch = drawn.batch(f"{SEED}/{step}", BATCH_TOKENS, with_written=late)
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * schedule(step, steps)
-        value = _step(model, rows.collate(batch), optimizer, parameters)
-        smooth = value if smooth is None else 0.95 * smooth + 0.05 * value
-        step += 1
-        if step % CHECKPOINT_EVERY == 0 or step == steps:
-            _keep(checkpoint, step, parameters, optimizer)
-            pace = (time.perf_counter() - began) / (step - first)
-            print(f"step {step} of {steps}: loss {smooth:.3f}, {pace:.1f} s a step", flush=True)
-        if step % VALIDATE_EVERY == 0 and step < steps:
-            _note_down(work, step, smooth, validate(model, tokenizer, scale))
-    lora.save(parameters, gguf.name, output / ALIAS)
-    _note_down(work, step, smooth, validate(model, tokenizer, scale))
+    notes, end = written.split(validation=False), 0
+    for part in PARTS:
+        begin, end = end, end + max(2, int(part.steps * scale))
+        drawn = rows.Rows(tokenizer, notes, part.shared, part.varied)
+        smooth = _train(model, parameters, drawn, part, range(begin, end), work)
+        if smooth is not None:
+            _note_down(work, end, smooth, validate(model, tokenizer, scale))
+        lora.save(parameters, gguf.name, output / ALIAS)
     scores = examine(model, tokenizer, work / "handwritten.jsonl", scale)
     write_json(work / "handwritten.json", scores)
     print(json.dumps(scores, indent=1), flush=True)
 
 
-def schedule(step: int, steps: int) -> float:
+def _train(
+    model: nn.Module,
+    parameters: dict[str, nn.Parameter],
+    drawn: rows.Rows,
+    part: Part,
+    steps: range,
+    work: Path,
+) -> float | None:
+    """Carry out the steps of one part that the checkpoint does not have; return the last loss."""
+    optimizer = torch.optim.AdamW(
+        parameters.values(), lr=part.rate, betas=(0.9, 0.98), weight_decay=0
+    )
+    checkpoint = work / "checkpoint.pt"
+    first = _resume(checkpoint, parameters, optimizer, steps)
+    began, smooth = time.perf_counter(), None
+    for step in range(first, steps.stop):
+        within = step - steps.start
+        late = within >= part.generated * len(steps)
+        batch = drawn.batch(f"{SEED}/{step}", BATCH_TOKENS, with_written=late)
+        for group in optimizer.param_groups:
+            group["lr"] = part.rate * schedule(within, len(steps), part.decay_from)
+        value = _step(model, rows.collate(batch), optimizer, parameters)
+        smooth = value if smooth is None else 0.95 * smooth + 0.05 * value
+        if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == steps.stop:
+            _keep(checkpoint, step + 1, parameters, optimizer)
+            pace = (time.perf_counter() - began) / (step + 1 - first)
+            print(f"step {step + 1}: loss {smooth:.3f}, {pace:.1f} s a step", flush=True)
+    return smooth
+
+
+def schedule(step: int, steps: int, decay_from: float) -> float:
     """Return the part of the learning rate: up, level, then straight down to zero."""
-    left = (steps - step) / (steps * (1 - DECAY_FROM))
+    left = (steps - step) / (steps * (1 - decay_from))
     return min(1.0, (step + 1) / WARM_UP, left)
 
 
@@ -129,13 +157,15 @@ def _keep(path: Path, step: int, parameters, optimizer) -> None:
     os.replace(half, path)
 
 
-def _resume(path: Path, parameters, optimizer) -> int:
+def _resume(path: Path, parameters, optimizer, steps: range) -> int:
+    """Return the step to go on with; each part begins with a new optimizer."""
     if not path.exists():
-        return 0
+        return steps.start
     state = torch.load(path)
     for name, parameter in parameters.items():
         parameter.data.copy_(state["parameters"][name])
-    optimizer.load_state_dict(state["optimizer"])
+    if steps.start < state["step"] < steps.stop:
+        optimizer.load_state_dict(state["optimizer"])
     return state["step"]
 
 

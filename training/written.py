@@ -28,6 +28,18 @@ from .words import TRAIN
 
 FOLDER = DATA_FOLDER / "notes"
 VALIDATION_EVERY = 12  # of so many notes one is kept out of training
+NAME = re.compile(r"[A-Z][^\W\d_]+")
+# Owners that are not names, and names that are common words in lower case.
+NOT_NAMES = frozenset(
+    "Everyone Everybody Nobody Someone Somebody Anyone All Both Each Whoever Reception Kitchen "
+    "Sales Legal Finance Security Marketing Support Ops Procurement Medtech Owners Interns "
+    "Parents Floor Volunteers Management Facilities Mum Will May Mark Bill Rob Pat Sue Grant "
+    "Hope Grace Joy Rose April June Art Dean Frank Gene Jack Ray Rich Dawn Faith Iris Lily "
+    "Olive Pearl Ruby Sage Per Min Comfort Amb Tal Harmony Moss Temperance Lotus Tilde".split()
+)
+WEEK = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+# A shortened day may be written out in an answer, and of several one may be named.
+SHORT_DAY = re.compile(r"\b(?:(?:mon|tues?|weds?|thu|thurs?|fri|sat|sun)|\w+days)\b", re.IGNORECASE)
 COUNTS = ("one", "two", "three", "four")
 # First words of a sentence that may begin a part of one instead.
 SMALL = frozenset(
@@ -93,6 +105,53 @@ def _note(fields: dict) -> Note:
 def split(validation: bool) -> list[Note]:
     """Return the notes of the validation split or those to train on."""
     return [note for n, note in enumerate(load()) if (n % VALIDATION_EVERY == 5) == validation]
+
+
+def vary(rng: Random, note: Note) -> Note:
+    """Return the note with other people, and other days of the week in half of the cases.
+
+    There are few notes, so what they say must not be learned: who does a task stands in front of
+    the reader, not in memory. Days move on together, so that their order stays.
+    """
+    names = [name for name in _names(note) if rng.random() < 0.8]
+    others = rng.sample(_all_names(), len(names))
+    exchanged = dict(zip(names, others, strict=True))
+    exchanged |= {a.lower(): b.lower() for a, b in exchanged.items()}
+    if rng.random() < 0.5 and not SHORT_DAY.search(note.notes):
+        moved = rng.randrange(1, 7)
+        exchanged |= {day: WEEK[(n + moved) % 7] for n, day in enumerate(WEEK)}
+        exchanged |= {day.lower(): exchanged[day].lower() for day in WEEK}
+    return Note(
+        id=note.id,
+        notes=_exchange(note.notes, exchanged),
+        summary=[_exchange(sentence, exchanged) for sentence in note.summary],
+        actions=[_exchange_action(action, exchanged) for action in note.actions],
+        questions=[(_exchange(q, exchanged), _exchange(a, exchanged)) for q, a in note.questions],
+        unanswerable=[_exchange(question, exchanged) for question in note.unanswerable],
+    )
+
+
+def _exchange_action(action: Action, exchanged: dict[str, str]) -> Action:
+    owner, task, date = (_exchange(text or "", exchanged) for text in action)
+    return Action(owner or None, task, date or None)
+
+
+def _exchange(text: str, exchanged: dict[str, str]) -> str:
+    """Replace whole words, all at once."""
+    words = "|".join(map(re.escape, exchanged))
+    return re.sub(rf"\b(?:{words})\b", lambda found: exchanged[found[0]], text) if words else text
+
+
+def _names(note: Note) -> list[str]:
+    """Return the people with tasks who are called by one name that is no other word of the note."""
+    owners = [action.owner for action in note.actions if action.owner]
+    names = dict.fromkeys(name for name in owners if NAME.fullmatch(name))
+    return [name for name in names if name not in NOT_NAMES and len(name) > 2]
+
+
+@cache
+def _all_names() -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for note in load() for name in _names(note)))
 
 
 def requests(rng: Random, note: Note, place: str) -> list[Asked]:

@@ -11,6 +11,8 @@ from pathlib import Path
 from ..common.errors import KitError, UsageError
 from ..common.files import now
 from ..common.paths import PROJECT, results_folder
+from ..measure.record import load_run
+from ..models.lineup import load_models
 from ..models.prompts import ALL, DEFAULT_PROMPT_SET
 from ..servers import foundry
 
@@ -85,4 +87,15 @@ def workshop(output: str | None = None, *, full: bool = False) -> Path:
     finally:
         if not was_running:
             foundry.stop_service()
-    return next(iter(folder.rglob("benchmark_report.md")))
+    report = next(iter(folder.rglob("benchmark_report.md")))
+    if missing := left_out(report.parent):
+        say(f"Not measured, because this machine does not have it: {', '.join(missing)}. ")
+        say("Notebook 01 says why it could not be fetched; the course went on without it.\n")
+    return report
+
+
+def left_out(run: Path) -> list[str]:
+    """Return the models of the course that a run did not measure."""
+    measured = load_run(run).models
+    course = (alias for alias, entry in load_models().items() if entry.course)
+    return [alias for alias in course if alias not in measured]

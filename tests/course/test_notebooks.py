@@ -327,6 +327,10 @@ def test_the_course_leaves_a_report_with_every_file(executed):
     assert all(row["n_ok"] == 6 for row in run.summary)
 
 
+def test_a_model_of_the_course_that_was_not_measured_is_named():
+    assert notebooks.left_out(DATA / "sample_run") == ["smollm2-135m", "smollm2-135m-notes"]
+
+
 def test_the_same_notebooks_work_on_an_endpoint(solved):
     """What S7 asks for: the same cells against a server at an address."""
     kinds = [Run(path.parent).info.server.kind for path in solved[1].glob("*/run.json")]

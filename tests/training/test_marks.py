@@ -23,3 +23,13 @@ def test_a_name_in_lower_case_in_the_notes_is_no_stranger():
     notes = "[10:02] farouk: i do the 3 lamps\n[10:03] ok"
     assert strangers("It is clear that Farouk does the 3 lamps.", notes) == set()
     assert strangers("It is clear that Miriam does the 4 lamps.", notes) == {"miriam", "4"}
+
+
+def test_a_day_or_number_in_another_spelling_is_no_stranger():
+    notes = "Radek checks the bolts Wed, two evenings, report by 6 Dec."
+    assert strangers("It is Wednesday, 2 evenings, and 6 December.", notes) == set()
+    assert strangers("It is Thursday, 3 evenings, and 6 March.", notes) == {
+        "thursday",
+        "3",
+        "march",
+    }

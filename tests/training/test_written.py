@@ -155,3 +155,31 @@ def test_no_note_is_both_trained_on_and_held_out():
     trained, held_out = written.split(validation=False), written.split(validation=True)
     assert len(trained) + len(held_out) == len(NOTES)
     assert len(held_out) > len(NOTES) // 20
+
+
+def test_a_varied_note_is_true_to_itself_and_has_other_people():
+    rng, changed = Random(11), 0
+    for note in NOTES:
+        varied = written.vary(rng, note)
+        assert [word for text in answers(varied) for word in strangers(text, varied)] == [], note.id
+        assert len(varied.notes.split()) == len(note.notes.split()), note.id
+        changed += varied.actions != note.actions
+    assert changed > 0.8 * len(NOTES)
+
+
+def test_days_move_on_together_and_only_where_none_is_shortened():
+    note = next(note for note in NOTES if note.id == "a01")
+    seen = {
+        (day, other)
+        for seed in range(40)
+        for day, other in zip(
+            re.findall(r"\w+day", note.notes),
+            re.findall(r"\w+day", written.vary(Random(seed), note).notes),
+            strict=True,
+        )
+    }
+    moves = {(CALENDAR.index(b.lower()) - CALENDAR.index(a.lower())) % 7 for a, b in seen}
+    assert moves == set(range(7))
+    short = next(note for note in NOTES if re.search(r"\bsat\b", note.notes))
+    days = {tuple(re.findall(r"\w+day", written.vary(Random(s), short).notes)) for s in range(40)}
+    assert len(days) == 1
