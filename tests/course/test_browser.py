@@ -285,6 +285,7 @@ def test_persian_lies_to_the_right_and_code_in_it_reads_from_left_to_right(page,
     page.wait_for_function(
         f"() => document.querySelectorAll('{PANEL} .jp-RenderedMarkdown p').length > 5"
     )
+    page.wait_for_timeout(1000)  # for the picture only: cells are rendered when there is time
     page.locator(PANEL).first.screenshot(path=picture)
     # Cells are rendered when they come into view.
     source = f">{figure.replace(' ', '&nbsp;')}<"
