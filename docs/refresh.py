@@ -101,6 +101,7 @@ def commands() -> list[Command]:
         rows = [(_names(names), _meaning(said)) for names, said in options]
         given = [n for n, _ in rows if not n.startswith("--") and n not in usage]
         group = name.rpartition(" ")[0] + " " * (" " in name)
+        usage = re.sub(r" -m \w+", "", usage)  # cyclopts adds how this very process was started
         usage = usage.replace("ARGS", " ".join(given))
         rows = [row for row in rows if row[1]]
         found.append(Command(name, f"python -m helpers {group}{usage}", _cell(does), rows))

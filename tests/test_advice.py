@@ -34,7 +34,7 @@ def test_commands_of_foundry_local_are_on_the_dated_list():
 def test_commands_of_the_kit_exist():
     known = {name for name in app if not name.startswith("-")}
     for path, text in texts().items():
-        said = set(re.findall(r"python -m helpers ([a-z]+)", text))
+        said = set(re.findall(r"python -m helpers ([a-z]+(?:-[a-z]+)*)", text))
         assert said <= known, (path, said - known)
 
 

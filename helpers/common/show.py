@@ -36,7 +36,7 @@ class Table:
         left = ' style="text-align: left;">'
         drawn = self._drawn("html", one_line).replace("<td>", f"<td{left}")
         head, body, rest = drawn.replace("<th>", f"<th{left}").partition("<tbody>")
-        if len(self.headers) > 7:
+        if len(self.headers) > 6:
             head = head.replace("<thead", '<thead style="font-size: 11px"')
             body = '<tbody style="font-size: 11px">'
         head = head.replace("_", "_<wbr>")  # long names may break after an underscore
