@@ -14,12 +14,13 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
 from ..common import web
 from ..common.foreign import clean
-from ..common.paths import user_path
+from ..common.paths import results_folder, user_path
 from ..common.show import count
 from ..common.templates import environment
 from ..measure.shared_plan import read_shared_plan
@@ -124,9 +125,12 @@ def serve(
     def opened(addresses: list[str]) -> None:
         packed = any(wheels.wheels_folder().glob("*.whl"))
         text = environment("room").get_template("invitation.jinja")
-        say(text.render(room=room, packed=packed, addresses=addresses).strip("\n"))
+        shown = {"room": room, "packed": packed, "has_site": bool(site), "addresses": addresses}
+        say(text.render(shown).strip("\n"))
         if room:
             room.addresses = addresses
 
-    more = [*wheels.routes(), *(room.routes if room else ())]
+    pages = results_folder() / "site"  # as `make site` writes it
+    site = [Mount("/site", StaticFiles(directory=pages, html=True))] if pages.is_dir() else []
+    more = [*wheels.routes(), *site, *(room.routes if room else ())]
     classroom.serve(only=only, say=say, more=more, opened=opened, **where)

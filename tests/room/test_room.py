@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx2
 import numpy as np
 import pytest
 
@@ -294,3 +295,16 @@ def test_a_clock_that_went_on_without_the_machine_is_a_nap():
     assert measure_sleep((1000.0, 5.0), (1030.0, 35.0)) == 0
     assert measure_sleep((1000.0, 5.0), (4630.0, 35.0)) == 3600
     assert measure_sleep((1000.0, 5.0), (30.0, 35.0)) == 0  # set back: no nap
+
+
+def test_the_site_of_the_course_is_served_where_it_was_made_and_nothing_beside_it(tmp_path):
+    site = tmp_path / "results" / "site"
+    site.mkdir(parents=True)
+    (site / "index.html").write_text("<title>The course</title>", encoding="utf-8")
+    (tmp_path / "results" / "secret.txt").write_text("mine", encoding="utf-8")
+    with mirroring(tmp_path) as (said, _):
+        address = re.search(r"The course to read: (\S+?)[,\n]", said)[1]
+        with httpx2.Client(trust_env=False, timeout=30) as client:
+            assert "The course" in client.get(address).text
+            assert client.get(f"{address}..%2Fsecret.txt").status_code == 404
+            assert client.get(f"{address}%2e%2e/secret.txt").status_code == 404
