@@ -12,9 +12,9 @@ import pytest
 from helpers import from_gguf, load_run
 from support.gguf_files import write_gguf
 
+NEEDED = ("llama_cpp", "fastapi", "starlette_context")
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("llama_cpp") is None
-    or importlib.util.find_spec("starlette_context") is None,
+    any(importlib.util.find_spec(name) is None for name in NEEDED),
     reason="llama-cpp-python[server] is not installed (it compiles for minutes)",
 )
 START_LIMIT_S = 60
