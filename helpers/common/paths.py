@@ -17,6 +17,7 @@ INSTALLED = (PROJECT / "foundry_local_workshop").is_dir()
 PROJECT = PROJECT / "foundry_local_workshop" if INSTALLED else PROJECT
 DATA = PROJECT / "data"
 BUILT_IN_MODELS = DATA / "models"
+ASIDE = "custom"
 
 
 def home() -> Path:
@@ -88,3 +89,8 @@ def results_folder(chosen: str | os.PathLike[str] | None = None) -> Path:
             "choose another with --output DIR or the variable WORKSHOP_RESULTS."
         ) from error
     return folder
+
+
+def is_aside(run: Path) -> bool:
+    """Tell if a run is read only when it is named: of notebook 06, or of one device of a lab."""
+    return any(part == ASIDE or part.startswith("fleet-") for part in run.parts)

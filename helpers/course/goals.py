@@ -4,8 +4,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ..common.errors import KitError
+from ..common.paths import ASIDE
 from ..common.show import Table, count, duration, size
-from ..measure.record import ASIDE, Run, load_run
+from ..measure.record import Run, load_run
 from ..report.comparison import compare_models
 from ..servers.downloads import cache_contents
 from .exercises import PASSED, overview

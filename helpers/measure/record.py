@@ -16,7 +16,7 @@ import numpy as np
 
 from ..common.errors import UsageError
 from ..common.files import writing
-from ..common.paths import DATA, results_folder, user_path
+from ..common.paths import DATA, is_aside, results_folder, user_path
 from ..common.show import Shown, Table, lines
 from ..common.templates import sentences
 from ..timing.intervals import Summary, summarize
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE = "sample_run"
-ASIDE = "custom"  # the folder of runs that are read when they are named, and never as the latest
 SHOWN_OUTLIERS = 50
 # What fits a terminal of 100 columns, with the heading of each; all of it is in the report.
 SHOWN_TIMES = {"ttft_p50_s": "TTFT", "latency_p50_s": "latency", "latency_p95_s": "p95"}
@@ -338,9 +337,9 @@ def _outcome(ended: Counter, status: str) -> str:
 def load_run(run: str | os.PathLike | None = None, *, sample: bool = False) -> Run:
     """Load a run: its folder, the name of one under the results folder, or the latest in a folder.
 
-    Without an argument it is the latest that was measured on one server: not a merged run, and not
-    one in a folder `custom`. Where there is none yet, `sample` gives a copy of the one that ships
-    with the kit. Raises UsageError when there is none. Damaged runs are named on standard error.
+    Without an argument it is the latest that was measured on one server: not a merged run, nor one
+    of a folder `custom` or a lab. Where there is none yet, `sample` gives a copy of the one that
+    ships with the kit. Raises UsageError when there is none. Damaged runs are named on stderr.
     """
     path = user_path(run) if run else Path()
     path = path.parent if path.name in ("run.json", "requests.jsonl") else path
@@ -349,7 +348,7 @@ def load_run(run: str | os.PathLike | None = None, *, sample: bool = False) -> R
         return Run(folder)
     runs: list[Run] = []
     damaged: list[UsageError] = []
-    paths = [p for p in folder.rglob("run.json") if ASIDE not in p.relative_to(folder).parts]
+    paths = [p for p in folder.rglob("run.json") if not is_aside(p.relative_to(folder))]
     for path in paths:
         try:
             runs.append(Run(path.parent))

@@ -5,7 +5,6 @@ It holds no address, no path and no code, so that a machine can show it and foll
 
 import hashlib
 import json
-import re
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -15,20 +14,22 @@ from pydantic import Field, ValidationError, field_validator
 
 from ..common.errors import UsageError
 from ..common.files import read_text
-from ..common.paths import DATA, PROJECT
+from ..common.machine import installed
+from ..common.paths import DATA
 from ..common.show import count
 from ..common.validation import Strict, explain
 from ..models.lineup import Identifier
+from ..models.mirror import KIT
 from ..models.prompts import ALL, PromptSet, load_prompts
+
+VERSION = installed(KIT) or "0"
 
 
 class SharedPlan(Strict):
     """Say which models answer which shipped prompts, how often, and at which length."""
 
     form: Literal[1] = 1
-    kit: Annotated[str, Field(pattern=r"^[\w.+-]{0,40}$")] = (
-        ""  # the version that it is written for
-    )
+    kit: Annotated[str, Field(pattern=r"^[\w.+-]{0,40}$")] = ""  # that it is written for
     models: Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=20)]
     prompts: Annotated[str, Field(max_length=60)] = "meeting-notes"
     rounds: Annotated[int, Field(ge=1, le=1000)] = 3
@@ -76,27 +77,20 @@ def check_shared_plan(values: object, where: str) -> SharedPlan:
     except ValidationError as error:
         reason = explain(error, SharedPlan)
         kit = str(values.get("kit", "")).partition("+")[0] if isinstance(values, dict) else ""
-        if kit != version():
-            reason = with_advice(reason)
-        raise UsageError(f"{where}: {reason}.") from None
+        said = reason if kit == VERSION else with_advice(reason)
+        raise UsageError(f"{where}: {said}.") from None
 
 
 def with_advice(reason: str) -> str:
     """Add to what is wrong with received data that a newer kit may know it."""
-    newer = f" (a newer kit may know it; this is {version()})"
+    newer = f" (a newer kit may know it; this is {VERSION})"
     return reason + newer if "unknown field" in reason or "form:" in reason else reason
-
-
-def version() -> str:
-    """Return the version of pyproject.toml."""
-    return kit_version().partition("+")[0]
 
 
 @cache
 def kit_version() -> str:
-    """Return the version of the kit: that of pyproject.toml, and the first digits of its code."""
-    stated = re.search(r'^version = "(.*)"', (PROJECT / "pyproject.toml").read_text("utf-8"), re.M)
+    """Return the installed version of the kit, and the first digits of a hash of its code."""
     digest, package = hashlib.sha256(), Path(__file__).parents[1]
     for path in sorted(package.rglob("*.py")):
         digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
-    return f"{stated[1] if stated else '0'}+{digest.hexdigest()[:8]}"
+    return f"{VERSION}+{digest.hexdigest()[:8]}"
