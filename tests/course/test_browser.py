@@ -34,6 +34,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 SMALL = {"prompts": '"deterministic"', "rounds": "2", "models": f'"{POCKET}"', "gguf": f'r"{TINY}"'}
+SMALL["slow_s"] = "1"
 PICTURES = PROJECT / "results" / "screenshots"
 QUIET = (
     "--no-sandbox",
