@@ -1,5 +1,6 @@
 """One runtime for the whole session, in a home folder of its own, with no settings left over from the person who runs this."""
 
+import io
 import os
 import signal
 import subprocess
@@ -118,5 +119,23 @@ def helpers_command():
             env={**os.environ, **environment},
             timeout=300,
         )
+
+    return run
+
+
+@pytest.fixture
+def command_here(capsys):
+    """Runs a command as `helpers_command` does, but in this process: for what it does and says, where another process is not the point."""
+    from helpers.cli.app import main
+
+    def run(*arguments: str, typed: str = "", **environment: str) -> subprocess.CompletedProcess:
+        capsys.readouterr()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            code = main(arguments)
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
 
     return run
