@@ -42,7 +42,7 @@ def clean_environment(tmp_path_factory):
         patch.setenv("WORKSHOP_CATALOG", "off")
         patch.setenv("CI", "true")  # with it the SDK sends no usage events
         yield
-        foundry.stop_service()
+        end_service()
     left = [
         p
         for p in psutil.Process().children()
@@ -67,11 +67,11 @@ def server():
 @pytest.fixture
 def own_home(tmp_path, monkeypatch):
     """A home folder for one test, so that it can start, break and stop a service of its own."""
-    from helpers.servers import foundry
+    from support.services import end_service
 
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "home"))
     yield tmp_path / "home"
-    foundry.stop_service()
+    end_service()
 
 
 @pytest.fixture(scope="session")
