@@ -27,10 +27,39 @@ def pytest_xdist_auto_num_workers() -> int:
     return min((os.cpu_count() or 1) + 1, 4)
 
 
+# They take longest, so they begin first: no worker is left alone with one of them at the end.
+LONGEST = (
+    "course/test_browser.py",
+    "course/test_notebooks.py",
+    "course/test_notebooks_alone.py",
+    "room/test_wheels.py",
+    "servers/test_downloads.py",
+    "fleet/test_lab.py",
+    "measure/test_resume.py",
+    "models/test_package_index.py",
+    "servers/test_foundry.py",
+    "room/test_room.py",
+    "measure/test_session.py",
+    "test_console.py",
+    "timing/test_calibration.py",
+    "test_cli.py",
+    "docs/test_site.py",
+    "training/test_main.py",
+    "measure/test_recorder.py",
+    "timing/test_send.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Put the longest files first; a file's own order stays, and each goes to one worker as a whole."""
+    place = {f"tests/{name}": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(place)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def clean_environment(tmp_path_factory):
     """A fresh home and results folder, no reach for the Azure catalog, and no process left behind at the end."""
-    from helpers.servers import foundry
+    from support.services import end_service
 
     # Started in the background of a shell, this process and all that it starts would ignore the Ctrl-C that some tests press.
     signal.signal(signal.SIGINT, signal.default_int_handler)
