@@ -135,7 +135,9 @@ def test_nothing_is_lost_or_repeated_when_a_device_is_killed_and_another_sleeps(
     running = ["-m", "helpers", "fleet", "run", plan, "--scheduler", lab.address, *lab.own("lab")]
     run = lab.start("run", *running, WORKSHOP_RESULTS=str(tmp_path))
     begun = wait_for(lambda: len(lab.rows("edge-1")) > 5 and lab.rows("edge-1"), run)
+    measuring = psutil.Process(lab.running["edge-1"].pid).children()
     lab.running["edge-1"].kill()
+    assert psutil.wait_procs(measuring, LIMIT_S)[1] == []  # it ends by itself, after some more rows
     sleeper = wait_for(lambda: len(lab.rows("edge-2")) > 5 and lab.running["edge-2"], run)
     sleeper.send_signal(signal.SIGSTOP)
     kept = lab.rows("edge-1")
