@@ -1,5 +1,6 @@
 """One runtime for the whole session, in a home folder of its own, with no settings left over from the person who runs this."""
 
+import io
 import os
 import signal
 import subprocess
@@ -26,10 +27,39 @@ def pytest_xdist_auto_num_workers() -> int:
     return min((os.cpu_count() or 1) + 1, 4)
 
 
+# They take longest, so they begin first: no worker is left alone with one of them at the end.
+LONGEST = (
+    "course/test_browser.py",
+    "course/test_notebooks.py",
+    "course/test_notebooks_alone.py",
+    "room/test_wheels.py",
+    "servers/test_downloads.py",
+    "fleet/test_lab.py",
+    "measure/test_resume.py",
+    "models/test_package_index.py",
+    "servers/test_foundry.py",
+    "room/test_room.py",
+    "measure/test_session.py",
+    "test_console.py",
+    "timing/test_calibration.py",
+    "test_cli.py",
+    "docs/test_site.py",
+    "training/test_main.py",
+    "measure/test_recorder.py",
+    "timing/test_send.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Put the longest files first; a file's own order stays, and each goes to one worker as a whole."""
+    place = {f"tests/{name}": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(place)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def clean_environment(tmp_path_factory):
     """A fresh home and results folder, no reach for the Azure catalog, and no process left behind at the end."""
-    from helpers.servers import foundry
+    from support.services import end_service
 
     # Started in the background of a shell, this process and all that it starts would ignore the Ctrl-C that some tests press.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -41,7 +71,7 @@ def clean_environment(tmp_path_factory):
         patch.setenv("WORKSHOP_CATALOG", "off")
         patch.setenv("CI", "true")  # with it the SDK sends no usage events
         yield
-        foundry.stop_service()
+        end_service()
     left = [
         p
         for p in psutil.Process().children()
@@ -66,11 +96,11 @@ def server():
 @pytest.fixture
 def own_home(tmp_path, monkeypatch):
     """A home folder for one test, so that it can start, break and stop a service of its own."""
-    from helpers.servers import foundry
+    from support.services import end_service
 
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "home"))
     yield tmp_path / "home"
-    foundry.stop_service()
+    end_service()
 
 
 @pytest.fixture(scope="session")
@@ -118,5 +148,23 @@ def helpers_command():
             env={**os.environ, **environment},
             timeout=300,
         )
+
+    return run
+
+
+@pytest.fixture
+def command_here(capsys):
+    """Runs a command as `helpers_command` does, but in this process: for what it does and says, where another process is not the point."""
+    from helpers.cli.app import main
+
+    def run(*arguments: str, typed: str = "", **environment: str) -> subprocess.CompletedProcess:
+        capsys.readouterr()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            code = main(arguments)
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
 
     return run

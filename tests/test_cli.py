@@ -12,6 +12,8 @@ from helpers.models import built_in, cache
 from support.gguf_files import write_gguf
 from support.loopback import error_answer, serving
 
+ALONE = ("--warmup", "0", "--cold", "0", "--no-resources")  # the measured requests alone
+
 
 def test_check_says_ready(helpers_command):
     done = helpers_command("check")
@@ -35,29 +37,29 @@ def test_models_lists_the_built_in_ones(server, helpers_command):
     assert "Azure catalog: switched off" in done.stdout
 
 
-def test_models_can_be_filtered(server, helpers_command):
-    done = helpers_command("models", "--name", "mini", "--license", "MIT", "--max-mb", "1000")
+def test_models_can_be_filtered(server, command_here):
+    done = command_here("models", "--name", "mini", "--license", "MIT", "--max-mb", "1000")
     assert done.returncode == 0
     assert "pocket-mini" in done.stdout
     assert "pocket-nano" not in done.stdout
 
 
-def test_download_says_what_is_there_and_goes_on_after_one_that_is_not(server, helpers_command):
-    done = helpers_command("download", "mistral-7b", "pocket-nano", "qwen")
+def test_download_says_what_is_there_and_goes_on_after_one_that_is_not(server, command_here):
+    done = command_here("download", "mistral-7b", "pocket-nano", "qwen")
     assert done.returncode == 1
     assert "'mistral-7b' is called 'mistral-7b-v0.2' today" in done.stdout
     assert re.search(r"pocket-nano +ready +ships with the kit", done.stdout)
-    assert helpers_command("download", "pocket-nano").returncode == 0
+    assert command_here("download", "pocket-nano").returncode == 0
 
 
-def test_the_cache_can_be_seen_verified_and_repaired_from_a_terminal(server, helpers_command):
-    seen = helpers_command("cache")
+def test_the_cache_can_be_seen_verified_and_repaired_from_a_terminal(server, command_here):
+    seen = command_here("cache")
     assert seen.returncode == 0
     assert re.search(r"pocket-nano +[\d.]+ +built-in +whole", seen.stdout)
     assert "WORKSHOP_HOME moves it" in seen.stdout
     package = built_in.built_in_packages(BUILT_IN_MODELS)["pocket-nano"]
     (package.folder(model_cache()) / "tokenizer.json").unlink()
-    done = helpers_command("verify", "pocket-nano")
+    done = command_here("verify", "pocket-nano")
     assert done.returncode == 0
     assert re.search(
         r"pocket-nano +repaired +tokenizer\.json \(missing\); fetched again from the kit",
@@ -66,17 +68,17 @@ def test_the_cache_can_be_seen_verified_and_repaired_from_a_terminal(server, hel
     assert cache.problems(package.folder(model_cache()), package) == []
 
 
-def test_a_model_is_removed_only_when_that_is_confirmed(server, helpers_command):
+def test_a_model_is_removed_only_when_that_is_confirmed(server, command_here):
     leftover = model_cache() / "Somebody" / "leftover-generic-cpu-1"
     leftover.mkdir(parents=True)
     (leftover / "model.onnx").write_bytes(b"x" * 5_000_000)
-    kept = helpers_command("cache", "--remove", "leftover-generic-cpu-1")
+    kept = command_here("cache", "--remove", "leftover-generic-cpu-1")
     assert (kept.returncode, "add --yes to delete it without a question" in kept.stderr) == (
         2,
         True,
     )
     assert leftover.exists()
-    gone = helpers_command("cache", "--remove", "leftover-generic-cpu-1", "--yes")
+    gone = command_here("cache", "--remove", "leftover-generic-cpu-1", "--yes")
     assert gone.returncode == 0
     assert "removed leftover-generic-cpu-1" in gone.stderr
     assert not leftover.exists()
@@ -113,6 +115,7 @@ def test_a_benchmark_prints_a_table_and_writes_every_file(server, helpers_comman
 def test_json_is_the_only_thing_on_standard_output(server, helpers_command, tmp_path):
     done = helpers_command(
         "benchmark",
+        *ALONE,
         "--json",
         "--output",
         str(tmp_path),
@@ -126,11 +129,12 @@ def test_json_is_the_only_thing_on_standard_output(server, helpers_command, tmp_
     assert load_run(printed["run"]).info.settings_from["models"] == "BENCH_MODELS"
 
 
-def test_a_plain_list_of_prompts_is_a_valid_file(server, helpers_command, tmp_path):
+def test_a_plain_list_of_prompts_is_a_valid_file(server, command_here, tmp_path):
     file = tmp_path / "my prompts.json"
     file.write_text('["Hello", "Say OK."]', encoding="utf-8")
-    done = helpers_command(
+    done = command_here(
         "benchmark",
+        *ALONE,
         "--prompts",
         str(file),
         "--rounds",
@@ -144,9 +148,10 @@ def test_a_plain_list_of_prompts_is_a_valid_file(server, helpers_command, tmp_pa
     assert list(load_run(tmp_path / "results").headline["prompt_id"]).count("p2") == 1
 
 
-def test_report_makes_the_report_again(server, helpers_command, tmp_path):
-    helpers_command(
+def test_report_makes_the_report_again(server, command_here, tmp_path):
+    command_here(
         "benchmark",
+        *ALONE,
         "--rounds",
         "1",
         "--prompt",
@@ -159,14 +164,15 @@ def test_report_makes_the_report_again(server, helpers_command, tmp_path):
     report = load_run(tmp_path).folder / "benchmark_report.md"
     before = report.read_text(encoding="utf-8")
     report.unlink()
-    done = helpers_command("report", str(report.parent))
+    done = command_here("report", str(report.parent))
     assert done.returncode == 0
     assert report.read_text(encoding="utf-8") == before
 
 
-def test_no_model_finished_is_exit_1(server, helpers_command, tmp_path):
-    done = helpers_command(
+def test_no_model_finished_is_exit_1(server, command_here, tmp_path):
+    done = command_here(
         "benchmark",
+        *ALONE,
         "--models",
         "no-such-model",
         "--rounds",
@@ -183,9 +189,10 @@ def test_no_model_finished_is_exit_1(server, helpers_command, tmp_path):
     )
 
 
-def test_one_of_two_models_finished_is_exit_0(server, helpers_command, tmp_path):
-    done = helpers_command(
+def test_one_of_two_models_finished_is_exit_0(server, command_here, tmp_path):
+    done = command_here(
         "benchmark",
+        *ALONE,
         "--models",
         "no-such-model,pocket-nano",
         "--rounds",
@@ -198,10 +205,11 @@ def test_one_of_two_models_finished_is_exit_0(server, helpers_command, tmp_path)
     assert done.returncode == 0
 
 
-def test_every_request_failing_is_exit_1(helpers_command, tmp_path):
+def test_every_request_failing_is_exit_1(command_here, tmp_path):
     with serving(["tiny"], chat=error_answer(500, "broken inside")) as endpoint:
-        done = helpers_command(
+        done = command_here(
             "benchmark",
+            *ALONE,
             "--endpoint",
             endpoint.base_url,
             "--models",
@@ -260,16 +268,24 @@ MISTAKES = [
     MISTAKES,
     ids=[" ".join(arguments)[:40] or "nothing" for arguments, _, _ in MISTAKES],
 )
-def test_a_mistake_is_one_sentence(server, helpers_command, arguments, code, said):
-    done = helpers_command(*arguments)
+def test_a_mistake_is_one_sentence(server, command_here, arguments, code, said):
+    assert_one_sentence(command_here(*arguments), code, said)
+
+
+@pytest.mark.parametrize(("arguments", "code", "said"), [MISTAKES[0], *MISTAKES[-2:]])
+def test_a_mistake_is_how_the_process_ends(server, helpers_command, arguments, code, said):
+    assert_one_sentence(helpers_command(*arguments), code, said)
+
+
+def assert_one_sentence(done, code, said):
     assert said in done.stderr
     assert done.returncode == code
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 
 
-def test_a_wrong_setting_is_told_before_the_calibration_runs(server, helpers_command):
-    done = helpers_command("benchmark", "--calibrate", "--rounds", "0")
+def test_a_wrong_setting_is_told_before_the_calibration_runs(server, command_here):
+    done = command_here("benchmark", "--calibrate", "--rounds", "0")
     assert done.returncode == 2
     assert (
         done.stderr.strip()
@@ -305,7 +321,7 @@ def test_a_gguf_file_is_converted_and_measured_from_a_terminal(
 
 
 def test_own_models_share_a_table_with_the_kits_without_a_change_to_it(
-    server, helpers_command, tmp_path
+    server, command_here, tmp_path
 ):
     """A function, a folder and another line-up, in one run."""
     own = tmp_path / "My rules.py"
@@ -313,7 +329,7 @@ def test_own_models_share_a_table_with_the_kits_without_a_change_to_it(
     line_up = tmp_path / "models.json"
     entry = {"source": "built-in", "capabilities": ["chat"], "size_mb": 2.5, "license": "MIT"}
     line_up.write_text(json.dumps({"pocket-nano": entry}))
-    done = helpers_command(
+    done = command_here(
         *("benchmark", "--custom", str(own), "--folder", str(BUILT_IN_MODELS / "pocket-mini")),
         *("--line-up", str(line_up), "--prompt", "Say hello.", "--rounds", "1", "--warmup", "0"),
         *("--cold", "0", "--no-resources", "--quiet", "--json", "--output", str(tmp_path)),

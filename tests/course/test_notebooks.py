@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import nbformat
@@ -27,7 +26,6 @@ from support import wide
 from support.notebooks import (
     EXERCISES,
     NAMES,
-    SMALL,
     code_cells,
     notebook,
     outcomes_of,
@@ -35,15 +33,20 @@ from support.notebooks import (
     text_of,
 )
 
+# As by a learner who went on to 06 and came back to decide: 04 and 05 find a run that is not the latest.
+ORDER = [*NAMES[:4], "06_custom_model", "05_quality", "04_compare", "07_starter_project"]
+
 
 @pytest.fixture(scope="module")
 def executed(server, tmp_path_factory):
-    """All notebooks, executed in order with small parameters: name to executed copy, and the folder of the run."""
+    """All notebooks, executed with small parameters: name to executed copy, and the folder of their results."""
     folder = tmp_path_factory.mktemp("course")
-    return {
-        name: notebooks.execute(notebook(name), folder / f"{name}.ipynb", settings(name, folder))
-        for name in NAMES
-    }, folder / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKSHOP_RESULTS", str(folder / "results"))
+        return {
+            name: notebooks.execute(notebook(name), folder / f"{name}.ipynb", settings(name))
+            for name in ORDER
+        }, folder / "results"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -68,14 +71,19 @@ def solved(server, executed, tmp_path_factory):
     """All notebooks with the solutions put in, the first four of them against an address: name to executed copy, and the folder of their runs."""
     folder = tmp_path_factory.mktemp("solved")
     found = {}
+    more = {
+        "03_benchmark": {"output": folder},
+        "04_compare": {"run": executed[1]},
+        "05_quality": {"run": executed[1], "annotations": folder / "scores.csv"},
+        "06_custom_model": {"output": folder / "custom"},
+    }
     for name in NAMES:
         there = {"endpoint": server.base_url} if name < "04" else {}
-        places = {"03_benchmark": folder, "06_custom_model": folder / "custom"}
-        there |= {"output": str(places[name])} if name in places else {}
+        there |= {key: str(place) for key, place in more.get(name, {}).items()}
         found[name] = notebooks.execute(
             write_solved(name, folder / f"{name}.ipynb"),
             folder / f"{name}-solved.ipynb",
-            settings(name, executed[1].parent) | there,
+            settings(name) | there,
         )
     return found, folder
 
@@ -288,8 +296,8 @@ def test_every_table_and_every_cell_of_code_fits_the_window(executed):
         found = {
             (name, width): said
             for name, html in shown.items()
-            for width in (wide.FILE_LIST_OPEN, wide.PROJECTOR_150)
-            if (said := too_wide(html, width))
+            for width, said in too_wide(html, (wide.FILE_LIST_OPEN, wide.PROJECTOR_150)).items()
+            if said
         }
     assert found == {}
 
@@ -342,17 +350,12 @@ def test_a_run_of_ones_own_is_preferred_to_the_sample(executed, monkeypatch):
     assert load_run(sample=True).folder.name != SAMPLE
 
 
-def test_going_back_from_the_last_notebook_changes_no_decision(executed, tmp_path, monkeypatch):
+def test_going_back_from_the_last_notebook_changes_no_decision(executed, monkeypatch):
     """06 measures other models later; 05 and 04 go on with the run of 03, without any parameter."""
-    monkeypatch.setenv("WORKSHOP_RESULTS", str(tmp_path / "results"))
-    shutil.copytree(executed[1], tmp_path / "results")
-    measured = load_run().folder.name
-    shown = {
-        name: text_of(
-            notebooks.execute(notebook(name), tmp_path / f"{name}.ipynb", SMALL.get(name))
-        )
-        for name in ("06_custom_model", "05_quality", "04_compare")
-    }
+    assert ORDER.index("06_custom_model") < min(map(ORDER.index, ("05_quality", "04_compare")))
+    monkeypatch.setenv("WORKSHOP_RESULTS", str(executed[1]))
+    (measured,) = [path.parent.name for path in executed[1].glob("*/run.json")]
+    shown = {name: text_of(executed[0][name]) for name in ("05_quality", "04_compare")}
     assert load_run("custom").models[-1] == "extractive @ Python function"
     assert load_run().folder.name == measured
     assert f"{measured} holds benchmark_report.md" in shown["04_compare"]

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -41,9 +42,10 @@ def arrived() -> int:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_an_interrupted_download_goes_on_where_it_stopped():
-    first = python("mirror.download()", 600)
+    first = python("mirror.download()", 60)
     while arrived() < 100_000:  # of 2.5 MB, so that a whole percent is there
         assert first.poll() is None
+        time.sleep(0.01)
     first.send_signal(signal.SIGINT)
     said = first.communicate()[0]
     (percent,) = re.findall(r"^interrupted at (\d+) %: run this cell again$", said, re.MULTILINE)

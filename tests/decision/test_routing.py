@@ -96,15 +96,15 @@ def test_a_prompt_in_any_script_is_not_taken_for_shorter_than_it_is(
     assert f"about {tokens} tokens long and its context holds 100" in found.why["good"]
 
 
-def test_route_from_the_command_line(server, helpers_command, tmp_path):
+def test_route_from_the_command_line(server, command_here, tmp_path):
     run = record(
         tmp_path,
         {"pocket-nano": about(size_mb=2.5)},
         [answer("pocket-nano", p, 1, 0.1) for p in PROMPTS],
     )
-    done = helpers_command("route", "Say OK.", "--run", str(run.folder))
+    done = command_here("route", "Say OK.", "--run", str(run.folder))
     assert done.returncode == 0, done.stderr
     assert "pocket-nano         has chat" in done.stdout
-    none = helpers_command("route", "Say OK.", "--run", str(run.folder), "--max-disk-mb", "1")
+    none = command_here("route", "Say OK.", "--run", str(run.folder), "--max-disk-mb", "1")
     assert none.returncode == 1
     assert "disk 2.5 MB is 2.5 times the limit of 1 MB" in none.stdout

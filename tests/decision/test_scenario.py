@@ -59,7 +59,7 @@ def scenario(tmp_path, *changes):
     return path
 
 
-def test_a_file_decides_and_an_option_wins_over_it(tmp_path, helpers_command):
+def test_a_file_decides_and_an_option_wins_over_it(tmp_path, command_here):
     run = run_of(tmp_path, {"a": {"disk_mb": 900.0}, "b": {"disk_mb": 90.0, "license": "gemma"}})
     path = scenario(
         tmp_path,
@@ -77,12 +77,12 @@ def test_a_file_decides_and_an_option_wins_over_it(tmp_path, helpers_command):
     assert (mixed.limits.max_disk_mb, mixed.limits.licenses) == (1000, ("gemma",))
     assert mixed.scenario.good_enough["latency"] == 0.2
     assert mixed.scenario.good_enough["throughput"] == 5
-    done = helpers_command("report", str(run.folder), "--limits", str(path), "--licenses", "MIT")
+    done = command_here("report", str(run.folder), "--limits", str(path), "--licenses", "MIT")
     assert done.returncode == 0, done.stderr
     text = (run.folder / "decision.md").read_text(encoding="utf-8")
     assert "Decided by: R. Okafor. Review on: 2027-06-30." in text
     assert "# Decision: no model" in text
-    wrong = helpers_command("report", str(run.folder), "--limits", str(tmp_path / "none.toml"))
+    wrong = command_here("report", str(run.folder), "--limits", str(tmp_path / "none.toml"))
     assert wrong.returncode == 2 and "none.toml cannot be read" in wrong.stderr
 
 

@@ -22,6 +22,7 @@ from helpers.cli.app import main
 from helpers.common.paths import PROJECT
 from helpers.fleet import device
 from helpers.fleet.certificates import make_certificates
+from support.services import end_service
 
 pytest.importorskip("distributed")
 ROUNDS, PROMPTS, LIMIT_S = 25, 3, 600
@@ -73,7 +74,7 @@ class Lab:
 
     def scheduler(self) -> None:
         port = self.address.rpartition(":")[2]
-        started = ["-m", "helpers", "fleet", "scheduler", "--port", port, "--lost-after", "20"]
+        started = ["-m", "helpers", "fleet", "scheduler", "--port", port, "--lost-after", "8"]
         process = self.start("scheduler", *started, *self.own("lab"))
         wait_for(lambda: "listens" in self.said("scheduler"), process)
 
@@ -97,8 +98,6 @@ class Lab:
         return []
 
     def close(self) -> None:
-        from helpers.servers import foundry
-
         for process in self.running.values():
             process.kill()
             process.wait()
@@ -106,7 +105,7 @@ class Lab:
             if (self.folder / name / "home").exists():
                 with pytest.MonkeyPatch.context() as patch:
                     patch.setenv("WORKSHOP_HOME", self.places(name)["WORKSHOP_HOME"])
-                    foundry.stop_service()
+                    end_service()
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +135,9 @@ def test_nothing_is_lost_or_repeated_when_a_device_is_killed_and_another_sleeps(
     running = ["-m", "helpers", "fleet", "run", plan, "--scheduler", lab.address, *lab.own("lab")]
     run = lab.start("run", *running, WORKSHOP_RESULTS=str(tmp_path))
     begun = wait_for(lambda: len(lab.rows("edge-1")) > 5 and lab.rows("edge-1"), run)
+    measuring = psutil.Process(lab.running["edge-1"].pid).children()
     lab.running["edge-1"].kill()
+    assert psutil.wait_procs(measuring, LIMIT_S)[1] == []  # it ends by itself, after some more rows
     sleeper = wait_for(lambda: len(lab.rows("edge-2")) > 5 and lab.running["edge-2"], run)
     sleeper.send_signal(signal.SIGSTOP)
     kept = lab.rows("edge-1")

@@ -18,9 +18,9 @@ CLOUD = streamed(
 )
 
 
-def test_the_same_plan_on_a_second_server_side_by_side(server, helpers_command, tmp_path):
+def test_the_same_plan_on_a_second_server_side_by_side(server, command_here, tmp_path):
     with serving(["cloud-large"], chat=CLOUD) as cloud:
-        done = helpers_command(
+        done = command_here(
             *(
                 "benchmark",
                 "--models",
@@ -29,6 +29,7 @@ def test_the_same_plan_on_a_second_server_side_by_side(server, helpers_command, 
                 "deterministic",
                 "--rounds",
                 "3",
+                "--no-resources",
                 "--output",
                 str(tmp_path),
             ),
@@ -62,7 +63,7 @@ def test_the_same_plan_on_a_second_server_side_by_side(server, helpers_command, 
         path for path in tmp_path.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()
     ]
     assert written == []
-    again = helpers_command(
+    again = command_here(
         "report",
         *sorted(str(p.parent) for p in tmp_path.glob("*/run.json") if p.parent != run.folder),
         "--cloud-input",
@@ -75,9 +76,9 @@ def test_the_same_plan_on_a_second_server_side_by_side(server, helpers_command, 
 
 
 def test_a_second_server_that_is_not_there_is_told_before_anything_is_measured(
-    server, helpers_command, tmp_path
+    server, command_here, tmp_path
 ):
-    done = helpers_command(
+    done = command_here(
         "benchmark",
         "--models",
         "pocket-nano",
@@ -91,7 +92,7 @@ def test_a_second_server_that_is_not_there_is_told_before_anything_is_measured(
     assert done.returncode == 1
     assert "Cannot reach http://127.0.0.1:9/v1" in done.stderr
     with serving(["nobody-knows", "nor-this"]) as cloud:
-        done = helpers_command(
+        done = command_here(
             "benchmark",
             "--models",
             "pocket-nano",

@@ -586,8 +586,8 @@ def runs(tmp_path_factory):
         ("noisy", ["ttft>1.10"], 0, "ttft>1.10: not certain for small"),
     ],
 )
-def test_exit_codes_for_ci(runs, helpers_command, after, bounds, code, said):
-    done = helpers_command(
+def test_exit_codes_for_ci(runs, command_here, after, bounds, code, said):
+    done = command_here(
         "compare",
         runs["before"],
         runs[after],
@@ -623,8 +623,8 @@ def test_json_says_the_same_and_nothing_else(runs, helpers_command):
         (["before"], "AFTER"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_exit_2(runs, helpers_command, arguments, said):
-    done = helpers_command("compare", *(runs.get(word, word) for word in arguments))
+def test_a_mistake_is_one_sentence_and_exit_2(runs, command_here, arguments, said):
+    done = command_here("compare", *(runs.get(word, word) for word in arguments))
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr

@@ -27,6 +27,7 @@ from helpers.models.cache import File, Package
 from helpers.models.mirror import CHUNK, Mirror, parse_mirror_url
 from helpers.servers.downloads import cache_contents, verify
 from support.loopback import Answer, Loopback
+from support.services import end_service
 
 MIB = 2**20
 NANO = built_in.built_in_packages(BUILT_IN_MODELS)["pocket-nano"]
@@ -89,13 +90,11 @@ def instructor(tmp_path_factory):
 @pytest.fixture(scope="module")
 def attendee(instructor, tmp_path_factory):
     """A runtime in a home of its own that knows the mirror."""
-    from helpers.servers import foundry
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORKSHOP_HOME", str(tmp_path_factory.mktemp("attendee")))
         with connect(mirror=instructor[0]) as server:
             yield server
-        foundry.stop_service()
+        end_service()
 
 
 def page(address: str) -> str:

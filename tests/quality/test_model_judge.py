@@ -202,9 +202,9 @@ def test_the_built_in_models_cannot_judge_and_it_is_said(server, tmp_path):
     assert "pocket-mini: 2 of 2 replies were not valid JSON" in str(judged)
 
 
-def test_judge_from_the_command_line(run, helpers_command):
+def test_judge_from_the_command_line(run, command_here):
     with serving(["judge"], chat=says(by_words)) as endpoint:
-        done = helpers_command(
+        done = command_here(
             "judge",
             str(run.folder),
             "--model",
@@ -217,7 +217,7 @@ def test_judge_from_the_command_line(run, helpers_command):
         )
         assert done.returncode == 0, done.stderr
         assert {r.headers["Authorization"] for r in endpoint.requests} == {"Bearer s3cret-value-1"}
-        missing = helpers_command(
+        missing = command_here(
             "judge",
             str(run.folder),
             "--model",
@@ -228,7 +228,7 @@ def test_judge_from_the_command_line(run, helpers_command):
             "NOT_SET",
         )
     assert "0 of 7 replies" in done.stdout
-    none = helpers_command("judge", str(run.folder), "--model", "pocket-nano", "--limit", "0")
+    none = command_here("judge", str(run.folder), "--model", "pocket-nano", "--limit", "0")
     assert (
         none.returncode,
         "limit: expected a whole number of at least 1, found 0" in none.stderr,

@@ -312,12 +312,12 @@ def test_nobody_can_score_without_a_name(run):
         BlindRating(run, " ")
 
 
-def test_annotate_from_the_command_line(run, helpers_command, tmp_path):
-    done = helpers_command("annotate", str(run.folder), "--rater", "Ana/1")
+def test_annotate_from_the_command_line(run, command_here, tmp_path):
+    done = command_here("annotate", str(run.folder), "--rater", "Ana/1")
     assert done.returncode == 0, done.stderr
     sheet = run.folder / "annotations-Ana-1.csv"
     assert str(sheet) in done.stdout and sheet.is_file()
-    again = helpers_command("annotate", str(run.folder), "--rater", "Ana/1")
+    again = command_here("annotate", str(run.folder), "--rater", "Ana/1")
     assert again.returncode == 2
     assert "exists and may hold scores" in again.stderr
     assert os.listdir(run.folder).count("annotations-Ana-1.csv") == 1

@@ -238,14 +238,14 @@ def test_only_a_finished_run_can_be_given_and_nothing_is_overwritten(given, tmp_
         contribute(record(tmp_path, {"m": about()}, rows_of("m")), given)
 
 
-def test_contribute_from_the_command_line(helpers_command, tmp_path):
+def test_contribute_from_the_command_line(command_here, tmp_path):
     run = record(tmp_path, {"m": about(size_mb=2.0)}, rows_of("m"))
-    done = helpers_command("contribute", str(run.folder), "--output", str(tmp_path / "gift"))
+    done = command_here("contribute", str(run.folder), "--output", str(tmp_path / "gift"))
     assert done.returncode == 0, done.stderr
     assert "m: a new entry for models.json." in done.stdout
-    assert helpers_command("contribute", "--verify", str(tmp_path / "gift")).returncode == 0
+    assert command_here("contribute", "--verify", str(tmp_path / "gift")).returncode == 0
     (tmp_path / "gift" / "result.json").write_text("{}", encoding="utf-8")
-    bad = helpers_command("contribute", "--verify", str(tmp_path / "gift"))
+    bad = command_here("contribute", "--verify", str(tmp_path / "gift"))
     assert (bad.returncode, "Traceback" in bad.stderr) == (2, False)
 
 

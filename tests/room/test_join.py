@@ -17,7 +17,7 @@ from helpers.room.join import ask_room, join
 from support.room import PLAN, Door, machines, mirroring
 
 
-def joining(door: Door, *arguments: str, typed: str = "", results=None):
+def joining(door: Door, *arguments: str, typed: str = ""):
     command = [sys.executable, "-m", "helpers", "join", door.url, *arguments]
     return subprocess.run(command, input=typed, capture_output=True, text=True, timeout=280)
 
@@ -63,21 +63,21 @@ def test_a_learner_measures_sees_what_would_be_sent_agrees_and_finds_the_own_dot
 
 
 def test_without_consent_or_with_a_wrong_code_nothing_is_taken_and_the_run_is_kept(
-    room, measured, tmp_path, monkeypatch
+    room, measured, tmp_path, monkeypatch, command_here
 ):
     door, folder = room
     monkeypatch.setenv("WORKSHOP_RESULTS", str(tmp_path / "mine"))
-    again = ("--name", "Ada", "--run", str(measured.folder))
+    again = ("join", door.url, "--name", "Ada", "--run", str(measured.folder))
     for typed in ("n\n", "", "\n"):
-        done = joining(door, *again, typed=typed)
+        done = command_here(*again, typed=typed)
         assert (done.returncode, done.stderr) == (2, "error: Nothing was sent.\n")
-    done = joining(door, *again, "--yes", "--code", "AAAAAA")
+    done = command_here(*again, "--yes", "--code", "AAAAAA")
     assert done.returncode == 1
     assert "The room code is another one" in done.stderr
     assert f"add --run {measured.folder}" in done.stderr
     assert machines(folder) == {}
-    assert joining(door, *again, "--yes", "--code", door.code).returncode == 0
-    twin = joining(door, *again, "--yes", "--code", door.code)
+    assert command_here(*again, "--yes", "--code", door.code).returncode == 0
+    twin = command_here(*again, "--yes", "--code", door.code)
     assert "There are figures of Ada already; choose another name." in twin.stderr
     assert "Traceback" not in twin.stderr
 

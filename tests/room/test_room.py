@@ -3,8 +3,6 @@
 import json
 import re
 import socket
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
@@ -202,7 +200,7 @@ def test_two_hundred_connections_of_one_address_leave_room_for_others(room, post
 # What holds on all machines
 
 
-def test_thirty_machines_that_differ_tenfold_agree_on_the_ratio(room, post):
+def test_thirty_machines_that_differ_tenfold_agree_on_the_ratio(room, post, command_here):
     door, folder = room
     draw = np.random.default_rng(1)
     slower = np.exp(draw.uniform(0, np.log(10), 30))
@@ -219,9 +217,7 @@ def test_thirty_machines_that_differ_tenfold_agree_on_the_ratio(room, post):
     assert (latency.verdict, ttft.verdict, rate.verdict) == ("slower", "slower", "slower")
     assert latency.spread > 5 > 2 > latency.ratio_spread
     assert "the ratio travels, the milliseconds do not" in report.lesson
-    done = subprocess.run(
-        [sys.executable, "-m", "helpers", "room-report", str(path)], capture_output=True, text=True
-    )
+    done = command_here("room-report", str(path))
     assert done.returncode == 0
     assert "it holds in the whole room" in done.stdout
     assert "it holds in the whole room" in door.get("/report")

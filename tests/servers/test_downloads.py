@@ -35,6 +35,7 @@ from helpers.servers.downloads import (
 from helpers.servers.foundry import RuntimeStopped
 from support.azure import Fault, azure
 from support.loopback import Loopback, json_answer, whole
+from support.services import end_service
 
 ALIAS = "faraway"
 FILES = {
@@ -72,15 +73,13 @@ def is_whole(alias: str) -> bool:
 @pytest.fixture(scope="module")
 def remote(tmp_path_factory):
     """The stand-ins, with variables set that lead a runtime to them, and a home folder for this module."""
-    from helpers.servers import foundry
-
     folder = tmp_path_factory.mktemp("azure")
     with azure(MODELS, folder) as remote, pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORKSHOP_HOME", str(folder / "home"))
         for name, value in remote.variables.items():
             patch.setenv(name, value)
         yield remote
-        foundry.stop_service()
+        end_service()
 
 
 @pytest.fixture(scope="module")

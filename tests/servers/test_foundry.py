@@ -195,8 +195,7 @@ def test_a_service_whose_state_file_was_deleted_is_found_again(own_home):
         each.close()
 
 
-@pytest.mark.parametrize("said", [b"", b"SSH-2.0-OpenSSH_9.6\r\n", b"x" * 32, b"x" * 70])
-def test_another_program_on_the_port_is_not_taken_for_the_service(own_home, monkeypatch, said):
+def test_another_program_on_the_port_is_not_taken_for_the_service(own_home, monkeypatch):
     monkeypatch.setattr(control_line, "HANDSHAKE_S", 0.1)
     runtime = Runtime()
     state = _state_file().read_bytes()
@@ -205,9 +204,10 @@ def test_another_program_on_the_port_is_not_taken_for_the_service(own_home, monk
         address = json.dumps(other.getsockname())
         old = json.dumps(json.loads(state)["address"])
         _state_file().write_bytes(state.replace(old.replace(" ", "").encode(), address.encode()))
-        answered = pool.submit(lambda: _send(other.accept()[0], said))
-        assert find() is None
-        answered.result().close()
+        for said in (b"", b"SSH-2.0-OpenSSH_9.6\r\n", b"x" * 32, b"x" * 70):
+            answered = pool.submit(lambda said=said: _send(other.accept()[0], said))
+            assert find() is None, said
+            answered.result().close()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")

@@ -12,7 +12,6 @@ from helpers.measure.record import load_run
 from helpers.models import built_in
 from helpers.report.report import make_report, write_report
 from helpers.report.sentences import acceleration
-from helpers.servers import foundry
 from helpers.servers.catalog import catalog_entry
 from support.azure import catalog_of
 
@@ -58,7 +57,6 @@ def both(own_home, monkeypatch):
         monkeypatch.setenv("WORKSHOP_CATALOG", address)
         with connect() as server:
             yield server
-        foundry.stop_service()
 
 
 def test_one_alias_on_each_device_is_two_rows_and_a_ratio(both, tmp_path):
@@ -117,10 +115,8 @@ def test_a_machine_without_a_provider_says_so_in_one_line_and_goes_on(server):
         server.variants(["no-such-model"])
 
 
-def test_variants_from_the_command_line_go_on_where_there_are_none(
-    server, helpers_command, tmp_path
-):
-    done = helpers_command(
+def test_variants_from_the_command_line_go_on_where_there_are_none(server, command_here, tmp_path):
+    done = command_here(
         "benchmark",
         "--variants",
         "--models",
@@ -129,6 +125,7 @@ def test_variants_from_the_command_line_go_on_where_there_are_none(
         "Hi",
         "--rounds",
         "1",
+        "--no-resources",
         "--output",
         str(tmp_path),
     )

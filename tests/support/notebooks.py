@@ -71,14 +71,6 @@ def outcomes_of(executed: Path) -> dict[str, str]:
     )
 
 
-def settings(name: str, folder: Path) -> dict:
-    """Small parameters, with the run of notebook 03 in `folder`."""
-    places = {
-        "03_benchmark": {"output": folder / "run", "models": POCKET},
-        "06_custom_model": {"output": folder / "custom"},
-    }
-    places |= {
-        "04_compare": {"run": folder / "run"},
-        "05_quality": {"run": folder / "run", "annotations": folder / "scores.csv"},
-    }
-    return SMALL.get(name, {}) | {key: str(value) for key, value in places.get(name, {}).items()}
+def settings(name: str) -> dict:
+    """Small parameters of the course on the built-in runtime."""
+    return SMALL.get(name, {}) | ({"models": POCKET} if name == "03_benchmark" else {})

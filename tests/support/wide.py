@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
@@ -41,7 +42,7 @@ def to_html(notebook: Path | nbformat.NotebookNode) -> str:
 
 @contextlib.contextmanager
 def pages():
-    """A function that gives what is too wide on a page, in one browser. Skips where there is none."""
+    """A function that gives what is too wide on a page, for each width, in one browser. Skips where there is none."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if BROWSER is None:
         pytest.skip("no Chromium here; on Debian and Ubuntu: apt-get install chromium")
@@ -52,15 +53,16 @@ def pages():
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.route("http*://**", lambda route: route.abort())
 
-        def too_wide(html: str, width: int, picture: Path | None = None) -> list[str]:
-            page.set_viewport_size({"width": width, "height": 800})
+        def too_wide(html: str, widths: Sequence[int]) -> dict[int, list[str]]:
             page.set_content(html, wait_until="load")
-            beside = width - page.evaluate(WIDTH)  # prompts and margins
-            page.set_viewport_size({"width": width + beside, "height": 800})
-            assert page.evaluate(WIDTH) == width
-            if picture:
-                page.screenshot(path=picture, full_page=True)
-            return page.evaluate(MEASURE)
+            found = {}
+            for width in widths:
+                page.set_viewport_size({"width": width, "height": 800})
+                beside = width - page.evaluate(WIDTH)  # prompts and margins
+                page.set_viewport_size({"width": width + beside, "height": 800})
+                assert page.evaluate(WIDTH) == width
+                found[width] = page.evaluate(MEASURE)
+            return found
 
         yield too_wide
         browser.close()

@@ -306,8 +306,8 @@ def test_the_command_prints_figures_as_json(helpers_command):
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "", "257"])
-def test_a_wrong_concurrency_is_one_sentence(helpers_command, value):
-    done = helpers_command("calibrate", "--concurrency", value)
+def test_a_wrong_concurrency_is_one_sentence(command_here, value):
+    done = command_here("calibrate", "--concurrency", value)
     assert (done.returncode, done.stdout) == (2, "")
     assert (
         done.stderr
@@ -315,7 +315,7 @@ def test_a_wrong_concurrency_is_one_sentence(helpers_command, value):
     )
 
 
-def test_a_benchmark_takes_its_calibration_along(helpers_command, tmp_path):
+def test_a_benchmark_takes_its_calibration_along(command_here, tmp_path):
     with serving(["tiny"]) as endpoint:
         arguments = (
             "--endpoint",
@@ -329,7 +329,7 @@ def test_a_benchmark_takes_its_calibration_along(helpers_command, tmp_path):
             "--concurrency",
             "4",
         )
-        done = helpers_command("benchmark", *arguments, "--calibrate", "--output", str(tmp_path))
+        done = command_here("benchmark", *arguments, "--calibrate", "--output", str(tmp_path))
     assert done.returncode == 0, done.stderr
     run = load_run(tmp_path)
     assert (run.info.calibration["concurrency"], run.info.calibration["n"]) == (4, 40)
@@ -338,7 +338,7 @@ def test_a_benchmark_takes_its_calibration_along(helpers_command, tmp_path):
     )
 
 
-def test_a_resumed_run_is_not_calibrated_again(helpers_command):
-    done = helpers_command("benchmark", "--calibrate", "--resume")
+def test_a_resumed_run_is_not_calibrated_again(command_here):
+    done = command_here("benchmark", "--calibrate", "--resume")
     assert done.returncode == 2
     assert done.stderr.startswith("error: Give either --calibrate or --resume, not both")
