@@ -3,15 +3,16 @@
 The form is that of `tokenizers` (`tokenizer.json`), which ONNX Runtime GenAI reads.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..common.errors import UsageError
 from ..common.files import read_toml, write_json, write_text
+from ..common.templates import environment
 
-CONTROL, USER_DEFINED = 3, 4  # kinds of tokens
+CONTROL = 3  # a kind of tokens
+ADDED = (CONTROL, 4)  # the kinds that no merging makes; the second are those that users define
 ENDS = ("eos", "eot", "eom")  # of an answer: of a text, of a turn, of a message
 SPECIAL = (*ENDS, "bos", "unknown", "padding")
 RULES = {
@@ -19,7 +20,6 @@ RULES = {
     for rule in read_toml(Path(__file__).with_name("pretokenizers.toml"))["rule"]
     for name in rule["names"]
 }
-BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
 Metadata = Callable[[str], Any]
 
 
@@ -45,7 +45,16 @@ def write_tokenizer(get: Metadata, folder: Path, place: Path, context: int) -> d
     stops = list(dict.fromkeys(ids[name] for name in ENDS if name in named))
     if not stops:
         raise UsageError(f"{place} names no token that ends an answer, so it cannot be served.")
-    write_text(folder / "tokenizer.json", json.dumps(_tokenizer(get, tokens, rule)))
+    kinds = enumerate(get("tokenizer.ggml.token_type") or [])
+    values = {
+        "tokens": tokens,
+        "vocabulary": {token: number for number, token in enumerate(tokens)},
+        "special": {number: kind == CONTROL for number, kind in kinds if kind in ADDED},
+        "merges": get("tokenizer.ggml.merges"),
+        "rule": rule,
+    }
+    form = environment("models").get_template("tokenizer.json.jinja")
+    write_text(folder / "tokenizer.json", form.render(values))
     write_text(folder / "chat_template.jinja", template)
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -77,32 +86,3 @@ def _rule(get: Metadata, place: Path) -> dict[str, Any]:
             f"these can: {', '.join(RULES)}."
         )
     return RULES[rule]
-
-
-def _tokenizer(get: Metadata, tokens: list[str], rule: dict[str, Any]) -> dict[str, Any]:
-    kinds = get("tokenizer.ggml.token_type") or []
-    whole = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
-    added = [
-        {"id": number, "content": tokens[number], "special": kind == CONTROL, **whole}
-        for number, kind in enumerate(kinds)
-        if kind in (CONTROL, USER_DEFINED)
-    ]
-    cuts = [
-        {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
-        for pattern in rule["patterns"]
-    ]
-    model = {
-        "type": "BPE",
-        "vocab": {token: number for number, token in enumerate(tokens)},
-        "merges": get("tokenizer.ggml.merges"),
-        "byte_fallback": False,
-        "ignore_merges": rule.get("whole_words", False),
-    }
-    return {
-        "version": "1.0",
-        "added_tokens": added,
-        "normalizer": {"type": rule["normalizer"]} if "normalizer" in rule else None,
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [*cuts, BYTES]},
-        "decoder": BYTES,
-        "model": model,
-    }
