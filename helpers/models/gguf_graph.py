@@ -22,9 +22,11 @@ BLOCK = 32  # numbers of a row that share a scale
 ZERO = 128  # the byte that stands for 0
 GRAPH, WEIGHTS = "model.onnx", "model.onnx.data"
 PAGE, ALIGNED = 4096, 64  # large weights begin on a page, so that the runtime can map them
-NORMS = ("attn_norm", "ffn_norm")
-# The matrices of a layer. Those of one group are multiplied as one, named like the first.
-MATRICES = [["attn_q", "attn_k", "attn_v"], ["attn_output"], ["ffn_gate"], ["ffn_up"], ["ffn_down"]]
+# A layer's norms, and the matrices after each. Those of one list are multiplied as one.
+LAYER = {
+    "attn_norm": [["attn_q", "attn_k", "attn_v"], ["attn_output"]],
+    "ffn_norm": [["ffn_gate"], ["ffn_up"], ["ffn_down"]],
+}
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,10 @@ def _write_weights(file: BinaryIO, decoder: Decoder, source: "GgufFile") -> dict
     writer.floats("sin", np.sin(angles))
     writer.matrix("token_embd")
     for layer in range(decoder.layers):
-        for name in NORMS:
-            writer.vectors(f"blk.{layer}.{name}.weight")
-        for names in MATRICES:
-            writer.matrix(*(f"blk.{layer}.{name}" for name in names))
+        for norm, groups in LAYER.items():
+            writer.vectors(f"blk.{layer}.{norm}.weight")
+            for names in groups:
+                writer.matrix(*(f"blk.{layer}.{name}" for name in names))
     writer.vectors("output_norm.weight")
     tensors = writer.tensors
     table = tensors["token_embd"]

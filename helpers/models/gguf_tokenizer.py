@@ -3,6 +3,7 @@
 The form is that of `tokenizers` (`tokenizer.json`), which ONNX Runtime GenAI reads.
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,9 +49,9 @@ def write_tokenizer(get: Metadata, folder: Path, place: Path, context: int) -> d
     kinds = enumerate(get("tokenizer.ggml.token_type") or [])
     values = {
         "tokens": tokens,
-        "vocabulary": {token: number for number, token in enumerate(tokens)},
+        "vocabulary": json.dumps({token: number for number, token in enumerate(tokens)}),
         "special": {number: kind == CONTROL for number, kind in kinds if kind in ADDED},
-        "merges": get("tokenizer.ggml.merges"),
+        "merges": json.dumps(get("tokenizer.ggml.merges")),
         "rule": rule,
     }
     form = environment("models").get_template("tokenizer.json.jinja")
