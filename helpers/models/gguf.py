@@ -185,7 +185,7 @@ class GgufFile:
 class _Reader(gguf.GGUFReader):
     """Read a file, and notice where it ends too early."""
 
-    data: NDArray[np.uint8]
+    data: Any
 
     def _get(self, offset: int, dtype: Any, count: int = 1, override_order: Any = None):
         self.data = np.asarray(self.data)  # slices of a memory map take three times as long
