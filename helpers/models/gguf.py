@@ -4,7 +4,6 @@ Any type of weights that the `gguf` package unpacks is read, a piece at a time, 
 8-bit blocks. `gguf_graph` writes the graph, `gguf_tokenizer` the tokenizer.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..common import templates
 from ..common.errors import UsageError
-from ..common.files import write_json
+from ..common.files import write_text
 from ..common.show import one_line
 from .adapter import Adapter
 from .gguf_graph import BLOCK, Decoder, write_graph
@@ -216,5 +215,5 @@ def write_model(file: GgufFile, folder: Path, context: int | None = None) -> Dec
     file.refuse_left_over()
     config = templates.environment("models").get_template("genai_config.json.jinja")
     filled = config.render(architecture=file.architecture, decoder=decoder, ids=ids)
-    write_json(folder / "genai_config.json", json.loads(filled))
+    write_text(folder / "genai_config.json", filled)
     return decoder

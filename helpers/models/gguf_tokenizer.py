@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import UsageError
-from ..common.files import read_toml, write_json, write_text
+from ..common.files import read_toml, write_text
 from ..common.templates import environment
 
 CONTROL = 3  # a kind of tokens
@@ -53,20 +53,14 @@ def write_tokenizer(get: Metadata, folder: Path, place: Path, context: int) -> d
         "special": {number: kind == CONTROL for number, kind in kinds if kind in ADDED},
         "merges": json.dumps(get("tokenizer.ggml.merges")),
         "rule": rule,
+        "named": named,
+        "adds_bos": bool(get("tokenizer.ggml.add_bos_token")) and "bos_token" not in template,
+        "context": context,
     }
-    form = environment("models").get_template("tokenizer.json.jinja")
-    write_text(folder / "tokenizer.json", form.render(values))
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        form = environment("models").get_template(f"{name}.jinja")
+        write_text(folder / name, form.render(values))
     write_text(folder / "chat_template.jinja", template)
-    config = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "add_bos_token": bool(get("tokenizer.ggml.add_bos_token")) and "bos_token" not in template,
-        "bos_token": named.get("bos"),
-        "eos_token": named.get("eos"),
-        "unk_token": named.get("unknown"),
-        "model_max_length": context,
-        "clean_up_tokenization_spaces": False,
-    }
-    write_json(folder / "tokenizer_config.json", config)
     return {
         "bos_token_id": ids["bos"] if "bos" in named else stops[0],
         "eos_token_id": stops if len(stops) > 1 else stops[0],
