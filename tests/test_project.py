@@ -42,7 +42,7 @@ BENCHMARK = ("measure/session.py", "servers/remote.py")
 CORE = {
     "timing": "transport connection framing stream chunks refusals send metrics intervals",
     "models": "lineup prompts",
-    "servers": "server remote listing model_table foundry_rest keep_warm",
+    "servers": "server remote model_table keep_warm",
     "measure": "plan schedule session sender recorder record rows info",
 }
 MAX_CORE, MAX_HELPERS, MAX_MODULE, MAX_FUNCTION = 4_500, 18_108, 400, 50

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 import filelock
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
 
 from ..common.errors import KitError, UnsafePackage
 from ..common.files import FULL, now, replace, write_text
@@ -28,12 +28,12 @@ MAX_FILES = 1000
 PUBLISHERS = {"gguf": "Own", "package-index": "Workshop"}  # of converted models, by source
 CONVERTER = 1  # counts the changes of what is written from GGUF, so that it is made again
 OURS = {RECORD, USED}
-# Foundry Local keeps files with these endings beside a download that is under way.
-SDK_STATE = (".dlstate", "download.tmp", ".download.lock", ".download.progress")
+# Foundry Local and the kit keep files with these endings beside a download that is under way.
+UNFINISHED = (".dlstate", "download.tmp", ".download.lock", ".download.progress", ".tmp")
 PART = re.compile(r"[A-Za-z0-9._+@=,()-][A-Za-z0-9._+@=,() -]*")
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
-Progress = Callable[[int], None]
+Progress = Callable[[float], None]
 Note = Callable[[str], None]
 Stamp = tuple[int, int]
 
@@ -65,10 +65,8 @@ FileName = Annotated[str, AfterValidator(safe_name)]
 Words = Annotated[str, Field(max_length=200)]
 
 
-class File(BaseModel):
+class File(Strict, strict=True):
     """Hold the size and the SHA-256 of one file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     bytes: Annotated[int, Field(ge=0, lt=2**50)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -123,10 +121,8 @@ class Package(Strict):
         return cache / self.publisher / f"{self.name}-{self.version}"
 
 
-class Record(BaseModel):
+class Record(BaseModel, frozen=True):
     """Hold what the kit knows of a model, and each file's stamp when its hash was last right."""
-
-    model_config = ConfigDict(frozen=True)
 
     package: Package
     source: str
@@ -174,20 +170,12 @@ def write_record(folder: Path, package: Package, source: str) -> Record:
     return record
 
 
-def files_in(folder: Path) -> dict[str, Path]:
-    """Return a model's files by name, without those of the kit and of a download under way."""
-    return {
-        path.relative_to(folder).as_posix(): path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in OURS and not path.name.endswith((*SDK_STATE, ".tmp"))
-    }
-
-
 def adopt(folder: Path, facts: dict, source: str) -> Record:
     """Hash and record the files that a download has left. Raises UnsafePackage for a bad name."""
     files = {
-        name: File(bytes=path.stat().st_size, sha256=sha256(path))
-        for name, path in files_in(folder).items()
+        path.relative_to(folder).as_posix(): File(bytes=path.stat().st_size, sha256=sha256(path))
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in OURS and not path.name.endswith(UNFINISHED)
     }
     try:
         return write_record(folder, Package(files=files, **facts), source)

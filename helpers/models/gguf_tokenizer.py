@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import UsageError
-from ..common.files import read_toml, write_json, write_text
+from ..common.files import read_toml, write_text
+from ..common.templates import environment
 
-CONTROL, USER_DEFINED = 3, 4  # kinds of tokens
+CONTROL = 3  # a kind of tokens
+ADDED = (CONTROL, 4)  # the kinds that no merging makes; the second are those that users define
 ENDS = ("eos", "eot", "eom")  # of an answer: of a text, of a turn, of a message
 SPECIAL = (*ENDS, "bos", "unknown", "padding")
 RULES = {
@@ -19,7 +21,6 @@ RULES = {
     for rule in read_toml(Path(__file__).with_name("pretokenizers.toml"))["rule"]
     for name in rule["names"]
 }
-BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
 Metadata = Callable[[str], Any]
 
 
@@ -45,18 +46,21 @@ def write_tokenizer(get: Metadata, folder: Path, place: Path, context: int) -> d
     stops = list(dict.fromkeys(ids[name] for name in ENDS if name in named))
     if not stops:
         raise UsageError(f"{place} names no token that ends an answer, so it cannot be served.")
-    write_text(folder / "tokenizer.json", json.dumps(_tokenizer(get, tokens, rule)))
-    write_text(folder / "chat_template.jinja", template)
-    config = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "add_bos_token": bool(get("tokenizer.ggml.add_bos_token")) and "bos_token" not in template,
-        "bos_token": named.get("bos"),
-        "eos_token": named.get("eos"),
-        "unk_token": named.get("unknown"),
-        "model_max_length": context,
-        "clean_up_tokenization_spaces": False,
+    kinds = enumerate(get("tokenizer.ggml.token_type") or [])
+    values = {
+        "tokens": tokens,
+        "vocabulary": json.dumps({token: number for number, token in enumerate(tokens)}),
+        "special": {number: kind == CONTROL for number, kind in kinds if kind in ADDED},
+        "merges": json.dumps(get("tokenizer.ggml.merges")),
+        "rule": rule,
+        "named": named,
+        "adds_bos": bool(get("tokenizer.ggml.add_bos_token")) and "bos_token" not in template,
+        "context": context,
     }
-    write_json(folder / "tokenizer_config.json", config)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        form = environment("models").get_template(f"{name}.jinja")
+        write_text(folder / name, form.render(values))
+    write_text(folder / "chat_template.jinja", template)
     return {
         "bos_token_id": ids["bos"] if "bos" in named else stops[0],
         "eos_token_id": stops if len(stops) > 1 else stops[0],
@@ -77,32 +81,3 @@ def _rule(get: Metadata, place: Path) -> dict[str, Any]:
             f"these can: {', '.join(RULES)}."
         )
     return RULES[rule]
-
-
-def _tokenizer(get: Metadata, tokens: list[str], rule: dict[str, Any]) -> dict[str, Any]:
-    kinds = get("tokenizer.ggml.token_type") or []
-    whole = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
-    added = [
-        {"id": number, "content": tokens[number], "special": kind == CONTROL, **whole}
-        for number, kind in enumerate(kinds)
-        if kind in (CONTROL, USER_DEFINED)
-    ]
-    cuts = [
-        {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
-        for pattern in rule["patterns"]
-    ]
-    model = {
-        "type": "BPE",
-        "vocab": {token: number for number, token in enumerate(tokens)},
-        "merges": get("tokenizer.ggml.merges"),
-        "byte_fallback": False,
-        "ignore_merges": rule.get("whole_words", False),
-    }
-    return {
-        "version": "1.0",
-        "added_tokens": added,
-        "normalizer": {"type": rule["normalizer"]} if "normalizer" in rule else None,
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [*cuts, BYTES]},
-        "decoder": BYTES,
-        "model": model,
-    }

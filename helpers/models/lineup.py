@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -15,17 +15,15 @@ from ..common.files import read_text
 from ..common.paths import DATA
 from ..common.show import Shown, Table, one_line
 from ..common.templates import paragraph
-from ..common.validation import Strict, explain
+from ..common.validation import Model as EntryType
+from ..common.validation import Strict as Entry
+from ..common.validation import explain
 
 ALIAS = r"[a-z0-9][a-z0-9._-]*"
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
 Identifier = Annotated[str, Field(pattern=f"^{ALIAS}$")]
 Positive = Annotated[int, Field(gt=0)]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Entry(Strict):
-    """Share what holds for all entries: they do not change, and an unknown field is a mistake."""
 
 
 class IndexFile(Entry):
@@ -117,11 +115,11 @@ def unknown(
     alias: str, known: Iterable[str], lineup: Lineup | None = None, note: str = ""
 ) -> UnknownModel:
     """Return the error for a name that a server lacks; `note` is what is known of its catalog."""
-    known = list(known)
-    today = (lineup.current(alias) if lineup else None) or alias
-    values = {"alias": alias, "today": today, "known": known, "near": nearest(today, known)}
-    listed = bool(lineup and today in lineup)
-    return UnknownModel(paragraph("models/unknown.jinja", listed=listed, note=note, **values))
+    known, lineup = list(dict.fromkeys(known)), lineup or Lineup()
+    today = lineup.current(alias) or alias
+    values = {"today": today, "known": known, "near": nearest(today, known), "note": note}
+    listed = today in lineup
+    return UnknownModel(paragraph("models/unknown.jinja", alias=alias, listed=listed, **values))
 
 
 def last_part(name: str) -> str:
@@ -163,9 +161,6 @@ def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def first_repeated(items: Iterable[str]) -> str | None:
     """Return the first item that is there more than once, or None."""
     return next((item for item, number in Counter(items).items() if number > 1), None)
-
-
-EntryType = TypeVar("EntryType", bound=Entry)
 
 
 def parse_entry(model: type[EntryType], raw: object, path: str | Path, place: str) -> EntryType:

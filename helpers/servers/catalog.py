@@ -8,12 +8,12 @@ import urllib.parse
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from ..common.templates import environment
 from ..common.web import Background
 from ..models import cache
 from ..models.cache import Package
@@ -22,10 +22,6 @@ from ..timing.framing import Failure
 
 CATALOG_PATH = "/asset-gallery/v1.0/models"
 AZURE_CATALOG = f"https://api.catalog.azureml.ms{CATALOG_PATH}"
-ENTRY = jinja2.Template(
-    (Path(__file__).parent / "templates" / "catalog_entry.json.jinja").read_text(encoding="utf-8"),
-    undefined=jinja2.StrictUndefined,
-)
 UNTRUSTED = (
     "reachable, but its certificate is not trusted here ({}): a proxy may read TLS; "
     "name that proxy's certificate in SSL_CERT_FILE"
@@ -37,7 +33,8 @@ PROBE_READ_S = 0.2  # once connected, a slow answer is as good as any
 
 def catalog_entry(package: Package) -> dict:
     """Describe one model in the form in which Foundry Local reads catalog entries."""
-    return json.loads(ENTRY.render(package=package))
+    template = environment("servers").get_template("catalog_entry.json.jinja")
+    return json.loads(template.render(package=package))
 
 
 def serve_catalog(folder: Path) -> str:

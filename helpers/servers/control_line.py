@@ -27,7 +27,7 @@ ACTIONS = {"list", "providers", "load", "unload", "download", "record", "registe
 ACTIONS |= {"arrived", "remove"}
 STATE_FILE, LOCK_FILE, LOG_FILE = "service.json", "service.lock", "service.log"
 HANDSHAKE_S, DIGEST_BYTES = 5.0, 32
-SERVED_CODE = ("control_line.py", "service.py", "catalog.py", "fetch.py", "templates/*")
+SERVED_CODE = ("control_line.py", "service.py", "catalog.py", "templates/*")
 
 
 def send(connection: Connection, message: dict) -> None:
@@ -97,6 +97,5 @@ def fingerprint() -> str:
     digest = hashlib.sha256()
     for path in (*files, Path(cache.__file__), BUILT_IN_MODELS / "manifest.json"):
         digest.update(path.read_bytes())
-    settings = [os.environ.get(name) for name in ("WORKSHOP_CATALOG", "WORKSHOP_PORT")]
-    digest.update(f"{model_cache()} {settings}".encode())
+    digest.update(f"{model_cache()} {os.environ.get('WORKSHOP_CATALOG')}".encode())
     return digest.hexdigest()

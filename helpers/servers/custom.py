@@ -131,11 +131,7 @@ class PythonModel(Adapter):
 class LocalCatalog(OnRuntime, Remote):
     """Ask Foundry Local's local catalog, where the same process serves registered models."""
 
-    prefix = "/catalogs/local/v1"
-
-    def __init__(self, models: Lineup | None = None, runtime: Runtime | None = None):
-        super().__init__(models, runtime)
-        self.kind = f"{self.runtime.name}, local catalog"
+    prefix, place = "/catalogs/local/v1", ", local catalog"
 
 
 def _read_function(path: Path) -> Callable | None:

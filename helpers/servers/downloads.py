@@ -46,9 +46,16 @@ def download(
     A model that cannot be had is listed with the reason, and the rest goes on. Raises UsageError
     when neither aliases nor a mirror are given, MirrorError when that mirror does not answer.
     """
-    names = model_list(_on_the_mirror(server) if aliases is None else aliases)
+    if aliases is None:
+        mirror = server.mirror if isinstance(server, BuiltIn) else None
+        if mirror is None:
+            raise UsageError(
+                "Which models? Name their aliases, or a classroom mirror "
+                "(--mirror http://host:port) to get all that it has."
+            )
+        aliases = [package.alias for package in mirror.packages()]
     outcomes = Outcomes()
-    for name in names:
+    for name in model_list(aliases):
         outcomes.look(name, partial(_download_one, server, name, progress))
     return outcomes
 
@@ -105,12 +112,9 @@ def verify(
     names = [*held] if aliases is None else model_list(aliases)
     missing = f"is not in the cache; it holds {', '.join(held)}."
     outcomes = Outcomes(Check(name, "failed", missing) for name in names if name not in held)
-    chosen = [(folder, record) for folder, record in records if record.package.alias in names]
-    total = sum(record.package.bytes for _, record in chosen)
-    with Progress(round(total / 1e6, 1), "MB", progress) as line:
-        for folder, record in chosen:
-            check = partial(_verify_one, server, folder, record, line)
-            outcomes.look(record.package.alias, check)
+    for folder, record in records:
+        if (alias := record.package.alias) in names:
+            outcomes.look(alias, partial(_verify_one, server, folder, record, progress))
     return outcomes
 
 
@@ -134,9 +138,8 @@ class Contents(Shown, list[StoredModel]):
         headers = ("alias", "size_mb", "source", "state", "last_used", "verified", "folder")
         rows = []
         for stored in self:
-            source, verified_at = None, None
-            if stored.record:
-                source, verified_at = stored.record.source, stored.record.verified_at
+            source = stored.record and stored.record.source
+            verified_at = stored.record and stored.record.verified_at
             megabytes, name = round(stored.bytes / 1e6, 1), stored.folder.name
             times = (cache.last_used(stored.folder), verified_at)
             rows.append([stored.alias, megabytes, source, stored.state, *times, name])
@@ -152,11 +155,7 @@ def cache_contents() -> Contents:
     """Return every model folder, whole or not or still being fetched, the largest first."""
     contents = [_stored(path) for path in model_cache().glob("*/*") if path.is_dir()]
     for state, folder in (("partial", "incoming"), ("package", "packages")):
-        for path in (home() / folder).glob("*"):
-            if path.is_dir():
-                contents.append(
-                    StoredModel(path.name, path.name, path, state, cache.bytes_on_disk(path))
-                )
+        contents += [_stored(path, state) for path in (home() / folder).glob("*") if path.is_dir()]
     return Contents(sorted(contents, key=lambda stored: -stored.bytes))
 
 
@@ -193,16 +192,6 @@ def find_stored(alias: str) -> StoredModel:
     raise UsageError(f"The cache has no '{alias}'; it holds {held}.")
 
 
-def _on_the_mirror(server: Server) -> list[str]:
-    mirror = server.mirror if isinstance(server, BuiltIn) else None
-    if mirror is None:
-        raise UsageError(
-            "Which models? Name their aliases, or a classroom mirror "
-            "(--mirror http://host:port) to get all that it has."
-        )
-    return [package.alias for package in mirror.packages()]
-
-
 def _download_one(server: Server, name: str, progress: bool) -> tuple[str, str]:
     model = server.resolve(name)
     if not isinstance(server, BuiltIn):
@@ -231,22 +220,19 @@ def _size(model: ModelInfo) -> str:
     return f"{model.size_mb:g} MB" if model.size_mb else "size unknown"
 
 
-def _verify_one(server: BuiltIn, folder: Path, record: Record, line: Progress) -> tuple[str, str]:
-    package, before_mb = record.package, line.n
-
-    def hashed(n_bytes: int) -> None:
-        line.to(before_mb + n_bytes / 1e6)
-
-    line.say(f"verify {package.alias}")
-    with cache.download_lock(home(), package.id, line.say, "busy with"):
-        wrong = cache.verify(folder, record, full=True, progress=hashed)
-    if not wrong:
-        return "whole", f"{count(len(package.files), 'file')}, {size(package.bytes)}"
-    damage = ", ".join(map(str, wrong))
-    try:
-        source = _repair(server, folder, record, line.say)
-    except KitError as error:
-        raise KitError(f"damaged: {damage}. {error}") from None
+def _verify_one(server: BuiltIn, folder: Path, record: Record, progress: bool) -> tuple[str, str]:
+    package = record.package
+    with Progress(round(package.bytes / 1e6, 1), "MB", progress) as line:
+        line.say(f"verify {package.alias}")
+        with cache.download_lock(home(), package.id, line.say, "busy with"):
+            wrong = cache.verify(folder, record, full=True, progress=lambda n: line.to(n / 1e6))
+        if not wrong:
+            return "whole", f"{count(len(package.files), 'file')}, {size(package.bytes)}"
+        damage = ", ".join(map(str, wrong))
+        try:
+            source = _repair(server, folder, record, line.say)
+        except KitError as error:
+            raise KitError(f"damaged: {damage}. {error}") from None
     return "repaired", f"{damage}; fetched again from {source}"
 
 
@@ -288,9 +274,9 @@ def _repair(server: BuiltIn, folder: Path, record: Record, note: Note) -> str:
     return f"the {source}"
 
 
-def _stored(folder: Path) -> StoredModel:
+def _stored(folder: Path, state: str = "no hashes") -> StoredModel:
     record = cache.read_record(folder)
-    alias, model_id, state = folder.name, folder.name, "no hashes"
+    alias = model_id = folder.name
     if record:
         alias, model_id = record.package.alias, record.package.id
         state = "damaged" if cache.verify(folder, record) else "whole"

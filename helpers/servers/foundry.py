@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from ..common.errors import KitError, RuntimeStopped, plain
 from ..common.foreign import mask
 from ..common.paths import PROJECT, home, service_folder
 from ..common.templates import paragraph
-from ..models.cache import Note, ignore
+from ..models.cache import Note, Progress, ignore
 from . import control_line
 from .control_line import ACTIONS, LOG_FILE, STATE_FILE, State, fingerprint, receive, send
 
@@ -40,9 +40,6 @@ if sys.platform == "win32":
     NO_WINDOW = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
 
 _children: dict[int, subprocess.Popen] = {}  # kept for their exit codes
-
-
-Progress = Callable[[float], None]
 
 
 class Runtime:

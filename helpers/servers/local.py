@@ -8,8 +8,8 @@ from ..common.errors import KitError, MirrorError, RuntimeStopped
 from ..common.paths import home, model_cache
 from ..common.templates import paragraph
 from ..models import lineup, mirror, package_index
-from ..models.cache import Note, Package, download_lock, ignore
-from .foundry import Progress, Runtime, private_service
+from ..models.cache import Note, Package, Progress, download_lock, ignore
+from .foundry import Runtime, private_service
 from .model_table import ModelInfo, ModelTable, free_memory_mb
 from .server import MAX_TOKENS, Server
 
@@ -21,12 +21,12 @@ SOURCES = ("built-in", "gguf", "mirror", "package-index", "catalog")
 class OnRuntime(Server):
     """Answer chats from the kit's own Foundry Local process, below the path `prefix`."""
 
-    prefix = "/v1"
-    runtime: Runtime
+    prefix, place = "/v1", ""
 
     def __init__(self, models: lineup.Lineup | None = None, runtime: Runtime | None = None):
         self.runtime = runtime or Runtime()
         super().__init__("", models)
+        self.kind = f"{self.runtime.name}{self.place}"
 
     @property
     def base_url(self) -> str:
@@ -68,7 +68,6 @@ class BuiltIn(OnRuntime):
     ):
         self.mirror = mirror.mirror_from_env(mirror_address)
         super().__init__(models, runtime)
-        self.kind = self.runtime.name
 
     def models(self) -> ModelTable:
         """Return every model that can be had: built in, from the mirror, from the catalogs."""
@@ -95,10 +94,8 @@ class BuiltIn(OnRuntime):
 
     def resolve(self, name: str) -> ModelInfo:
         """Return the model with this alias or id; the mirror is asked only if it is not cached."""
-        cached = [m for m in self._runtime_models() if m.cached and name in (m.id, m.alias)]
-        if cached:
-            return next((m for m in cached if m.id == name or m.loaded), cached[0])
-        return super().resolve(name)
+        cached = ModelTable(model for model in self._runtime_models() if model.cached)
+        return cached.find(name) or super().resolve(name)
 
     def load(self, name: str, *, unload_others: bool = False) -> float:
         """Load a cached model and return the seconds; KitError says why it cannot be loaded."""

@@ -91,6 +91,11 @@ class ModelTable(Shown, list[ModelInfo]):
         table.note = f"{len(table)} of {len(self)} models. {self.note}".rstrip()
         return table
 
+    def find(self, name: str) -> ModelInfo | None:
+        """Return the model with this id, else with this alias; one that is loaded comes first."""
+        found = [m for m in self if m.id == name] or [m for m in self if m.alias == name]
+        return next((m for m in found if m.loaded), found[0] if found else None)
+
     def names(self) -> list[str]:
         """Return what to ask for: aliases, or ids where the table holds an alias twice."""
         aliases = [model.alias for model in self]

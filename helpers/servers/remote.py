@@ -2,13 +2,15 @@
 
 import contextlib
 import re
+import time
+import urllib.parse
+from collections.abc import Callable, Iterable
 
 import httpx2
 
-from ..common.errors import KitError
+from ..common.errors import EndpointError, KitError
+from ..common.foreign import clean
 from ..models import lineup
-from .foundry_rest import find_foundry
-from .listing import aliases_of
 from .model_table import ModelInfo, ModelTable
 from .server import TIMEOUT_S, Server, Unlisted
 
@@ -17,6 +19,21 @@ REFUSED_NAME = (
     "(?i)(invalid|unknown|not a valid|no such) model"
     r"|model\b.{0,80}\b(not exist|not found|is invalid|unknown|not available)"
 )
+LOADED, LOADED_0 = "/models/loaded", "/openai/loadedmodels"
+ROUTES = {
+    LOADED: {"load": "/models/load/{}", "unload": "/models/unload/{}"},
+    LOADED_0: {"load": "/openai/load/{}?ttl=3600", "unload": "/openai/unload/{}?force=true"},
+}
+# The endings of an id: provider and device (`-generic-cpu`), then the version (`:4`).
+_PROVIDER = "generic|cuda|trtrtx|tensorrt(-rtx)?|openvino|qnn|vitis(ai)?|webgpu|migraphx|dml"
+ID_ENDING = rf"(-({_PROVIDER})?-?(cpu|gpu|npu))?(:\d+)?$"
+# What Foundry Local's aliases leave out of a name, and how they write a version.
+SHORTER = {
+    r"^(\w*ai|meta|microsoft|google|nvidia|ibm)-": "",
+    r"-distill-(qwen|llama)": "",
+    r"v(\d+)-(\d+)": r"v\1.\2",
+    r"-(instruct|chat|it)(?=-|$)": "",
+}
 
 
 class Remote(Server):
@@ -30,7 +47,7 @@ class Remote(Server):
         self._no_list = ""  # why there is none
         self._accepted: dict[str, ModelInfo] = {}  # names that the list does not have
         self.listed_ids()  # a wrong address is better told now than at the first request
-        self._foundry = find_foundry(self._get_below_root, self.where)
+        self._foundry = _find_foundry(self._get_below_root, self.where)
 
     def listed_ids(self) -> list[str]:
         """Return the ids that are listed now, or else the last ones. Raises EndpointError."""
@@ -73,8 +90,7 @@ class Remote(Server):
         if self._foundry and (model_id := self._foundry.chosen(name)):
             return self._info({"id": model_id, "alias": name, "source": "endpoint", "loaded": True})
         if self._foundry or not (self._ids is None or self._answers(name)):
-            aliases = dict.fromkeys(model.alias for model in table)
-            raise lineup.unknown(name, aliases, self._lineup, table.note)
+            raise lineup.unknown(name, (m.alias for m in table), self._lineup, table.note)
         row = {"id": name, "alias": lineup.last_part(name), "source": NOT_LISTED}
         self._accepted[name] = self._info(row)
         return self._accepted[name]
@@ -130,3 +146,110 @@ class Remote(Server):
     def _aliases(self, name: str, model: ModelInfo) -> list[str]:
         aliases = aliases_of(model.id, self._lineup)
         return list(dict.fromkeys([*([name] if name != model.id else []), *aliases]))
+
+
+class FoundryRest:
+    """Ask a Foundry Local service what is loaded, and to load and unload, by its own routes.
+
+    Version 2 loads by alias, which it lists nowhere and of which it chooses the device; version 0
+    loads by id. So an alias is tried, and then it is asked what is loaded.
+    """
+
+    def __init__(self, get: Callable[[str], httpx2.Response], loaded: str, where: str):
+        self._get, self._loaded, self._where = get, loaded, where
+        self._alias: dict[str, str] = {}  # of an id, once it is known
+
+    def loaded(self) -> list[str]:
+        """Return the ids of what is loaded now; an empty list when the service does not say."""
+        return _ids(self._get, self._loaded) or []
+
+    def load(self, model_id: str, aliases: Iterable[str]) -> float:
+        """Load exactly this model and return the seconds. Raises EndpointError when it cannot."""
+        before = self.loaded()
+        for name in self._names(model_id, aliases):
+            start = time.perf_counter()
+            if not self._ask("load", name):
+                continue
+            seconds, now = time.perf_counter() - start, self.loaded()
+            if model_id in now:
+                self._alias[model_id] = name
+                return seconds
+            if other := [each for each in now if each not in before]:
+                self._ask("unload", name)
+                raise EndpointError(
+                    f"{self._where} loads {clean(other[0])} when it is asked for '{name}', and "
+                    f"offers no way to choose {model_id}; measure what it loads: --models {name}"
+                )
+        raise EndpointError(
+            f"{self._where} does not load {model_id} under any name that its id suggests; "
+            "name the model by its alias, as `foundry model list` shows it."
+        )
+
+    def unload(self, model_id: str, aliases: Iterable[str]) -> None:
+        """Free a model's memory; do nothing when it is not loaded."""
+        if model_id in self.loaded():
+            any(self._ask("unload", name) for name in self._names(model_id, aliases))
+
+    def chosen(self, alias: str) -> str | None:
+        """Load what the service means by an alias and return its id; None for an unknown alias."""
+        if self._loaded == LOADED_0 or not self._ask("unload", alias):
+            return None
+        before = self.loaded()
+        self._ask("load", alias)
+        model_id = next((each for each in self.loaded() if each not in before), None)
+        if model_id:
+            self._alias[model_id] = alias
+        return model_id
+
+    def _names(self, model_id: str, aliases: Iterable[str]) -> Iterable[str]:
+        known = model_id if self._loaded == LOADED_0 else self._alias.get(model_id)
+        return [known] if known else aliases
+
+    def _ask(self, action: str, name: str) -> bool:
+        """Send one request; return False where the service knows no such name."""
+        path = ROUTES[self._loaded][action].format(urllib.parse.quote(name, safe=":"))
+        try:
+            answer = self._get(path)
+        except httpx2.HTTPError as error:
+            status, reason = 0, clean(error)
+        else:
+            status, reason = answer.status_code, f"HTTP {answer.status_code}: {clean(answer.text)}"
+        if status == 404:
+            return False
+        if status != 200:
+            raise EndpointError(f"{self._where} could not {action} {name} ({reason}).")
+        return True
+
+
+def _find_foundry(get: Callable[[str], httpx2.Response], where: str) -> FoundryRest | None:
+    """Return the routes of a Foundry Local service of either version; None for another server."""
+    for path in (LOADED, LOADED_0):
+        if _ids(get, path) is not None:
+            return FoundryRest(get, path, where)
+    return None
+
+
+def _ids(get: Callable[[str], httpx2.Response], path: str) -> list[str] | None:
+    try:
+        ids = get(path).raise_for_status().json()
+    except (httpx2.HTTPError, ValueError, RecursionError):
+        return None
+    return ids if isinstance(ids, list) and all(isinstance(each, str) for each in ids) else None
+
+
+def aliases_of(model_id: str, models: lineup.Lineup) -> list[str]:
+    """Return the aliases that an id may have, the most likely first.
+
+    It is without version, device and folder, and as the line-up calls it:
+    `qwen2.5-0.5b-instruct-generic-cpu:4` is `qwen2.5-0.5b`. An id without such endings is an alias.
+    """
+    whole = lineup.last_part(model_id)
+    name = re.sub(ID_ENDING, "", whole)
+    plain = re.sub(r"-(instruct|chat|it)$", "", name, flags=re.IGNORECASE)
+    names = [name, plain, plain.lower()]
+    known = [alias for alias in names if alias in models]
+    shorter = [name.lower()]
+    for pattern, new in SHORTER.items():
+        shorter.insert(0, re.sub(pattern, new, shorter[0]))
+    first = known or ([name] if name == whole else shorter[:1])
+    return list(dict.fromkeys([*first, *shorter, plain, name]))

@@ -12,7 +12,7 @@ import httpx2
 
 from ..common import machine
 from ..common.errors import EndpointError, KitError, RuntimeStopped, UsageError
-from ..common.foreign import KEY_VARIABLE, clean, mask, masked
+from ..common.foreign import KEY_VARIABLE, clean, mask, masked, visible
 from ..common.show import lines
 from ..common.templates import paragraph
 from ..models import lineup
@@ -23,7 +23,6 @@ from ..timing.refusals import explain_refusal, refused_fields, without
 from ..timing.stream import Timeline, read_text, send
 from ..timing.transport import Exchange
 from .keep_warm import EVERY_S, Pings, Traffic
-from .listing import ids_in
 from .model_table import ModelInfo, ModelTable
 
 Messages = str | Sequence[dict]  # one question, or a conversation
@@ -123,11 +122,9 @@ class Server:
     def resolve(self, name: str) -> ModelInfo:
         """Return the model with this alias or id. Raises UnknownModel with near misses."""
         offered = self.models()
-        matches = [m for m in offered if m.id == name] or [m for m in offered if m.alias == name]
-        if matches:
-            return next((m for m in matches if m.loaded), matches[0])
-        aliases = dict.fromkeys(m.alias for m in offered)
-        raise lineup.unknown(name, aliases, self._lineup, offered.note)
+        if model := offered.find(name):
+            return model
+        raise lineup.unknown(name, (m.alias for m in offered), self._lineup, offered.note)
 
     def variants(self, names: Sequence[str]) -> ModelTable:
         """Return these models for each device that they were built for; `note` says what lacks."""
@@ -339,3 +336,18 @@ class Server:
             if entry.source == "built-in":
                 known["size_mb"] = entry.size_mb
         return ModelInfo(**known)
+
+
+def ids_in(listed: object) -> list[str] | None:
+    """Return the ids of a model list that can be shown as they are; None for what is no list."""
+    if isinstance(listed, dict):
+        if not listed.keys() & {"data", "models"}:
+            return None
+        listed = listed.get("data", listed.get("models"))
+    if listed is None:
+        return []
+    if not isinstance(listed, list):
+        return None
+    ids = (entry.get("id") if isinstance(entry, dict) else entry for entry in listed)
+    usable = (i for i in ids if isinstance(i, str) and i.strip() and visible(mask(i)) == i)
+    return list(dict.fromkeys(usable))

@@ -9,6 +9,7 @@ An open connection is also a lease: with none left for LINGER_S seconds the proc
 
 import contextlib
 import os
+import re
 import secrets
 import signal
 import socketserver
@@ -24,19 +25,28 @@ import filelock
 
 from ..common.errors import KitError, plain
 from ..common.paths import BUILT_IN_MODELS, model_cache
+from ..common.templates import paragraph
 from ..models import cache
-from ..models.built_in import built_in_packages, install_built_in
+from ..models.built_in import install_built_in
 from . import control_line
 from .catalog import azure_catalog, serve_catalog
 from .control_line import ACTIONS, LOCK_FILE, LOG_FILE, STATE_FILE, receive, send
-from .fetch import Fetch, describe, record_files
 
 if TYPE_CHECKING:
     from foundry_local_sdk import FoundryLocalManager
     from foundry_local_sdk.imodel import IModel
+    from foundry_local_sdk.model_info import ModelInfo
 
 LINGER_S = 300.0
 UNLOAD_LIMIT_S = 5.0
+HEARTBEAT_S = 0.2
+QUIET_S = 5.0
+MAX_FAILURES = 4
+RETRY_S = 0.5
+DISK_WORDS = (
+    "(?i)no space|file too large|pre-allocate|disk full|quota|read-only file system"
+    "|permission denied"
+)
 OWN_URI = "azureml://registries/workshop/"  # of models that only this cache has
 
 
@@ -54,7 +64,6 @@ class SdkRuntime:
     """Hold the SDK's manager with its web service, and do what the control line asks."""
 
     def __init__(self, folder: Path):
-        self._built_in = {package.id for package in built_in_packages(BUILT_IN_MODELS).values()}
         install_built_in(BUILT_IN_MODELS, model_cache())
         azure = azure_catalog()
         self._manager = _start_manager(folder, azure["url"])
@@ -122,7 +131,7 @@ class SdkRuntime:
 
     def record(self, name: str) -> None:
         """Hash the files of a cached model that have not been hashed yet."""
-        record_files(self._model(name))
+        _record_files(self._model(name))
 
     def register(self, name: str, folder: str) -> None:
         """Put an ONNX GenAI folder into the local catalog for good; replace an older one."""
@@ -160,10 +169,9 @@ class SdkRuntime:
 
     def _row(self, model: "IModel", record: cache.Record | None) -> dict:
         info, cached = model.info, model.is_cached
-        source = record.source if record else "catalog"
-        return describe(info) | {
+        return _describe(info) | {
             "id": info.id,
-            "source": "built-in" if model.id in self._built_in else source,
+            "source": record.source if record else "catalog",
             "size_mb": round(record.package.bytes / 1e6, 1) if record else info.file_size_mb,
             "kv_cache_mb": cache.kv_cache_mb(Path(model.get_path())) if cached else None,
             "cached": cached,
@@ -172,19 +180,106 @@ class SdkRuntime:
         }
 
 
+class Fetch:
+    """Download one model, report how far it is and since when nothing came, and retry failures.
+
+    The SDK resumes by itself after a cut connection, waits and asks again after a 503, and gives up
+    a connection on which nothing came for 60 s. It calls back only when something arrived, so
+    another thread does the watching.
+    """
+
+    def __init__(self, model: "IModel", connection: Connection):
+        self._model, self._connection = model, connection
+        self._cancel = threading.Event()
+        self._percent, self._moved_at = 0.0, time.monotonic()
+
+    def run(self) -> None:
+        """Fetch, hash and record. Raises KitError in words, EOFError when the client has gone."""
+        failures, before = 0, -1.0
+        while (error := self._try_once()) is not None:
+            if self._cancel.is_set():
+                raise EOFError  # the client has gone; a later download goes on from what arrived
+            failures = failures + 1 if self._percent <= before else 1
+            before = self._percent
+            reason = plain(str(error))
+            disk = re.search(DISK_WORDS, reason)
+            if failures >= MAX_FAILURES or disk:
+                where = self._model.get_path() or model_cache()
+                about = {"reason": reason.rstrip("."), "disk": disk, "folder": where}
+                raise KitError(paragraph("servers/not_delivered.jinja", **about))
+            wait_s = RETRY_S * 2 ** (failures - 1)
+            self._say(f"{reason[:80]}: trying again in {wait_s:.0f} s")
+            time.sleep(wait_s)
+        self._say("hashing")
+        _record_files(self._model)
+
+    def _try_once(self) -> Exception | None:
+        """Download until the SDK returns or gives up; return its error."""
+        errors = []
+
+        def work() -> None:
+            try:
+                self._model.download(self._note_progress, self._cancel)
+            except Exception as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        while thread.is_alive():
+            quiet_s = time.monotonic() - self._moved_at
+            quiet = f"nothing has come for {quiet_s:.0f} s; a new connection is made after 60 s"
+            self._say(quiet if quiet_s > QUIET_S else "")
+            thread.join(HEARTBEAT_S)
+        self._say("")
+        return errors[0] if errors else None
+
+    def _note_progress(self, percent: float) -> None:
+        if percent > self._percent:  # threads of the SDK report in any order
+            self._percent, self._moved_at = percent, time.monotonic()
+
+    def _say(self, note: str) -> None:
+        """Report to the client; one that has gone, or sent anything, wants the download to end."""
+        try:
+            if self._connection.poll():
+                self._cancel.set()
+            send(self._connection, {"progress": self._percent, "note": note})
+        except (OSError, EOFError):
+            self._cancel.set()
+            raise
+
+
+def _record_files(model: "IModel") -> None:
+    """Hash the files of a downloaded model and record them beside it."""
+    known = {name: value for name, value in _describe(model.info).items() if value is not None}
+    cache.adopt(Path(model.get_path()), known, "catalog")
+
+
+def _describe(info: "ModelInfo") -> dict:
+    """Return what the SDK knows of a model, in the words of `cache.Package`."""
+    runtime = info.runtime
+    capabilities = (word.strip() for word in (info.capabilities or "").split(","))
+    same = ("alias", "name", "version", "uri", "publisher", "license", "task", "max_output_tokens")
+    return {name: getattr(info, name) for name in same} | {
+        "parent": info.get_string_property("parent_uri"),
+        "device": runtime.device_type.value if runtime and runtime.device_type else None,
+        "execution_provider": runtime.execution_provider if runtime else None,
+        "context": info.context_length,
+        "capabilities": list(filter(None, capabilities)),
+    }
+
+
 def _start_manager(folder: Path, azure_url: str | None) -> "FoundryLocalManager":
-    """Start the SDK and its web service on loopback. Raises KitError when the port is taken."""
+    """Start the SDK and its web service on loopback. Raises KitError when it does not start."""
     from foundry_local_sdk import Configuration, FoundryLocalManager
 
     local = serve_catalog(model_cache())
     catalogs: list[tuple[str, str | None]] = [(url, None) for url in (local, azure_url) if url]
-    port = os.environ.get("WORKSHOP_PORT")
     configuration = Configuration(
         app_name="foundry-local-workshop",
         app_data_dir=str(folder / "app"),
         model_cache_dir=str(model_cache()),
         logs_dir=str(folder / "logs"),
-        web=Configuration.WebService(urls=f"http://127.0.0.1:{port or 0}"),
+        web=Configuration.WebService(urls="http://127.0.0.1:0"),
         catalog_urls=catalogs,
         disable_nonessential_telemetry=True,
     )
@@ -194,10 +289,7 @@ def _start_manager(folder: Path, azure_url: str | None) -> "FoundryLocalManager"
     try:
         manager.start_web_service()
     except Exception as error:
-        reason = f"the web service did not start ({plain(str(error))})"
-        advice = "choose another in WORKSHOP_PORT, or leave it out"
-        reason += f"; port {port} may be taken: {advice}" if port else ""
-        raise KitError(f"{reason}.") from None
+        raise KitError(f"the web service did not start ({plain(str(error))}).") from None
     return manager
 
 
@@ -225,13 +317,12 @@ class Control(socketserver.ThreadingTCPServer):
             while True:
                 if not (folder / STATE_FILE).exists():  # also when somebody has cleaned up
                     control_line.write_state(folder, **line, **self._runtime.about)
-                if self._stop.wait(0.5) or self._left_alone():
+                stopped = self._stop.wait(0.5)
+                alone_s = 0 if self._clients else time.monotonic() - self._left_alone_since
+                if stopped or alone_s > self._linger_s:
                     break
         finally:
             (folder / STATE_FILE).unlink(missing_ok=True)
-
-    def _left_alone(self) -> bool:
-        return not self._clients and time.monotonic() - self._left_alone_since > self._linger_s
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Answer a client until it goes."""
@@ -260,8 +351,6 @@ class Control(socketserver.ThreadingTCPServer):
         except (EOFError, ConnectionError):
             raise  # the client has gone
         except Exception as error:  # whatever the native runtime raises, the client hears of it
-            if connection.closed:
-                raise
             return {"error": f"{error}"}
 
 

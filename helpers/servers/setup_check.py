@@ -99,15 +99,12 @@ def _python() -> tuple[str, str]:
 
 
 def _packages() -> tuple[str, str]:
-    lines = (PROJECT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    plain = (re.split("[#;]", line)[0].strip() for line in lines)
-    pinned = dict(line.split("==") for line in plain if "==" in line)
+    text = (PROJECT / "requirements.txt").read_text(encoding="utf-8")
+    pinned = dict(re.findall(r"^([\w.-]+)==([\w.]+)", text, re.MULTILINE))
     installed = {name: machine.installed(name) for name in pinned}
     if missing := ", ".join(name for name, version in installed.items() if version is None):
-        return (
-            "FAIL",
-            f"missing: {missing}; install with: python -m pip install -r requirements.txt",
-        )
+        advice = "install with: python -m pip install -r requirements.txt"
+        return "FAIL", f"missing: {missing}; {advice}"
     if other := [name for name in pinned if installed[name] != pinned[name]]:
         differ = (f"{name} {installed[name]} instead of {pinned[name]}" for name in other)
         return "NOTE", ", ".join(differ)

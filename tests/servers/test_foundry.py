@@ -305,14 +305,6 @@ def test_a_certificate_that_nobody_here_trusts_is_said_with_the_way_out(
         assert catalog.azure_catalog(wait_s=10) == {"url": url, "note": "reachable"}
 
 
-def test_a_taken_port_is_said_in_a_sentence(own_home, monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        monkeypatch.setenv("WORKSHOP_PORT", str(port))
-        with pytest.raises(KitError, match=rf"port {port} .*choose another in WORKSHOP_PORT"):
-            Runtime()
-
-
 def test_a_home_that_cannot_be_written_is_said_in_a_sentence(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     monkeypatch.setenv("WORKSHOP_HOME", str(tmp_path / "file" / "home"))

@@ -12,7 +12,7 @@ from helpers.models import cache
 from helpers.models.built_in import install_built_in
 from helpers.models.lineup import load_models
 from helpers.servers.foundry import private_service
-from helpers.servers.listing import aliases_of
+from helpers.servers.remote import aliases_of
 from support.loopback import Answer, Loopback, error_answer, json_answer, whole
 
 # Name, alias, device, execution provider, as in the catalog of Azure.

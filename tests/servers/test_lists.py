@@ -5,7 +5,7 @@ import pytest
 from helpers import connect
 from helpers.common.errors import EndpointError, UnknownModel, UsageError
 from helpers.models import lineup
-from helpers.servers.listing import ids_in
+from helpers.servers.server import ids_in
 from support.loopback import (
     DONE,
     Answer,

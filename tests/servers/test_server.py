@@ -13,8 +13,8 @@ from helpers.common.foreign import KEY_VARIABLE
 from helpers.models import lineup
 from helpers.servers.connect import parse_base_url
 from helpers.servers.foundry import RuntimeStopped
-from helpers.servers.listing import aliases_of
 from helpers.servers.model_table import ModelInfo, ModelTable, free_memory_mb
+from helpers.servers.remote import aliases_of
 from support.loopback import Answer, error_answer, json_answer, serving, whole
 
 RAG = "Explain the principle of retrieval augmented generation in 2 sentences."
