@@ -28,13 +28,11 @@ WATTS_PER_CORE = 5.0  # an assumption: laptop processors of 15 to 45 W have 4 to
 SAMPLER_SHARE = 0.005  # of a core, for the readings alone
 SAMPLE_EVERY_S = 0.05
 POWERCAP = Path("/sys/class/powercap")
-GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
 def environment() -> dict[str, Any]:
-    """Return machine, package versions, git revision and heat (Celsius), ready for JSON."""
-    about = {"machine": machine(), "packages": packages(), "git_revision": git_revision()}
-    return {**about, "celsius": _hottest()}
+    """Return machine, package versions and git revision, ready for JSON."""
+    return {"machine": machine(), "packages": packages(), "git_revision": git_revision()}
 
 
 def machine() -> dict[str, Any]:
@@ -48,23 +46,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "memory_mb": psutil.virtual_memory().total // 2**20,
         "on_mains_power": None if battery is None else bool(battery.power_plugged),
-        "governor": governor(),
     }
-
-
-def governor(path: Path = GOVERNOR) -> str | None:
-    """Return what rules the processor's speed, such as `powersave`; None where it is not told."""
-    try:
-        return path.read_text(encoding="utf-8").strip() or None
-    except OSError:
-        return None
-
-
-def _hottest() -> float | None:
-    """Return the highest temperature of the machine's sensors; only Linux tells them."""
-    sensors = psutil.sensors_temperatures() if hasattr(psutil, "sensors_temperatures") else {}
-    read = [sensor.current for group in sensors.values() for sensor in group]
-    return max(read, default=None)
 
 
 def packages() -> dict[str, str | None]:

@@ -138,12 +138,3 @@ def test_a_wrong_power_is_told(monkeypatch, text):
     monkeypatch.setenv(machine.WATTS_VARIABLE, text)
     with pytest.raises(UsageError, match=r"expected the watts of a busy core, from 0\.1 to 100"):
         machine.watts_per_core()
-
-
-def test_the_governor_is_told_where_the_system_tells_it(tmp_path):
-    told = tmp_path / "scaling_governor"
-    assert machine.governor(told) is None
-    told.write_text("powersave\n", encoding="utf-8")
-    assert machine.governor(told) == "powersave"
-    assert "celsius" in machine.environment()
-    assert "celsius" not in machine.machine()  # two runs on one machine would never agree

@@ -393,15 +393,11 @@ def test_report_has_every_part(run):
     assert "None" not in text
 
 
-@pytest.mark.parametrize(
-    ("state", "words"),
-    [({"on_mains_power": False}, "ran on battery"), ({"governor": "powersave"}, "`powersave`")],
-)
-def test_what_may_have_held_the_processor_back_is_on_the_first_screen(run, state, words):
+def test_what_may_have_held_the_processor_back_is_on_the_first_screen(run):
     about_it = run.info.environment.model_dump()
-    about_it["machine"] |= {"on_mains_power": True, "governor": "performance"} | state
+    about_it["machine"] |= {"on_mains_power": False}
     changed = edit_info(run, environment=about_it)
-    assert [words in warning for warning in make_report(changed).say("warnings")] == [True]
+    assert ["ran on battery" in it for it in make_report(changed).say("warnings")] == [True]
 
 
 def test_pictures_of_the_report_exist_and_have_words(run):
