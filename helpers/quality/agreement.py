@@ -6,6 +6,7 @@ count as 1 + 4 x quality on the scale of 1 to 5, rounded for kappa. Intervals ar
 bootstraps over answers, and need 10 of them.
 """
 
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -152,7 +153,7 @@ def agreement(one: str, two: str, ours: Scores, theirs: Scores, seed: int = 0) -
         value = float(statistic(x[None], y[None])[0])
         if n < ANSWERS_NEEDED:
             return Estimate(value, n=n)
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with warnings.catch_warnings(action="ignore"):  # a resample may have one score only
             low, high = np.nanquantile(statistic(x[picks], y[picks]), [0.025, 0.975])
         return Estimate(value, float(low), float(high), n=n)
 
@@ -160,12 +161,9 @@ def agreement(one: str, two: str, ours: Scores, theirs: Scores, seed: int = 0) -
 
 
 def _spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return Pearson's correlation of ranks, ties shared, of each line."""
-    from scipy import stats
+    from scipy import stats  # slow to import
 
-    a, b = (stats.rankdata(values, axis=1) for values in (x, y))
-    a, b = (values - values.mean(axis=1, keepdims=True) for values in (a, b))
-    return (a * b).sum(axis=1) / np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
+    return stats.spearmanrho(x, y, axis=1).statistic
 
 
 def _kappa(x: np.ndarray, y: np.ndarray) -> np.ndarray:
