@@ -1,6 +1,5 @@
 """Describe the options that several commands share, and turn them into arguments of the calls."""
 
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, dataclass_tr
 from cyclopts import Parameter, Token
 
 from ..common.errors import UsageError
+from ..common.files import read_toml
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -33,7 +33,7 @@ def _whole(_type: object, tokens: Sequence[Token]) -> int:
 
 
 Whole = Annotated[int, Parameter(converter=_whole)]
-HELP = tomllib.loads(Path(__file__).with_name("help.toml").read_text(encoding="utf-8"))
+HELP = read_toml(Path(__file__).with_name("help.toml"))
 Options = TypeVar("Options")
 Source = Literal["built-in", "gguf", "mirror", "package-index", "catalog"]
 TYPES: dict[str, Any] = {
