@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from ..common.errors import KitError
 from ..common.paths import results_folder
 from ..common.show import one_line
+from ..common.templates import environment
 from ..course.exercises import Words
 from ..measure.record import Run, load_run
 from ..measure.shared_plan import check_shared_plan
@@ -19,9 +18,7 @@ from .posts import Machine, describe
 
 WIDTH, ROW, EDGE = 600, 64, 16  # of a panel, in units of its picture
 LANES = 7  # dots of one row lie below each other
-LOADER = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
-# Everything is escaped, since learners choose their names.
-PAGES = jinja2.Environment(loader=LOADER, autoescape=True)
+PAGES = environment("room", autoescape=True)  # since learners choose their names
 NO_ROOM = "You measured alone; to join a room: python -m helpers join http://HOST:8321 --name NAME"
 
 

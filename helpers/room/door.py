@@ -21,7 +21,6 @@ from starlette.templating import Jinja2Templates
 from ..common import web
 from ..common.foreign import clean
 from ..common.paths import results_folder, user_path
-from ..common.show import count
 from ..common.templates import environment
 from ..measure.shared_plan import read_shared_plan
 from ..models import classroom
@@ -110,7 +109,7 @@ class Room:
         with self._lock:
             report = report_room(self.folder)
             board = draw_board(self.folder.plan.models, self.folder.machines)
-        values = {"room": self, "report": report, "board": board, "count": count} | more
+        values = {"room": self, "report": report, "board": board} | more
         policy = {"Content-Security-Policy": classroom.POLICY}
         return TEMPLATES.TemplateResponse(request, template, values, headers=policy)
 
