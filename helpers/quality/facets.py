@@ -146,12 +146,11 @@ class Quality(Shown):
     @cached_property
     def summary(self) -> list[dict]:
         """Return a row for each model: mean quality, its 95 % interval, and the checks behind."""
-        return [self._row(model) for model in self.run.models]
-
-    def _row(self, model: str) -> dict:
-        answers = [a for a in distinct(self.run) if a.model == model and a.key in self.scores]
-        scored = [(self.scores[a.key], a.n) for a in answers]
-        return _summarize(model, list(self.by_prompt(model).values()), scored)
+        scored: dict[str, list[tuple[Score, int]]] = {model: [] for model in self.run.models}
+        for answer in distinct(self.run):
+            if answer.key in self.scores:
+                scored[answer.model].append((self.scores[answer.key], answer.n))
+        return [_summarize(m, [*self.by_prompt(m).values()], of) for m, of in scored.items()]
 
     def compare(self) -> list[str]:
         """Compare others with the first model that has answers, at 95 % together (Bonferroni)."""

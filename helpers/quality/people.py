@@ -140,13 +140,12 @@ def _csv(rows: Iterable[Sequence], delimiter: str = ",") -> str:
 class BlindRating(Shown):
     """Offer a run's answers to one rater, without names and without those already scored.
 
-    `seed` and `rater` decide the order; `file` is where scores go, by default `annotations.csv` in
-    the results folder. A kill loses nothing: a new object goes on where the last one stopped.
+    `rater` decides the order; `file` is where scores go, by default `annotations.csv` in the
+    results folder. A kill loses nothing: a new object goes on where the last one stopped.
     """
 
     run: Run
     rater: str
-    seed: int = 0
     file: Path = field(default_factory=scores_file)
 
     def __post_init__(self) -> None:
@@ -161,7 +160,7 @@ class BlindRating(Shown):
         """Return every distinct answer of the run, in this rater's order."""
         answers = {answer.key: answer for answer in distinct(self.run)}
         items = [answers[key] for key in sorted(answers)]
-        random.Random(f"{self.seed} {self.rater}").shuffle(items)
+        random.Random(self.rater).shuffle(items)
         return items
 
     @property
