@@ -41,6 +41,7 @@ def environment(folder: str, **options) -> jinja2.Environment:
         "count": show.count,
         "duration": show.duration,
         "join_words": show.join_words,
+        "lines": show.lines,
         "one_line": one_line,
         "utc": lambda at: f"{at[:16].replace('T', ' ')} UTC",
     }
@@ -56,6 +57,12 @@ def sentences(template: str, **values: object) -> list[str]:
     chosen = environment(folder, finalize=one_line).get_template(name)
     lines = (" ".join(line.split()) for line in chosen.render(**values).split("\n"))
     return [line for line in lines if line]
+
+
+def markup(template: str, **values: object) -> str:
+    """Return a filled template of HTML, in which every value is escaped."""
+    folder, _, name = template.partition("/")
+    return environment(folder, autoescape=True).get_template(name).render(**values)
 
 
 def paragraph(template: str, **values: object) -> str:

@@ -9,7 +9,6 @@ results folder.
 
 import difflib
 import functools
-import html
 import json
 import math
 import numbers
@@ -23,6 +22,7 @@ from ..common.errors import KitError
 from ..common.files import append_json, now
 from ..common.paths import PROJECT, results_folder
 from ..common.show import Table
+from ..common.templates import markup
 
 FOLDER = PROJECT / "notebooks" / "exercises"
 RESTORE = "restore them with: git checkout -- notebooks/exercises"
@@ -96,17 +96,7 @@ class Outcome:
         return f"{self.exercise}: {self.outcome}. {self.words}{more}"
 
     def _repr_html_(self) -> str:
-        folds = "".join(
-            f"<details><summary>{html.escape(title)}</summary>"
-            f'<pre style="white-space: pre-wrap; word-break: normal">{html.escape(text)}</pre>'
-            "</details>"
-            for title, text in self.folds
-        )
-        return (
-            f'<div style="border-left: 6px solid {EDGES[self.outcome]}; padding: 0.3em 0.8em">'
-            f"<strong>{html.escape(self.exercise)}: {self.outcome}.</strong> "
-            f"{html.escape(self.words)}{folds}</div>"
-        )
+        return markup("course/outcome.html.jinja", of=self, edge=EDGES[self.outcome])
 
 
 class Words(str):
@@ -217,15 +207,8 @@ class Bars(Table):
     shares: Sequence[tuple[str, int, int]] = ()
 
     def _repr_html_(self) -> str:
-        bars = "".join(
-            f'<div style="width: 24em; background: #e5e5e5; margin: 2px 0" title="{words}">'
-            f'<div style="width: {100 * part / whole:.0f}%; background: {EDGES[PASSED]}">&nbsp;'
-            "</div></div>"
-            for words, part, whole in self.shares
-        )
-        table = replace(self, note="")
-        folded = f"<details><summary>each of them</summary>{Table._repr_html_(table)}</details>"
-        return f"{bars}<p>{html.escape(self.note)}</p>{folded}"
+        table = Table(self.headers, self.rows)
+        return markup("course/bars.html.jinja", of=self, table=table, edge=EDGES[PASSED])
 
 
 def overview(number: str = "") -> Table:

@@ -7,7 +7,6 @@ is still to be done.
 """
 
 import csv
-import html
 import io
 import random
 import re
@@ -19,7 +18,8 @@ from pathlib import Path
 from ..common.errors import UsageError
 from ..common.files import read_text, separator, sheet_rows, write_text, writing
 from ..common.paths import DATA, results_folder
-from ..common.show import Shown, Table, lines, one_line, sanitize_for_csv
+from ..common.show import Shown, Table, one_line, sanitize_for_csv
+from ..common.templates import markup
 from ..measure.record import Run
 from .answers import Answer, Key, distinct
 
@@ -208,10 +208,5 @@ class BlindRating(Shown):
         table, item = self.table(), self.current
         asked = self.run.prompts.get(item.prompt, "") if item else ""
         texts = {"asked": asked, "answer": item.text} if item else {}
-        parts = [
-            f"<strong>{name}</strong>"
-            f'<pre style="white-space: pre-wrap">{html.escape(chr(10).join(lines(text)))}</pre>'
-            for name, text in texts.items()
-        ]
         head = Table(table.headers, table.rows[:1], note=table.note)
-        return head._repr_html_() + "".join(parts)
+        return markup("quality/blind.html.jinja", head=head, texts=texts)

@@ -26,14 +26,14 @@ from ..measure.shared_plan import read_shared_plan
 from ..models import classroom
 from ..models.mirror import KIT, NAME_HEADER
 from . import wheels
-from .board import PAGES, draw_board
+from .board import draw_board
 from .findings import report_room
 from .posts import Machine, Refused, RoomFolder, open_room
 
 WINDOW_S = 60.0
 POSTS, WRONG_CODES = 40, 10  # of one address in that time
 STATUS = {413: "too large", 503: "too many connections"}
-TEMPLATES = Jinja2Templates(env=PAGES)
+TEMPLATES = Jinja2Templates(env=environment("room", autoescape=True))  # learners choose names
 
 
 class Room:
