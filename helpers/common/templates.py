@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +15,7 @@ from . import show
 if TYPE_CHECKING:  # slow to import, and most commands have nothing to say
     import jinja2
 
+COMMAND = r"(python -m helpers(?: (?!\()\S*[^\s,.;:])+)"
 MAX_CHARACTERS = 600  # of one value
 
 
@@ -37,32 +41,37 @@ def environment(folder: str, **options) -> jinja2.Environment:
         **options,
     )
     shared.filters |= {
+        "base64": lambda content: base64.b64encode(content).decode(),
         "cell": lambda value: show.one_line(show.format_cell(value), 200),
+        "commands": lambda text: re.split(COMMAND, text),  # every second part is a command
         "count": show.count,
         "duration": show.duration,
         "join_words": show.join_words,
         "lines": show.lines,
+        "md": lambda value: show.plain_markdown(str(value)),
         "one_line": one_line,
+        "sha256": lambda text: hashlib.sha256(text.encode()).digest(),
         "utc": lambda at: f"{at[:16].replace('T', ' ')} UTC",
     }
     return shared
 
 
-def sentences(template: str, **values: object) -> list[str]:
-    """Return the sentences of a template: each of its lines that is not empty, as plain text.
+def render(template: str, **values: object) -> str:
+    """Return a filled template; `.html.jinja` is escaped as HTML, Markdown by the filter `md`.
 
-    `template` names folder and file: `decision/answer.jinja`.
+    `template` names folder and file: `course/outcome.html.jinja`.
     """
+    folder, _, name = template.partition("/")
+    options = {"autoescape": template.endswith(".html.jinja")}
+    return environment(folder, **options).get_template(name).render(**values)
+
+
+def sentences(template: str, **values: object) -> list[str]:
+    """Return the sentences of a template: each of its lines that is not empty, as plain text."""
     folder, _, name = template.partition("/")
     chosen = environment(folder, finalize=one_line).get_template(name)
     lines = (" ".join(line.split()) for line in chosen.render(**values).split("\n"))
     return [line for line in lines if line]
-
-
-def markup(template: str, **values: object) -> str:
-    """Return a filled template of HTML, in which every value is escaped."""
-    folder, _, name = template.partition("/")
-    return environment(folder, autoescape=True).get_template(name).render(**values)
 
 
 def paragraph(template: str, **values: object) -> str:

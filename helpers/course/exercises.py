@@ -22,7 +22,7 @@ from ..common.errors import KitError
 from ..common.files import append_json, now
 from ..common.paths import PROJECT, results_folder
 from ..common.show import Table
-from ..common.templates import markup
+from ..common.templates import render
 
 FOLDER = PROJECT / "notebooks" / "exercises"
 RESTORE = "restore them with: git checkout -- notebooks/exercises"
@@ -96,7 +96,7 @@ class Outcome:
         return f"{self.exercise}: {self.outcome}. {self.words}{more}"
 
     def _repr_html_(self) -> str:
-        return markup("course/outcome.html.jinja", of=self, edge=EDGES[self.outcome])
+        return render("course/outcome.html.jinja", of=self, edge=EDGES[self.outcome])
 
 
 class Words(str):
@@ -208,7 +208,7 @@ class Bars(Table):
 
     def _repr_html_(self) -> str:
         table = Table(self.headers, self.rows)
-        return markup("course/bars.html.jinja", of=self, table=table, edge=EDGES[PASSED])
+        return render("course/bars.html.jinja", of=self, table=table, edge=EDGES[PASSED])
 
 
 def overview(number: str = "") -> Table:

@@ -14,7 +14,7 @@ from IPython.display import Markdown
 from ipywidgets import HTML, Button, Checkbox, Dropdown, FloatSlider, HBox, Text, VBox
 
 from ..common.errors import KitError
-from ..common.templates import markup
+from ..common.templates import render
 from ..decision.scenario import load_scenario
 from ..decision.scorecard import Scorecard
 from ..decision.selection import decide
@@ -38,7 +38,7 @@ class Chat:
         first, earlier = "no text yet", self.transcript.value
 
         def show(words: str) -> None:
-            turn = markup("course/turn.html.jinja", prompt=prompt, text=text, words=words)
+            turn = render("course/turn.html.jinja", prompt=prompt, text=text, words=words)
             self.transcript.value = earlier + turn
 
         show(f"answering: {first}")
@@ -107,7 +107,7 @@ def side_by_side(server: Server, models: Sequence[str], prompt: str) -> Page:
             answers.append((letter, model, server.chat(model, prompt).text))
         except KitError as error:
             answers.append((letter, model, f"no answer: {error}"))
-    return Page(markup("course/side_by_side.html.jinja", prompt=prompt, answers=answers))
+    return Page(render("course/side_by_side.html.jinja", prompt=prompt, answers=answers))
 
 
 def score_answers(blind: BlindRating) -> VBox:

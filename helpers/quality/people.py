@@ -19,7 +19,7 @@ from ..common.errors import UsageError
 from ..common.files import read_text, separator, sheet_rows, write_text, writing
 from ..common.paths import DATA, results_folder
 from ..common.show import Shown, Table, one_line, sanitize_for_csv
-from ..common.templates import markup
+from ..common.templates import render
 from ..measure.record import Run
 from .answers import Answer, Key, distinct
 
@@ -209,4 +209,4 @@ class BlindRating(Shown):
         asked = self.run.prompts.get(item.prompt, "") if item else ""
         texts = {"asked": asked, "answer": item.text} if item else {}
         head = Table(table.headers, table.rows[:1], note=table.note)
-        return markup("quality/blind.html.jinja", head=head, texts=texts)
+        return render("quality/blind.html.jinja", head=head, texts=texts)

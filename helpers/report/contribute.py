@@ -17,13 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..common.errors import UsageError
 from ..common.files import read_text, read_toml, write_text
 from ..common.show import Table, one_line
+from ..common.templates import render, sentences
 from ..common.validation import explain
 from ..decision.scorecard import COLUMNS
 from ..measure.record import Run
 from ..models.lineup import Entry, EntryType, Lineup, last_part, load_models, parse_models
 from ..models.prompts import MAX_NAME
 from ..timing.intervals import P95_NEEDS
-from . import page
 from .report import make_report
 
 FILES = ("models.json", "result.json", "environment.json", "README.md")
@@ -117,8 +117,8 @@ def make_files(run: Run) -> dict[str, str]:
         "environment.json": environment,
     }
     texts = {name: json.dumps(part, indent=2, allow_nan=False) for name, part in parts.items()}
-    texts["README.md"] = page.render(
-        "contribution.md.jinja", run=run, table=public, remote=bool(hosts)
+    texts["README.md"] = render(
+        "report/contribution.md.jinja", run=run, table=public, remote=bool(hosts)
     )
     try:
         check_files(texts)
@@ -143,8 +143,8 @@ def verify_contribution(folder: Path) -> list[str]:
             f"it holds {', '.join(FILES)} and nothing else."
         )
     entries, result, environment = check_files({name: _text(folder / name) for name in FILES})
-    return page.sentences(
-        "contribution_check.jinja",
+    return sentences(
+        "report/contribution_check.jinja",
         known=load_models(),
         entries=entries,
         machine=environment.machine.get("cpu") or "a machine without a name",

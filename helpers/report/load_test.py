@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..common.show import Table
+from ..common.templates import sentences
 from ..measure.plan import Slo
 from ..measure.record import Run, Window, window
 from ..timing.intervals import summarize
-from . import draw, page
+from . import draw
 from .draw import Chart
 
 if TYPE_CHECKING:
@@ -124,8 +125,8 @@ def table(run: Run) -> Table | None:
 def findings(run: Run) -> list[str]:
     """Return what the load shows, in sentences."""
     plan, by_model = run.info.plan, _answered(run)
-    return page.sentences(
-        "load_findings.jinja",
+    return sentences(
+        "report/load_findings.jinja",
         plan=plan,
         by_model=by_model,
         unit_of=_unit,

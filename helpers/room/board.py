@@ -8,7 +8,7 @@ import numpy as np
 from ..common.errors import KitError
 from ..common.paths import results_folder
 from ..common.show import one_line
-from ..common.templates import markup
+from ..common.templates import render
 from ..course.exercises import Words
 from ..measure.record import Run, load_run
 from ..measure.shared_plan import check_shared_plan
@@ -69,4 +69,4 @@ def show_room(run: Run | None = None) -> object:
     rows = {row["model"]: row for row in run.summary}
     own = describe(run.info.environment.machine, rows, name="you")
     panels = draw_board(models, [*others, own])
-    return HTML(markup("room/picture.html.jinja", board=panels, machines=others))
+    return HTML(render("room/picture.html.jinja", board=panels, machines=others))

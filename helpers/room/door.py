@@ -21,7 +21,7 @@ from starlette.templating import Jinja2Templates
 from ..common import web
 from ..common.foreign import clean
 from ..common.paths import results_folder, user_path
-from ..common.templates import environment
+from ..common.templates import environment, render
 from ..measure.shared_plan import read_shared_plan
 from ..models import classroom
 from ..models.mirror import KIT, NAME_HEADER
@@ -123,9 +123,8 @@ def serve(
 
     def opened(addresses: list[str]) -> None:
         packed = any(wheels.wheels_folder().glob("*.whl"))
-        text = environment("room").get_template("invitation.jinja")
         shown = {"room": room, "packed": packed, "has_site": bool(site), "addresses": addresses}
-        say(text.render(shown).strip("\n"))
+        say(render("room/invitation.jinja", **shown).strip("\n"))
         if room:
             room.addresses = addresses
 

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from helpers.common import templates
 from helpers.common.errors import FileError, UsageError
 from helpers.common.show import Table
 from helpers.decision.scorecard import Scorecard
@@ -20,7 +21,7 @@ from helpers.measure.recorder import Recorder
 from helpers.measure.rows import Row
 from helpers.models.prompts import prompt_list
 from helpers.quality.facets import score_facets
-from helpers.report import charts, page
+from helpers.report import charts
 from helpers.report.comparison import compare_models
 from helpers.report.draw import MARKERS
 from helpers.report.report import Report, Section, make_report, summary_csv, write_report
@@ -535,9 +536,9 @@ def test_a_section_with_a_new_title_needs_no_other_edit(tmp_path, monkeypatch):
     fresh = Section("A new part", Table(("model",), [["small"]]), ["It says something."])
     monkeypatch.setattr(Report, "sections", [fresh])
     report = make_report(record(tmp_path, {"small": about(size_mb=2.0)}, rows_of("small")))
-    shown = page.render("report.html.jinja", report=report)
+    shown = templates.render("report/report.html.jinja", report=report)
     assert "<summary><h2>A new part</h2></summary>" in shown and "<caption>A new part" in shown
-    assert "## A new part" in page.render("benchmark_report.md.jinja", report=report)
+    assert "## A new part" in templates.render("report/benchmark_report.md.jinja", report=report)
 
 
 # Charts ------------------------------------------------------------------------------------------------------------
