@@ -166,7 +166,8 @@ def check(name: str, answer: object = ...) -> Outcome:
     outcome = Outcome(name, PASSED, f"{exercise.title}: right. {exercise.why}".strip(), [last])
     if mistake is not None:
         outcome = Outcome(name, NOT_YET, f"{mistake[0].upper()}{mistake[1:]}", folds)
-    _record(outcome)
+    if _latest().get(name) != outcome.outcome:
+        add_row(PROGRESS, {"exercise": name, "outcome": outcome.outcome})
     return outcome
 
 
@@ -238,11 +239,6 @@ def count_passed() -> tuple[int, int]:
     """Return how many exercises are passed, and how many there are."""
     latest, names = _latest(), load_exercises()
     return sum(latest.get(name) == PASSED for name in names), len(names)
-
-
-def _record(outcome: Outcome) -> None:
-    if _latest().get(outcome.exercise) != outcome.outcome:
-        add_row(PROGRESS, {"exercise": outcome.exercise, "outcome": outcome.outcome})
 
 
 def _latest() -> dict[str, str]:

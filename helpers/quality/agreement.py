@@ -142,6 +142,8 @@ def ratings(run: Run, *files: Path) -> Ratings:
 
 def agreement(one: str, two: str, ours: Scores, theirs: Scores, seed: int = 0) -> Agreement:
     """Compare two sources of scores; 95 % intervals need 10 shared answers."""
+    from scipy import stats  # slow to import
+
     shared = sorted(set(ours) & set(theirs))
     n = len(shared)
     x, y = (np.array([scores[key] for key in shared], dtype=float) for scores in (ours, theirs))
@@ -157,13 +159,8 @@ def agreement(one: str, two: str, ours: Scores, theirs: Scores, seed: int = 0) -
             low, high = np.nanquantile(statistic(x[picks], y[picks]), [0.025, 0.975])
         return Estimate(value, float(low), float(high), n=n)
 
-    return Agreement(one, two, n, estimate(_spearman), estimate(_kappa))
-
-
-def _spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    from scipy import stats  # slow to import
-
-    return stats.spearmanrho(x, y, axis=1).statistic
+    spearman = estimate(lambda a, b: stats.spearmanrho(a, b, axis=1).statistic)
+    return Agreement(one, two, n, spearman, estimate(_kappa))
 
 
 def _kappa(x: np.ndarray, y: np.ndarray) -> np.ndarray:

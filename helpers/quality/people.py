@@ -113,13 +113,11 @@ def append(annotations: Sequence[Annotation], file: Path) -> None:
         text = read_text(file) if file.exists() else ""
         text = text if text.strip() else _csv([COLUMNS])
         line_end = "" if text.endswith("\n") else "\n"
-        rows = _csv([_cells(annotation) for annotation in annotations], separator(text))
-        write_text(file, MARK + text + line_end + rows)
-
-
-def _cells(annotation: Annotation) -> list[object]:
-    cells = {name: sanitize_for_csv(str(value)) for name, value in asdict(annotation).items()}
-    return list((cells | _key_cells(annotation.key)).values())
+        rows = []
+        for of in annotations:
+            cells = {name: sanitize_for_csv(str(value)) for name, value in asdict(of).items()}
+            rows.append([*(cells | _key_cells(of.key)).values()])
+        write_text(file, MARK + text + line_end + _csv(rows, separator(text)))
 
 
 def _key_cells(key: Key) -> dict[str, str]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..common.show import count, join_words
+from ..common.show import join_words
+from ..common.templates import paragraph
 from ..decision.limits import collect
 from ..decision.scorecard import Scorecard
 from ..decision.selection import Decision
@@ -43,6 +44,7 @@ def quality_and_speed(
     card = run if isinstance(run, Scorecard) else Scorecard(run)
     run, evidence = card.run, collect(card)
     options = decision.options if decision else ()
+    limit = decision.limits.min_quality if decision else None
     out = {option.model for option in options if option.out}
     models = ([option.model for option in options] or run.models)[:most]
     shown = [model for model in models if evidence[model].row["n_ok"]]
@@ -62,15 +64,13 @@ def quality_and_speed(
     if judged:
         panels[0].set_xlim(0, 1.08)
         panels[0].set_xlabel("quality, 0 to 1 (right is better)")
-        if decision and decision.limits.min_quality:
-            panels[0].axvline(decision.limits.min_quality, color="#D55E00", ls="--", zorder=0)
+        if limit:
+            panels[0].axvline(limit, color="#D55E00", ls="--", zorder=0)
     panels[-1].set_xlim(left=0)
     panels[-1].set_xlabel(f"latency, {unit.strip(' ()')} (left is better)")
     n = max(evidence[model].row["prompts_judged"] for model in shown)
-    of_quality = f"mean quality over n = {count(n, 'prompt')} and " if judged else ""
-    dashed = " Dashed: the limit." if judged and decision and decision.limits.min_quality else ""
-    grey = " Grey: out." if out & set(shown) else ""
-    finding = f"Dots: {of_quality}median latency. Bars: 95 % intervals.{dashed}{grey}"
+    about = {"judged": judged, "prompts": n, "limit": limit, "out": out & set(shown)}
+    finding = paragraph("report/quality_and_speed.jinja", **about)
     return Chart(figure, f"Quality and latency of {join_words(shown)}.", finding)
 
 
@@ -131,14 +131,9 @@ def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
     axes.set_xlim(left=0)
     axes.set_xlabel(f"{label}{unit}; bar: median, ring: outlier")
     draw.legend(figure)
-    finding = (
-        f"{label}: {max(prompts, key=slowest.__getitem__)} is the slowest prompt. "
-        f"{sum(outliers):,} of {len(outliers):,} requests are marked as outliers and kept."
-    )
-    if len(shown) < len(prompts):
-        finding += f" The chart shows the {len(shown)} slowest of {len(prompts)} prompts."
-    if step > 1:
-        finding += f" The chart shows one dot in {step:,}."
+    about = {"slowest": max(prompts, key=slowest.__getitem__), "marks": outliers, "shown": shown}
+    about |= {"label": label, "prompts": prompts, "step": step}
+    finding = paragraph("report/per_prompt.jinja", **about)
     alt = f"{label} of every request, by prompt, for {join_words(models)}."
     return Chart(figure, alt, finding)
 
