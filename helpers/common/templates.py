@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import re
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import show
@@ -24,16 +22,8 @@ def environment(folder: str, **options) -> jinja2.Environment:
     """Return the environment of a folder's templates, with the filters that all folders share."""
     import jinja2
 
-    class Compiled(jinja2.FileSystemBytecodeCache):
-        """Keep compiled templates where Python keeps its own, or do without."""
-
-        def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
-            with contextlib.suppress(OSError):
-                super().dump_bytecode(bucket)
-
     shared = jinja2.Environment(
         loader=jinja2.PackageLoader(f"helpers.{folder}"),
-        bytecode_cache=Compiled(str(Path(__file__).with_name("__pycache__"))),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
