@@ -16,14 +16,12 @@ from typing import Any
 
 import psutil
 
-from .errors import UsageError
 from .paths import PROJECT
 
 PACKAGES = (
     *("foundry-local-workshop", "foundry-local-sdk", "onnxruntime", "onnxruntime-genai-core"),
     *("openai", "numpy", "scipy", "pandas", "matplotlib"),
 )
-WATTS_VARIABLE = "WORKSHOP_WATTS_PER_CORE"
 WATTS_PER_CORE = 5.0  # an assumption: laptop processors of 15 to 45 W have 4 to 8 cores
 SAMPLER_SHARE = 0.005  # of a core, for the readings alone
 SAMPLE_EVERY_S = 0.05
@@ -225,7 +223,7 @@ class Energy:
     def _read(self) -> list[tuple[float, float]]:
         """Return the joules of each counter, and the joules at which it begins again."""
         if self.source == "estimate":
-            return [(processor_s(self._pid()) * watts_per_core(), 0.0)]
+            return [(processor_s(self._pid()) * WATTS_PER_CORE, 0.0)]
         readings = [(int(counter.read_text()) / 1e6, wrap) for counter, wrap in self._packages]
         gpu = self._gpu.energy_j()
         return readings if gpu is None else [*readings, (gpu, 0.0)]
@@ -243,14 +241,3 @@ def _readable_packages(powercap: Path) -> list[tuple[Path, float]]:
         except (OSError, ValueError):
             continue  # most systems show the counter to administrators only
     return counters
-
-
-def watts_per_core() -> float:
-    """Return the watts that a busy core is assumed to draw. Raises UsageError for a wrong one."""
-    text = os.environ.get(WATTS_VARIABLE) or str(WATTS_PER_CORE)
-    with contextlib.suppress(ValueError):
-        if 0.1 <= float(text) <= 100:
-            return float(text)
-    raise UsageError(
-        f"{WATTS_VARIABLE}: expected the watts of a busy core, from 0.1 to 100, found '{text:.40}'."
-    )

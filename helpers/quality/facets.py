@@ -189,7 +189,11 @@ class Quality(Shown):
         prompt, columns = prompts[prompt_id], {}
         for answer in distinct(self.run):
             if answer.prompt == prompt_id and answer.model not in columns:
-                columns[answer.model] = _parts(score(prompt, answer.text))
+                of = score(prompt, answer.text)
+                extra = of.faithfulness
+                invented = ", ".join(extra.unsupported) or "nothing"
+                parts = [invented, extra.length, extra.copied, of.quality]
+                columns[answer.model] = [*map(str, of.checks), *parts]
         expected = [(check.name, check.kind) for check in score(prompt, "").checks]
         names = [*expected, *((part, "every answer") for part in PARTS)]
         rows = [[*name, *parts] for name, *parts in zip(names, *columns.values(), strict=True)]
@@ -251,13 +255,6 @@ def prompts_to_settle(differences: Sequence[float], confidence: float = 0.95) ->
     z = special.ndtri((1 + confidence) / 2) + special.ndtri(POWER)
     needed = math.ceil((z * np.std(differences, ddof=1) / DIFFERENCE) ** 2)
     return max(0, needed - len(differences))
-
-
-def _parts(of: Score) -> list[object]:
-    """Return the checks of an answer, then what `PARTS` names."""
-    faithful = of.faithfulness
-    invented = ", ".join(faithful.unsupported) or "nothing"
-    return [*map(str, of.checks), invented, faithful.length, faithful.copied, of.quality]
 
 
 def _expects(prompt: Prompt) -> bool:

@@ -98,8 +98,8 @@ def ask_judge(
             timeline = server.request(model, question, **REQUEST)
             value, reason = parse(timeline.text) if timeline.ok else (None, "")
             reply = "" if value is not None else one_line(timeline.text, 300)
-            scored = value, reason, reply, timeline.error, now()
-            append_json(file, asdict(Judgement(model.alias, *answer.key, *scored)))
+            said = Judgement(model.alias, *answer.key, value, reason, reply, timeline.error, now())
+            append_json(file, asdict(said))
             line.step(answer.prompt)
             failures = 0 if timeline.ok else failures + 1
             if failures == MAX_FAILURES_IN_A_ROW:

@@ -131,9 +131,9 @@ def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
     axes.set_xlim(left=0)
     axes.set_xlabel(f"{label}{unit}; bar: median, ring: outlier")
     draw.legend(figure)
-    about = {"slowest": max(prompts, key=slowest.__getitem__), "marks": outliers, "shown": shown}
-    about |= {"label": label, "prompts": prompts, "step": step}
-    finding = paragraph("report/per_prompt.jinja", **about)
+    about = {"label": label, "slowest": max(prompts, key=slowest.__getitem__), "step": step}
+    lists = {"prompts": prompts, "shown": shown, "marks": outliers}
+    finding = paragraph("report/per_prompt.jinja", **about, **lists)
     alt = f"{label} of every request, by prompt, for {join_words(models)}."
     return Chart(figure, alt, finding)
 

@@ -1,6 +1,6 @@
 """Say in sentences what a run shows: its highlights, its limitations, its environment."""
 
-from ..common import machine, templates
+from ..common import templates
 from ..decision.scorecard import COLUMNS
 from ..measure.record import Run
 from ..quality.facets import score_facets
@@ -61,7 +61,6 @@ def limits(run: Run) -> list[str]:
         endings={model: _endings(run, model) for model in run.models},
         unmeasured=unmeasured,
         estimated=estimated,
-        watts_variable=machine.WATTS_VARIABLE,
         in_words=in_words,
     )
     said += run.info.joined_notes

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 
 from helpers.common import machine
-from helpers.common.errors import UsageError
 
 TAKE = "import sys; block = bytearray(b'x') * int(sys.argv[1]); print('ready', flush=True); sys.stdin.read()"
 PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[2], sys.argv[1]])"
@@ -120,7 +119,7 @@ def test_a_board_that_does_not_support_a_figure_has_none():
 
 
 def test_without_a_counter_energy_is_estimated_from_processor_time(tmp_path, monkeypatch):
-    monkeypatch.setenv(machine.WATTS_VARIABLE, "8")
+    monkeypatch.setattr(machine, "WATTS_PER_CORE", 8)
     code = "import sys, time; print('ready', flush=True); sys.stdin.readline()\nwhile time.process_time() < 0.5: pass\nprint('done', flush=True); sys.stdin.read()"
     with running(code) as process:
         energy = machine.Energy(lambda: process.pid, tmp_path, machine.Nvml(SimpleNamespace()))
@@ -131,10 +130,3 @@ def test_without_a_counter_energy_is_estimated_from_processor_time(tmp_path, mon
         process.stdin.close()
     assert energy.source == "estimate"
     assert 8 * 0.3 < energy.joules < 8 * 0.6
-
-
-@pytest.mark.parametrize("text", ["0", "nan", "-5", "many", "1000"])
-def test_a_wrong_power_is_told(monkeypatch, text):
-    monkeypatch.setenv(machine.WATTS_VARIABLE, text)
-    with pytest.raises(UsageError, match=r"expected the watts of a busy core, from 0\.1 to 100"):
-        machine.watts_per_core()
