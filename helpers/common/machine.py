@@ -84,11 +84,6 @@ def memory_mb(pid: int) -> float | None:
     return _sum_over_tree(pid, _private_bytes) / 1e6 or None
 
 
-def processor_s(pid: int) -> float:
-    """Return the processor time that a process and its children have used so far, in seconds."""
-    return _sum_over_tree(pid, lambda process: sum(process.cpu_times()[:2]))  # user, system
-
-
 def _private_bytes(process: psutil.Process) -> float:
     info = process.memory_full_info()  # PSS on Linux, so that shared memory is not counted twice
     return getattr(info, "pss", 0) or getattr(info, "private", 0) or info.uss
@@ -223,7 +218,8 @@ class Energy:
     def _read(self) -> list[tuple[float, float]]:
         """Return the joules of each counter, and the joules at which it begins again."""
         if self.source == "estimate":
-            return [(processor_s(self._pid()) * WATTS_PER_CORE, 0.0)]
+            used_s = _sum_over_tree(self._pid(), lambda process: sum(process.cpu_times()[:2]))
+            return [(used_s * WATTS_PER_CORE, 0.0)]  # the first two are user and system
         readings = [(int(counter.read_text()) / 1e6, wrap) for counter, wrap in self._packages]
         gpu = self._gpu.energy_j()
         return readings if gpu is None else [*readings, (gpu, 0.0)]

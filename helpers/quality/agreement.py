@@ -140,7 +140,7 @@ def ratings(run: Run, *files: Path) -> Ratings:
     return Ratings(run, tuple(for_run(run, *files)), tuple(read_judges(run)))
 
 
-def agreement(one: str, two: str, ours: Scores, theirs: Scores, seed: int = 0) -> Agreement:
+def agreement(one: str, two: str, ours: Scores, theirs: Scores) -> Agreement:
     """Compare two sources of scores; 95 % intervals need 10 shared answers."""
     from scipy import stats  # slow to import
 
@@ -149,7 +149,7 @@ def agreement(one: str, two: str, ours: Scores, theirs: Scores, seed: int = 0) -
     x, y = (np.array([scores[key] for key in shared], dtype=float) for scores in (ours, theirs))
     if n < 3 or not np.ptp(x) or not np.ptp(y):
         return Agreement(one, two, n)
-    picks = np.random.default_rng(seed).integers(0, n, size=(RESAMPLES, n))
+    picks = np.random.default_rng(0).integers(0, n, size=(RESAMPLES, n))
 
     def estimate(statistic: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Estimate:
         value = float(statistic(x[None], y[None])[0])
