@@ -3,15 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, dataclass_transform
+from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
 
 from cyclopts import Parameter, Token
 
 from ..common.errors import UsageError
 from ..common.files import read_toml
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 Endpoint = Annotated[
     str | None,
@@ -72,7 +69,7 @@ def describe(item: Callable, heading: str = "Args", within: str = "") -> None:
         item.__doc__ = "\n".join([item.__doc__ or "", "", f"{heading}:", *lines])
 
 
-def given(options: "DataclassInstance | None") -> dict:
+def given(options: Any) -> dict:
     """Return the fields of an options class that were given; none when no option was."""
     fields = asdict(options) if options else {}
     return {name: value for name, value in fields.items() if value is not None}

@@ -26,6 +26,7 @@ from ..common.files import read_toml, write_bytes
 from ..common.paths import INSTALLED, PROJECT, home
 from ..common.show import count, one_line, size
 from ..models import package_index
+from ..models.cache import sha256
 from ..models.lineup import load_models, model_list
 
 SYSTEMS = read_toml(Path(__file__).with_name("systems.toml"))
@@ -117,8 +118,7 @@ def _index(_request: Request) -> Response:
 
 @functools.lru_cache(maxsize=2000)
 def _hash(path: Path, _changed: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256(path)
 
 
 def routes() -> list[BaseRoute]:
