@@ -203,8 +203,6 @@ class BlindRating(Shown):
 
     def _repr_html_(self) -> str:
         """Show prompt and answer whole, with the line breaks of the notes."""
-        table, item = self.table(), self.current
-        asked = self.run.prompts.get(item.prompt, "") if item else ""
-        texts = {"asked": asked, "answer": item.text} if item else {}
+        table = self.table()
         head = Table(table.headers, table.rows[:1], note=table.note)
-        return render("quality/blind.html.jinja", head=head, texts=texts)
+        return render("quality/blind.html.jinja", head=head, texts=table.rows[1:])
