@@ -5,7 +5,6 @@ Every chart carries what it shows in a sentence, and a description for readers w
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,9 +19,6 @@ from ..timing.metrics import COMPARED, METRICS
 from . import draw
 from .comparison import compare_models
 from .draw import Chart
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 MAX_PROMPTS = 30
 MAX_DOTS = 1500  # in one chart; of more, every n-th is drawn and the chart says so
@@ -124,8 +120,11 @@ def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
         offset = (index - (len(models) - 1) / 2) * 0.7 / max(len(models), 2)
         for row, prompt in enumerate(shown):
             if prompt in values[model]:
-                x = np.asarray(values[model][prompt]) * scale
-                _draw_prompt(axes, index, row + offset, x, marks[model][prompt], step)
+                x, y = np.asarray(values[model][prompt]) * scale, row + offset
+                thin, far = x[::step], np.asarray(marks[model][prompt], dtype=bool)[::step]
+                draw.dots(axes, index, thin, np.full(len(thin), y), alpha=0.65, ms=5)
+                axes.vlines(np.median(x), y - 0.14, y + 0.14, color=draw.color(index), lw=2.5)
+                axes.plot(thin[far], np.full(far.sum(), y), "o", mfc="none", mec="black", ms=11)
         draw.dots(axes, index, [], [], alpha=0.65, ms=5, label=model)
     draw.name_rows([axes], shown)
     axes.set_xlim(left=0)
@@ -136,16 +135,6 @@ def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
     finding = paragraph("report/per_prompt.jinja", **about, **lists)
     alt = f"{label} of every request, by prompt, for {join_words(models)}."
     return Chart(figure, alt, finding)
-
-
-def _draw_prompt(
-    axes: "Axes", index: int, y: float, x: np.ndarray, marks: Sequence[bool], step: int
-) -> None:
-    """Draw one model's values of one prompt at height `y`: dots, the median and outliers."""
-    thin, outliers = x[::step], x[::step][np.asarray(marks, dtype=bool)[::step]]
-    draw.dots(axes, index, thin, np.full(len(thin), y), alpha=0.65, ms=5)
-    axes.vlines(np.median(x), y - 0.14, y + 0.14, color=draw.color(index), lw=2.5)
-    axes.plot(outliers, np.full(len(outliers), y), "o", mfc="none", mec="black", ms=11)
 
 
 def _answered(run: Run) -> list[str]:
