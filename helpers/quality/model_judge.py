@@ -92,9 +92,13 @@ def ask_judge(
     done = {(j.prompt, j.answer) for j in _read(file) if j.error is None}
     to_ask = {a.key: a for a in distinct(run) if a.key not in done}
     answers, failures = list(to_ask.values())[:limit], 0
+    rubric = RUBRIC.read_text(encoding="utf-8").strip()
     with Progress(len(answers), "judgements", progress) as line:
         for answer in answers:
-            question = _question(run.prompts.get(answer.prompt, ""), answer.text)
+            # An answer must not close its own tag.
+            texts = {"asked": run.prompts.get(answer.prompt, ""), "answer": answer.text}
+            fenced = {n: re.sub(r"<(/?)(asked|answer)", r"< \1\2", t) for n, t in texts.items()}
+            question = rubric.format(**fenced)
             timeline = server.request(model, question, **REQUEST)
             value, reason = parse(timeline.text) if timeline.ok else (None, "")
             reply = "" if value is not None else one_line(timeline.text, 300)
@@ -136,13 +140,6 @@ def parse(reply: str) -> tuple[int | None, str]:
         else:
             found, at = (score, one_line(str(fields.get("reason", "")), 300)), end
     return found
-
-
-def _question(asked: str, answer: str) -> str:
-    # An answer must not close its own tag.
-    fenced = [re.sub(r"<(/?)(asked|answer)", r"< \1\2", text) for text in (asked, answer)]
-    rubric = RUBRIC.read_text(encoding="utf-8").strip()
-    return rubric.format(asked=fenced[0], answer=fenced[1])
 
 
 def _read(file: Path) -> tuple[Judgement, ...]:
