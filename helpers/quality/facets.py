@@ -6,7 +6,7 @@ length. The match is by words, not by meaning: a right answer in other words cou
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -211,7 +211,11 @@ class Quality(Shown):
             answers = [(scores[prompt], 1) for prompt in quality]
             rows.append(_summarize(name, list(quality.values()), answers))
         shown = {n: h for n, h in SHOWN.items() if n not in RARE or any(row[n] for row in rows)}
-        cells = [[_interval(row) if n == "quality_low" else row[n] for n in shown] for row in rows]
+        cells = []
+        for row in rows:
+            low, high = row["quality_low"], row["quality_high"]
+            interval = None if low is None else f"{low:.2f} to {high:.2f}"
+            cells.append([(row | {"quality_low": interval})[name] for name in shown])
         silent = [p.id for p in self.prompts.prompts if not _expects(p)]
         note = f"Not judged, because nothing is expected of them: {', '.join(silent)}."
         return Table([*shown.values()], cells, note=note if silent else "")
@@ -239,11 +243,6 @@ def _summarize(name: str, values: Sequence[float], scored: Sequence[tuple[Score,
         "copied": weighted_mean((of.copied, n) for of, n in faithful),
         "answers_judged": sum(n for _, n in scored),
     }
-
-
-def _interval(row: Mapping) -> str | None:
-    known = row["quality_low"] is not None
-    return f"{row['quality_low']:.2f} to {row['quality_high']:.2f}" if known else None
 
 
 def prompts_to_settle(differences: Sequence[float], confidence: float = 0.95) -> int | None:
