@@ -212,7 +212,7 @@ class Bars(Table):
         return render("course/bars.html.jinja", of=self, table=table, edge=EDGES[PASSED])
 
 
-def overview(number: str = "") -> Table:
+def overview(number: str = "") -> Bars:
     """Return all exercises with their latest outcomes, with bars for the notebook of this number.
 
     Raises KitError where none can be loaded.
@@ -233,12 +233,6 @@ def overview(number: str = "") -> Table:
     said = ", ".join(f"{part} of {whole} {words}" for words, part, whole in shares)
     note = f"{said if here else f'{len(rows) - len(left)} of {len(rows)} passed'}. {following}"
     return Bars(("notebook", "exercise", "about", "outcome"), rows, note, shares)
-
-
-def count_passed() -> tuple[int, int]:
-    """Return how many exercises are passed, and how many there are."""
-    latest, names = _latest(), load_exercises()
-    return sum(latest.get(name) == PASSED for name in names), len(names)
 
 
 def _latest() -> dict[str, str]:
