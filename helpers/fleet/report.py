@@ -90,12 +90,10 @@ class FleetReport(Shown):
         """Map each limit, and "all limits", to devices x models: whether it is met there."""
         pairs = [[one.met.get(model, {}) for model in self.models] for one in self.devices]
         names = dict.fromkeys(name for row in pairs for met in row for name in met)
-        found = {
-            name: np.array(
-                [[met.get(name, met.get(ANSWERS, False)) for met in row] for row in pairs]
-            )
-            for name in names
-        }
+        found = {}
+        for name in names:
+            met = [[of.get(name, of.get(ANSWERS, False)) for of in row] for row in pairs]
+            found[name] = np.array(met)
         return {**found, "all limits": np.logical_and.reduce(list(found.values()))}
 
     @property
@@ -107,10 +105,8 @@ class FleetReport(Shown):
     def leads(self) -> dict[str, Estimate]:
         """Return the best default's lead over each other model; the intervals hold together."""
         confidence = 1 - 0.05 / max(len(self.models) - 1, 1)
-        gaps = (self.scores[:, :1] - self.scores[:, 1:]).T
-        return {
-            model: _mean(gap, confidence) for model, gap in zip(self.models[1:], gaps, strict=True)
-        }
+        gaps = zip(self.models[1:], (self.scores[:, :1] - self.scores[:, 1:]).T, strict=True)
+        return {model: _mean(gap, confidence) for model, gap in gaps}
 
     @cached_property
     def classes(self) -> dict[str, np.ndarray]:
