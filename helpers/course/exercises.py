@@ -225,11 +225,8 @@ def overview(number: str = "") -> Bars:
     left = [row for row in rows if row[-1] != PASSED]
     here = [row for row in rows if number and row[0].startswith(number)]
     following = f"Next: {left[0][1]} in {left[0][0]}." if left else "All done."
-    shares = [
-        (words, sum(row[-1] == PASSED for row in of), len(of))
-        for words, of in (("here", here), ("in all", rows))
-        if of
-    ]
+    groups = {"here": here, "in all": rows} if here else {"in all": rows}
+    shares = [(n, sum(row[-1] == PASSED for row in of), len(of)) for n, of in groups.items()]
     said = ", ".join(f"{part} of {whole} {words}" for words, part, whole in shares)
     note = f"{said if here else f'{len(rows) - len(left)} of {len(rows)} passed'}. {following}"
     return Bars(("notebook", "exercise", "about", "outcome"), rows, note, shares)
