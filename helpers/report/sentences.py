@@ -11,14 +11,9 @@ from .comparison import compare_models, compare_two
 
 def highlights(run: Run) -> list[str]:
     """Return what the figures say: problems first, then comparisons with the first model."""
-    problems = [
-        f"{row['model']}: {row['status']} ({row['n_failed']} failed, {row['n_skipped']} skipped). "
-        f"{row['error'] or 'The run ended before its turn.'}"
-        for row in run.summary
-        if row["status"] != "ok"
-    ]
+    problems = templates.sentences("report/problems.jinja", run=run)
     if not any(row["n_ok"] for row in run.summary):
-        return [*problems, "No model answered, so there is nothing to compare."]
+        return problems
     made = compare_models(run)
     alone = made.sentences()[0]  # for want of a second model
     verdicts = made.firm.sentences() if made.firm else [] if made else [alone]
