@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _open_streams()
     try:
-        code = _run(_with_latest(sys.argv[1:] if arguments is None else arguments))
+        code = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
         return code
     except OSError as error:  # of a file it would be a sentence by now: it is what was printed
@@ -90,13 +90,3 @@ def _without_output(error: OSError) -> int:
         return CLOSED
     _say(f"error: The output cannot be written ({error.strerror or error}).")
     return FAILED
-
-
-def _with_latest(tokens: Sequence[str]) -> list[str]:
-    """Let `--resume` stand alone: without a folder after it, it means the latest run."""
-    complete: list[str] = []
-    for place, token in enumerate(tokens):
-        complete.append(token)
-        if token == "--resume" and (place + 1 == len(tokens) or tokens[place + 1].startswith("-")):
-            complete.append("")
-    return complete

@@ -70,15 +70,14 @@ def cache(*, remove: tuple[str, ...] = (), yes: bool = False) -> None:
     """See what the model cache holds, and remove models."""
     from .. import cache_contents
     from ..common.show import size
-    from ..servers.downloads import find_stored
-    from ..servers.downloads import remove as remove_stored
+    from ..servers import downloads
 
     for alias in remove:
-        stored = find_stored(alias)
+        stored = downloads.find_stored(alias)
         question = f"Delete {stored.alias}, {size(stored.bytes)}, from {stored.folder}? [y/N] "
         if not yes and _ask(question).lower() not in ("y", "yes"):
             raise UsageError(f"'{stored.alias}' stays; add --yes to delete it without a question.")
-        remove_stored(stored)
+        downloads.remove(stored)
         print(f"removed {stored.alias}", file=sys.stderr)
     print(cache_contents())
 

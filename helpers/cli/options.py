@@ -1,17 +1,14 @@
 """Describe the options that several commands share, and turn them into arguments of the calls."""
 
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, dataclass_transform
+from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
 
 from cyclopts import Parameter, Token
 
 from ..common.errors import UsageError
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from ..common.files import read_toml
 
 Endpoint = Annotated[
     str | None,
@@ -33,7 +30,7 @@ def _whole(_type: object, tokens: Sequence[Token]) -> int:
 
 
 Whole = Annotated[int, Parameter(converter=_whole)]
-HELP = tomllib.loads(Path(__file__).with_name("help.toml").read_text(encoding="utf-8"))
+HELP = read_toml(Path(__file__).with_name("help.toml"))
 Options = TypeVar("Options")
 Source = Literal["built-in", "gguf", "mirror", "package-index", "catalog"]
 TYPES: dict[str, Any] = {
@@ -72,7 +69,7 @@ def describe(item: Callable, heading: str = "Args", within: str = "") -> None:
         item.__doc__ = "\n".join([item.__doc__ or "", "", f"{heading}:", *lines])
 
 
-def given(options: "DataclassInstance | None") -> dict:
+def given(options: Any) -> dict:
     """Return the fields of an options class that were given; none when no option was."""
     fields = asdict(options) if options else {}
     return {name: value for name, value in fields.items() if value is not None}

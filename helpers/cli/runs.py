@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..models.lineup import Lineup
     from ..servers.server import Server
 
+# Without a folder after it, it means the latest run.
+Resumed = Annotated[tuple[str, ...] | None, Parameter(consume_multiple=(0, 1), negative=())]
 INTERRUPTED = 130
 HOW_TO_READ = (
     "Latency and TTFT: lower is better; output tokens/s: higher is better. "
@@ -33,7 +35,7 @@ class BenchmarkOptions:
     prompt: str | None = None
     output: str | None = None
     calibrate: bool = False
-    resume: str | None = None
+    resume: Resumed = None
     force: bool = False
     variants: bool = False
     against: str | None = None
@@ -121,7 +123,7 @@ def _resume(options: BenchmarkOptions, settings: dict, endpoint: str | None) -> 
     with connect(endpoint, models=options.lineup()) as server:
         run = resume(
             server,
-            options.resume or None,
+            next(iter(options.resume or ()), None),
             force=options.force,
             progress=not options.quiet,
             models=options.models,

@@ -9,14 +9,12 @@ from ..common.show import count
 from .options import Endpoint, LimitOptions, RunFolder, Whole, given
 
 
-def annotate(
-    run: RunFolder = None, /, *, rater: str, seed: Whole = 0, output: str | None = None
-) -> None:
+def annotate(run: RunFolder = None, /, *, rater: str, output: str | None = None) -> None:
     """Write a blind sheet of a run's answers for a person to score."""
     from .. import BlindRating, load_run
 
     loaded = load_run(run)
-    blind = BlindRating(loaded, rater, seed=seed)
+    blind = BlindRating(loaded, rater)
     if not blind.todo:
         print(f"{rater} has scored all {len(blind.items)} answers of {loaded.folder.name}.")
         return

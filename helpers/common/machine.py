@@ -16,25 +16,21 @@ from typing import Any
 
 import psutil
 
-from .errors import UsageError
 from .paths import PROJECT
 
 PACKAGES = (
     *("foundry-local-workshop", "foundry-local-sdk", "onnxruntime", "onnxruntime-genai-core"),
     *("openai", "numpy", "scipy", "pandas", "matplotlib"),
 )
-WATTS_VARIABLE = "WORKSHOP_WATTS_PER_CORE"
 WATTS_PER_CORE = 5.0  # an assumption: laptop processors of 15 to 45 W have 4 to 8 cores
 SAMPLER_SHARE = 0.005  # of a core, for the readings alone
 SAMPLE_EVERY_S = 0.05
 POWERCAP = Path("/sys/class/powercap")
-GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
 def environment() -> dict[str, Any]:
-    """Return machine, package versions, git revision and heat (Celsius), ready for JSON."""
-    about = {"machine": machine(), "packages": packages(), "git_revision": git_revision()}
-    return {**about, "celsius": _hottest()}
+    """Return machine, package versions and git revision, ready for JSON."""
+    return {"machine": machine(), "packages": packages(), "git_revision": git_revision()}
 
 
 def machine() -> dict[str, Any]:
@@ -48,23 +44,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "memory_mb": psutil.virtual_memory().total // 2**20,
         "on_mains_power": None if battery is None else bool(battery.power_plugged),
-        "governor": governor(),
     }
-
-
-def governor(path: Path = GOVERNOR) -> str | None:
-    """Return what rules the processor's speed, such as `powersave`; None where it is not told."""
-    try:
-        return path.read_text(encoding="utf-8").strip() or None
-    except OSError:
-        return None
-
-
-def _hottest() -> float | None:
-    """Return the highest temperature of the machine's sensors; only Linux tells them."""
-    sensors = psutil.sensors_temperatures() if hasattr(psutil, "sensors_temperatures") else {}
-    read = [sensor.current for group in sensors.values() for sensor in group]
-    return max(read, default=None)
 
 
 def packages() -> dict[str, str | None]:
@@ -102,11 +82,6 @@ def git_revision() -> str | None:
 def memory_mb(pid: int) -> float | None:
     """Return the memory of a process and its children in MB (10^6 bytes); None when it is gone."""
     return _sum_over_tree(pid, _private_bytes) / 1e6 or None
-
-
-def processor_s(pid: int) -> float:
-    """Return the processor time that a process and its children have used so far, in seconds."""
-    return _sum_over_tree(pid, lambda process: sum(process.cpu_times()[:2]))  # user, system
 
 
 def _private_bytes(process: psutil.Process) -> float:
@@ -243,7 +218,8 @@ class Energy:
     def _read(self) -> list[tuple[float, float]]:
         """Return the joules of each counter, and the joules at which it begins again."""
         if self.source == "estimate":
-            return [(processor_s(self._pid()) * watts_per_core(), 0.0)]
+            used_s = _sum_over_tree(self._pid(), lambda process: sum(process.cpu_times()[:2]))
+            return [(used_s * WATTS_PER_CORE, 0.0)]  # the first two are user and system
         readings = [(int(counter.read_text()) / 1e6, wrap) for counter, wrap in self._packages]
         gpu = self._gpu.energy_j()
         return readings if gpu is None else [*readings, (gpu, 0.0)]
@@ -261,14 +237,3 @@ def _readable_packages(powercap: Path) -> list[tuple[Path, float]]:
         except (OSError, ValueError):
             continue  # most systems show the counter to administrators only
     return counters
-
-
-def watts_per_core() -> float:
-    """Return the watts that a busy core is assumed to draw. Raises UsageError for a wrong one."""
-    text = os.environ.get(WATTS_VARIABLE) or str(WATTS_PER_CORE)
-    with contextlib.suppress(ValueError):
-        if 0.1 <= float(text) <= 100:
-            return float(text)
-    raise UsageError(
-        f"{WATTS_VARIABLE}: expected the watts of a busy core, from 0.1 to 100, found '{text:.40}'."
-    )

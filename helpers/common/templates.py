@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import base64
+import hashlib
+import re
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import show
@@ -12,6 +13,7 @@ from . import show
 if TYPE_CHECKING:  # slow to import, and most commands have nothing to say
     import jinja2
 
+COMMAND = r"(python -m helpers(?: (?!\()\S*[^\s,.;:])+)"
 MAX_CHARACTERS = 600  # of one value
 
 
@@ -20,16 +22,8 @@ def environment(folder: str, **options) -> jinja2.Environment:
     """Return the environment of a folder's templates, with the filters that all folders share."""
     import jinja2
 
-    class Compiled(jinja2.FileSystemBytecodeCache):
-        """Keep compiled templates where Python keeps its own, or do without."""
-
-        def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
-            with contextlib.suppress(OSError):
-                super().dump_bytecode(bucket)
-
     shared = jinja2.Environment(
         loader=jinja2.PackageLoader(f"helpers.{folder}"),
-        bytecode_cache=Compiled(str(Path(__file__).with_name("__pycache__"))),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -37,21 +31,33 @@ def environment(folder: str, **options) -> jinja2.Environment:
         **options,
     )
     shared.filters |= {
+        "base64": lambda content: base64.b64encode(content).decode(),
         "cell": lambda value: show.one_line(show.format_cell(value), 200),
+        "commands": lambda text: re.split(COMMAND, text),  # every second part is a command
         "count": show.count,
         "duration": show.duration,
         "join_words": show.join_words,
+        "lines": show.lines,
+        "md": lambda value: show.plain_markdown(str(value)),
         "one_line": one_line,
+        "sha256": lambda text: hashlib.sha256(text.encode()).digest(),
         "utc": lambda at: f"{at[:16].replace('T', ' ')} UTC",
     }
     return shared
 
 
-def sentences(template: str, **values: object) -> list[str]:
-    """Return the sentences of a template: each of its lines that is not empty, as plain text.
+def render(template: str, **values: object) -> str:
+    """Return a filled template; `.html.jinja` is escaped as HTML, Markdown by the filter `md`.
 
-    `template` names folder and file: `decision/answer.jinja`.
+    `template` names folder and file: `course/outcome.html.jinja`.
     """
+    folder, _, name = template.partition("/")
+    options = {"autoescape": template.endswith(".html.jinja")}
+    return environment(folder, **options).get_template(name).render(**values)
+
+
+def sentences(template: str, **values: object) -> list[str]:
+    """Return the sentences of a template: each of its lines that is not empty, as plain text."""
     folder, _, name = template.partition("/")
     chosen = environment(folder, finalize=one_line).get_template(name)
     lines = (" ".join(line.split()) for line in chosen.render(**values).split("\n"))

@@ -9,7 +9,6 @@ results folder.
 
 import difflib
 import functools
-import html
 import json
 import math
 import numbers
@@ -23,6 +22,7 @@ from ..common.errors import KitError
 from ..common.files import append_json, now
 from ..common.paths import PROJECT, results_folder
 from ..common.show import Table
+from ..common.templates import render
 
 FOLDER = PROJECT / "notebooks" / "exercises"
 RESTORE = "restore them with: git checkout -- notebooks/exercises"
@@ -96,17 +96,7 @@ class Outcome:
         return f"{self.exercise}: {self.outcome}. {self.words}{more}"
 
     def _repr_html_(self) -> str:
-        folds = "".join(
-            f"<details><summary>{html.escape(title)}</summary>"
-            f'<pre style="white-space: pre-wrap; word-break: normal">{html.escape(text)}</pre>'
-            "</details>"
-            for title, text in self.folds
-        )
-        return (
-            f'<div style="border-left: 6px solid {EDGES[self.outcome]}; padding: 0.3em 0.8em">'
-            f"<strong>{html.escape(self.exercise)}: {self.outcome}.</strong> "
-            f"{html.escape(self.words)}{folds}</div>"
-        )
+        return render("course/outcome.html.jinja", of=self, edge=EDGES[self.outcome])
 
 
 class Words(str):
@@ -176,7 +166,8 @@ def check(name: str, answer: object = ...) -> Outcome:
     outcome = Outcome(name, PASSED, f"{exercise.title}: right. {exercise.why}".strip(), [last])
     if mistake is not None:
         outcome = Outcome(name, NOT_YET, f"{mistake[0].upper()}{mistake[1:]}", folds)
-    _record(outcome)
+    if _latest().get(name) != outcome.outcome:
+        add_row(PROGRESS, {"exercise": name, "outcome": outcome.outcome})
     return outcome
 
 
@@ -217,18 +208,11 @@ class Bars(Table):
     shares: Sequence[tuple[str, int, int]] = ()
 
     def _repr_html_(self) -> str:
-        bars = "".join(
-            f'<div style="width: 24em; background: #e5e5e5; margin: 2px 0" title="{words}">'
-            f'<div style="width: {100 * part / whole:.0f}%; background: {EDGES[PASSED]}">&nbsp;'
-            "</div></div>"
-            for words, part, whole in self.shares
-        )
-        table = replace(self, note="")
-        folded = f"<details><summary>each of them</summary>{Table._repr_html_(table)}</details>"
-        return f"{bars}<p>{html.escape(self.note)}</p>{folded}"
+        table = Table(self.headers, self.rows)
+        return render("course/bars.html.jinja", of=self, table=table, edge=EDGES[PASSED])
 
 
-def overview(number: str = "") -> Table:
+def overview(number: str = "") -> Bars:
     """Return all exercises with their latest outcomes, with bars for the notebook of this number.
 
     Raises KitError where none can be loaded.
@@ -241,25 +225,11 @@ def overview(number: str = "") -> Table:
     left = [row for row in rows if row[-1] != PASSED]
     here = [row for row in rows if number and row[0].startswith(number)]
     following = f"Next: {left[0][1]} in {left[0][0]}." if left else "All done."
-    shares = [
-        (words, sum(row[-1] == PASSED for row in of), len(of))
-        for words, of in (("here", here), ("in all", rows))
-        if of
-    ]
+    groups = {"here": here, "in all": rows} if here else {"in all": rows}
+    shares = [(n, sum(row[-1] == PASSED for row in of), len(of)) for n, of in groups.items()]
     said = ", ".join(f"{part} of {whole} {words}" for words, part, whole in shares)
     note = f"{said if here else f'{len(rows) - len(left)} of {len(rows)} passed'}. {following}"
     return Bars(("notebook", "exercise", "about", "outcome"), rows, note, shares)
-
-
-def count_passed() -> tuple[int, int]:
-    """Return how many exercises are passed, and how many there are."""
-    latest, names = _latest(), load_exercises()
-    return sum(latest.get(name) == PASSED for name in names), len(names)
-
-
-def _record(outcome: Outcome) -> None:
-    if _latest().get(outcome.exercise) != outcome.outcome:
-        add_row(PROGRESS, {"exercise": outcome.exercise, "outcome": outcome.outcome})
 
 
 def _latest() -> dict[str, str]:

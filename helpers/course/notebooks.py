@@ -1,7 +1,5 @@
 """Run the notebooks headless through papermill, one alone or the whole course in order."""
 
-import json
-import re
 import sys
 import time
 from collections.abc import Mapping
@@ -32,7 +30,7 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, object] | Non
     """
     import papermill  # slow to import, and needed only here
 
-    known = parameter_names(notebook)  # papermill would only warn
+    known = papermill.inspect_notebook(str(notebook)).keys()  # else papermill would only warn
     if unknown := sorted(set(parameters or {}) - known):
         raise UsageError(
             f"{notebook.name} has no parameter {', '.join(unknown)}; "
@@ -56,13 +54,6 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, object] | Non
             f"{error.ename}: {error.evalue}. The executed copy: {output}"
         ) from None
     return output
-
-
-def parameter_names(notebook: Path) -> set[str]:
-    """Return the names assigned in the cell tagged `parameters`."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    tagged = ["".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])]
-    return set(re.findall(r"^(\w+) = ", "\n".join(tagged), re.MULTILINE))
 
 
 def workshop(output: str | None = None, *, full: bool = False) -> Path:

@@ -2,6 +2,7 @@
 
 import html
 import os
+import string
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -13,6 +14,7 @@ from IPython.display import Markdown
 from ipywidgets import HTML, Button, Checkbox, Dropdown, FloatSlider, HBox, Text, VBox
 
 from ..common.errors import KitError
+from ..common.templates import render
 from ..decision.scenario import load_scenario
 from ..decision.scorecard import Scorecard
 from ..decision.selection import decide
@@ -28,14 +30,19 @@ class Chat:
     def __init__(self, server: Server):
         self.server, self.transcript, self.stopped = server, HTML(), Event()
         self.messages: list[dict] = []  # what was said so far, for a model that is to remember it
-        self._turns: list[str] = []  # each question with its answer and times
 
     def ask(self, model: str, prompt: str, *, remember: bool) -> None:
         """Ask, show the answer as it comes, and keep it."""
         question, text, drawn = {"role": "user", "content": prompt}, "", 0.0
         sent = [*self.messages, question] if remember else [question]
-        first, start = "no text yet", time.perf_counter()
-        shown = self._show(prompt, text, f"answering: {first}")
+        first, earlier = "no text yet", self.transcript.value
+
+        def show(words: str) -> None:
+            turn = render("course/turn.html.jinja", prompt=prompt, text=text, words=words)
+            self.transcript.value = earlier + turn
+
+        show(f"answering: {first}")
+        start = time.perf_counter()
         try:
             with closing(self.server.stream(model, sent)) as pieces:
                 for piece in pieces:
@@ -43,27 +50,20 @@ class Chat:
                     first = first if text else f"TTFT {1000 * elapsed:.0f} ms"
                     text += piece
                     if elapsed - drawn > REFRESH_S:
-                        self._show(prompt, text, f"answering: {first}, {elapsed:.2f} s")
+                        show(f"answering: {first}, {elapsed:.2f} s")
                         drawn = elapsed
                     if self.stopped.is_set():
                         break
             end = "stopped" if self.stopped.is_set() else "done"
             figures = f"{end}: {first}, {time.perf_counter() - start:.2f} s"
-            shown = self._show(prompt, text, f"{figures}; messages sent: {len(sent)}")
+            show(f"{figures}; messages sent: {len(sent)}")
             self.messages += [question, {"role": "assistant", "content": text}]
         except KitError as error:
-            shown = self._show(prompt, text, html.escape(str(error)))
-        self._turns.append(shown)
-
-    def _show(self, prompt: str, text: str, words: str) -> str:
-        answer = f'<pre style="white-space: pre-wrap">{html.escape(text)}</pre>'
-        turn = f"<strong>{html.escape(prompt)}</strong>{answer}<em>{words}</em><br>"
-        self.transcript.value = "".join([*self._turns, turn])
-        return turn
+            show(str(error))
 
     def forget(self) -> None:
         """Begin again with an empty transcript."""
-        self.messages, self._turns, self.transcript.value = [], [], ""
+        self.messages, self.transcript.value = [], ""
 
 
 def chat_box(server: Server, models: Sequence[str]) -> VBox:
@@ -102,23 +102,12 @@ def chat_box(server: Server, models: Sequence[str]) -> VBox:
 def side_by_side(server: Server, models: Sequence[str], prompt: str) -> Page:
     """Return a prompt beside what each model answers, with the models' names folded away."""
     answers = []
-    for model in models:
+    for letter, model in zip(string.ascii_uppercase, models, strict=False):
         try:
-            answers.append(server.chat(model, prompt).text)
+            answers.append((letter, model, server.chat(model, prompt).text))
         except KitError as error:
-            answers.append(f"no answer: {error}")
-    letters = [chr(ord("A") + place) for place in range(len(models))]
-    texts = [
-        f"<p><strong>{letter}.</strong> {html.escape(text)}</p>"
-        for letter, text in zip(letters, answers, strict=True)
-    ]
-    names = [f"{letter}: {model}" for letter, model in zip(letters, models, strict=True)]
-    return Page(
-        '<div style="display: flex; gap: 2em; font-size: 120%">'
-        f'<div style="flex: 2; white-space: pre-wrap">{html.escape(prompt)}</div>'
-        f'<div style="flex: 3; overflow-wrap: anywhere">{"".join(texts)}</div></div>'
-        f"<details><summary>Who wrote them?</summary>{html.escape(', '.join(names))}</details>"
-    )
+            answers.append((letter, model, f"no answer: {error}"))
+    return Page(render("course/side_by_side.html.jinja", prompt=prompt, answers=answers))
 
 
 def score_answers(blind: BlindRating) -> VBox:

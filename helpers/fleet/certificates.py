@@ -42,29 +42,25 @@ def make_certificates(folder: Path, names: Sequence[str]) -> list[Path]:
         raise UsageError(
             f"{taken[0]} exists and stays as it is; choose another name, or remove it to make anew."
         )
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     with writing(folder):
         make_writable(folder)
         if not (folder / AUTHORITY).exists() and not (folder / "authority.key").exists():
             _issue(folder, AUTHORITY, "authority.key", None)
-        authority = _read_authority(folder)
+        try:
+            key: Any = load_pem_private_key((folder / "authority.key").read_bytes(), None)
+            own = x509.load_pem_x509_certificate((folder / AUTHORITY).read_bytes())
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"The authority in {folder} cannot be read ({error}); make a lab in another folder."
+            ) from None
         for path in made:
             path.mkdir(mode=0o700)
             _write(path / AUTHORITY, (folder / AUTHORITY).read_bytes())
-            _issue(path, CERTIFICATE, KEY, authority)
+            _issue(path, CERTIFICATE, KEY, (own, key))
     return made
-
-
-def _read_authority(folder: Path) -> Authority:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    try:
-        key: Any = load_pem_private_key((folder / "authority.key").read_bytes(), None)
-        return x509.load_pem_x509_certificate((folder / AUTHORITY).read_bytes()), key
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"The authority in {folder} cannot be read ({error}); make a lab in another folder."
-        ) from None
 
 
 def _issue(folder: Path, certificate: str, key_file: str, authority: Authority | None) -> None:

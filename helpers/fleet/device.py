@@ -67,12 +67,12 @@ def measure(text: str) -> str:
 
 def progress(_worker: object = None) -> dict[str, Any]:
     """Return how many requests of which experiment are on record, and this device's clock."""
+    seen = {"id": "", "done": 0, "clock": time.time()}
     for folder in list(_under_way):
         with contextlib.suppress(OSError):
-            (path,) = [*folder.glob("*/requests.jsonl"), None][:1]
-            done = path.read_bytes().count(b'"phase": "measure"') if path else 0
-            return {"id": folder.name, "done": done, "clock": time.time()}
-    return {"id": "", "done": 0, "clock": time.time()}
+            text = b"".join(path.read_bytes() for path in folder.glob("*/requests.jsonl"))
+            seen |= {"id": folder.name, "done": text.count(b'"phase": "measure"')}
+    return seen
 
 
 def _measured(order: Order) -> Run:

@@ -137,15 +137,11 @@ def serve_scheduler(lab: Lab, lost_after_s: float) -> None:
     from distributed import Scheduler
 
     async def serve() -> None:
-        place: dict[str, Any] = {
-            "host": lab.host,
-            "port": lab.port,
-            "protocol": str(lab).partition(":")[0],
-        }
+        protocol = str(lab).partition(":")[0]
+        place: dict[str, Any] = {"host": lab.host, "port": lab.port, "protocol": protocol}
         async with Scheduler(**place, security=security, **QUIET) as scheduler:
-            print(
-                f"The lab's scheduler listens at {scheduler.address}; Ctrl-C ends it.", flush=True
-            )
+            at = scheduler.address
+            print(f"The lab's scheduler listens at {at}; Ctrl-C ends it.", flush=True)
             await scheduler.finished()
 
     with dask.config.set({"distributed.scheduler.worker-ttl": f"{lost_after_s} s"}):

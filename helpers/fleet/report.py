@@ -72,46 +72,41 @@ def judge_device(name: str, run: Run, scenario: Scenario) -> Judged:
 
 
 class FleetReport(Shown):
-    """Compare models over devices. It shows itself as its tables and sentences."""
+    """Compare models over devices. It shows itself as its tables and sentences.
+
+    `models` are in the order of their mean score, best first; `scores` are devices x models.
+    """
 
     def __init__(self, devices: Sequence[Judged], notes: Sequence[str] = ()):
         self.devices, self.notes = devices, notes
-        self.models = list(dict.fromkeys(model for one in devices for model in one.met))
-        of_all = [[one.scores.get(model, 0.0) for model in self.models] for one in devices]
-        self.scores = np.array(of_all).reshape(len(devices), len(self.models))
+        models = list(dict.fromkeys(model for one in devices for model in one.met))
+        of_all = [[one.scores.get(model, 0.0) for model in models] for one in devices]
+        scores = np.array(of_all).reshape(len(devices), len(models))
+        order = np.argsort(-scores.mean(axis=0), kind="stable")
+        self.models, self.scores = [models[place] for place in order], scores[:, order]
 
     @cached_property
     def limits(self) -> dict[str, np.ndarray]:
         """Map each limit, and "all limits", to devices x models: whether it is met there."""
         pairs = [[one.met.get(model, {}) for model in self.models] for one in self.devices]
         names = dict.fromkeys(name for row in pairs for met in row for name in met)
-        found = {
-            name: np.array(
-                [[met.get(name, met.get(ANSWERS, False)) for met in row] for row in pairs]
-            )
-            for name in names
-        }
+        found = {}
+        for name in names:
+            met = [[of.get(name, of.get(ANSWERS, False)) for of in row] for row in pairs]
+            found[name] = np.array(met)
         return {**found, "all limits": np.logical_and.reduce(list(found.values()))}
-
-    @property
-    def order(self) -> list[int]:
-        """Return the places of the models by mean score, best first."""
-        return np.argsort(-self.scores.mean(axis=0), kind="stable").tolist()
 
     @property
     def best(self) -> str | None:
         """Return the best single default; None where no model meets all limits anywhere."""
-        return self.models[self.order[0]] if self.scores.any() else None
+        return self.models[0] if self.scores.any() else None
 
     @cached_property
     def leads(self) -> dict[str, Estimate]:
         """Return the best default's lead over each other model; the intervals hold together."""
-        first, *others = self.order
-        confidence = 1 - 0.05 / max(len(others), 1)
-        gaps = {
-            self.models[place]: self.scores[:, first] - self.scores[:, place] for place in others
-        }
-        return {model: _mean(gap, confidence) for model, gap in gaps.items()}
+        confidence = 1 - 0.05 / max(len(self.models) - 1, 1)
+        gaps = zip(self.models[1:], (self.scores[:, :1] - self.scores[:, 1:]).T, strict=True)
+        return {model: _mean(gap, confidence) for model, gap in gaps}
 
     @cached_property
     def classes(self) -> dict[str, np.ndarray]:
@@ -142,41 +137,47 @@ class FleetReport(Shown):
             split, inside, outside = _choose(self.scores[rest], masks[:, rest])
             picks = np.where(masks[split, held], inside, outside)
             # Against the best single one of all: one that only the rest chose would be worse here.
-            gains[held] = self.scores[held, picks] - self.scores[held, self.order[0]]
+            gains[held] = self.scores[held, picks] - self.scores[held, 0]
         split, inside, outside = _choose(self.scores, masks)
         words, names = list(self.classes)[split], (self.models[inside], self.models[outside])
         return TwoDefaults(words, names[0], names[1], _mean(gains))
 
     def share(self, limit: str, model: str) -> tuple[int, tuple[float, float]]:
-        """Return on how many devices a model meets a limit, and the interval of that share."""
+        """Return on how many devices a model meets a limit, and the interval of that share.
+
+        It is the exact one at 95 % (Clopper and Pearson, 1934).
+        """
+        from scipy import stats  # slow to import
+
         met = int(self.limits[limit][:, self.models.index(model)].sum())
-        return met, interval_of_share(met, len(self.devices))
+        exact = stats.binomtest(met, len(self.devices)).proportion_ci(0.95, "exact")
+        return met, (exact.low, exact.high)
 
     def table(self) -> Table:
         """Show the limits and the share of the fleet that meets each, by model, with intervals."""
         n = len(self.devices)
         rows: list[list[object]] = []
         for limit in self.limits:
-            shares = [self.share(limit, self.models[place]) for place in self.order]
+            shares = [self.share(limit, model) for model in self.models]
             rows.append(
                 [limit, *(f"{k} of {n} ({100 * a:.0f}-{100 * b:.0f} %)" for k, (a, b) in shares)]
             )
-        rows.append(["mean score", *(float(self.scores[:, p].mean()) for p in self.order)])
-        return Table(("limit", *(self.models[place] for place in self.order)), rows)
+        rows.append(["mean score", *self.scores.mean(axis=0).tolist()])
+        return Table(("limit", *self.models), rows)
 
     def by_device(self) -> Table:
         """Show each model's score on each device, or the limits that it breaks there."""
         rows = []
         for one, scores in zip(self.devices[:SHOWN], self.scores, strict=False):
             cells: list[str] = []
-            for place in self.order:
-                met = one.met.get(self.models[place], {ANSWERS: False})
+            for model, score in zip(self.models, scores, strict=True):
+                met = one.met.get(model, {ANSWERS: False})
                 broken = [limit for limit, is_met in met.items() if not is_met]
-                cells.append(f"out: {', '.join(broken)}" if broken else f"{scores[place]:.2f}")
+                cells.append(f"out: {', '.join(broken)}" if broken else f"{score:.2f}")
             rows.append([one.name, *cells])
         more = len(self.devices) - SHOWN
         note = f"The first {SHOWN} devices; {more:,} more are counted." if more > 0 else ""
-        return Table(("device", *(self.models[place] for place in self.order)), rows, note)
+        return Table(("device", *self.models), rows, note)
 
     def sentences(self) -> list[str]:
         """Return the best default, how sure it is, what two would gain, and what is missing."""
@@ -209,14 +210,6 @@ def _mean(gaps: np.ndarray, confidence: float = 0.95) -> Estimate:
         worst = mean * (1 - unseen) - np.sign(mean) * unseen
         low, high = sorted((mean, float(worst)))
     return Estimate(mean, low, high, confidence, n)
-
-
-def interval_of_share(met: int, n: int) -> tuple[float, float]:
-    """Return the exact 95 % interval of a share (Clopper and Pearson, 1934)."""
-    from scipy import special
-
-    low = float(special.betaincinv(met, n - met + 1, 0.025)) if met else 0.0
-    return low, float(special.betaincinv(met + 1, n - met, 0.975)) if met < n else 1.0
 
 
 def report_fleet(folder: Path, limits: str | os.PathLike | None = None) -> FleetReport:

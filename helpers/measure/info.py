@@ -109,7 +109,6 @@ class Environment(Recorded):
     machine: dict[str, Any] = {}  # see `common.machine.machine`
     packages: dict[str, str | None] = {}
     git_revision: str | None = None
-    celsius: float | None = None  # the hottest sensor when the run began
 
 
 class Resumption(Recorded):

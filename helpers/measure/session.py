@@ -261,7 +261,7 @@ class _Session:
                 record.energy_j_per_request = energy.joules / answers
                 record.energy_source = energy.source
                 if energy.source == "estimate":
-                    self._recorder.info.watts_per_core = machine.watts_per_core()
+                    self._recorder.info.watts_per_core = machine.WATTS_PER_CORE
 
 
 def _median(values: Sequence[float | None]) -> float | None:

@@ -91,7 +91,12 @@ class Lineup(Shown, dict[str, ModelEntry]):
 def load_models(path: str | Path | None = None) -> Lineup:
     """Read and check `models.json`. Raises UsageError naming the file and the mistake."""
     path = Path(path or DATA / "models.json")
-    raw = parse_json(read_text(path), f"{path}")
+    return parse_models(read_text(path), path)
+
+
+def parse_models(text: str, path: Path) -> Lineup:
+    """Check the text of a `models.json`; `path` is what errors call it."""
+    raw = parse_json(text, f"{path}")
     if not isinstance(raw, dict) or not raw:
         raise UsageError(
             f"{path}: expected an object with at least one model, "

@@ -6,6 +6,7 @@ count as 1 + 4 x quality on the scale of 1 to 5, rounded for kappa. Intervals ar
 bootstraps over answers, and need 10 of them.
 """
 
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -139,33 +140,27 @@ def ratings(run: Run, *files: Path) -> Ratings:
     return Ratings(run, tuple(for_run(run, *files)), tuple(read_judges(run)))
 
 
-def agreement(one: str, two: str, ours: Scores, theirs: Scores, seed: int = 0) -> Agreement:
+def agreement(one: str, two: str, ours: Scores, theirs: Scores) -> Agreement:
     """Compare two sources of scores; 95 % intervals need 10 shared answers."""
+    from scipy import stats  # slow to import
+
     shared = sorted(set(ours) & set(theirs))
     n = len(shared)
     x, y = (np.array([scores[key] for key in shared], dtype=float) for scores in (ours, theirs))
     if n < 3 or not np.ptp(x) or not np.ptp(y):
         return Agreement(one, two, n)
-    picks = np.random.default_rng(seed).integers(0, n, size=(RESAMPLES, n))
+    picks = np.random.default_rng(0).integers(0, n, size=(RESAMPLES, n))
 
     def estimate(statistic: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Estimate:
         value = float(statistic(x[None], y[None])[0])
         if n < ANSWERS_NEEDED:
             return Estimate(value, n=n)
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with warnings.catch_warnings(action="ignore"):  # a resample may have one score only
             low, high = np.nanquantile(statistic(x[picks], y[picks]), [0.025, 0.975])
         return Estimate(value, float(low), float(high), n=n)
 
-    return Agreement(one, two, n, estimate(_spearman), estimate(_kappa))
-
-
-def _spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return Pearson's correlation of ranks, ties shared, of each line."""
-    from scipy import stats
-
-    a, b = (stats.rankdata(values, axis=1) for values in (x, y))
-    a, b = (values - values.mean(axis=1, keepdims=True) for values in (a, b))
-    return (a * b).sum(axis=1) / np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
+    spearman = estimate(lambda a, b: stats.spearmanrho(a, b, axis=1).statistic)
+    return Agreement(one, two, n, spearman, estimate(_kappa))
 
 
 def _kappa(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ length. The match is by words, not by meaning: a right answer in other words cou
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -146,12 +146,11 @@ class Quality(Shown):
     @cached_property
     def summary(self) -> list[dict]:
         """Return a row for each model: mean quality, its 95 % interval, and the checks behind."""
-        return [self._row(model) for model in self.run.models]
-
-    def _row(self, model: str) -> dict:
-        answers = [a for a in distinct(self.run) if a.model == model and a.key in self.scores]
-        scored = [(self.scores[a.key], a.n) for a in answers]
-        return _summarize(model, list(self.by_prompt(model).values()), scored)
+        scored: dict[str, list[tuple[Score, int]]] = {model: [] for model in self.run.models}
+        for answer in distinct(self.run):
+            if answer.key in self.scores:
+                scored[answer.model].append((self.scores[answer.key], answer.n))
+        return [_summarize(m, [*self.by_prompt(m).values()], of) for m, of in scored.items()]
 
     def compare(self) -> list[str]:
         """Compare others with the first model that has answers, at 95 % together (Bonferroni)."""
@@ -190,7 +189,11 @@ class Quality(Shown):
         prompt, columns = prompts[prompt_id], {}
         for answer in distinct(self.run):
             if answer.prompt == prompt_id and answer.model not in columns:
-                columns[answer.model] = _parts(score(prompt, answer.text))
+                of = score(prompt, answer.text)
+                extra = of.faithfulness
+                invented = ", ".join(extra.unsupported) or "nothing"
+                parts = [invented, extra.length, extra.copied, of.quality]
+                columns[answer.model] = [*map(str, of.checks), *parts]
         expected = [(check.name, check.kind) for check in score(prompt, "").checks]
         names = [*expected, *((part, "every answer") for part in PARTS)]
         rows = [[*name, *parts] for name, *parts in zip(names, *columns.values(), strict=True)]
@@ -208,7 +211,11 @@ class Quality(Shown):
             answers = [(scores[prompt], 1) for prompt in quality]
             rows.append(_summarize(name, list(quality.values()), answers))
         shown = {n: h for n, h in SHOWN.items() if n not in RARE or any(row[n] for row in rows)}
-        cells = [[_interval(row) if n == "quality_low" else row[n] for n in shown] for row in rows]
+        cells = []
+        for row in rows:
+            low, high = row["quality_low"], row["quality_high"]
+            interval = None if low is None else f"{low:.2f} to {high:.2f}"
+            cells.append([(row | {"quality_low": interval})[name] for name in shown])
         silent = [p.id for p in self.prompts.prompts if not _expects(p)]
         note = f"Not judged, because nothing is expected of them: {', '.join(silent)}."
         return Table([*shown.values()], cells, note=note if silent else "")
@@ -238,11 +245,6 @@ def _summarize(name: str, values: Sequence[float], scored: Sequence[tuple[Score,
     }
 
 
-def _interval(row: Mapping) -> str | None:
-    known = row["quality_low"] is not None
-    return f"{row['quality_low']:.2f} to {row['quality_high']:.2f}" if known else None
-
-
 def prompts_to_settle(differences: Sequence[float], confidence: float = 0.95) -> int | None:
     """Return how many more prompts show a difference of 0.1 in 4 of 5 runs; None if unknown."""
     from scipy import special
@@ -252,13 +254,6 @@ def prompts_to_settle(differences: Sequence[float], confidence: float = 0.95) ->
     z = special.ndtri((1 + confidence) / 2) + special.ndtri(POWER)
     needed = math.ceil((z * np.std(differences, ddof=1) / DIFFERENCE) ** 2)
     return max(0, needed - len(differences))
-
-
-def _parts(of: Score) -> list[object]:
-    """Return the checks of an answer, then what `PARTS` names."""
-    faithful = of.faithfulness
-    invented = ", ".join(faithful.unsupported) or "nothing"
-    return [*map(str, of.checks), invented, faithful.length, faithful.copied, of.quality]
 
 
 def _expects(prompt: Prompt) -> bool:

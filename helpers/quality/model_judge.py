@@ -12,12 +12,11 @@ from ..common.progress import Progress
 from ..common.show import Shown, one_line
 from ..common.templates import sentences
 from ..measure.record import Run
-from .answers import Answer, Key, distinct
+from .answers import Key, distinct
 from .people import score_of
 
 if TYPE_CHECKING:
     from ..servers.server import Server
-    from ..timing.stream import Timeline
 
 RUBRIC_VERSION = 1
 RUBRIC = Path(__file__).with_name("templates") / "rubric.txt"
@@ -90,14 +89,21 @@ def ask_judge(
     if not model.loaded:
         server.load(judge)
     file = run.folder / f"judge-{re.sub(r'[^A-Za-z0-9._-]+', '-', model.alias)}.jsonl"
-    scored = {(j.prompt, j.answer) for j in _read(file) if j.error is None}
-    to_ask = {a.key: a for a in distinct(run) if a.key not in scored}
+    done = {(j.prompt, j.answer) for j in _read(file) if j.error is None}
+    to_ask = {a.key: a for a in distinct(run) if a.key not in done}
     answers, failures = list(to_ask.values())[:limit], 0
+    rubric = RUBRIC.read_text(encoding="utf-8").strip()
     with Progress(len(answers), "judgements", progress) as line:
         for answer in answers:
-            question = _question(run.prompts.get(answer.prompt, ""), answer.text)
+            # An answer must not close its own tag.
+            texts = {"asked": run.prompts.get(answer.prompt, ""), "answer": answer.text}
+            fenced = {n: re.sub(r"<(/?)(asked|answer)", r"< \1\2", t) for n, t in texts.items()}
+            question = rubric.format(**fenced)
             timeline = server.request(model, question, **REQUEST)
-            append_json(file, asdict(_judgement(model.alias, answer, timeline)))
+            value, reason = parse(timeline.text) if timeline.ok else (None, "")
+            reply = "" if value is not None else one_line(timeline.text, 300)
+            said = Judgement(model.alias, *answer.key, value, reason, reply, timeline.error, now())
+            append_json(file, asdict(said))
             line.step(answer.prompt)
             failures = 0 if timeline.ok else failures + 1
             if failures == MAX_FAILURES_IN_A_ROW:
@@ -107,12 +113,6 @@ def ask_judge(
                 )
     own, asked = _takes_part(run, model.alias, model.id), frozenset(a.key for a in answers)
     return JudgeResult(model.alias, _read(file), own, asked)
-
-
-def _judgement(judge: str, answer: Answer, timeline: "Timeline") -> Judgement:
-    value, reason = parse(timeline.text) if timeline.ok else (None, "")
-    reply = "" if value is not None else one_line(timeline.text, 300)
-    return Judgement(judge, answer.prompt, answer.hash, value, reason, reply, timeline.error, now())
 
 
 def read_judges(run: Run) -> list[JudgeResult]:
@@ -140,13 +140,6 @@ def parse(reply: str) -> tuple[int | None, str]:
         else:
             found, at = (score, one_line(str(fields.get("reason", "")), 300)), end
     return found
-
-
-def _question(asked: str, answer: str) -> str:
-    # An answer must not close its own tag.
-    fenced = [re.sub(r"<(/?)(asked|answer)", r"< \1\2", text) for text in (asked, answer)]
-    rubric = RUBRIC.read_text(encoding="utf-8").strip()
-    return rubric.format(asked=fenced[0], answer=fenced[1])
 
 
 def _read(file: Path) -> tuple[Judgement, ...]:

@@ -7,7 +7,6 @@ is still to be done.
 """
 
 import csv
-import html
 import io
 import random
 import re
@@ -19,7 +18,8 @@ from pathlib import Path
 from ..common.errors import UsageError
 from ..common.files import read_text, separator, sheet_rows, write_text, writing
 from ..common.paths import DATA, results_folder
-from ..common.show import Shown, Table, lines, one_line, sanitize_for_csv
+from ..common.show import Shown, Table, one_line, sanitize_for_csv
+from ..common.templates import render
 from ..measure.record import Run
 from .answers import Answer, Key, distinct
 
@@ -113,13 +113,11 @@ def append(annotations: Sequence[Annotation], file: Path) -> None:
         text = read_text(file) if file.exists() else ""
         text = text if text.strip() else _csv([COLUMNS])
         line_end = "" if text.endswith("\n") else "\n"
-        rows = _csv([_cells(annotation) for annotation in annotations], separator(text))
-        write_text(file, MARK + text + line_end + rows)
-
-
-def _cells(annotation: Annotation) -> list[object]:
-    cells = {name: sanitize_for_csv(str(value)) for name, value in asdict(annotation).items()}
-    return list((cells | _key_cells(annotation.key)).values())
+        rows = []
+        for of in annotations:
+            cells = {name: sanitize_for_csv(str(value)) for name, value in asdict(of).items()}
+            rows.append([*(cells | _key_cells(of.key)).values()])
+        write_text(file, MARK + text + line_end + _csv(rows, separator(text)))
 
 
 def _key_cells(key: Key) -> dict[str, str]:
@@ -140,13 +138,12 @@ def _csv(rows: Iterable[Sequence], delimiter: str = ",") -> str:
 class BlindRating(Shown):
     """Offer a run's answers to one rater, without names and without those already scored.
 
-    `seed` and `rater` decide the order; `file` is where scores go, by default `annotations.csv` in
-    the results folder. A kill loses nothing: a new object goes on where the last one stopped.
+    `rater` decides the order; `file` is where scores go, by default `annotations.csv` in the
+    results folder. A kill loses nothing: a new object goes on where the last one stopped.
     """
 
     run: Run
     rater: str
-    seed: int = 0
     file: Path = field(default_factory=scores_file)
 
     def __post_init__(self) -> None:
@@ -161,7 +158,7 @@ class BlindRating(Shown):
         """Return every distinct answer of the run, in this rater's order."""
         answers = {answer.key: answer for answer in distinct(self.run)}
         items = [answers[key] for key in sorted(answers)]
-        random.Random(f"{self.seed} {self.rater}").shuffle(items)
+        random.Random(self.rater).shuffle(items)
         return items
 
     @property
@@ -206,13 +203,6 @@ class BlindRating(Shown):
 
     def _repr_html_(self) -> str:
         """Show prompt and answer whole, with the line breaks of the notes."""
-        table, item = self.table(), self.current
-        asked = self.run.prompts.get(item.prompt, "") if item else ""
-        texts = {"asked": asked, "answer": item.text} if item else {}
-        parts = [
-            f"<strong>{name}</strong>"
-            f'<pre style="white-space: pre-wrap">{html.escape(chr(10).join(lines(text)))}</pre>'
-            for name, text in texts.items()
-        ]
+        table = self.table()
         head = Table(table.headers, table.rows[:1], note=table.note)
-        return head._repr_html_() + "".join(parts)
+        return render("quality/blind.html.jinja", head=head, texts=table.rows[1:])

@@ -5,12 +5,12 @@ Every chart carries what it shows in a sentence, and a description for readers w
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from ..common.show import count, join_words
+from ..common.show import join_words
+from ..common.templates import paragraph
 from ..decision.limits import collect
 from ..decision.scorecard import Scorecard
 from ..decision.selection import Decision
@@ -19,9 +19,6 @@ from ..timing.metrics import COMPARED, METRICS
 from . import draw
 from .comparison import compare_models
 from .draw import Chart
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 MAX_PROMPTS = 30
 MAX_DOTS = 1500  # in one chart; of more, every n-th is drawn and the chart says so
@@ -43,6 +40,7 @@ def quality_and_speed(
     card = run if isinstance(run, Scorecard) else Scorecard(run)
     run, evidence = card.run, collect(card)
     options = decision.options if decision else ()
+    limit = decision.limits.min_quality if decision else None
     out = {option.model for option in options if option.out}
     models = ([option.model for option in options] or run.models)[:most]
     shown = [model for model in models if evidence[model].row["n_ok"]]
@@ -62,15 +60,13 @@ def quality_and_speed(
     if judged:
         panels[0].set_xlim(0, 1.08)
         panels[0].set_xlabel("quality, 0 to 1 (right is better)")
-        if decision and decision.limits.min_quality:
-            panels[0].axvline(decision.limits.min_quality, color="#D55E00", ls="--", zorder=0)
+        if limit:
+            panels[0].axvline(limit, color="#D55E00", ls="--", zorder=0)
     panels[-1].set_xlim(left=0)
     panels[-1].set_xlabel(f"latency, {unit.strip(' ()')} (left is better)")
     n = max(evidence[model].row["prompts_judged"] for model in shown)
-    of_quality = f"mean quality over n = {count(n, 'prompt')} and " if judged else ""
-    dashed = " Dashed: the limit." if judged and decision and decision.limits.min_quality else ""
-    grey = " Grey: out." if out & set(shown) else ""
-    finding = f"Dots: {of_quality}median latency. Bars: 95 % intervals.{dashed}{grey}"
+    about = {"judged": judged, "prompts": n, "limit": limit, "out": out & set(shown)}
+    finding = paragraph("report/quality_and_speed.jinja", **about)
     return Chart(figure, f"Quality and latency of {join_words(shown)}.", finding)
 
 
@@ -124,33 +120,21 @@ def per_prompt(run: Run, metric: str = "latency_s") -> Chart:
         offset = (index - (len(models) - 1) / 2) * 0.7 / max(len(models), 2)
         for row, prompt in enumerate(shown):
             if prompt in values[model]:
-                x = np.asarray(values[model][prompt]) * scale
-                _draw_prompt(axes, index, row + offset, x, marks[model][prompt], step)
+                x, y = np.asarray(values[model][prompt]) * scale, row + offset
+                thin, far = x[::step], np.asarray(marks[model][prompt], dtype=bool)[::step]
+                draw.dots(axes, index, thin, np.full(len(thin), y), alpha=0.65, ms=5)
+                axes.vlines(np.median(x), y - 0.14, y + 0.14, color=draw.color(index), lw=2.5)
+                axes.plot(thin[far], np.full(far.sum(), y), "o", mfc="none", mec="black", ms=11)
         draw.dots(axes, index, [], [], alpha=0.65, ms=5, label=model)
     draw.name_rows([axes], shown)
     axes.set_xlim(left=0)
     axes.set_xlabel(f"{label}{unit}; bar: median, ring: outlier")
     draw.legend(figure)
-    finding = (
-        f"{label}: {max(prompts, key=slowest.__getitem__)} is the slowest prompt. "
-        f"{sum(outliers):,} of {len(outliers):,} requests are marked as outliers and kept."
-    )
-    if len(shown) < len(prompts):
-        finding += f" The chart shows the {len(shown)} slowest of {len(prompts)} prompts."
-    if step > 1:
-        finding += f" The chart shows one dot in {step:,}."
+    about = {"label": label, "slowest": max(prompts, key=slowest.__getitem__), "step": step}
+    lists = {"prompts": prompts, "shown": shown, "marks": outliers}
+    finding = paragraph("report/per_prompt.jinja", **about, **lists)
     alt = f"{label} of every request, by prompt, for {join_words(models)}."
     return Chart(figure, alt, finding)
-
-
-def _draw_prompt(
-    axes: "Axes", index: int, y: float, x: np.ndarray, marks: Sequence[bool], step: int
-) -> None:
-    """Draw one model's values of one prompt at height `y`: dots, the median and outliers."""
-    thin, outliers = x[::step], x[::step][np.asarray(marks, dtype=bool)[::step]]
-    draw.dots(axes, index, thin, np.full(len(thin), y), alpha=0.65, ms=5)
-    axes.vlines(np.median(x), y - 0.14, y + 0.14, color=draw.color(index), lw=2.5)
-    axes.plot(outliers, np.full(len(outliers), y), "o", mfc="none", mec="black", ms=11)
 
 
 def _answered(run: Run) -> list[str]:

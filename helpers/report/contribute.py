@@ -8,7 +8,7 @@ README.md          the same in words
 
 import json
 import re
-import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,13 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..common.errors import UsageError
 from ..common.files import read_text, read_toml, write_text
 from ..common.show import Table, one_line
+from ..common.templates import render, sentences
 from ..common.validation import explain
 from ..decision.scorecard import COLUMNS
 from ..measure.record import Run
-from ..models.lineup import Entry, EntryType, Lineup, last_part, load_models
+from ..models.lineup import Entry, EntryType, Lineup, last_part, load_models, parse_models
 from ..models.prompts import MAX_NAME
 from ..timing.intervals import P95_NEEDS
-from . import page
 from .report import make_report
 
 FILES = ("models.json", "result.json", "environment.json", "README.md")
@@ -82,18 +82,27 @@ class Environment(Entry):
 
 
 def contribute(run: Run, folder: Path) -> Path:
-    """Write the folder for a run and return it.
+    """Write the files of `make_files` into a new folder and return it."""
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty; name a new folder.")
+    texts = make_files(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return folder
 
-    Raises UsageError when the run did not finish, when nothing was answered, when the folder is not
-    empty, or when something private would be in it.
+
+def make_files(run: Run) -> dict[str, str]:
+    """Return the texts of a contribution by file name.
+
+    Raises UsageError when the run did not finish, when nothing was answered, or when something
+    private would be in it.
     """
     if run.status != "finished" or not any(row["n_ok"] for row in run.summary):
         raise UsageError(
             f"{run.folder.name} is not finished, or nothing was answered in it; "
             "only a finished run is worth giving."
         )
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty; name a new folder.")
     report, known = make_report(run), load_models()
     card, hosts = report.card, report.hosts
     environment = run.info.environment.model_dump(include=set(Environment.model_fields))
@@ -108,21 +117,16 @@ def contribute(run: Run, folder: Path) -> Path:
         "environment.json": environment,
     }
     texts = {name: json.dumps(part, indent=2, allow_nan=False) for name, part in parts.items()}
-    texts["README.md"] = page.render(
-        "contribution.md.jinja", run=run, table=public, remote=bool(hosts)
+    texts["README.md"] = render(
+        "report/contribution.md.jinja", run=run, table=public, remote=bool(hosts)
     )
-    _check_private(texts)
-    folder.mkdir(parents=True, exist_ok=True)
     try:
-        for name, text in texts.items():
-            write_text(folder / name, text)
-        verify_contribution(folder)
+        check_files(texts)
     except UsageError as error:
-        shutil.rmtree(folder)
         raise UsageError(
             f"Nothing was written, since it would not pass the check: {error}"
         ) from None
-    return folder
+    return texts
 
 
 def verify_contribution(folder: Path) -> list[str]:
@@ -138,15 +142,9 @@ def verify_contribution(folder: Path) -> list[str]:
             f"{folder}: {one_line(unknown[0], 60)} does not belong in a contribution; "
             f"it holds {', '.join(FILES)} and nothing else."
         )
-    texts = {name: _text(folder / name) for name in FILES}
-    if re.search(r"<[A-Za-z!/]|javascript:", texts["README.md"]):
-        raise UsageError(f"{folder / 'README.md'} holds HTML or a script; it is plain Markdown.")
-    _check_private(texts)
-    entries = load_models(folder / "models.json")
-    result = _validated(Contribution, folder / "result.json", texts["result.json"])
-    environment = _validated(Environment, folder / "environment.json", texts["environment.json"])
-    return page.sentences(
-        "contribution_check.jinja",
+    entries, result, environment = check_files({name: _text(folder / name) for name in FILES})
+    return sentences(
+        "report/contribution_check.jinja",
         known=load_models(),
         entries=entries,
         machine=environment.machine.get("cpu") or "a machine without a name",
@@ -154,6 +152,23 @@ def verify_contribution(folder: Path) -> list[str]:
         alias=_alias,
         needs=P95_NEEDS,
     )
+
+
+def check_files(texts: Mapping[str, str]) -> tuple[Lineup, Contribution, Environment]:
+    """Return what the files of a contribution hold. Raises UsageError naming file and field."""
+    if set(texts) != set(FILES):
+        raise UsageError(f"files: expected {', '.join(FILES)}.")
+    if re.search(r"<[A-Za-z!/]|javascript:", texts["README.md"]):
+        raise UsageError("README.md holds HTML or a script; it is plain Markdown.")
+    for name, text in texts.items():
+        if match := re.search(PRIVATE, text):
+            raise UsageError(
+                f"{name} contains what looks like an address, a home folder, an e-mail or a key "
+                f"({one_line(match[0], 12)}); take it out."
+            )
+    entries = parse_models(texts["models.json"], Path("models.json"))
+    result = _validated(Contribution, "result.json", texts)
+    return entries, result, _validated(Environment, "environment.json", texts)
 
 
 def _alias(model: str) -> str:
@@ -205,17 +220,8 @@ def _text(path: Path) -> str:
     return read_text(path)
 
 
-def _check_private(texts: dict[str, str]) -> None:
-    for name, text in texts.items():
-        if match := re.search(PRIVATE, text):
-            raise UsageError(
-                f"{name} contains what looks like an address, a home folder, an e-mail or a key "
-                f"({one_line(match[0], 12)}); take it out."
-            )
-
-
-def _validated(model: type[EntryType], path: Path, text: str) -> EntryType:
+def _validated(model: type[EntryType], name: str, texts: Mapping[str, str]) -> EntryType:
     try:
-        return model.model_validate_json(text)
+        return model.model_validate_json(texts[name])
     except ValidationError as error:
-        raise UsageError(f"{path}: {explain(error, model)}.") from None
+        raise UsageError(f"{name}: {explain(error, model)}.") from None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..common.show import one_line
-from . import page
+from ..common.templates import render
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +50,7 @@ class Chart:
         return out.getvalue()
 
     def _repr_html_(self) -> str:
-        return page.render("chart.html.jinja", chart=self)
+        return render("report/chart.html.jinja", chart=self)
 
 
 def new_figure(

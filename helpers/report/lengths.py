@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..common.templates import sentences
 from ..measure.record import Run
-from . import draw, page
+from . import draw
 from .draw import Chart
 
 PROMPTS_NEEDED = 5
@@ -72,5 +73,5 @@ def by_length(run: Run) -> Chart:
     axes.set(xlim=(0, None), ylim=(0, None), xlabel="prompt tokens")
     axes.set_ylabel(f"median TTFT ({unit})")
     draw.legend(figure)
-    said = page.sentences("lengths.jinja", found=found, ttft_s=TTFT_S)
+    said = sentences("report/lengths.jinja", found=found, ttft_s=TTFT_S)
     return Chart(figure, "TTFT by prompt tokens, with a line for each model.", " ".join(said))

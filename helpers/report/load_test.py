@@ -1,21 +1,21 @@
 """Show a server under load, from its record: throughput, goodput and the waiting that they cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..common.show import Table
+from ..common.templates import sentences
 from ..measure.plan import Slo
 from ..measure.record import Run, Window, window
 from ..timing.intervals import summarize
-from . import draw, page
+from . import draw
 from .draw import Chart
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
 ENOUGH = 0.95  # more streams than bring this share of the highest throughput bring little
 QUEUED = 1.5  # a queue has formed when the last quarter of an open loop is this much slower
@@ -124,8 +124,8 @@ def table(run: Run) -> Table | None:
 def findings(run: Run) -> list[str]:
     """Return what the load shows, in sentences."""
     plan, by_model = run.info.plan, _answered(run)
-    return page.sentences(
-        "load_findings.jinja",
+    return sentences(
+        "report/load_findings.jinja",
         plan=plan,
         by_model=by_model,
         unit_of=_unit,
@@ -164,7 +164,10 @@ def for_report(run: Run) -> dict[str, Chart]:
 
 
 def curve(run: Run) -> Chart:
-    """Draw throughput against latency, a line for each model and a point for each level."""
+    """Draw throughput against latency, a line for each model and a point for each level.
+
+    Beside a point stands what was in flight; from it a line goes up to its p95.
+    """
     by_model = _answered(run)
     if not by_model or not run.info.plan.sweep:
         return draw.empty_chart(
@@ -174,7 +177,17 @@ def curve(run: Run) -> Chart:
     figure, (axes,) = draw.new_figure()
     axes.grid(color="0.9")
     scale, unit = draw.time_scale(max(level.latency_p50_s or 0 for level in levels(run)))
-    _draw_sweep(axes, by_model, scale)
+    throughput = _unit([level for of_model in by_model.values() for level in of_model])
+    for index, (model, of_model) in enumerate(by_model.items()):
+        x = np.array([getattr(level, throughput) for level in of_model], dtype=float)
+        y = np.array([level.latency_p50_s for level in of_model], dtype=float) * scale
+        p95 = np.array([level.latency_p95_s for level in of_model], dtype=float) * scale
+        draw.dots(axes, index, x, y, ls="-", ms=7, label=model)
+        axes.vlines(x, y, p95, color=draw.color(index), lw=1, alpha=0.6)
+        for level, across, up in zip(of_model, x, y, strict=True):
+            draw.note(axes, f"{level.in_flight:.3g}", (across, up), (6, -11))
+    axes.set_xlim(left=0)
+    axes.set_xlabel(f"throughput ({throughput.removesuffix('_per_s')}/s)")
     axes.set_ylabel(f"median latency ({unit}); line up to p95 where it is known")
     axes.set_ylim(0, 1.1 * axes.get_ylim()[1])  # room above the highest point
     draw.legend(figure)
@@ -183,19 +196,3 @@ def curve(run: Run) -> Chart:
         "of requests in flight."
     )
     return Chart(figure, alt, " ".join(findings(run)))
-
-
-def _draw_sweep(axes: "Axes", by_model: Mapping[str, Sequence[Level]], scale: float) -> None:
-    """Draw a model's levels as a line, each with what was in flight and a line up to its p95."""
-    units = {_unit(of_model) for of_model in by_model.values()}
-    unit = "tokens_per_s" if units == {"tokens_per_s"} else "requests_per_s"
-    for index, (model, of_model) in enumerate(by_model.items()):
-        x = np.array([getattr(level, unit) for level in of_model], dtype=float)
-        y = np.array([level.latency_p50_s for level in of_model], dtype=float) * scale
-        p95 = np.array([level.latency_p95_s for level in of_model], dtype=float) * scale
-        draw.dots(axes, index, x, y, ls="-", ms=7, label=model)
-        axes.vlines(x, y, p95, color=draw.color(index), lw=1, alpha=0.6)
-        for level, across, up in zip(of_model, x, y, strict=True):
-            draw.note(axes, f"{level.in_flight:.3g}", (across, up), (6, -11))
-    axes.set_xlim(left=0)
-    axes.set_xlabel(f"throughput ({unit.removesuffix('_per_s')}/s)")

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..common import templates
 from ..common.errors import UsageError
-from ..common.files import write_bytes, write_json, write_text
+from ..common.files import read_toml, write_bytes, write_json, write_text
+from ..common.paths import DATA
 from ..common.show import Table, count, join_words, sanitize_for_csv
-from ..decision.cost import Prices
+from ..decision.cost import Prices, money
 from ..decision.limits import DIMENSIONS, collect
 from ..decision.scorecard import GLANCE, Scorecard
 from ..decision.selection import Decision, decide
@@ -19,9 +21,10 @@ from ..measure.record import Run
 from ..quality.agreement import Ratings, ratings
 from ..quality.facets import score_facets
 from ..quality.faults import worst_answers
-from . import charts, lengths, load_test, page, sentences
+from . import charts, lengths, load_test, sentences
 from .draw import Chart
 
+LICENSES = read_toml(DATA / "licenses.toml")  # links to their texts
 ROWS = 4  # of the table on the first screen
 TEXTS = ("sample", "error")  # they come last in summary.csv, because they are long
 
@@ -52,7 +55,8 @@ class Report:
     def say(self, template: str, **more: object) -> list[str]:
         """Return the sentences of a template about this report."""
         about = {"card": self.card, "decision": self.decision, "hosts": self.hosts}
-        return page.sentences(f"{template}.jinja", run=self.run, **about, **more)
+        about |= {"run": self.run, "money": money, "licenses": LICENSES}
+        return templates.sentences(f"report/{template}.jinja", **about, **more)
 
     @cached_property
     def hosts(self) -> dict[str, str]:
@@ -179,7 +183,7 @@ def write_report(run: Run, **choices) -> Path:
     for name, chart in itertools.chain(*(of.items() for of in pictures)):
         write_bytes(folder / f"{name}.svg", chart.svg)
     for name in ("decision.md", "report.html", "benchmark_report.md"):
-        text = page.render(f"{name}.jinja", report=report, dimensions=DIMENSIONS)
+        text = templates.render(f"report/{name}.jinja", report=report, dimensions=DIMENSIONS)
         write_text(folder / name, text)
     return folder / "benchmark_report.md"
 

@@ -1,24 +1,19 @@
 """Say in sentences what a run shows: its highlights, its limitations, its environment."""
 
-from ..common import machine
+from ..common import templates
 from ..decision.scorecard import COLUMNS
 from ..measure.record import Run
 from ..quality.facets import score_facets
 from ..timing.instrument_error import WITHIN_ERROR
-from . import page
+from ..timing.refusals import in_words
 from .comparison import compare_models, compare_two
 
 
 def highlights(run: Run) -> list[str]:
     """Return what the figures say: problems first, then comparisons with the first model."""
-    problems = [
-        f"{row['model']}: {row['status']} ({row['n_failed']} failed, {row['n_skipped']} skipped). "
-        f"{row['error'] or 'The run ended before its turn.'}"
-        for row in run.summary
-        if row["status"] != "ok"
-    ]
+    problems = templates.sentences("report/problems.jinja", run=run)
     if not any(row["n_ok"] for row in run.summary):
-        return [*problems, "No model answered, so there is nothing to compare."]
+        return problems
     made = compare_models(run)
     alone = made.sentences()[0]  # for want of a second model
     verdicts = made.firm.sentences() if made.firm else [] if made else [alone]
@@ -54,18 +49,18 @@ def limits(run: Run) -> list[str]:
             unmeasured.setdefault((heading, reason), []).append(model)
     models = run.info.models
     estimated = [model for model in models if models[model].energy_source == "estimate"]
-    said = page.sentences(
-        "limits.jinja",
+    said = templates.sentences(
+        "report/limits.jinja",
         run=run,
         rated={model: len(run.sample(model, "output_tokens_per_s")) for model in run.models},
         endings={model: _endings(run, model) for model in run.models},
         unmeasured=unmeasured,
         estimated=estimated,
-        watts_variable=machine.WATTS_VARIABLE,
+        in_words=in_words,
     )
     said += run.info.joined_notes
-    return said + page.sentences(
-        "instrument.jinja",
+    return said + templates.sentences(
+        "report/instrument.jinja",
         error=run.info.calibration or {},
         factor=WITHIN_ERROR,
         concurrency=run.info.plan.concurrency,

@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from ..common.errors import KitError
 from ..common.paths import results_folder
 from ..common.show import one_line
+from ..common.templates import render
 from ..course.exercises import Words
 from ..measure.record import Run, load_run
 from ..measure.shared_plan import check_shared_plan
@@ -19,9 +18,6 @@ from .posts import Machine, describe
 
 WIDTH, ROW, EDGE = 600, 64, 16  # of a panel, in units of its picture
 LANES = 7  # dots of one row lie below each other
-LOADER = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
-# Everything is escaped, since learners choose their names.
-PAGES = jinja2.Environment(loader=LOADER, autoescape=True)
 NO_ROOM = "You measured alone; to join a room: python -m helpers join http://HOST:8321 --name NAME"
 
 
@@ -73,4 +69,4 @@ def show_room(run: Run | None = None) -> object:
     rows = {row["model"]: row for row in run.summary}
     own = describe(run.info.environment.machine, rows, name="you")
     panels = draw_board(models, [*others, own])
-    return HTML(PAGES.get_template("picture.html.jinja").render(board=panels, machines=others))
+    return HTML(render("room/picture.html.jinja", board=panels, machines=others))

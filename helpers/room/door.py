@@ -21,20 +21,19 @@ from starlette.templating import Jinja2Templates
 from ..common import web
 from ..common.foreign import clean
 from ..common.paths import results_folder, user_path
-from ..common.show import count
-from ..common.templates import environment
+from ..common.templates import environment, render
 from ..measure.shared_plan import read_shared_plan
 from ..models import classroom
 from ..models.mirror import KIT, NAME_HEADER
 from . import wheels
-from .board import PAGES, draw_board
+from .board import draw_board
 from .findings import report_room
 from .posts import Machine, Refused, RoomFolder, open_room
 
 WINDOW_S = 60.0
 POSTS, WRONG_CODES = 40, 10  # of one address in that time
 STATUS = {413: "too large", 503: "too many connections"}
-TEMPLATES = Jinja2Templates(env=PAGES)
+TEMPLATES = Jinja2Templates(env=environment("room", autoescape=True))  # learners choose names
 
 
 class Room:
@@ -110,7 +109,7 @@ class Room:
         with self._lock:
             report = report_room(self.folder)
             board = draw_board(self.folder.plan.models, self.folder.machines)
-        values = {"room": self, "report": report, "board": board, "count": count} | more
+        values = {"room": self, "report": report, "board": board} | more
         policy = {"Content-Security-Policy": classroom.POLICY}
         return TEMPLATES.TemplateResponse(request, template, values, headers=policy)
 
@@ -124,9 +123,8 @@ def serve(
 
     def opened(addresses: list[str]) -> None:
         packed = any(wheels.wheels_folder().glob("*.whl"))
-        text = environment("room").get_template("invitation.jinja")
         shown = {"room": room, "packed": packed, "has_site": bool(site), "addresses": addresses}
-        say(text.render(shown).strip("\n"))
+        say(render("room/invitation.jinja", **shown).strip("\n"))
         if room:
             room.addresses = addresses
 

@@ -80,8 +80,20 @@ def report_room(room: RoomFolder) -> RoomReport:
     """Return what the machines of a room say together, so far."""
     (baseline, *others), machines = room.plan.models, tuple(room.machines)
     confidence = 1 - 0.05 / max(len(others) * len(COLUMNS), 1)
-    pairs = itertools.product(others, COLUMNS)
-    findings = (_relate(machines, model, baseline, metric, confidence) for model, metric in pairs)
+    findings = []
+    for model, metric in itertools.product(others, COLUMNS):
+        own, base = (figures_of(machines, name, metric) for name in (model, baseline))
+        values, ratios = own[~np.isnan(own)], own / base
+        ratios = ratios[~np.isnan(ratios)]
+        estimate, spreads = Estimate(), [np.nan, np.nan]
+        if len(ratios):
+            logs = np.log(ratios)
+            bounds = interval_of_mean(logs, confidence=confidence)
+            low, high = (None if bound is None else float(np.exp(bound)) for bound in bounds)
+            estimate = Estimate(float(np.exp(logs.mean())), low, high, confidence, len(ratios))
+            spreads = [float(of.max() / of.min()) for of in (ratios, values)]
+        above = int((ratios > 1).sum())
+        findings.append(Finding(model, baseline, metric, estimate, above, *spreads))
     return RoomReport(tuple(findings), machines)
 
 
@@ -90,19 +102,3 @@ def figures_of(machines: Sequence[Machine], model: str, metric: str) -> np.ndarr
     column, (low, high) = COLUMNS[metric], POSSIBLE
     found = [machine.figures.get(model, {}).get(column) or np.nan for machine in machines]
     return np.array([value if low < value < high else np.nan for value in found])
-
-
-def _relate(
-    machines: Sequence[Machine], model: str, baseline: str, metric: str, confidence: float
-) -> Finding:
-    own, base = (figures_of(machines, name, metric) for name in (model, baseline))
-    values, ratios = own[~np.isnan(own)], own / base
-    ratios = ratios[~np.isnan(ratios)]
-    if not len(ratios):
-        return Finding(model, baseline, metric, Estimate(), 0, np.nan, np.nan)
-    logs = np.log(ratios)
-    bounds = interval_of_mean(logs, confidence=confidence)
-    low, high = (None if bound is None else float(np.exp(bound)) for bound in bounds)
-    estimate = Estimate(float(np.exp(logs.mean())), low, high, confidence, len(ratios))
-    spreads = [float(of.max() / of.min()) for of in (ratios, values)]
-    return Finding(model, baseline, metric, estimate, int((ratios > 1).sum()), *spreads)

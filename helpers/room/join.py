@@ -6,25 +6,23 @@ is sent without consent, and nothing listens here.
 
 import json
 import sys
-import tempfile
 import time
 import urllib.parse
-from pathlib import Path
 from typing import Any
 
 import httpx2
 
 from ..common.errors import KitError, MirrorError, UsageError
-from ..common.files import now, read_text, write_text
+from ..common.files import now, write_text
 from ..common.foreign import clean
 from ..common.paths import results_folder
 from ..common.show import lines
-from ..course.exercises import count_passed
+from ..course.exercises import overview
 from ..course.guesses import count_guesses
 from ..measure.record import Run, load_run
 from ..measure.shared_plan import SharedPlan, check_shared_plan
 from ..models.mirror import KIT, NAME_HEADER, parse_mirror_url
-from ..report.contribute import FILES, contribute
+from ..report.contribute import make_files
 from .posts import NAMES, Course, Post, can_be_shown
 
 ROOM = "room.txt"  # in the results folder: the address of the room that was joined last
@@ -92,12 +90,10 @@ def measure_sleep(began: tuple[float, float], ended: tuple[float, float]) -> int
 
 def make_post(run: Run, name: str, slept_s: int = 0) -> Post:
     """Return what is sent of a run, without the room code. Raises UsageError for no result."""
-    (passed, exercises), guesses = count_passed(), count_guesses()
+    (_, passed, exercises), guesses = overview().shares[-1], count_guesses()
     course: Course = {"passed": passed, "exercises": exercises}
     course |= {"right": guesses["right"], "guesses": sum(guesses.values())}
-    with tempfile.TemporaryDirectory() as folder:
-        given = contribute(run, Path(folder) / "contribution")
-        files = {file: read_text(given / file) for file in FILES}
+    files = make_files(run)
     return Post(name=name, sent_at=now(), slept_s=slept_s, course=course, files=files)
 
 

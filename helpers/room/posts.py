@@ -8,8 +8,6 @@ posts.jsonl   a line for each, with name, figures, exercises and guesses
 import hashlib
 import json
 import secrets
-import shutil
-import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from ..common.errors import UsageError
-from ..common.files import append_json, now, read_json_lines, replace, write_json, write_text
+from ..common.files import append_json, now, read_json_lines, write_json, write_text
 from ..common.foreign import clean
 from ..common.paths import results_folder
 from ..common.show import one_line
@@ -98,36 +96,23 @@ class RoomFolder:
             raise Refused(409, "name taken", taken)
         if len(self.machines) >= MAX_MACHINES:
             raise Refused(409, "no place", f"The room has {MAX_MACHINES} machines: it is full.")
-        machine, folder = self._keep(post)
-        row = {"at": now(), "digest": digest, "folder": folder, "machine": machine.model_dump()}
-        append_json(self.folder / "posts.jsonl", row)
+        try:
+            _, result, facts = contribute.check_files(post.files)
+        except UsageError as error:
+            raise _not_valid(422, str(error)) from None
+        # A kill may have left a folder of this number without its line below.
+        folder = self.folder / "machines" / f"{len(self.machines) + 1:03}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in post.files.items():
+            write_text(folder / name, text)
+        figures = {one.model: one.model_extra or {} for one in result.results if one.n_ok}
+        more = {"name": post.name, "course": post.course, "notes": _notes(post)}
+        machine = describe(facts.machine, figures, **more)
+        row = {"at": now(), "digest": digest, "folder": folder.name}
+        append_json(self.folder / "posts.jsonl", row | {"machine": machine.model_dump()})
         self.machines.append(machine)
         self._seen[key] = digest
         return machine
-
-    def _keep(self, post: Post) -> tuple[Machine, str]:
-        """Check a contribution and give it a folder; return what it says and the folder's name."""
-        folder = self.folder / "machines"
-        folder.mkdir(exist_ok=True)
-        incoming = Path(tempfile.mkdtemp(prefix=".incoming-", dir=folder))
-        try:
-            if set(post.files) != set(contribute.FILES):
-                raise UsageError(f"files: expected {', '.join(contribute.FILES)}.")
-            for name, text in post.files.items():
-                write_text(incoming / name, text)
-            contribute.verify_contribution(incoming)
-        except UsageError as error:
-            shutil.rmtree(incoming, ignore_errors=True)
-            reason = str(error).replace(f"{incoming}", "the contribution")
-            raise _not_valid(422, reason) from None
-        places = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
-        kept = folder / f"{max(places, default=0) + 1:03}"
-        replace(incoming, kept)
-        result = contribute.Contribution.model_validate_json(post.files["result.json"])
-        facts = contribute.Environment.model_validate_json(post.files["environment.json"])
-        figures = {one.model: one.model_extra or {} for one in result.results if one.n_ok}
-        more = {"name": post.name, "course": post.course, "notes": _notes(post)}
-        return describe(facts.machine, figures, **more), kept.name
 
 
 def open_room(plan: SharedPlan, name: str) -> RoomFolder:

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 
 from helpers.common import machine
-from helpers.common.errors import UsageError
 
 TAKE = "import sys; block = bytearray(b'x') * int(sys.argv[1]); print('ready', flush=True); sys.stdin.read()"
 PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[2], sys.argv[1]])"
@@ -121,7 +120,7 @@ def test_a_board_that_does_not_support_a_figure_has_none():
 
 
 def test_without_a_counter_energy_is_estimated_from_processor_time(tmp_path, monkeypatch):
-    monkeypatch.setenv(machine.WATTS_VARIABLE, "8")
+    monkeypatch.setattr(machine, "WATTS_PER_CORE", 8)
     code = "import sys, time; print('ready', flush=True); sys.stdin.readline()\nwhile time.process_time() < 0.5: pass\nprint('done', flush=True); sys.stdin.read()"
     with running(code) as process:
         energy = machine.Energy(lambda: process.pid, tmp_path, machine.Nvml(SimpleNamespace()))
@@ -132,19 +131,3 @@ def test_without_a_counter_energy_is_estimated_from_processor_time(tmp_path, mon
         process.stdin.close()
     assert energy.source == "estimate"
     assert 8 * 0.3 < energy.joules < 8 * 0.6
-
-
-@pytest.mark.parametrize("text", ["0", "nan", "-5", "many", "1000"])
-def test_a_wrong_power_is_told(monkeypatch, text):
-    monkeypatch.setenv(machine.WATTS_VARIABLE, text)
-    with pytest.raises(UsageError, match=r"expected the watts of a busy core, from 0\.1 to 100"):
-        machine.watts_per_core()
-
-
-def test_the_governor_is_told_where_the_system_tells_it(tmp_path):
-    told = tmp_path / "scaling_governor"
-    assert machine.governor(told) is None
-    told.write_text("powersave\n", encoding="utf-8")
-    assert machine.governor(told) == "powersave"
-    assert "celsius" in machine.environment()
-    assert "celsius" not in machine.machine()  # two runs on one machine would never agree

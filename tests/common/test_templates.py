@@ -1,32 +1,42 @@
-"""Sentences from templates: what is compiled once is kept, where that can be."""
+"""Sentences and pages from templates."""
 
+import jinja2
 import pytest
 
 from helpers.common import templates
 
 
 @pytest.fixture
-def beside(tmp_path, monkeypatch):
-    """The folder in which the module believes that Python keeps what it has compiled."""
+def say(monkeypatch):
+    """Fills in a template that only this test has."""
+
+    def fill(call, name: str, text: str, **values):
+        loader = jinja2.DictLoader({name: text})
+        monkeypatch.setattr(jinja2, "PackageLoader", lambda _package: loader)
+        templates.environment.cache_clear()
+        return call(f"common/{name}", **values)
+
+    yield fill
     templates.environment.cache_clear()
-    monkeypatch.setattr(templates, "__file__", str(tmp_path / "templates.py"))
-    yield tmp_path / "__pycache__"
-    templates.environment.cache_clear()
 
 
-def say() -> str:
-    templates.environment.cache_clear()  # as a new process
-    return templates.paragraph("measure/two_sittings.jinja", drift=0.05)
+def test_each_line_that_is_not_empty_is_a_sentence_without_controls(say):
+    text = "{% if a %}\nIt is   {{ a }}.\n{% endif %}\n\n{{ n | count('round') }}.\n"
+    said = say(templates.sentences, "x.jinja", text, a="red\x1b[31m\nand <b>", n=2)
+    assert said == ["It is red and <b>.", "2 rounds."]
+    assert say(templates.paragraph, "x.jinja", text, a=0, n=1) == "1 round."
 
 
-def test_a_compiled_template_is_kept_and_read_again(beside, monkeypatch):
-    beside.mkdir()
-    said = say()
-    assert len(list(beside.glob("*.cache"))) == 1
-    monkeypatch.setattr("jinja2.Environment.compile", None)  # nothing can be compiled any more
-    assert say() == said
+def test_a_page_of_html_is_escaped_and_markdown_is_by_its_filter(say):
+    values = {"model": "<b>*x*</b>"}
+    assert say(templates.render, "x.html.jinja", "<p>{{ model }}</p>", **values) == (
+        "<p>&lt;b&gt;*x*&lt;/b&gt;</p>"
+    )
+    assert say(templates.render, "x.md.jinja", "{{ model | md }}", **values) == (
+        "&lt;b&gt;\\*x\\*&lt;/b&gt;"
+    )
 
 
-def test_where_nothing_can_be_kept_it_is_compiled_each_time(beside):
-    assert say() == say() != ""
-    assert not beside.exists()
+def test_a_name_that_nobody_gave_is_an_error(say):
+    with pytest.raises(jinja2.UndefinedError, match="'b' is undefined"):
+        say(templates.sentences, "x.jinja", "{{ b }}", a=1)

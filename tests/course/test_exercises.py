@@ -121,7 +121,7 @@ def test_help_is_folded_under_the_cell(name):
     wrong = check(name, answer_of(WRONG[name][0]["code"]))
     titles = re.findall(r"<details><summary>(.*?)</summary>", wrong._repr_html_())
     assert titles == ["Hint 1", "Hint 2", "Hint 3", "One solution"]
-    assert html.escape(exercise.solution.strip()) in wrong._repr_html_()
+    assert exercise.solution.strip() in html.unescape(wrong._repr_html_())
     assert exercise.solution.strip() not in str(wrong)
 
 

@@ -140,8 +140,8 @@ def test_nothing_is_lost_or_repeated_when_a_device_is_killed_and_another_sleeps(
     assert psutil.wait_procs(measuring, LIMIT_S)[1] == []  # it ends by itself, after some more rows
     sleeper = wait_for(lambda: len(lab.rows("edge-2")) > 5 and lab.running["edge-2"], run)
     sleeper.send_signal(signal.SIGSTOP)
-    kept = lab.rows("edge-1")
     wait_for(lambda: "edge-1: lost" in lab.said("run"), run)
+    kept = lab.rows("edge-1")  # its measuring process ends a moment after it
     wait_for(lab.worker("edge-1"))
     wait_for(lambda: "edge-2: lost" in lab.said("run"), run)
     sleeper.send_signal(signal.SIGCONT)

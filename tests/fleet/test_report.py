@@ -5,14 +5,13 @@ import shutil
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 
 from helpers.cli.app import main
 from helpers.common.errors import UsageError
 from helpers.common.paths import DATA
 from helpers.decision.scenario import load_scenario
 from helpers.decision.selection import decide
-from helpers.fleet.report import FleetReport, Judged, interval_of_share, judge_device, report_fleet
+from helpers.fleet.report import FleetReport, Judged, judge_device, report_fleet
 from helpers.measure.record import Run
 
 FINE = {"answers": True, "p95 latency": True}
@@ -35,12 +34,6 @@ def fleet(n: int, small: float = 0.0, seed: int = 1, noise: float = 0.02) -> lis
 
 def words(report: FleetReport) -> str:
     return " ".join(report.sentences())
-
-
-def test_the_interval_of_a_share_is_scipys_exact_one():
-    for met, n in ((0, 4), (1, 4), (4, 4), (37, 50)):
-        exact = binomtest(met, n).proportion_ci(0.95, "exact")
-        assert interval_of_share(met, n) == pytest.approx((exact.low, exact.high), abs=1e-9)
 
 
 def test_two_defaults_by_class_are_proposed_where_they_gain():

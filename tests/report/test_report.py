@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from helpers.common import templates
 from helpers.common.errors import FileError, UsageError
 from helpers.common.show import Table
 from helpers.decision.scorecard import Scorecard
@@ -20,7 +21,7 @@ from helpers.measure.recorder import Recorder
 from helpers.measure.rows import Row
 from helpers.models.prompts import prompt_list
 from helpers.quality.facets import score_facets
-from helpers.report import charts, page
+from helpers.report import charts
 from helpers.report.comparison import compare_models
 from helpers.report.draw import MARKERS
 from helpers.report.report import Report, Section, make_report, summary_csv, write_report
@@ -393,15 +394,11 @@ def test_report_has_every_part(run):
     assert "None" not in text
 
 
-@pytest.mark.parametrize(
-    ("state", "words"),
-    [({"on_mains_power": False}, "ran on battery"), ({"governor": "powersave"}, "`powersave`")],
-)
-def test_what_may_have_held_the_processor_back_is_on_the_first_screen(run, state, words):
+def test_what_may_have_held_the_processor_back_is_on_the_first_screen(run):
     about_it = run.info.environment.model_dump()
-    about_it["machine"] |= {"on_mains_power": True, "governor": "performance"} | state
+    about_it["machine"] |= {"on_mains_power": False}
     changed = edit_info(run, environment=about_it)
-    assert [words in warning for warning in make_report(changed).say("warnings")] == [True]
+    assert ["ran on battery" in it for it in make_report(changed).say("warnings")] == [True]
 
 
 def test_pictures_of_the_report_exist_and_have_words(run):
@@ -539,9 +536,9 @@ def test_a_section_with_a_new_title_needs_no_other_edit(tmp_path, monkeypatch):
     fresh = Section("A new part", Table(("model",), [["small"]]), ["It says something."])
     monkeypatch.setattr(Report, "sections", [fresh])
     report = make_report(record(tmp_path, {"small": about(size_mb=2.0)}, rows_of("small")))
-    shown = page.render("report.html.jinja", report=report)
+    shown = templates.render("report/report.html.jinja", report=report)
     assert "<summary><h2>A new part</h2></summary>" in shown and "<caption>A new part" in shown
-    assert "## A new part" in page.render("benchmark_report.md.jinja", report=report)
+    assert "## A new part" in templates.render("report/benchmark_report.md.jinja", report=report)
 
 
 # Charts ------------------------------------------------------------------------------------------------------------
