@@ -139,12 +139,13 @@ class SampleRun:
         return list(by_text.values())
 
     def verdicts(self) -> list[str]:
-        """Return the sentences on latency, and one on a figure that cannot be told apart."""
+        """Return the sentences on latency, and one on a figure, or on quality, that cannot tell."""
         verdicts = compare_models(self.run)
         latency = [str(verdict) for verdict in verdicts if verdict.metric == "latency_s"]
         unclear = [verdict for verdict in verdicts if not verdict.apart and verdict.ratio]
         unclear.sort(key=lambda verdict: verdict.low is None)  # best one with an interval
-        return [*latency, *map(str, unclear[:1])]
+        alike = [sentence for sentence in self.quality.compare() if "cannot tell" in sentence]
+        return [*latency, *[*map(str, unclear), *alike][:1]]
 
     def decision(self) -> str:
         """Return the decision's first sentence, with the limits and weights of the kit."""

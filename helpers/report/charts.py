@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from ..common.show import join_words
 from ..common.templates import paragraph
@@ -58,11 +57,11 @@ def quality_and_speed(
         draw.estimate(panels[-1], row, of["latency_p50_s"] * scale, latencies, sure=sure)
     draw.name_rows(panels, shown)
     if judged:
-        panels[0].set_xlim(0, 1.08)
+        panels[0].set_xlim(-0.08, 1.08)
         panels[0].set_xlabel("quality, 0 to 1 (right is better)")
         if limit:
             panels[0].axvline(limit, color="#D55E00", ls="--", zorder=0)
-    panels[-1].set_xlim(left=0)
+    panels[-1].set_xlim(left=-0.08 * panels[-1].get_xlim()[1])
     panels[-1].set_xlabel(f"latency, {unit.strip(' ()')} (left is better)")
     n = max(evidence[model].row["prompts_judged"] for model in shown)
     about = {"judged": judged, "prompts": n, "limit": limit, "out": out & set(shown)}
@@ -90,7 +89,7 @@ def forest(run: Run, baseline: str | None = None) -> Chart:
             row, ratio = models.index(v.model), v.ratio or math.nan
             draw.estimate(axes, row, ratio, (v.low, v.high), sure=v.apart)
         better = "right" if METRICS[metric].more_is_better else "left"
-        axes.set_xlabel(f"{METRICS[metric].label}, 1: {one} ({better} is better)", fontsize=9)
+        axes.set_xlabel(f"{METRICS[metric].label} ({better} is better)\n1: {one}", fontsize=9)
     draw.name_rows(panels, models)
     latencies = [str(v) for v in verdicts if v.metric == "latency_s"]
     labels = join_words([METRICS[metric].label for metric in metrics])
@@ -145,6 +144,6 @@ def _scale(run: Run, models: Sequence[str], metric: str) -> tuple[float, str]:
     """Return the factor that gives readable numbers, and their unit as an axis names it."""
     if METRICS[metric].unit != "s":
         return 1.0, ""
-    values = pd.concat([run.sample(model, metric)[metric] for model in models])
-    factor, unit = draw.time_scale(float(values.astype(float).median()))
+    medians = [run.sample(model, metric)[metric].median() for model in models]
+    factor, unit = draw.time_scale(float(np.nanmax(np.array(medians, dtype=float))))
     return factor, f" ({unit})"

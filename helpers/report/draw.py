@@ -103,7 +103,9 @@ def estimate(
 
 def ratio_axis(axes: "Axes", values: Sequence[float]) -> None:
     """Make an axis for ratios: logarithmic, with plain numbers, and a line at 1."""
-    low, high = min(0.9, *values) * 0.93, max(1.12, *values) * 1.08
+    low, high = min(0.9, *values), max(1.12, *values)
+    room = max(1.08, (high / low) ** 0.08)  # for digits beside the outermost points
+    low, high = low / room, high * room
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     steps = (1, 2, 5) if high < 100 * low else (1,)

@@ -69,8 +69,8 @@ class Report:
         shown = [option.model for option in self.decision.options][:ROWS]
         out: dict[str, list[str]] = {}
         for option in self.decision.options:
-            for violation in option.broken:
-                out.setdefault(violation.limit, []).append(option.model)
+            for limit in dict.fromkeys(violation.limit for violation in option.broken):
+                out.setdefault(limit, []).append(option.model)
         note = self.say("glance", out=out, more=len(self.run.models) - len(shown))
         return replace(self.card.table(GLANCE, shown), note=" ".join(note))
 

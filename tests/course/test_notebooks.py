@@ -17,6 +17,7 @@ from helpers import (
     route,
     score_facets,
 )
+from helpers.common.paths import PROJECT
 from helpers.course import notebooks
 from helpers.course.exercises import solution
 from helpers.decision.scorecard import GLANCE
@@ -260,7 +261,7 @@ def test_every_cell_ran_without_error(executed, name):
                 "replies were not valid JSON",
                 "judges its own answers",
                 "example-1 and example-2 order the answers alike",
-                "smollm2-135m-instruct: 17 of 17 replies were not valid JSON",
+                "smollm2-135m-instruct: 42 of 43 replies were not valid JSON",
                 "No person has scored",
                 "Quality comes from word matching alone",
             ],
@@ -336,7 +337,10 @@ def test_the_course_leaves_a_report_with_every_file(executed):
 
 
 def test_a_model_of_the_course_that_was_not_measured_is_named():
-    assert notebooks.left_out(DATA / "sample_run") == ["smollm2-135m", "smollm2-135m-notes"]
+    course = ["pocket-mini", "pocket-midi", "smollm2-135m", "smollm2-135m-notes"]
+    of_nano = PROJECT / "tests" / "measure" / "data" / "2_resumed"
+    assert notebooks.left_out(of_nano) == course
+    assert Run(DATA / SAMPLE).models == course and notebooks.left_out(DATA / SAMPLE) == []
 
 
 def test_the_same_notebooks_work_on_an_endpoint(solved):

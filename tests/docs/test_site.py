@@ -186,7 +186,7 @@ def test_each_notebook_says_how_it_was_executed_and_shows_what_it_gave(site):
         assert f">{note}</p>" in text
         assert ('<div class="output"' in text) == outputs
     compared = text_of(site, "notebooks/04_compare.html")
-    assert "takes 5.9 times as long as pocket-nano" in compared
+    assert "takes 40 times as long as pocket-mini" in compared
     assert compared.count("<img alt=") >= 2 or compared.count("data:image/png") >= 2
     assert "Here the live notebook has buttons." in compared
 
@@ -230,7 +230,7 @@ def test_a_persian_notebook_has_the_outputs_of_the_english_one(
     assert '<html lang="fa" dir="rtl">' in text
     assert make_site.promise(source) == ("04 مقایسه و تصمیم", "کدام مدل؟")
     assert "<title>04 مقایسه و تصمیم</title>" in text
-    assert "takes 5.9 times as long as pocket-nano" in text
+    assert "takes 40 times as long as pocket-mini" in text
     assert 'href="../../style.css"' in text
     assert '<pre class="code" dir="ltr">' in text
 

@@ -15,7 +15,7 @@ from helpers.report.sentences import highlights
 from helpers.timing.metrics import COMPARED, METRICS
 from helpers.timing.ratios import compare_rounds
 
-MODEL = "pocket-nano"
+MODEL = "pocket-mini"
 SAMPLE_ROWS = [
     row
     for row in map(

@@ -160,17 +160,32 @@ def test_the_first_screen_says_all_that_a_decision_needs(browser, shipped):
         )
         == 1
     )
-    assert table.locator("tbody td").first.inner_text() == "pocket-midi"  # the default comes first
+    assert table.locator("tbody td").first.inner_text() == "smollm2-135m-notes"  # the default
     wrong = opened.locator(".front li").all_inner_texts()
     assert len(wrong) == 4
-    assert "pocket-nano on who-owns: wrong owner: Roland, not Gordon" in wrong
-    assert wrong[-1] == "pocket-midi: nothing wrong was found on 8 prompts"
+    assert (
+        "smollm2-135m on call-back-service: wrong owner: Okafor, not Priyanka; "
+        "invented date: Tuesday; missing: due (3 March), open (pick up)"
+    ) in wrong
+    assert wrong[-1].startswith("smollm2-135m-notes on crossing-guard: copied: 63 %")
     assert opened.locator(".next code").inner_text().startswith("python -m helpers annotate")
     assert opened.locator("details[open]").count() == 0
     unfold(opened)
     reasons = opened.locator("dt").all_inner_texts()
     assert {"Why", "How sure", "What it costs", "What would change it"} <= {*reasons}
     opened.close()
+
+
+def test_a_default_without_a_fault_is_said_to_have_none(tmp_path):
+    facets = [{"id": "word", "any_of": ["right"]}]
+    ids = [*PROMPTS, "fourth", "fifth"]
+    prompts = [{"id": p, "text": "Is it right?", "facets": facets, "format": None} for p in ids]
+    rows = [answer("small", p, n, 0.1, text="It is right.") for p in ids for n in (1, 2, 3)]
+    run = record(
+        tmp_path, {"small": about()}, rows, prompts={"name": "m", "title": "m", "prompts": prompts}
+    )
+    page = write_report(run, limits={"min_quality": 0.1}).with_name("report.html")
+    assert "<strong>small</strong>: nothing wrong was found on 5 prompts" in page.read_text("utf-8")
 
 
 @pytest.mark.parametrize(("width", "height"), [(1366, 768), (1920, 1080), (400, 800)])
