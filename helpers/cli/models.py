@@ -108,7 +108,7 @@ def mirror(
         port: port to listen on (default 8321)
         plan: PLAN.toml that every machine of the room measures; its board is at /board
     """
-    from ..room.door import serve
+    from ..room.serve import serve
 
     serve(plan, host=host, port=port, only=list(alias), say=functools.partial(print, flush=True))
 

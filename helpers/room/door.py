@@ -8,27 +8,21 @@ import threading
 import time
 import urllib.parse
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 
 from ..common import web
 from ..common.foreign import clean
-from ..common.paths import results_folder, user_path
-from ..common.templates import environment, render
-from ..measure.shared_plan import read_shared_plan
+from ..common.templates import environment
 from ..models import classroom
 from ..models.mirror import KIT, NAME_HEADER
-from . import wheels
 from .board import draw_board
 from .findings import report_room
-from .posts import Machine, Refused, RoomFolder, open_room
+from .posts import Machine, Refused, RoomFolder
 
 WINDOW_S = 60.0
 POSTS, WRONG_CODES = 40, 10  # of one address in that time
@@ -112,23 +106,3 @@ class Room:
         values = {"room": self, "report": report, "board": board} | more
         policy = {"Content-Security-Policy": classroom.POLICY}
         return TEMPLATES.TemplateResponse(request, template, values, headers=policy)
-
-
-def serve(
-    plan: str | None, *, only: Sequence[str], say: Callable[[str], object], **where: Any
-) -> None:
-    """Serve models and packages, and with a plan a room. Raises UsageError for a wrong plan."""
-    path = user_path(plan) if plan else None
-    room = Room(open_room(read_shared_plan(path), path.stem)) if path else None
-
-    def opened(addresses: list[str]) -> None:
-        packed = any(wheels.wheels_folder().glob("*.whl"))
-        shown = {"room": room, "packed": packed, "has_site": bool(site), "addresses": addresses}
-        say(render("room/invitation.jinja", **shown).strip("\n"))
-        if room:
-            room.addresses = addresses
-
-    pages = results_folder() / "site"  # as `make site` writes it
-    site = [Mount("/site", StaticFiles(directory=pages, html=True))] if pages.is_dir() else []
-    more = [*wheels.routes(), *site, *(room.routes if room else ())]
-    classroom.serve(only=only, say=say, more=more, opened=opened, **where)
