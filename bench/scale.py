@@ -19,6 +19,7 @@ from helpers.measure.recorder import Recorder
 from helpers.measure.rows import Row
 from helpers.models.prompts import load_prompts
 
+MAX_ROUNDS = 10_000  # of a plan
 MODELS = ("pocket-nano", "pocket-mini", "pocket-mini-int4", "pocket-midi")
 STEPS = ("read", "summary", "models compared", "report", "two runs compared")
 CHILD = """
@@ -43,7 +44,8 @@ def make(folder: Path, rows: int) -> Path:
     """Make a finished run of `rows` requests: 4 models, the 8 shipped prompts, enough rounds."""
     prompts = load_prompts()
     rounds = -(-rows // (len(MODELS) * len(prompts)))
-    plan = Plan(models=MODELS, prompts=prompts).model_dump(mode="json") | {"rounds": rounds}
+    planned = min(rounds, MAX_ROUNDS)  # the rows go on beyond it
+    plan = Plan(models=MODELS, prompts=prompts).model_dump(mode="json") | {"rounds": planned}
     info = {
         "plan": plan,
         "server": {"kind": "made", "base_url": "http://127.0.0.1"},

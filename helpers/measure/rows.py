@@ -69,7 +69,7 @@ class Row:
 # What a damaged or edited file may hold and no request can have.
 Time = Annotated[float, msgspec.Meta(ge=0)] | None
 RANGES: dict[str, Any] = {
-    "started_at": datetime | None,
+    "started_at": Annotated[datetime, msgspec.Meta(tz=True)] | None,
     "phase": Literal["cold", "warmup", "measure"],
     "status": Literal["ok", "failed", "skipped"],
     "round": Annotated[int, msgspec.Meta(ge=0, le=10**9)],
@@ -152,10 +152,8 @@ def _refuse_repeats(frame: "pd.DataFrame", path: Path) -> None:
 
 def damage(path: Path, place: int, reason: object) -> UsageError:
     """Return the error for line `place` of a file, from 0, with what is wrong with it."""
-    return UsageError(
-        f"{path} is damaged in line {place + 1} ({show.one_line(str(reason), 100)}); "
-        "delete that line, or measure again."
-    )
+    where = f"line {place + 1} ({show.one_line(str(reason), 100)})"
+    return UsageError(f"{path} is damaged in {where}; delete that line, or measure again.")
 
 
 def whole_row(line: str, path: Path, place: int) -> dict[str, Any]:
@@ -175,8 +173,9 @@ def _column(name: str, values: list, tables: dict[str, dict]) -> np.ndarray:
             codes = [table.setdefault(value, len(table) - 1) for value in values]
         return np.array(codes, dtype=np.int32)
     if name == "started_at":
-        naive = [value and value.replace(tzinfo=None) for value in values]
-        return np.array(naive, dtype="datetime64[ms]")
+        # By way of numbers, in a tenth of the time that numpy takes for objects.
+        seconds = np.array([value and value.timestamp() for value in values], dtype=float)
+        return np.rint(1e3 * seconds).astype("datetime64[ms]")
     return np.array(values, dtype=np.int64 if name in COUNTS else float)
 
 

@@ -36,7 +36,7 @@ from .mirror import KIT, NAME_HEADER, PORT
 MAX_CONNECTIONS = 200
 MAX_CLIENTS = 300
 MAX_BODY_BYTES = 2**16  # what a machine posts to a room is a third of it
-CHUNK = 2**20
+CHUNK = 2**19  # of a file; thirty clients hold some of these each
 CATALOG_FOR_S = 2.0
 REFRESH_S = 2
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"

@@ -35,18 +35,19 @@ def test_memory_counts_the_process_and_its_children(arguments):
 
 
 def test_a_peak_that_is_gone_again_is_seen():
-    code = "import sys; print('ready', flush=True); sys.stdin.readline(); b = bytearray(b'x') * 60_000_000; print('full', flush=True); sys.stdin.readline(); del b; print('empty', flush=True); sys.stdin.read()"
+    code = "import sys; print('ready', flush=True); sys.stdin.readline(); b = bytearray(b'x') * 200_000_000; print('full', flush=True); sys.stdin.readline(); del b; print('empty', flush=True); sys.stdin.read()"
+    # Large beside the pages of the interpreter that the system may take back meanwhile.
     with running(code) as process, machine.PeakMemory(process.pid) as memory:
         process.stdin.write("\n")
         process.stdin.flush()
         assert process.stdout.readline().strip() == "full"
-        while memory.above_mb <= 55:  # until the thread has looked after the block was filled
+        while memory.above_mb < 190:  # until the thread has looked
             time.sleep(0.01)
         process.stdin.write("\n")
         process.stdin.flush()
         assert process.stdout.readline().strip() == "empty"
         process.stdin.close()
-    assert 55 < memory.above_mb < 80
+    assert 190 <= memory.above_mb < 220
 
 
 def test_a_process_that_is_gone_has_no_memory():

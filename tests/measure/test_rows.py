@@ -1,6 +1,7 @@
 """Reading requests.jsonl in blocks gives what was written, wherever a block ends and whatever a kill left."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,6 +42,20 @@ def write(path, some):
 def test_the_fields_are_those_of_a_row():
     fields = some_rows(1)[0].to_dict()
     assert set(rows.RowRecord.__struct_fields__) == set(fields) - {"chunk_times_s"}
+
+
+def test_a_time_of_day_is_read_in_utc_and_may_be_missing(tmp_path):
+    given = ["2026-11-24T19:00:00.123+02:00", None, "1969-12-31T23:59:59.999Z"]
+    some = [replace(row, started_at=at) for row, at in zip(some_rows(3), given, strict=True)]
+    found = rows.read_rows(write(tmp_path / "requests.jsonl", some))["started_at"]
+    wanted = ["2026-11-24T17:00:00.123", "NaT", "1969-12-31T23:59:59.999"]
+    assert found.to_numpy().astype(str).tolist() == wanted
+
+
+def test_a_time_of_day_without_its_zone_is_damage(tmp_path):
+    some = [replace(row, started_at="2026-11-24T19:00:00.123") for row in some_rows(1)]
+    with pytest.raises(UsageError, match="damaged in line 1"):
+        rows.read_rows(write(tmp_path / "requests.jsonl", some))
 
 
 @pytest.mark.parametrize("block", [1, 7, 100, 1000, 10**9])

@@ -24,6 +24,13 @@ TEXTS = """() => [...document.querySelectorAll('body *')]
         return [e.textContent, parseFloat(getComputedStyle(e).fontSize) * drawn, box.bottom, box.right]; })
     .filter(([, , bottom]) => bottom > 0)"""
 
+# What follows a name in its tile ends within the tile.
+CUT = """() => [...document.querySelectorAll('section')].filter(tile => {
+    const range = document.createRange();
+    range.selectNode(tile.lastChild);
+    return range.getBoundingClientRect().right > tile.getBoundingClientRect().right;
+}).map(tile => tile.lastChild.textContent)"""
+
 
 def test_the_board_is_whole_legible_and_harmless_with_thirty_machines(room, post):
     door, _ = room
@@ -34,6 +41,7 @@ def test_the_board_is_whole_legible_and_harmless_with_thirty_machines(room, post
         name = f'Ada" onload="taken{number}'[: 8 + number]
         slower = float(np.exp(draw.uniform(0, 3)))
         body = drawn(post, f"{name} {number}", slower, float(draw.uniform(2, 3)), **machine)
+        body["course"] = {"passed": 21, "exercises": 21, "right": 10, "guesses": 12}
         assert door.post(body).status_code == 200
     door.get("/plan.json", **{"Workshop-Name": urllib.parse.quote(HOSTILE)})
     asked, said = [], []
@@ -45,6 +53,7 @@ def test_the_board_is_whole_legible_and_harmless_with_thirty_machines(room, post
         page.goto(f"{door.url}/board")
         texts = page.evaluate(TEXTS)
         shown = page.locator("body").inner_text()
+        cut = page.evaluate(CUT)
         dots = page.locator("div svg path").count()
         picture = page.screenshot()
         fills = set(
@@ -57,6 +66,7 @@ def test_the_board_is_whole_legible_and_harmless_with_thirty_machines(room, post
     assert len([url for url in asked if url.endswith("/board")]) >= 2
     assert (title, said) == ("The room", [])
     assert HOSTILE in shown and 'Ada" onload="taken29 29' in shown
+    assert cut == [] and "21/21 and 10/12" in shown
     assert "30 of 31 machines" in shown and "the ratio travels" in shown
     assert dots == 30 * 3  # two models in milliseconds, one ratio
     assert fills == {"#333", "#fff", "#aaa"}  # told apart without color
