@@ -22,6 +22,10 @@ SETTINGS = (
 )
 
 
+# Hundreds of processes start here: none has to compile the kit anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """Two workers more than there are cores, because many tests wait: for a server, a download, a limit."""
     return min((os.cpu_count() or 1) + 2, 4)
