@@ -21,9 +21,13 @@ SETTINGS = (
 )
 
 
+# Hundreds of processes start here: none has to compile the kit anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than there are cores, because many tests wait for a server."""
-    return min((os.cpu_count() or 1) + 1, 4)
+    """Two workers more than there are cores, because many tests wait: for a server, a download, a limit."""
+    return min((os.cpu_count() or 1) + 2, 4)
 
 
 # They take longest, so they begin first: no worker is left alone with one of them at the end.

@@ -268,12 +268,11 @@ def test_the_instructors_marks_name_headings_of_the_persian_notebooks():
 # Running
 
 
-def test_persian_notebooks_run_headless(server, tmp_path, monkeypatch):
-    """Their code is the English code; two cheap ones show that it runs as it stands there."""
+def test_a_persian_notebook_runs_headless(server, tmp_path, monkeypatch):
+    """Their code is the English code; a cheap one shows that it runs as it stands there, 04 where the sample run is tested."""
     monkeypatch.setenv("WORKSHOP_RESULTS", str(tmp_path / "results"))
-    for name, shown in {"00_check": "Ready.", "04_compare": "# Decision: "}.items():
-        there = edition.HERE / f"{name}.ipynb"
-        assert shown in text_of(notebooks.execute(there, tmp_path / f"{name}.ipynb"))
+    there = edition.HERE / "00_check.ipynb"
+    assert "Ready." in text_of(notebooks.execute(there, tmp_path / "00_check.ipynb"))
 
 
 @pytest.mark.parametrize("folder", ["notebooks", "notebooks/fa"])
