@@ -56,15 +56,15 @@ def summarize(values: ArrayLike, rounds: ArrayLike) -> Summary:
     sample = sample[present]
     if not sample.size:
         return Summary(n=0)
-    p50, observed = float(np.median(sample)), (float(sample.min()), float(sample.max()))
+    middle, observed = float(np.median(sample)), (float(sample.min()), float(sample.max()))
     # A machine's speed drifts over seconds, so values of one round resemble each other and do not
     # count as independent: it is Student's t over the medians of the rounds, around that of all.
     medians = pd.Series(sample).groupby(np.asarray(rounds)[present]).median()
-    low, high = interval_of_mean(medians, around=p50, within=observed)
+    low, high = interval_of_mean(medians, around=middle, within=observed)
     return Summary(
         n=int(sample.size),
         mean=float(sample.mean()),
-        p50=p50,
+        p50=float(np.percentile(sample, 50)),
         p95=float(np.percentile(sample, 95)) if sample.size >= P95_NEEDS else None,
         low=low,
         high=high,
