@@ -59,17 +59,14 @@ class Scorecard(Shown):
     def rows(self) -> list[dict]:
         """Return the summary of the run with quality and cost, a row for each model."""
         costs, quality = cost.costs(self.run, self.prices), facets.score_facets(self.run)
-        columns = ["connect_s", "request_tokens_per_s"]
         answered = self.run.headline[(self.run.headline["status"] == "ok").to_numpy()]
-        medians = answered.groupby("model", observed=True)[columns].median()
+        connect_s = answered.groupby("model", observed=True)["connect_s"].median().dropna()
         rows = []
         for row, scores in zip(self.run.summary, quality.summary, strict=True):
-            known = medians.loc[row["model"]].dropna() if row["model"] in medians.index else {}
             more = {
                 "n": row["n_ok"] + row["n_failed"] + row["n_skipped"],
                 "disk_mb": row["disk_mb"] if row["disk_mb"] is not None else row["size_mb"],
-                "connect_p50_s": known.get("connect_s"),
-                "request_tokens_per_s_p50": known.get("request_tokens_per_s"),
+                "connect_p50_s": connect_s.get(row["model"]),
             }
             rows.append(row | scores | more | costs[row["model"]])
         return rows
@@ -84,14 +81,15 @@ class Scorecard(Shown):
         """Return dimension (latency, throughput, quality) to model to prompt id to value."""
         quality = facets.score_facets(self.run)
         others = self.others.get(self.source, {})
-        values: dict[str, dict] = {"latency": {}, "throughput": {}, "quality": {}}
-        for model in self.run.models:
-            values["latency"][model] = self._medians(model, "latency_s")
-            values["throughput"][model] = self._medians(model, "request_tokens_per_s")
-            values["quality"][model] = (
-                quality.by_prompt(model) if self.source == "facets" else others.get(model, {})
-            )
-        return values
+        of_facets = self.source == "facets"
+        return {
+            "latency": {m: self._medians(m, "latency_s") for m in self.run.models},
+            "throughput": {m: self._medians(m, "request_tokens_per_s") for m in self.run.models},
+            "quality": {
+                model: quality.by_prompt(model) if of_facets else others.get(model, {})
+                for model in self.run.models
+            },
+        }
 
     def table(self, names: Sequence[str] = (), models: Sequence[str] = ()) -> Table:
         """Return the one table for people, or some of it; in ms where all medians are below 1 s."""

@@ -57,9 +57,6 @@ class TippingPoint:
     to: float
     winner: str
 
-    def __str__(self) -> str:
-        return paragraph("decision/tipping_point.jinja", point=self)
-
 
 def of_100(share: float) -> str:
     """Return a share as so many of 100; only the whole is "all"."""

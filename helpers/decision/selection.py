@@ -190,7 +190,10 @@ def decide(
     options = [_option(model, evidence, rules.limits, card) for model in evidence]
     out, left = [o for o in options if o.out], [o for o in options if not o.out]
     rows = {option.model: evidence[option.model].row for option in left}
-    notes = _notes(rules.limits, evidence, left)
+    unseen = [model for model, row in rows.items() if row.get("contradicted") is None]
+    hosts = dict.fromkeys(evidence[model].host for model in rows)
+    about = {"limits": rules.limits, "unseen": unseen, "hosts": list(filter(None, hosts))}
+    notes = tuple(sentences("decision/notes.jinja", **about))
     if not left or all(row["quality"] is None for row in rows.values()):
         left.sort(key=lambda option: rows[option.model]["latency_p50_s"] or math.inf)
         found = Decision((*left, *out), rules, {}, card.source, notes)
@@ -246,15 +249,6 @@ def _option(
     broken, doubts = check(model, evidence, limits, card)
     words = join_words([violation.words for violation in broken], none="")
     return Option(model, out=words, broken=tuple(broken), doubts=tuple(doubts))
-
-
-def _notes(
-    limits: Limits, evidence: Mapping[str, Evidence], left: Sequence[Option]
-) -> tuple[str, ...]:
-    unseen = [o.model for o in left if evidence[o.model].row.get("contradicted") is None]
-    hosts = dict.fromkeys(evidence[o.model].host for o in left)
-    values = {"limits": limits, "unseen": unseen, "hosts": [host for host in hosts if host]}
-    return tuple(sentences("decision/notes.jinja", **values))
 
 
 def _ranked(

@@ -210,22 +210,19 @@ def read_info(folder: Path) -> RunInfo:
                 f"{folder} holds no run (no run.json); give the folder that a benchmark printed."
             )
         content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror}).") from None
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not valid JSON ({one_line(str(error), 100)}).") from None
-    form = content.get("schema") if isinstance(content, dict) else None
-    if form != SCHEMA:
-        raise UsageError(
-            f"{folder} was recorded in form {one_line(str(form), 40)}, "
-            f"this kit reads form {SCHEMA}; measure again."
-        )
-    try:
+        form = content.get("schema") if isinstance(content, dict) else None
+        if form != SCHEMA:
+            raise UsageError(
+                f"{folder} was recorded in form {one_line(str(form), 40)}, "
+                f"this kit reads form {SCHEMA}; measure again."
+            )
         info = RunInfo.model_validate(content, extra="allow")
         json.dumps(info.to_dict(), allow_nan=False)  # a resumed run is written again
         return info
-    except ValidationError as error:
-        raise UsageError(f"{path} is damaged ({explain(error)}); measure again.") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror}).") from None
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{path} is not valid JSON ({error}).") from None
     except (ValueError, RecursionError) as error:
-        reason = one_line(str(error), 100)
+        reason = explain(error) if isinstance(error, ValidationError) else one_line(str(error), 100)
         raise UsageError(f"{path} is damaged ({reason}); measure again.") from None

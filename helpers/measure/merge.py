@@ -59,6 +59,14 @@ def _info(places: dict[Run, str], shared: set[str]) -> RunInfo:
         for run, place in places.items()
         for model, record in run.info.models.items()
     }
+    machines = [run.info.environment.machine for run in runs]
+    notes = sentences(
+        "measure/merge_notes.jinja",
+        left_out=len({prompt for run in runs for prompt in run.prompts} - shared),
+        settings=PLAN_DIFFERENCES,
+        plans=[run.info.plan for run in runs],
+        other_machine=any(machine != machines[0] for machine in machines),
+    )
     return RunInfo(
         plan=_plan(runs, list(models), shared),
         server=ServerRecord(kind=" and ".join(dict.fromkeys(kinds))),
@@ -67,7 +75,7 @@ def _info(places: dict[Run, str], shared: set[str]) -> RunInfo:
         calibration=first.calibration,
         order="one run after the other",
         joined_from=[run.folder.name for run in runs],
-        joined_notes=_notes(runs, shared),
+        joined_notes=notes,
     )
 
 
@@ -96,15 +104,4 @@ def _plan(runs: Sequence[Run], models: list[str], shared: set[str]) -> PlanRecor
             "prompts": plan.prompts.model_copy(update={"prompts": prompts}),
             "rounds": min(run.info.plan.rounds for run in runs),
         }
-    )
-
-
-def _notes(runs: Sequence[Run], shared: set[str]) -> list[str]:
-    machines = [run.info.environment.machine for run in runs]
-    return sentences(
-        "measure/merge_notes.jinja",
-        left_out=len({prompt for run in runs for prompt in run.prompts} - shared),
-        settings=PLAN_DIFFERENCES,
-        plans=[run.info.plan for run in runs],
-        other_machine=any(machine != machines[0] for machine in machines),
     )

@@ -134,7 +134,11 @@ def make_plan(
             chosen[name], origin[name] = os.environ[variable], variable
     if origin["prompts"] == VARIABLES["prompts"]:
         chosen["prompts"] = [chosen["prompts"]]
-    chosen["prompts"] = _prompt_set(chosen.get("prompts"))
+    prompts = chosen.get("prompts")
+    if isinstance(prompts, (list, tuple)):
+        chosen["prompts"] = prompt_list(prompts)
+    elif not isinstance(prompts, PromptSet):
+        chosen["prompts"] = load_prompts(prompts)
     chosen["models"] = _model_list(chosen.get("models"), server)
     if "concurrency" in chosen:
         levels = _levels(chosen["concurrency"])
@@ -193,14 +197,6 @@ def _levels(value: object) -> Sequence[object]:
             f"concurrency: expected one or more whole numbers from 1 to {MAX_STREAMS}, found none."
         )
     return levels
-
-
-def _prompt_set(prompts) -> PromptSet:
-    if isinstance(prompts, PromptSet):
-        return prompts
-    if isinstance(prompts, (list, tuple)):
-        return prompt_list(prompts)
-    return load_prompts(prompts)
 
 
 def _model_list(models, server: "Server") -> list[str]:

@@ -1,7 +1,6 @@
 """Read a recorded run: summary, samples, answers, outliers and drift, today or next year."""
 
 import errno
-import itertools
 import math
 import os
 import shutil
@@ -45,6 +44,7 @@ class Run(Shown):
 
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
+        self._file = self.folder / "requests.jsonl"
         self.info = read_info(self.folder)
 
     @property
@@ -79,28 +79,21 @@ class Run(Shown):
 
         Raises UsageError when the file is damaged.
         """
-        path = self._file
         try:
-            if not path.is_file():  # a pipe of that name would never end
+            if not self._file.is_file():  # a pipe of that name would never end
                 raise FileNotFoundError(errno.ENOENT, "not a file")
-            return read_rows(path)
+            return read_rows(self._file)
         except OSError as error:
             raise UsageError(
-                f"{path} cannot be read ({error.strerror}); restore it, or measure again."
+                f"{self._file} cannot be read ({error.strerror}); restore it, or measure again."
             ) from None
-
-    @property
-    def _file(self) -> Path:
-        return self.folder / "requests.jsonl"
-
-    def _lines(self) -> Iterator[str]:
-        count = len(self.frame)
-        with self._file.open(encoding="utf-8", errors="replace", newline="\n") as file:
-            yield from itertools.islice(file, count)
 
     def each_row(self) -> Iterator[dict[str, Any]]:
         """Yield every request whole, warm-up included."""
-        return (whole_row(line, self._file, n) for n, line in enumerate(self._lines()))
+        known = range(len(self.frame))
+        with self._file.open(encoding="utf-8", errors="replace", newline="\n") as file:
+            for place, line in zip(known, file, strict=False):
+                yield whole_row(line, self._file, place)
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:

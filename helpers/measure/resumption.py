@@ -45,7 +45,12 @@ def resume(
         raise UsageError(
             f"{before.folder / 'run.json'}: {explain(error, prefix='plan')}."
         ) from None
-    changes = [*_plan_changes(plan, server, asked), *_ground_changes(before.info, server)]
+    given = {name: value for name, value in asked.items() if value is not None}
+    levels = plan.sweep or plan.concurrency
+    wanted, _ = make_plan(server, **{**dict(plan), "concurrency": levels, **given})
+    differences = what_differs(dict(plan), dict(wanted))
+    changes = [difference.in_words("was", "asked is") for difference in differences]
+    changes += _ground_changes(before.info, server)
     if changes and not force:
         raise UsageError(
             f"{before.folder.name} cannot simply be resumed: {'; '.join(changes)}. "
@@ -54,14 +59,6 @@ def resume(
     rows_before = int((before.frame["phase"] == "measure").sum())
     before.info.resumed.append(Resumption(at=now(), rows_before=rows_before, changes=changes))
     return execute(server, plan, Recorder(before.info, folder=before.folder), progress)
-
-
-def _plan_changes(plan: Plan, server: Server, asked: dict) -> list[str]:
-    given = {name: value for name, value in asked.items() if value is not None}
-    levels = plan.sweep or plan.concurrency
-    wanted, _ = make_plan(server, **{**dict(plan), "concurrency": levels, **given})
-    differences = what_differs(dict(plan), dict(wanted))
-    return [difference.in_words("was", "asked is") for difference in differences]
 
 
 def _ground_changes(info: RunInfo, server: Server) -> list[str]:

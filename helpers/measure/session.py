@@ -117,7 +117,9 @@ class _Session:
         self._resolve()
         if self._plan.resources:
             self._measure_memory()
-        together = self._fit_together()
+        ready = self._sender.ready.values()
+        needed_mb = sum(model.memory_mb or 0 for model in ready if not model.loaded)
+        together = needed_mb <= free_memory_mb()
         in_turn = together and self._plan.rate is None and self._plan.concurrency == 1
         self._recorder.info.order = INTERLEAVED if in_turn else ONE_BY_ONE
         models = list(self._plan.models)
@@ -179,11 +181,6 @@ class _Session:
                 record.not_measured.update(memory_mb=str(error), gpu_memory_mb=str(error))
             if record.gpu_memory_mb is None:
                 record.not_measured.setdefault("gpu_memory_mb", "no NVIDIA GPU says so here")
-
-    def _fit_together(self) -> bool:
-        models = self._sender.ready.values()
-        needed_mb = sum(model.memory_mb or 0 for model in models if not model.loaded)
-        return needed_mb <= free_memory_mb()
 
     def _cold_start(self, alias: str) -> None:
         """Unload, load, send a first request: measured apart from everything warm."""

@@ -18,7 +18,7 @@ import numpy as np
 from ..common.errors import KitError, UsageError
 from ..common.progress import Progress
 from .instrument_error import Calibration
-from .intervals import P95_NEEDS
+from .intervals import summarize
 from .metrics import measure
 from .send import send_block
 from .stream import Timeline
@@ -138,19 +138,20 @@ def _calibration(
     if not logged and problem is None:
         problem = f"no request was answered ({next(iter(answers.values())).error})"
     true = np.array([_true_figures(log[name]) for name in logged]).reshape(-1, len(FIGURES))
-    # None becomes nan, and `_percentile` leaves it out
     figures = [[measure(whole[name])[figure] for figure in FIGURES] for name in logged]
     errors = np.array(figures, dtype=float).reshape(true.shape) - true
+    one_round = np.zeros(len(errors))  # only percentiles are wanted, no interval
     ttft, itl, latency = errors.T
+    late = summarize(ttft, one_round)
     return Calibration(
         concurrency=concurrency,
         n=len(whole),
         tokens=tokens,
         failures=len(answers) - len(whole),
-        ttft_error_p50_s=_percentile(ttft, 50),
-        ttft_error_p95_s=_percentile(ttft, 95, needs=P95_NEEDS),
-        itl_error_s=_percentile(np.abs(itl), 50),
-        latency_error_p50_s=_percentile(latency, 50),
+        ttft_error_p50_s=late.p50,
+        ttft_error_p95_s=late.p95,
+        itl_error_s=summarize(np.abs(itl), one_round).p50,
+        latency_error_p50_s=summarize(latency, one_round).p50,
         cpu_s_per_token=cpu_s / tokens if tokens else None,
         problem=problem,
     )
@@ -160,11 +161,6 @@ def _true_figures(entry: Mapping) -> tuple[float, float, float]:
     """Return TTFT, ITL and latency by the server's own clock, from when it had read the request."""
     sent = np.subtract(entry["sent_at"], entry["read_at"])
     return sent[0], np.diff(sent).mean(), sent[-1]
-
-
-def _percentile(values: np.ndarray, percent: int, needs: int = 1) -> float | None:
-    known = values[~np.isnan(values)]
-    return float(np.percentile(known, percent)) if len(known) >= needs else None
 
 
 def _whole_number(name: str, value: float | str, low: int, high: int) -> int:

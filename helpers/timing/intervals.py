@@ -39,8 +39,6 @@ class Summary:
     mean: float | None = None
     p50: float | None = None
     p95: float | None = None
-    minimum: float | None = None
-    maximum: float | None = None
     low: float | None = None
     high: float | None = None
 
@@ -49,42 +47,28 @@ def summarize(values: ArrayLike, rounds: ArrayLike) -> Summary:
     """Return exact percentiles and an interval of the median; None in `values` is left out.
 
     Percentiles are numpy's, by linear interpolation: they are never outside the sample. `rounds`
-    has the round of each value.
+    has the round of each value; with fewer than 3 rounds there is no interval.
     """
+    import pandas as pd  # slow to import
+
     sample = np.asarray(values, dtype=float)  # None becomes nan
     present = ~np.isnan(sample)
     sample = sample[present]
     if not sample.size:
         return Summary(n=0)
-    low, high = interval_of_median(sample, np.asarray(rounds)[present])
+    middle, observed = float(np.median(sample)), (float(sample.min()), float(sample.max()))
+    # A machine's speed drifts over seconds, so values of one round resemble each other and do not
+    # count as independent: it is Student's t over the medians of the rounds, around that of all.
+    medians = pd.Series(sample).groupby(np.asarray(rounds)[present]).median()
+    low, high = interval_of_mean(medians, around=middle, within=observed)
     return Summary(
         n=int(sample.size),
         mean=float(sample.mean()),
         p50=float(np.percentile(sample, 50)),
         p95=float(np.percentile(sample, 95)) if sample.size >= P95_NEEDS else None,
-        minimum=float(sample.min()),
-        maximum=float(sample.max()),
         low=low,
         high=high,
     )
-
-
-def interval_of_median(values: ArrayLike, rounds: ArrayLike) -> Bounds:
-    """Return the median's 95 % interval, within the observed range; (None, None) below 3 rounds.
-
-    A machine's speed drifts over seconds, so values of one round resemble each other and do not
-    count as independent: it is Student's t over the medians of the rounds, around that of all.
-    """
-    sample = np.asarray(values, dtype=float)
-    observed, middle = (float(sample.min()), float(sample.max())), float(np.median(sample))
-    return interval_of_mean(medians_by(rounds, sample), around=middle, within=observed)
-
-
-def medians_by(keys: ArrayLike, values: ArrayLike) -> np.ndarray:
-    """Return the median of the values of each key, by rising key."""
-    import pandas as pd  # slow to import
-
-    return pd.Series(values, dtype=float).groupby(np.asarray(keys)).median().to_numpy()
 
 
 def interval_of_mean(
