@@ -12,8 +12,8 @@ import io
 import itertools
 import subprocess
 import sys
+import tomllib
 import zipfile
-from importlib import metadata
 from pathlib import Path
 
 from starlette.requests import Request
@@ -25,12 +25,12 @@ from ..common.errors import KitError, UsageError
 from ..common.files import read_toml, write_bytes
 from ..common.paths import INSTALLED, PROJECT, home
 from ..common.show import count, one_line, size
+from ..common.templates import environment
 from ..models import package_index
 from ..models.cache import sha256
 from ..models.lineup import load_models, model_list
 
 SYSTEMS = read_toml(Path(__file__).with_name("systems.toml"))
-NAME = "foundry-local-workshop"
 BESIDE = SYSTEMS.pop("python")
 PARTS = ("data", "notebooks", "jupyter", "requirements.txt", "constraints.txt")
 PIP = [word for word in package_index.PIP if word != "--no-deps"]
@@ -66,6 +66,11 @@ def wheels_folder() -> Path:
     return home() / "wheels"
 
 
+def _requirements() -> list[str]:
+    lines = (PROJECT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return list(filter(None, (line.split("#")[0].strip() for line in lines)))
+
+
 def _download(folder: Path, what: str, arguments: list[str]) -> bool:
     print(f"pip download: {what}")
     command = [*PIP, str(folder), *arguments]
@@ -85,19 +90,21 @@ def pack_kit(folder: Path) -> None:
         raise KitError(f"{PROJECT} is not a git checkout of the kit, so it cannot be packed.")
     names = [name for name in done.stdout.split("\0") if name and (PROJECT / name).is_file()]
     files = {name: (PROJECT / name).read_bytes() for name in names}
-    about = metadata.distribution(NAME)
-    write_bytes(folder / "kit.zip", _zip({f"{NAME}/{n}": files[n] for n in files}))
-    package = NAME.replace("-", "_")
+    about = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    write_bytes(folder / "kit.zip", _zip({f"{about['name']}/{n}": files[n] for n in files}))
+    package = about["name"].replace("-", "_")
     inside = {name: files[name] for name in files if name.startswith("helpers/")}
     inside |= {f"{package}/{n}": files[n] for n in files if n.split("/")[0] in PARTS}
-    info = f"{package}-{about.version}.dist-info"
-    inside[f"{info}/METADATA"] = (about.read_text("METADATA") or "").encode()
+    facts = {"name": about["name"], "version": about["version"], "needed": _requirements()}
+    template = environment("room").get_template("METADATA.jinja")
+    info = f"{package}-{about['version']}.dist-info"
+    inside[f"{info}/METADATA"] = template.render(**facts, python=about["requires-python"]).encode()
     inside[f"{info}/WHEEL"] = WHEEL.encode()
     hashed = {name: hashlib.sha256(data).digest() for name, data in inside.items()}
     coded = {n: base64.urlsafe_b64encode(d).decode().rstrip("=") for n, d in hashed.items()}
     rows = [f"{name},sha256={coded[name]},{len(data)}\n" for name, data in inside.items()]
     inside[f"{info}/RECORD"] = "".join([*rows, f"{info}/RECORD,,\n"]).encode()
-    write_bytes(folder / f"{package}-{about.version}-py3-none-any.whl", _zip(inside))
+    write_bytes(folder / f"{package}-{about['version']}-py3-none-any.whl", _zip(inside))
 
 
 def _zip(files: dict[str, bytes]) -> bytes:

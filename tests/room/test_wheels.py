@@ -13,7 +13,6 @@ from importlib import metadata
 
 import pytest
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
 
 from helpers.common.errors import UsageError
 from helpers.common.paths import PROJECT
@@ -86,8 +85,7 @@ def test_the_kits_own_wheel_holds_what_an_installed_kit_needs_and_says_so_truly(
         if "==" in line:
             assert f"Requires-Dist: {line.split('#')[0].strip()}\n" in stated
     about = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    (python,) = re.findall(r"^Requires-Python: (.+)$", stated, re.M)
-    assert SpecifierSet(python) == SpecifierSet(about["requires-python"])
+    assert f"Requires-Python: {about['requires-python']}\n" in stated
     with zipfile.ZipFile(tmp_path / "kit.zip") as archive:
         assert "foundry-local-workshop/notebooks/00_check.ipynb" in archive.namelist()
 
