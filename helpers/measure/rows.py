@@ -152,8 +152,10 @@ def _refuse_repeats(frame: "pd.DataFrame", path: Path) -> None:
 
 def damage(path: Path, place: int, reason: object) -> UsageError:
     """Return the error for line `place` of a file, from 0, with what is wrong with it."""
-    where = f"line {place + 1} ({show.one_line(str(reason), 100)})"
-    return UsageError(f"{path} is damaged in {where}; delete that line, or measure again.")
+    return UsageError(
+        f"{path} is damaged in line {place + 1} ({show.one_line(str(reason), 100)}); "
+        "delete that line, or measure again."
+    )
 
 
 def whole_row(line: str, path: Path, place: int) -> dict[str, Any]:

@@ -103,8 +103,8 @@ def _packages() -> tuple[str, str]:
     pinned = dict(re.findall(r"^([\w.-]+)==([\w.]+)", text, re.MULTILINE))
     installed = {name: machine.installed(name) for name in pinned}
     if missing := ", ".join(name for name, version in installed.items() if version is None):
-        advice = "install with: python -m pip install -r requirements.txt"
-        return "FAIL", f"missing: {missing}; {advice}"
+        install = f"missing: {missing}; install with: python -m pip install -r requirements.txt"
+        return "FAIL", install
     if other := [name for name in pinned if installed[name] != pinned[name]]:
         differ = (f"{name} {installed[name]} instead of {pinned[name]}" for name in other)
         return "NOTE", ", ".join(differ)

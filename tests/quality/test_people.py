@@ -263,7 +263,7 @@ def test_notebook_05_quotes_the_figures_of_the_example():
     for words in (
         f"`{means['model']}` gets {means['facets']:.2f} from words and {means['people']:.2f}",
         f"(kappa {agree['example-1'].kappa.value:.2f})",
-        f"all {len(distinct(run))} answers",
+        f"all {len({answer.key for answer in distinct(run)})} answers",
         f"{judge.failures} of its {len(judge.judgements)} replies",
         *(f"*{one.reason}*" for one in judge.judgements if one.value is not None),
     ):
