@@ -45,7 +45,7 @@ CORE = {
     "servers": "server remote model_table keep_warm",
     "measure": "plan schedule session sender recorder record rows info",
 }
-MAX_CORE, MAX_HELPERS, MAX_MODULE, MAX_FUNCTION = 4_500, 17_584, 400, 50
+MAX_CORE, MAX_HELPERS, MAX_MODULE, MAX_FUNCTION = 4_500, 17_593, 400, 50
 
 
 def lines_of(*patterns: str) -> dict[str, int]:
