@@ -96,21 +96,18 @@ def make_limits(limits: Limits | Mapping[str, object] | None) -> Limits:
     return limits if isinstance(limits, Limits) else checked(Limits, limits or {}, "limit")
 
 
-def check_limits(
-    limits: Limits, row: Mapping, intervals: Mapping[str, Interval]
-) -> tuple[list[Violation], list[str]]:
-    """Return what a row breaks, and of which limits the data cannot tell whether it meets them.
+def _check_bounds(limits: Limits, mine: "Evidence") -> tuple[list[Violation], list[str]]:
+    """Return what a model breaks, and of which limits the data cannot tell whether it meets them.
 
-    `intervals` has the 95 % interval of a column; a figure without one is taken as exact. A limit
-    is broken when the figure itself misses it.
+    A limit is broken when the figure itself misses it; a figure without an interval is exact.
     """
     broken, doubts = [], []
     for name, bound in limits.bounds.items():
         dimension = BY_LIMIT[name]
-        value = row.get(dimension.column)
-        if name == "max_contradicted" and value is None:
-            continue  # only some prompts let a contradiction be seen
-        interval = intervals.get(dimension.column)
+        value = mine.row.get(dimension.column)
+        if name in ("max_contradicted", "min_quality") and value is None:
+            continue  # only some prompts let a contradiction be seen; `check` asks for a quality
+        interval = mine.intervals.get(dimension.column)
         found = {"dimension": dimension, "value": value, "bound": bound, "interval": interval}
         excess = _excess(dimension, value, bound)
         if excess > 0:
@@ -119,7 +116,7 @@ def check_limits(
         elif interval:
             worst = interval[1] if dimension.lower_is_better else interval[0]
             if worst is None or _excess(dimension, worst, bound) > 0:
-                doubts.append(paragraph("decision/doubt.jinja", row=row, **found))
+                doubts.append(paragraph("decision/doubt.jinja", row=mine.row, **found))
     return broken, doubts
 
 
@@ -223,8 +220,7 @@ def check(
     mine = evidence[model]
     here = [other for other in evidence.values() if other.row["n_ok"] and not other.host]
     unjudged = mine.row["quality"] is None
-    checked = limits.model_copy(update={"min_quality": None}) if unjudged else limits
-    broken, doubts = check_limits(checked, mine.row, mine.intervals)
+    broken, doubts = _check_bounds(limits, mine)
     if limits.offline and mine.host and here:
         words = f"{mine.host} serves it, and an offline model is asked for"
         broken.append(Violation("offline use", words))
