@@ -25,6 +25,8 @@ from .rows import Row
 from .schedule import Batch, Job
 
 FAILURES_IN_A_ROW = 3
+# What a row has from the timeline of its answer, by the same name.
+OF_TIMELINE = Row.__dataclass_fields__.keys() & stream.Timeline.__dataclass_fields__.keys()
 REQUEST_SETTINGS = Plan.model_fields.keys() & signature(Server.prepare).parameters.keys()
 
 
@@ -142,6 +144,8 @@ class Sender:
         late_s = 0.0
         if answer.scheduled_s is not None and answer.sent_s is not None:
             late_s = answer.sent_s - answer.scheduled_s
+        copied = {name: getattr(timeline, name) for name in OF_TIMELINE}
+        copied["chunk_times_s"] = tuple(round(t, 6) for t in timeline.chunk_times_s)
         return Row(
             model=job.model,
             model_id=model.id if model else None,
@@ -149,21 +153,12 @@ class Sender:
             round=job.round,
             phase=job.phase,
             concurrency=job.concurrency,
-            status=timeline.status,
-            error=timeline.error,
             started_at=now(began + (answer.sent_s or 0.0)) if answer.timeline else None,
             figures=measure(_from_due(timeline, late_s)),
-            prompt_tokens=timeline.prompt_tokens,
-            completion_tokens=timeline.completion_tokens,
-            token_source=timeline.token_source,
-            finish_reason=timeline.finish_reason,
-            token_problem=timeline.token_problem,
-            chunk_times_s=tuple(round(t, 6) for t in timeline.chunk_times_s),
-            text=timeline.text,
             scheduled_s=_later(answer.scheduled_s, self.clock_s),
             sent_s=_later(answer.sent_s, self.clock_s),
             ended_s=_later(answer.ended_s, self.clock_s),
-            connect_s=timeline.connect_s,
+            **copied,
         )
 
     def _take(self, row: Row) -> None:
