@@ -14,6 +14,7 @@ from ..models import lineup
 from .model_table import ModelInfo, ModelTable
 from .server import TIMEOUT_S, Server, Unlisted
 
+UNLOAD_LIMIT_S, UNLOAD_AGAIN_S = 3.0, 0.05
 NOT_LISTED = "endpoint, not in its list"
 REFUSED_NAME = (
     "(?i)(invalid|unknown|not a valid|no such) model"
@@ -187,8 +188,16 @@ class FoundryRest:
 
     def unload(self, model_id: str, aliases: Iterable[str]) -> None:
         """Free a model's memory; do nothing when it is not loaded."""
-        if model_id in self.loaded():
-            any(self._ask("unload", name) for name in self._names(model_id, aliases))
+        # The service refuses while it still holds a request whose client has it all.
+        deadline = time.monotonic() + UNLOAD_LIMIT_S
+        while model_id in self.loaded():
+            try:
+                any(self._ask("unload", name) for name in self._names(model_id, aliases))
+                return
+            except EndpointError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(UNLOAD_AGAIN_S)
 
     def chosen(self, alias: str) -> str | None:
         """Load what the service means by an alias and return its id; None for an unknown alias."""

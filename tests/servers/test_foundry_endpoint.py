@@ -165,3 +165,32 @@ def test_version_0_is_asked_by_id_on_its_own_routes_and_may_load_for_longer_than
         assert remote.resolve("phi-4-mini").id == model_id
         remote.unload("phi-4-mini")
         assert loaded == []
+
+
+@pytest.mark.parametrize("refusals", [2, 10**9])
+def test_a_model_that_a_request_still_uses_is_unloaded_a_moment_later(monkeypatch, refusals):
+    """The service keeps a request for a moment after its client has all of the answer."""
+    model_id = "Phi-4-mini-instruct-generic-cpu:5"
+    loaded, asked = [model_id], []
+
+    def busy_service(request):
+        if request.path == "/v1/models":
+            return json_answer({"data": [{"id": model_id}]})
+        if request.path == "/openai/loadedmodels":
+            return json_answer(loaded)
+        if not request.path.startswith("/openai/unload/"):
+            return error_answer(404, "Not Found")
+        asked.append(request.path)
+        if len(asked) <= refusals:
+            return error_answer(500, "1 session(s) still using it")
+        loaded.clear()
+        return whole(b"OK", content_type="text/plain")
+
+    monkeypatch.setattr("helpers.servers.remote.UNLOAD_LIMIT_S", 0.2 if refusals > 2 else 60.0)
+    with Loopback(busy_service) as endpoint, connect(endpoint.base_url) as remote:
+        if refusals == 2:
+            remote.unload(model_id)
+            assert (loaded, len(asked)) == ([], 3)
+        else:
+            with pytest.raises(EndpointError, match=r"could not unload .* still using it"):
+                remote.unload(model_id)
