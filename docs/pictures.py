@@ -24,7 +24,7 @@ PICTURES = {
     "report.webp": ("report.html", "", 1180),
     "notebook.webp": ("notebooks/04_compare.html", "#the-same-as-a-picture", 860),
 }
-SHAPE, WIDTH, QUALITY = 3 / 4, 1300, 82
+SHAPE, WIDTH, QUALITY = 0.7, 1300, 82
 
 
 def main(arguments: list[str] | None = None) -> int:
