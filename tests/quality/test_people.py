@@ -260,16 +260,16 @@ def test_notebook_05_quotes_the_figures_of_the_example():
     example = ratings(run, DATA / "sample_ratings.csv")
     (judge,) = example.judges
     means = dict(zip(example.table().headers, example.table().rows[-1], strict=True))
-    agree = {pair.one: pair for pair in example.pairs}
+    agree = {(pair.one, pair.two): pair for pair in example.pairs}
     for words in (
         f"`{means['model']}` gets {means['facets']:.2f} from words and {means['people']:.2f}",
-        f"(kappa {agree['example-1'].kappa.value:.2f})",
-        f"all {len(distinct(run))} answers",
+        f"(kappa {agree['example-1', 'example-2'].kappa.value:.2f})",
+        f"all {len({answer.key for answer in distinct(run)})} answers",
         f"{judge.failures} of its {len(judge.judgements)} replies",
         *(f"*{one.reason}*" for one in judge.judgements if one.value is not None),
     ):
         assert words in text
-    assert agree["facets"].shown
+    assert agree["facets", "people"].shown
 
 
 def test_the_panel_and_the_file_are_the_same_thing(run, file):
