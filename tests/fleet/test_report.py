@@ -128,7 +128,8 @@ def test_a_device_is_judged_by_the_rules_of_a_single_machine(experiment):
     assert judged.scores == pytest.approx({o.model: o.total for o in decision.left})
     for option in decision.options:
         broken = [limit for limit, met in judged.met[option.model].items() if not met]
-        assert broken == list(dict.fromkeys(violation.limit for violation in option.broken))
+        limits = dict.fromkeys(violation.limit for violation in option.broken)
+        assert broken == list(limits)  # one may be missed twice: by rules and by two sentences
 
 
 def test_a_damaged_run_and_a_lost_device_are_named_and_the_rest_is_reported(experiment, capsys):
