@@ -26,6 +26,8 @@ MAKE_ROOM = "Make room, close it in other programs, or choose another place."
 
 MAX_TEXT = 64_000_000  # bytes of a file that a person made
 NOT_TEXT = re.compile(r"[\0-\x08\x0e-\x19\x1c-\x1f]")  # also UTF-16 of Persian, without its mark
+SHIPPED = ", or leave it out to use the one that ships with the kit"
+ELSEWHERE = " and the folder"  # of what has no other
 TEXTS = (".txt", ".md", ".text", "")  # the files of a folder that are read, by their ending
 
 
@@ -158,10 +160,11 @@ def read_json_lines(path: Path) -> list[Any]:
     return values
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, otherwise: str = SHIPPED) -> str:
     """Return the text of a file that a person made, in UTF-8 or UTF-16, with or without a mark.
 
-    Lines end in `\\n`. Raises UsageError when the file cannot be read or is not text.
+    Lines end in `\\n`. Raises UsageError when the file cannot be read or is not text; `otherwise`
+    is what to do about a missing one, besides its name.
     """
     try:
         if os.path.exists(path) and not os.path.isfile(path):
@@ -169,10 +172,7 @@ def read_text(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(MAX_TEXT + 1)
     except FileNotFoundError:
-        raise UsageError(
-            f"There is no file {path}; check the name, "
-            "or leave it out to use the one that ships with the kit."
-        ) from None
+        raise UsageError(f"There is no file {path}; check the name{otherwise}.") from None
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{str(path)[:200]!r} cannot be read: {reason}.") from None

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from ..common.errors import UsageError
-from ..common.files import read_text
+from ..common.files import ELSEWHERE, read_text
 from ..common.machine import installed
 from ..common.paths import DATA
 from ..common.show import count
@@ -62,7 +62,7 @@ class SharedPlan(Strict):
 
 def read_shared_plan(path: Path) -> SharedPlan:
     """Read a plan in TOML or JSON. Raises UsageError naming the file, the field and the mistake."""
-    text = read_text(path)
+    text = read_text(path, ELSEWHERE)
     try:
         values = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
     except (ValueError, RecursionError) as error:

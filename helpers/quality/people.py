@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..common.errors import UsageError
-from ..common.files import read_text, separator, sheet_rows, write_text, writing
+from ..common.files import ELSEWHERE, read_text, separator, sheet_rows, write_text, writing
 from ..common.paths import DATA, results_folder
 from ..common.show import Shown, Table, one_line, sanitize_for_csv
 from ..common.templates import render
@@ -65,7 +65,7 @@ def scores_file() -> Path:
 
 
 def _read(file: Path) -> Iterator[Annotation]:
-    text = read_text(file)
+    text = read_text(file, ELSEWHERE)
     header, rows = sheet_rows(text, file)
     if text.strip() and (missing := [name for name in COLUMNS if name not in header]):
         raise UsageError(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import UsageError
-from ..common.files import read_folder, read_text
+from ..common.files import ELSEWHERE, read_folder, read_text
 from ..models.prompts import MAX_NAME, MONTHS, Facet
 from .matching import A_DATE, MONTH, SAID, persons
 from .text import fold
@@ -17,7 +17,7 @@ REQUEST = "Summarize the meeting notes:\n"
 
 def read_notes(source: Path) -> dict[str, str]:
     """Return the notes of a file, or of each text in a folder, by name. Raises UsageError."""
-    texts = read_folder(source) if source.is_dir() else {source.name: read_text(source)}
+    texts = read_folder(source) if source.is_dir() else {source.name: read_text(source, ELSEWHERE)}
     if empty := [name for name, text in texts.items() if not text.strip()]:
         raise UsageError(f"{source} has no text in {empty[0]}; write the notes into it.")
     return {Path(name).stem[:MAX_NAME]: text.strip() for name, text in texts.items()}

@@ -67,6 +67,12 @@ def test_a_plan_of_this_version_with_a_typing_error_is_not_called_newer():
     assert "newer kit" not in str(caught.value)
 
 
+def test_a_plan_that_is_not_there_is_told_in_a_sentence(tmp_path):
+    """Left out, none would be used: no plan ships with the kit."""
+    with pytest.raises(UsageError, match=r"no file .*plan\.toml; check the name and the folder\.$"):
+        read_shared_plan(tmp_path / "plan.toml")
+
+
 def test_a_file_that_is_no_plan_is_told_in_a_sentence(tmp_path):
     path = tmp_path / "plan.json"
     path.write_text(json.dumps({"models": ["a"]})[:-1], encoding="utf-8")
